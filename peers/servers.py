@@ -1,0 +1,171 @@
+"""Lambda endpoints to test with: powertune's own and those that others wrote, one process group each.
+
+Each starts on a free port of 127.0.0.1 with a temporary folder of its own, and is gone afterwards
+with every process that it started.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+import boto3
+
+ROLE = "arn:aws:iam::123456789012:role/powertune-peers"
+STARTS_WITHIN_S = 60
+BIN = pathlib.Path(sys.executable).parent
+EXPORT = re.compile(r"export ([A-Z_]+)=(\S+)")
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def process(command, environment, folder):
+    """A process in a session of its own; afterwards nothing of that session is left."""
+    log = open(pathlib.Path(folder) / "log", "w+b")
+    server = subprocess.Popen(
+        command,
+        env={**os.environ, **environment, "TMPDIR": folder},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield server, log
+    finally:
+        end(server)
+        log.close()
+
+
+def end(server):
+    """Asks first, so that a server can take its own workers down, then kills the session."""
+    if server.poll() is None:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=10)
+    for pid in in_session(server.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.wait()
+
+
+def in_session(session):
+    """The processes of a session: workers may have left the group, not the session."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                found.append(int(entry.name))
+    return found
+
+
+def until(server, log, what, ready):
+    """Waits until `ready` gives something; the server's log goes into the error if it never does."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        found = ready()
+        if found:
+            return found
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    log.flush()
+    log.seek(0)
+    raise RuntimeError(f"{what} did not start; it wrote:\n{log.read().decode(errors='replace')}")
+
+
+def answers(url):
+    """Whether a server answers at all."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status < 500
+    except OSError:
+        return False
+
+
+def client_environment(endpoint, **overrides):
+    """The environment that points any AWS client at an endpoint."""
+    return {
+        "AWS_ENDPOINT_URL_LAMBDA": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        **overrides,
+    }
+
+
+@contextlib.contextmanager
+def moto():
+    """moto, with an Invoke that answers a fixed string instead of starting Docker."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="powertune-moto-") as folder:
+        command = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+        with process(command, {"MOTO_PORT": str(port)}, folder) as (server, log):
+            until(server, log, "moto", lambda: answers(f"{endpoint}/moto-api/data.json"))
+            configure = urllib.request.Request(
+                f"{endpoint}/moto-api/config", data=b'{"lambda":{"use_docker":false}}', method="POST"
+            )
+            urllib.request.urlopen(configure, timeout=10).close()
+            create_role(endpoint)
+            yield client_environment(endpoint)
+
+
+def create_role(endpoint):
+    """moto looks a function's role up."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    iam.create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument="{}")
+
+
+@contextlib.contextmanager
+def ministack():
+    """ministack, which runs zip functions for real."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    environment = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "GATEWAY_PORT": str(port),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    }
+    with tempfile.TemporaryDirectory(prefix="powertune-ministack-") as folder:
+        command = [BIN / "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"]
+        with process(command, environment, folder) as (server, log):
+            until(server, log, "ministack", lambda: answers(f"{endpoint}/_ministack/health"))
+            yield client_environment(endpoint)
+
+
+@contextlib.contextmanager
+def powertune(binary):
+    """`powertune local`; it says itself how clients reach it."""
+    with tempfile.TemporaryDirectory(prefix="powertune-local-") as folder:
+        with process([binary, "local", "--port", "0"], {}, folder) as (server, log):
+
+            def exports():
+                found = dict(EXPORT.findall((pathlib.Path(folder) / "log").read_text()))
+                return found if "AWS_ENDPOINT_URL_LAMBDA" in found and len(found) >= 4 else None
+
+            yield client_environment("", **until(server, log, "powertune local", exports))

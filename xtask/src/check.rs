@@ -1,0 +1,28 @@
+//! The checks that need no test run, in the order of what fails fastest.
+
+use anyhow::{Context, Result};
+
+use crate::{purity, shell};
+
+/// Runs every check and stops at the first that fails.
+pub(crate) fn run() -> Result<()> {
+    shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
+        .context("`cargo fmt` puts this right")?;
+    purity::tree()?;
+    shell::run(shell::cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    purity::sources()?;
+    shell::run(
+        shell::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    println!("check: formatting, purity, lints and documentation are in order");
+    Ok(())
+}

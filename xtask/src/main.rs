@@ -1,0 +1,34 @@
+//! What powertune's developers run: `cargo xtask --help` lists it.
+
+mod check;
+mod peers;
+mod purity;
+mod shell;
+
+use clap::{Parser, Subcommand};
+
+/// What powertune's developers run.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, purity and documentation, as CI checks them
+    Check,
+    /// That powertune-core touches no clock, file, network or environment
+    Purity,
+    /// Installs what others wrote and the tests run against, into target/peers
+    Peers,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Check => check::run(),
+        Task::Purity => purity::run(),
+        Task::Peers => peers::run(),
+    }
+}
