@@ -36,8 +36,8 @@ def between(peer, ours, theirs):
         if mine and other and bool(mine["error"]) != bool(other["error"]):
             # An error has another body than an answer: that one of them failed is the difference.
             mine, other = {**mine, "body": None}, {**other, "body": None}
-        for at, mine, other in shapes.differences(mine, other):
-            yield {"peer": peer, "step": step, "at": at, "powertune": mine, "theirs": other}
+        for at, here, there in shapes.differences(mine, other):
+            yield {"peer": peer, "step": step, "at": at, "powertune": here, "theirs": there}
 
 
 def covers(entry, difference):

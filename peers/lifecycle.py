@@ -1,7 +1,8 @@
 """Walks the whole life of a function against a Lambda endpoint, with AWS's own client.
 
-    lifecycle.py ENDPOINT          checks every answer against what AWS gives
-    lifecycle.py ENDPOINT --json   prints the shape of every answer instead
+    lifecycle.py ENDPOINT                checks every answer against what AWS gives
+    lifecycle.py --powertune POWERTUNE   the same on a `powertune local` started for it
+    --json                               prints the shape of every answer instead
 
 An answer's shape is its HTTP status, its error code, and the keys and types of its body; a value
 that the walk determines (a version, a memory size, a state) stands for itself.
@@ -12,10 +13,11 @@ import argparse
 import base64
 import io
 import json
+import os
 import sys
 import zipfile
 
-from servers import ROLE
+import servers
 from walk import Walk, connect
 
 FUNCTION = "lifecycle"
@@ -47,7 +49,7 @@ def create(walk):
         lambda: client.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.11",
-            Role=ROLE,
+            Role=servers.ROLE,
             Handler="index.handler",
             Code={"ZipFile": archive(SOURCE)},
             Timeout=10,
@@ -81,7 +83,7 @@ def create(walk):
         lambda: client.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.11",
-            Role=ROLE,
+            Role=servers.ROLE,
             Handler="index.handler",
             Code={"ZipFile": archive(SOURCE)},
         ),
@@ -444,10 +446,17 @@ def take(endpoint):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("endpoint")
+    where = arguments.add_mutually_exclusive_group(required=True)
+    where.add_argument("endpoint", nargs="?")
+    where.add_argument("--powertune", help="the powertune binary")
     arguments.add_argument("--json", action="store_true")
     chosen = arguments.parse_args()
-    taken = take(chosen.endpoint)
+    if chosen.powertune:
+        with servers.powertune(chosen.powertune) as environment:
+            os.environ.update(environment)
+            taken = take(environment["AWS_ENDPOINT_URL_LAMBDA"])
+    else:
+        taken = take(chosen.endpoint)
     if chosen.json:
         json.dump(taken.steps, sys.stdout, indent=2, sort_keys=True)
         print()

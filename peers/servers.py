@@ -20,6 +20,7 @@ import boto3
 
 ROLE = "arn:aws:iam::123456789012:role/powertune-peers"
 STARTS_WITHIN_S = 60
+HERE = pathlib.Path(__file__).parent
 BIN = pathlib.Path(sys.executable).parent
 EXPORT = re.compile(r"export ([A-Z_]+)=(\S+)")
 
@@ -142,17 +143,19 @@ def create_role(endpoint):
 
 
 @contextlib.contextmanager
-def ministack():
-    """ministack, which runs zip functions for real."""
+def ministack(app="ministack.app:app"):
+    """ministack, which runs zip functions for real; `ministack_app:app` gives it one request id."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
         "GATEWAY_PORT": str(port),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(HERE),
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     with tempfile.TemporaryDirectory(prefix="powertune-ministack-") as folder:
-        command = [BIN / "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"]
+        command = [BIN / "hypercorn", app, "--bind", f"127.0.0.1:{port}"]
         with process(command, environment, folder) as (server, log):
             until(server, log, "ministack", lambda: answers(f"{endpoint}/_ministack/health"))
             yield client_environment(endpoint)
