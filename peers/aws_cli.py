@@ -1,11 +1,10 @@
 """The AWS CLI on `powertune local`: create, wait, invoke with the log's tail, update, wait, delete.
 
-    aws_cli.py POWERTUNE
+Its argument is the powertune binary.
 """
 
 import base64
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -81,7 +80,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     with servers.powertune(sys.argv[1]) as environment:
-        os.environ.update(environment)
+        servers.use(environment)
         with tempfile.TemporaryDirectory(prefix="powertune-cli-") as folder:
             walk(pathlib.Path(folder))
     print("as it has to be")

@@ -1,4 +1,4 @@
-"""Takes one walk over `powertune local`, moto and ministack, and compares the shapes of the answers.
+"""Takes one walk over `powertune local`, moto and ministack, and compares the answers' shapes.
 
     compare.py POWERTUNE           fails on a difference that differences.json does not list,
                                    and on a listed one that occurs no more
@@ -11,7 +11,6 @@ difference is accepted; the reason says which of the two is as AWS has it.
 import argparse
 import fnmatch
 import json
-import os
 import pathlib
 import sys
 
@@ -25,7 +24,7 @@ ACCEPTED = pathlib.Path(__file__).with_name("differences.json")
 def shapes_of(server):
     """The shapes that a walk over a server sees."""
     with server as environment:
-        os.environ.update(environment)
+        servers.use(environment)
         return lifecycle.take(environment["AWS_ENDPOINT_URL_LAMBDA"]).steps
 
 

@@ -13,7 +13,6 @@ import argparse
 import base64
 import io
 import json
-import os
 import sys
 import zipfile
 
@@ -27,7 +26,8 @@ def handler(event, context):
     print("handling", sorted(event))
     if "fail" in event:
         raise ValueError(event["fail"])
-    return {"echo": event, "version": context.function_version, "memory": int(context.memory_limit_in_mb)}
+    memory = int(context.memory_limit_in_mb)
+    return {"echo": event, "version": context.function_version, "memory": memory}
 """
 
 
@@ -149,9 +149,7 @@ def publish(walk):
     code = client.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
     walk.step(
         "publish",
-        lambda: client.publish_version(
-            FunctionName=FUNCTION, Description="first", CodeSha256=code
-        ),
+        lambda: client.publish_version(FunctionName=FUNCTION, Description="first", CodeSha256=code),
         201,
         Version="1",
         Description="first",
@@ -280,8 +278,8 @@ def invoke(walk):
         ExecutedVersion="$LATEST",
     )
     log = base64.b64decode((answer or {}).get("LogResult", "")).decode(errors="replace")
-    for line in ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "handling ['number']"):
-        walk.expect("invoke", f"the log holds {line!r}", line in log, True)
+    for part in ("START RequestId: ", "handling ['number']", "END RequestId: ", "REPORT "):
+        walk.expect("invoke", f"the log holds {part!r}", part in log, True)
     walk.step(
         "invoke.dryrun",
         lambda: client.invoke(FunctionName=FUNCTION, InvocationType="DryRun"),
@@ -453,7 +451,7 @@ def main():
     chosen = arguments.parse_args()
     if chosen.powertune:
         with servers.powertune(chosen.powertune) as environment:
-            os.environ.update(environment)
+            servers.use(environment)
             taken = take(environment["AWS_ENDPOINT_URL_LAMBDA"])
     else:
         taken = take(chosen.endpoint)

@@ -1,8 +1,8 @@
 """ministack with one request id an invocation.
 
-On AWS the id in an answer's header is the one that the function sees and that its REPORT line bears.
-ministack makes two unrelated ones, so a client that looks for its own invocation's REPORT line finds
-none. Here the header bears the function's; nothing else is touched.
+On AWS the id in an answer's header is the one that the function sees and that its REPORT line
+bears. ministack makes two unrelated ones, so a client that looks for its own invocation's REPORT
+line finds none. Here the header bears the function's; nothing else is touched.
 """
 
 import contextvars

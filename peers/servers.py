@@ -1,4 +1,4 @@
-"""Lambda endpoints to test with: powertune's own and those that others wrote, one process group each.
+"""Lambda endpoints to test with: powertune's own and those that others wrote.
 
 Each starts on a free port of 127.0.0.1 with a temporary folder of its own, and is gone afterwards
 with every process that it started.
@@ -35,21 +35,21 @@ def free_port():
 @contextlib.contextmanager
 def process(command, environment, folder):
     """A process in a session of its own; afterwards nothing of that session is left."""
-    log = open(pathlib.Path(folder) / "log", "w+b")
-    server = subprocess.Popen(
-        command,
-        env={**os.environ, **environment, "TMPDIR": folder},
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    log = pathlib.Path(folder) / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **environment, "TMPDIR": folder},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield server, log
     finally:
         end(server)
-        log.close()
 
 
 def end(server):
@@ -78,7 +78,7 @@ def in_session(session):
 
 
 def until(server, log, what, ready):
-    """Waits until `ready` gives something; the server's log goes into the error if it never does."""
+    """Waits until `ready` gives something; where it never does, the error holds the log."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < deadline:
         found = ready()
@@ -87,9 +87,7 @@ def until(server, log, what, ready):
         if server.poll() is not None:
             break
         time.sleep(0.1)
-    log.flush()
-    log.seek(0)
-    raise RuntimeError(f"{what} did not start; it wrote:\n{log.read().decode(errors='replace')}")
+    raise RuntimeError(f"{what} did not start; it wrote:\n{log.read_text(errors='replace')}")
 
 
 def answers(url):
@@ -101,6 +99,13 @@ def answers(url):
         return False
 
 
+def use(environment):
+    """Points every client of AWS at an endpoint, whatever this machine's user has set up."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+
+
 def client_environment(endpoint, **overrides):
     """The environment that points any AWS client at an endpoint."""
     return {
@@ -109,6 +114,8 @@ def client_environment(endpoint, **overrides):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **overrides,
     }
 
@@ -123,7 +130,9 @@ def moto():
         with process(command, {"MOTO_PORT": str(port)}, folder) as (server, log):
             until(server, log, "moto", lambda: answers(f"{endpoint}/moto-api/data.json"))
             configure = urllib.request.Request(
-                f"{endpoint}/moto-api/config", data=b'{"lambda":{"use_docker":false}}', method="POST"
+                f"{endpoint}/moto-api/config",
+                data=b'{"lambda":{"use_docker":false}}',
+                method="POST",
             )
             urllib.request.urlopen(configure, timeout=10).close()
             create_role(endpoint)
@@ -168,7 +177,7 @@ def powertune(binary):
         with process([binary, "local", "--port", "0"], {}, folder) as (server, log):
 
             def exports():
-                found = dict(EXPORT.findall((pathlib.Path(folder) / "log").read_text()))
+                found = dict(EXPORT.findall(log.read_text()))
                 return found if "AWS_ENDPOINT_URL_LAMBDA" in found and len(found) >= 4 else None
 
             yield client_environment("", **until(server, log, "powertune local", exports))

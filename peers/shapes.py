@@ -1,4 +1,4 @@
-"""What can be compared between two servers' answers: status, error code, keys, types, fixed values."""
+"""What can be compared between two servers' answers: status, error code, keys, types, values."""
 
 import base64
 import json
@@ -95,7 +95,7 @@ def differences(ours, theirs, at=""):
             path = f"{at}.{key}" if at else key
             yield from differences(ours.get(key), theirs.get(key), path)
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        for index, (mine, other) in enumerate(zip(ours, theirs)):
+        for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
             yield from differences(mine, other, f"{at}[{index}]")
     elif ours != theirs:
         yield at, ours, theirs

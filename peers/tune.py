@@ -1,12 +1,11 @@
 """Runs `powertune tune` against Lambda APIs that others wrote, and looks at what it leaves behind.
 
-    tune.py ministack POWERTUNE    a whole run: the function runs and prints its own REPORT lines
-    tune.py moto POWERTUNE         moto's Invoke gives no log: the run fails and puts everything back
+`tune.py ministack POWERTUNE` is a whole run: the function runs and prints its own REPORT lines.
+`tune.py moto POWERTUNE` fails and puts everything back: moto's Invoke gives no log.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 
@@ -114,14 +113,12 @@ def left_alone(client, before):
 def on_ministack(binary):
     """A whole run, by cost and by speed."""
     with servers.ministack("ministack_app:app") as environment:
-        os.environ.update(environment)
+        servers.use(environment)
         client = boto3.client("lambda")
         create(client)
         before = snapshot(client)
         for strategy, power in (("cost", 256), ("speed", 512)):
-            ended = tune(
-                binary, environment["AWS_ENDPOINT_URL_LAMBDA"], "--strategy", strategy
-            )
+            ended = tune(binary, environment["AWS_ENDPOINT_URL_LAMBDA"], "--strategy", strategy)
             print(ended.stderr, file=sys.stderr)
             expect("the exit code", ended.returncode, 0)
             result = json.loads(ended.stdout)
@@ -145,7 +142,7 @@ def measured(result):
 def on_moto(binary):
     """A run that can't be: it says why, and leaves nothing."""
     with servers.moto() as environment:
-        os.environ.update(environment)
+        servers.use(environment)
         client = boto3.client("lambda")
         create(client)
         before = snapshot(client)

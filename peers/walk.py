@@ -8,11 +8,13 @@ import shapes
 
 
 def connect(endpoint):
-    """A client that sends what it is told, once: the server judges parameters, and nothing is retried."""
+    """A client that sends what it is told, once: it judges no parameter and retries nothing."""
     return boto3.client(
         "lambda",
         endpoint_url=endpoint,
-        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}, read_timeout=60),
+        config=Config(
+            parameter_validation=False, retries={"total_max_attempts": 1}, read_timeout=60
+        ),
     )
 
 
@@ -25,7 +27,7 @@ class Walk:
         self.faults = []
 
     def step(self, name, call, status, error=None, **expected):
-        """Takes one step; `expected` names values of the answer. The answer, or None for an error."""
+        """Takes one step; `expected` names values of the answer. None stands for an error."""
         answer, failure = None, None
         try:
             answer = call()
