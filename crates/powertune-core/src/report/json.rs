@@ -1,0 +1,99 @@
+//! Reports in the JSON log format: events of type `platform.report`, one a line.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Fields, Missing};
+
+/// The report of `request_id` in this line.
+///
+/// It may stand behind something else: output that did not end its line.
+pub(super) fn read(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+    let behind = line.rfind("{\"time\"").map(|at| &line[at..]);
+    let whole = line.trim_start();
+    [Some(whole), behind]
+        .into_iter()
+        .flatten()
+        .filter(|text| text.starts_with('{'))
+        .find_map(|text| read_event(text, request_id))
+}
+
+fn read_event(text: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+    // Only the first value: what follows on the same line is not Lambda's.
+    let event: Event = serde_json::Deserializer::from_str(text).into_iter().next()?.ok()?;
+    (event.kind == "platform.report" && event.record.request_id == request_id)
+        .then(|| event.record.fields())
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    record: Record,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    request_id: String,
+    status: Option<String>,
+    error_type: Option<String>,
+    #[serde(default)]
+    metrics: Metrics,
+}
+
+/// The metrics, each read apart: one in a form unheard of has to be named, not to hide the report.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metrics {
+    #[serde(rename = "durationMs")]
+    duration: Value,
+    #[serde(rename = "billedDurationMs")]
+    billed: Value,
+    #[serde(rename = "memorySizeMB")]
+    memory: Value,
+    #[serde(rename = "maxMemoryUsedMB")]
+    max_memory: Value,
+    #[serde(rename = "initDurationMs")]
+    init: Value,
+    #[serde(rename = "restoreDurationMs")]
+    restore: Value,
+    #[serde(rename = "billedRestoreDurationMs")]
+    billed_restore: Value,
+}
+
+impl Record {
+    fn fields(self) -> Result<Fields, Missing> {
+        let metrics = &self.metrics;
+        Ok(Fields {
+            duration_ms: ms("Duration", &metrics.duration)?,
+            billed_ms: whole("Billed Duration", &metrics.billed)?,
+            memory_mb: whole("Memory Size", &metrics.memory)?,
+            max_memory_mb: whole("Max Memory Used", &metrics.max_memory)?,
+            init_ms: ms("Init Duration", &metrics.init)?,
+            restore_ms: ms("Restore Duration", &metrics.restore)?,
+            billed_restore_ms: whole("Billed Restore Duration", &metrics.billed_restore)?,
+            status: self.status,
+            error_type: self.error_type,
+        })
+    }
+}
+
+fn ms(field: &'static str, value: &Value) -> Result<Option<f64>, Missing> {
+    match value {
+        Value::Null => Ok(None),
+        _ => value.as_f64().filter(|ms| *ms >= 0.0).map(Some).ok_or(Missing::Field(field)),
+    }
+}
+
+/// A whole number, which JSON may write as `3101` or as `3101.0`.
+fn whole<T: TryFrom<u64>>(field: &'static str, value: &Value) -> Result<Option<T>, Missing> {
+    let Some(number) = ms(field, value)? else { return Ok(None) };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and whole; a float beyond u64 saturates"
+    )]
+    let whole = (number.fract() == 0.0).then_some(number as u64);
+    whole.and_then(|whole| T::try_from(whole).ok()).map(Some).ok_or(Missing::Field(field))
+}

@@ -1,0 +1,77 @@
+//! Reports in the text log format: `REPORT RequestId: <id>`, then a `Name: value` after each tab.
+
+use std::str::FromStr;
+
+use super::{Fields, Missing};
+
+/// The report of `request_id` in this line.
+///
+/// It may stand behind something else: output that did not end its line.
+pub(super) fn read(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+    let start = format!("REPORT RequestId: {request_id}\t");
+    let at = line.rfind(&start)?;
+    Some(fields(&line[at + start.len()..]))
+}
+
+fn fields(text: &str) -> Result<Fields, Missing> {
+    let mut fields = Fields::default();
+    for (name, value) in text.split('\t').filter_map(|field| field.split_once(':')) {
+        // The first of a name counts: Lambda's metrics come before what a function can word itself
+        // (its error type).
+        match name.trim() {
+            "Duration" => set(&mut fields.duration_ms, ms("Duration", value)?),
+            "Billed Duration" => set(&mut fields.billed_ms, whole("Billed Duration", value, "ms")?),
+            "Memory Size" => set(&mut fields.memory_mb, whole("Memory Size", value, "MB")?),
+            "Max Memory Used" => {
+                set(&mut fields.max_memory_mb, whole("Max Memory Used", value, "MB")?);
+            }
+            "Init Duration" => set(&mut fields.init_ms, ms("Init Duration", value)?),
+            "Restore Duration" => set(&mut fields.restore_ms, ms("Restore Duration", value)?),
+            "Billed Restore Duration" => {
+                set(&mut fields.billed_restore_ms, whole("Billed Restore Duration", value, "ms")?);
+            }
+            "Status" => set(&mut fields.status, value.trim().to_owned()),
+            "Error Type" => set(&mut fields.error_type, value.trim().to_owned()),
+            _ => {}
+        }
+    }
+    Ok(fields)
+}
+
+fn set<T>(field: &mut Option<T>, value: T) {
+    field.get_or_insert(value);
+}
+
+fn ms(field: &'static str, value: &str) -> Result<f64, Missing> {
+    number(value, "ms").filter(|ms: &f64| ms.is_finite() && *ms >= 0.0).ok_or(Missing::Field(field))
+}
+
+fn whole<T: FromStr>(field: &'static str, value: &str, unit: &str) -> Result<T, Missing> {
+    number(value, unit).ok_or(Missing::Field(field))
+}
+
+/// The number of `<number> <unit>`; what may follow (tracing, on the same line) is not ours.
+fn number<T: FromStr>(value: &str, unit: &str) -> Option<T> {
+    let mut words = value.split_ascii_whitespace();
+    let number = words.next()?;
+    (words.next()? == unit).then_some(())?;
+    number.parse().ok()
+}
+
+/// Whether the log has the old style's line of its own for a timeout.
+///
+/// The function can print such a line too; one that speaks of longer than the invocation took is
+/// not Lambda's.
+pub(super) fn timed_out(log_tail: &str, request_id: &str, duration_ms: f64) -> bool {
+    // The line rounds to hundredths of a second.
+    const ROUNDING_MS: f64 = 10.0;
+    let limit_seconds = |line: &str| -> Option<f64> {
+        let (head, tail) = line.trim_end().split_once(" Task timed out after ")?;
+        head.ends_with(request_id).then_some(())?;
+        tail.strip_suffix(" seconds")?.parse().ok()
+    };
+    log_tail
+        .lines()
+        .filter_map(limit_seconds)
+        .any(|seconds| seconds > 0.0 && duration_ms + ROUNDING_MS >= seconds * 1000.0)
+}
