@@ -1,0 +1,342 @@
+//! What the function is invoked with: one payload, or several by weight.
+//!
+//! The rules are those of AWS Lambda Power Tuning, but for the order: weighted payloads are
+//! interleaved, so that a drift during the run falls on all of them alike.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The payloads of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payloads(Kind);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Single(Arc<str>),
+    /// Never empty.
+    Weighted(Vec<Weighted>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Weighted {
+    payload: Arc<str>,
+    weight: f64,
+}
+
+/// The most bytes that a synchronous invocation takes.
+pub const MAX_BYTES: usize = 6 * 1024 * 1024;
+
+/// The most that a payload can weigh: beyond it, weights times invocations could overflow.
+const MAX_WEIGHT: f64 = 1e100;
+
+/// Why a payload cannot be sent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PayloadError {
+    /// A weight that is no positive number, or beyond reason.
+    #[error("payload[{index}].weight is {weight}: a weight is a number above 0, like 5 or 0.5")]
+    Weight {
+        /// The payload's place in the list.
+        index: usize,
+        /// What stands there.
+        weight: Value,
+    },
+    /// Fewer invocations than payloads.
+    #[error("there are {payloads} payloads and only num={num} invocations: raise num")]
+    FewerThanPayloads {
+        /// The invocations of a power.
+        num: usize,
+        /// How many payloads there are.
+        payloads: usize,
+    },
+    /// Fewer invocations than it takes to send every payload by its weight.
+    #[error(
+        "Invalid payload weight (num is too small): of {num} invocations payload[{index}] would \
+         get none; raise num or the weight"
+    )]
+    NumTooSmall {
+        /// The invocations of a power.
+        num: usize,
+        /// The first payload that would not be sent.
+        index: usize,
+    },
+    /// More than Lambda takes.
+    #[error(
+        "{at} has {bytes} bytes: a synchronous invocation takes {MAX_BYTES} at most; have the \
+         function fetch what is larger"
+    )]
+    TooLarge {
+        /// The field.
+        at: String,
+        /// Its size as it would be sent.
+        bytes: usize,
+    },
+}
+
+impl Payloads {
+    /// The payloads that an input's `payload` stands for; `null` where it is absent.
+    pub fn parse(value: Option<&Value>) -> Result<Self, PayloadError> {
+        match value.and_then(as_weighted) {
+            Some(elements) => elements
+                .into_iter()
+                .enumerate()
+                .map(|(index, (payload, weight))| Weighted::parse(index, payload, weight))
+                .collect::<Result<_, _>>()
+                .map(|weighted| Self(Kind::Weighted(weighted))),
+            None => body("payload", value.unwrap_or(&Value::Null))
+                .map(|payload| Self(Kind::Single(payload))),
+        }
+    }
+
+    /// The payloads of `num` invocations in the order to send them.
+    ///
+    /// The same `num` has the same order always.
+    pub fn expand(&self, num: usize) -> Result<Vec<Arc<str>>, PayloadError> {
+        match &self.0 {
+            Kind::Single(payload) => Ok(vec![Arc::clone(payload); num]),
+            Kind::Weighted(weighted) => {
+                let order = interleave(&counts(weighted, num)?);
+                Ok(order.into_iter().map(|i| Arc::clone(&weighted[i].payload)).collect())
+            }
+        }
+    }
+}
+
+impl Weighted {
+    fn parse(index: usize, payload: &Value, weight: &Value) -> Result<Self, PayloadError> {
+        let payload = body(&format!("payload[{index}].payload"), payload)?;
+        match weight.as_f64() {
+            Some(weight) if weight > 0.0 && weight <= MAX_WEIGHT => Ok(Self { payload, weight }),
+            _ => Err(PayloadError::Weight { index, weight: weight.clone() }),
+        }
+    }
+}
+
+/// The payloads and weights of a list that consists of nothing else.
+fn as_weighted(value: &Value) -> Option<Vec<(&Value, &Value)>> {
+    let elements = value.as_array().filter(|elements| !elements.is_empty())?;
+    elements.iter().map(|element| element.get("payload").zip(element.get("weight"))).collect()
+}
+
+/// The JSON to send: a text that is JSON already goes as it is.
+fn body(at: &str, value: &Value) -> Result<Arc<str>, PayloadError> {
+    let body = match value {
+        Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+            text.clone()
+        }
+        _ => value.to_string(),
+    };
+    if body.len() > MAX_BYTES {
+        return Err(PayloadError::TooLarge { at: at.to_owned(), bytes: body.len() });
+    }
+    Ok(body.into())
+}
+
+/// How often each payload is sent: its share of `num` rounded down, and the last one the rest.
+fn counts(weighted: &[Weighted], num: usize) -> Result<Vec<usize>, PayloadError> {
+    if num < weighted.len() {
+        return Err(PayloadError::FewerThanPayloads { num, payloads: weighted.len() });
+    }
+    let total: f64 = weighted.iter().map(|payload| payload.weight).sum();
+    let mut counts = Vec::with_capacity(weighted.len());
+    for (index, payload) in weighted.iter().enumerate() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rounds down to between 0 and num"
+        )]
+        let count = (payload.weight * num as f64 / total) as usize;
+        if count < 1 {
+            return Err(PayloadError::NumTooSmall { num, index });
+        }
+        counts.push(count);
+    }
+    let sent: usize = counts.iter().sum();
+    if let Some(last) = counts.last_mut() {
+        *last += num.saturating_sub(sent);
+    }
+    Ok(counts)
+}
+
+/// The indices of `counts`, each as often as it says, spread as evenly as they go.
+///
+/// Smooth weighted round-robin: each turn everyone gains its count, the richest is next and pays
+/// the sum of all.
+fn interleave(counts: &[usize]) -> Vec<usize> {
+    let turns: usize = counts.iter().sum();
+    let mut credit = vec![0_i128; counts.len()];
+    (0..turns)
+        .map(|_| {
+            for (credit, count) in credit.iter_mut().zip(counts) {
+                *credit += *count as i128;
+            }
+            // The first of the richest: `max_by_key` would take the last.
+            let next = (0..counts.len()).rev().max_by_key(|&i| credit[i]).unwrap_or_default();
+            credit[next] -= turns as i128;
+            next
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn expand(value: &Value, num: usize) -> Result<Vec<String>, PayloadError> {
+        let payloads = Payloads::parse(Some(value))?.expand(num)?;
+        Ok(payloads.iter().map(ToString::to_string).collect())
+    }
+
+    fn single(value: &Value) -> String {
+        let payloads = expand(value, 3).unwrap();
+        assert_eq!(payloads.len(), 3);
+        assert!(payloads.iter().all(|payload| *payload == payloads[0]));
+        payloads[0].clone()
+    }
+
+    fn weighted(weights: &[f64]) -> Value {
+        weights.iter().enumerate().map(|(i, w)| json!({"payload": i + 1, "weight": w})).collect()
+    }
+
+    #[test]
+    fn an_absent_payload_is_null() {
+        let payloads = Payloads::parse(None).unwrap().expand(2).unwrap();
+        assert_eq!(payloads, ["null".into(), "null".into()]);
+    }
+
+    #[test]
+    fn json_goes_as_json() {
+        for value in [json!(null), json!({"a": [1, "b"]}), json!([1, 2]), json!(5), json!(false)] {
+            assert_eq!(single(&value), value.to_string());
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_json_goes_as_it_is() {
+        for text in [r#"{"b" : 1,"a":2}"#, "[1]", "\"quoted\"", " 5 ", "null"] {
+            assert_eq!(single(&json!(text)), text);
+        }
+    }
+
+    #[test]
+    fn any_other_text_is_quoted() {
+        for (text, sent) in
+            [("", r#""""#), ("hello", r#""hello""#), ("a \"b\"", r#""a \"b\"""#), ("{", r#""{""#)]
+        {
+            assert_eq!(single(&json!(text)), sent);
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_not_weighted_throughout_is_one_payload() {
+        for value in [
+            json!([]),
+            json!([{"payload": 1}]),
+            json!([{"weight": 1}]),
+            json!([{"payload": 1, "weight": 1}, {"payload": 1}]),
+            json!([{"payload": 1, "weight": 1}, "other"]),
+            json!({"payload": 1, "weight": 1}),
+        ] {
+            assert_eq!(single(&value), value.to_string());
+        }
+    }
+
+    #[test]
+    fn weighted_payloads_are_interleaved() {
+        let value = json!([
+            {"payload": {"size": "small"}, "weight": 3},
+            {"payload": "{\"size\": \"large\"}", "weight": 1},
+        ]);
+        let (small, large) = (r#"{"size":"small"}"#, r#"{"size": "large"}"#);
+        let round = [small, small, large, small];
+        assert_eq!(expand(&value, 8).unwrap(), [round, round].concat());
+    }
+
+    #[test]
+    fn the_last_takes_the_rest() {
+        let counts = |weights: &[f64], num: usize| {
+            let sent = expand(&weighted(weights), num).unwrap();
+            let count = |i: usize| sent.iter().filter(|p| **p == (i + 1).to_string()).count();
+            (0..weights.len()).map(count).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&[1.0, 1.0, 1.0], 10), [3, 3, 4]);
+        assert_eq!(counts(&[5.0, 15.0, 30.0], 10), [1, 3, 6]);
+        assert_eq!(counts(&[0.1, 0.9], 50), [5, 45]);
+        assert_eq!(counts(&[1e-9, 1e-9], 5), [2, 3]);
+    }
+
+    #[test]
+    fn a_num_that_leaves_a_payload_out_is_too_small() {
+        let error = expand(&weighted(&[1.0, 10.0]), 10).unwrap_err();
+        assert_eq!(error, PayloadError::NumTooSmall { num: 10, index: 0 });
+        assert!(error.to_string().starts_with("Invalid payload weight (num is too small)"));
+        // The last one's rest would do, but its own share would not: as aws-lambda-power-tuning.
+        let error = expand(&weighted(&[10.0, 1.0]), 10).unwrap_err();
+        assert_eq!(error, PayloadError::NumTooSmall { num: 10, index: 1 });
+        let error = expand(&weighted(&[1.0; 6]), 5).unwrap_err();
+        assert_eq!(error, PayloadError::FewerThanPayloads { num: 5, payloads: 6 });
+    }
+
+    #[test]
+    fn a_weight_is_a_positive_number() {
+        for weight in [json!(0), json!(-1), json!("5"), json!(null), json!([]), json!(1e300)] {
+            let value = json!([{"payload": 1, "weight": 1}, {"payload": 2, "weight": weight}]);
+            let error = expand(&value, 10).unwrap_err();
+            assert_eq!(error, PayloadError::Weight { index: 1, weight: weight.clone() });
+            assert!(error.to_string().contains(&format!("payload[1].weight is {weight}")));
+        }
+    }
+
+    #[test]
+    fn six_megabytes_are_the_most() {
+        let text = |bytes: usize| json!("x".repeat(bytes - 2));
+        assert_eq!(single(&text(MAX_BYTES)).len(), MAX_BYTES);
+        let bytes = MAX_BYTES + 1;
+        let error = expand(&text(bytes), 5).unwrap_err();
+        assert_eq!(error, PayloadError::TooLarge { at: "payload".to_owned(), bytes });
+        let error = expand(&json!([{"payload": text(bytes), "weight": 1}]), 5).unwrap_err();
+        let at = "payload[0].payload".to_owned();
+        assert_eq!(error, PayloadError::TooLarge { at, bytes });
+    }
+
+    proptest! {
+        /// Any run of the order has of each payload what its share of the run is, give or take:
+        /// blocks would be off by the length of the run.
+        #[test]
+        fn an_order_is_complete_and_even(counts in proptest::collection::vec(1_usize..20, 1..6)) {
+            let order = interleave(&counts);
+            let turns: usize = counts.iter().sum();
+            prop_assert_eq!(order.len(), turns);
+            for (index, &count) in counts.iter().enumerate() {
+                let mut sent = 0;
+                for (turn, &next) in order.iter().enumerate() {
+                    if next == index {
+                        sent += 1;
+                    }
+                    let share = (turn + 1) as f64 * count as f64 / turns as f64;
+                    prop_assert!((f64::from(sent) - share).abs() < counts.len() as f64, "{:?}", order);
+                }
+                prop_assert_eq!(usize::try_from(sent), Ok(count));
+            }
+        }
+
+        #[test]
+        fn every_weight_gets_its_share_of_num(
+            weights in proptest::collection::vec(0.001_f64..1000.0, 1..6), num in 0_usize..500,
+        ) {
+            let Ok(sent) = expand(&weighted(&weights), num) else { return Ok(()) };
+            prop_assert_eq!(sent.len(), num);
+            let total: f64 = weights.iter().sum();
+            for (index, weight) in weights.iter().enumerate() {
+                let count = sent.iter().filter(|p| **p == (index + 1).to_string()).count() as f64;
+                let share = (weight * num as f64 / total).floor();
+                let last = index + 1 == weights.len();
+                prop_assert!(count >= share.max(1.0));
+                prop_assert!(last || count <= share);
+            }
+        }
+    }
+}
