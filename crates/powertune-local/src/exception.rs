@@ -1,0 +1,106 @@
+//! What Lambda's API refuses with, named as AWS names it.
+//!
+//! The control plane speaks of refusals in these terms throughout; `api::response` alone knows how
+//! they look on the wire.
+
+/// A refusal: one of AWS's exceptions with its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exception {
+    pub(crate) kind: ExceptionKind,
+    pub(crate) message: String,
+}
+
+/// The exceptions that this Lambda knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExceptionKind {
+    AccessDenied,
+    IncompleteSignature,
+    InvalidParameterValue,
+    InvalidRequestContent,
+    MissingAuthenticationToken,
+    PreconditionFailed,
+    RequestTooLarge,
+    ResourceConflict,
+    ResourceNotFound,
+    Serialization,
+    Service,
+    TooManyRequests(ThrottleReason),
+    UnknownOperation,
+    UnrecognizedClient,
+    Validation,
+}
+
+/// The `Reason` of a `TooManyRequestsException`: which limit of concurrency was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ThrottleReason {
+    Account,
+    ReservedFunction,
+}
+
+impl ThrottleReason {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Account => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedFunction => "ReservedFunctionConcurrentInvocationLimitExceeded",
+        }
+    }
+}
+
+impl ExceptionKind {
+    /// AWS's name, as `x-amzn-ErrorType` bears it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "AccessDeniedException",
+            Self::IncompleteSignature => "IncompleteSignatureException",
+            Self::InvalidParameterValue => "InvalidParameterValueException",
+            Self::InvalidRequestContent => "InvalidRequestContentException",
+            Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+            Self::PreconditionFailed => "PreconditionFailedException",
+            Self::RequestTooLarge => "RequestTooLargeException",
+            Self::ResourceConflict => "ResourceConflictException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::Serialization => "SerializationException",
+            Self::Service => "ServiceException",
+            Self::TooManyRequests(_) => "TooManyRequestsException",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::Validation => "ValidationException",
+        }
+    }
+}
+
+impl Exception {
+    pub(crate) fn new(kind: ExceptionKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new(ExceptionKind::InvalidParameterValue, message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(ExceptionKind::ResourceConflict, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ExceptionKind::ResourceNotFound, message)
+    }
+
+    pub(crate) fn function_not_found(arn: &str) -> Self {
+        Self::not_found(format!("Function not found: {arn}"))
+    }
+
+    /// A `RevisionId` that is no longer the latest one.
+    pub(crate) fn stale_revision() -> Self {
+        Self::new(
+            ExceptionKind::PreconditionFailed,
+            "The Revision Id provided does not match the latest Revision Id. Call the \
+             GetFunction/GetAlias API to retrieve the latest Revision Id",
+        )
+    }
+
+    /// An invocation beyond a limit of concurrency.
+    pub(crate) fn throttled(reason: ThrottleReason) -> Self {
+        Self::new(ExceptionKind::TooManyRequests(reason), "Rate Exceeded.")
+    }
+}
