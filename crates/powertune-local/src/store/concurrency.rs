@@ -1,0 +1,100 @@
+//! Concurrency: the account's limit, what functions reserve of it, and which invocation may run.
+
+use super::{Admitted, Function, Store};
+use crate::{
+    exception::{Exception, ThrottleReason},
+    reference::{FunctionReference, Qualifier},
+};
+
+/// AWS leaves at least this much of an account's concurrency unreserved.
+const UNRESERVED_MINIMUM: u32 = 100;
+
+/// What `GetAccountSettings` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AccountSettings {
+    pub(crate) concurrency: u32,
+    pub(crate) unreserved_concurrency: u32,
+    pub(crate) function_count: usize,
+    pub(crate) code_size: u64,
+}
+
+impl Store {
+    pub(crate) fn account_settings(&self) -> AccountSettings {
+        let versions = self.functions.values().flat_map(Function::versions);
+        AccountSettings {
+            concurrency: self.concurrency_limit,
+            unreserved_concurrency: self.unreserved(),
+            function_count: self.functions.len(),
+            code_size: versions.map(|it| it.configuration.package.size).sum(),
+        }
+    }
+
+    pub(crate) fn put_concurrency(
+        &mut self,
+        reference: &FunctionReference,
+        reserved: u32,
+    ) -> Result<(), Exception> {
+        let before = self.function(reference)?.reserved_concurrency.unwrap_or(0);
+        let minimum = UNRESERVED_MINIMUM.min(self.concurrency_limit);
+        if self.unreserved() + before < reserved.saturating_add(minimum) {
+            return Err(Exception::invalid_parameter(format!(
+                "Specified ReservedConcurrentExecutions for function decreases account's \
+                 UnreservedConcurrentExecution below its minimum value of [{minimum}]."
+            )));
+        }
+        self.function_mut(reference)?.reserved_concurrency = Some(reserved);
+        Ok(())
+    }
+
+    pub(crate) fn delete_concurrency(
+        &mut self,
+        reference: &FunctionReference,
+    ) -> Result<(), Exception> {
+        self.function_mut(reference)?.reserved_concurrency = None;
+        Ok(())
+    }
+
+    /// Lets an invocation run, or says why it may not. `draw`, a random number from 0 up to 1,
+    /// chooses where an alias splits between two versions.
+    pub(crate) fn admit(
+        &self,
+        reference: &FunctionReference,
+        draw: f64,
+    ) -> Result<Admitted, Exception> {
+        let function = self.function(reference)?;
+        let version = function
+            .resolve(reference.qualifier.as_ref(), draw)
+            .and_then(|id| function.version(id))
+            .ok_or_else(|| self.not_found(reference))?
+            .for_invocation()?;
+        self.must_have_room(function)?;
+        let qualifier = reference.qualifier.as_ref().map(Qualifier::text);
+        Ok(Admitted {
+            version,
+            invoked_arn: self.account.function_arn(&function.name, qualifier.as_deref()),
+            slot: function.occupy_slot(),
+        })
+    }
+
+    fn must_have_room(&self, function: &Function) -> Result<(), Exception> {
+        if let Some(reserved) = function.reserved_concurrency {
+            return if function.running_invocations() < reserved as usize {
+                Ok(())
+            } else {
+                Err(Exception::throttled(ThrottleReason::ReservedFunction))
+            };
+        }
+        let sharing = self.functions.values().filter(|it| it.reserved_concurrency.is_none());
+        let running: usize = sharing.map(Function::running_invocations).sum();
+        if running < self.unreserved() as usize {
+            Ok(())
+        } else {
+            Err(Exception::throttled(ThrottleReason::Account))
+        }
+    }
+
+    fn unreserved(&self) -> u32 {
+        let reserved = self.functions.values().filter_map(|it| it.reserved_concurrency);
+        self.concurrency_limit.saturating_sub(reserved.sum())
+    }
+}

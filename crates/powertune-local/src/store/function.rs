@@ -1,0 +1,263 @@
+//! One function: `$LATEST`, the versions published from it, and how they change state.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{alias::Alias, configuration::Configuration};
+use crate::{exception::Exception, reference::Account, version::FunctionVersion};
+
+/// When something happens: `instant` decides, `timestamp` is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) instant: Instant,
+    pub(crate) timestamp: Timestamp,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self { instant: Instant::now(), timestamp: Timestamp::now() }
+    }
+}
+
+/// A version's `Version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum VersionId {
+    Latest,
+    Number(u64),
+}
+
+impl VersionId {
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Latest => "$LATEST".to_owned(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+
+    /// Texts that sort as the versions do.
+    pub(crate) fn sort_key(self) -> String {
+        match self {
+            Self::Latest => format!("{:020}", 0),
+            Self::Number(number) => format!("{number:020}"),
+        }
+    }
+}
+
+/// Where a version stands between a change and its being in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `State: Pending`.
+    Creating { until: Instant },
+    /// `LastUpdateStatus: InProgress`; invocations still run what was before.
+    Updating { until: Instant },
+    /// `State: Active`, `LastUpdateStatus: Successful`.
+    Settled,
+}
+
+/// A version, `$LATEST` or published, with its state.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) id: VersionId,
+    pub(crate) configuration: Configuration,
+    pub(crate) revision_id: Uuid,
+    pub(crate) last_modified: Timestamp,
+    pub(crate) phase: Phase,
+    /// What invocations run.
+    pub(super) serving: Arc<FunctionVersion>,
+    /// `$LATEST`'s configuration when this was published, whose description may be another one.
+    published_from: Option<Configuration>,
+}
+
+/// A function with everything that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) latest: Version,
+    pub(crate) published: BTreeMap<u64, Version>,
+    pub(crate) aliases: BTreeMap<String, Alias>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) reserved_concurrency: Option<u32>,
+    next_version: u64,
+    /// Cloned by every invocation for as long as it runs.
+    running: Arc<()>,
+}
+
+/// What `PublishVersion` may be given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Publication {
+    pub(crate) description: Option<String>,
+    pub(crate) code_sha256: Option<String>,
+    pub(crate) revision_id: Option<String>,
+}
+
+/// One invocation's place under the limits of concurrency, free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct InvocationSlot(
+    #[expect(dead_code, reason = "its reference is what counts")] Arc<()>,
+);
+
+impl Version {
+    /// Brings the state up to `now`; returns the snapshot that went out of service, if one did.
+    fn settle(&mut self, now: Moment, account: &Account, function_name: &str) -> Option<Uuid> {
+        match self.phase {
+            Phase::Creating { until } if until <= now.instant => {
+                self.phase = Phase::Settled;
+                self.revision_id = Uuid::new_v4();
+                None
+            }
+            Phase::Updating { until } if until <= now.instant => {
+                self.phase = Phase::Settled;
+                self.revision_id = Uuid::new_v4();
+                let next = self.configuration.snapshot(account, function_name, &self.id.text());
+                Some(std::mem::replace(&mut self.serving, next).snapshot)
+            }
+            _ => None,
+        }
+    }
+
+    /// What an invocation is to run.
+    pub(super) fn for_invocation(&self) -> Result<Arc<FunctionVersion>, Exception> {
+        match self.phase {
+            Phase::Creating { .. } => Err(pending()),
+            Phase::Updating { .. } | Phase::Settled => Ok(Arc::clone(&self.serving)),
+        }
+    }
+}
+
+impl Function {
+    /// A new function, `Pending` for `delay`.
+    pub(super) fn new(
+        name: String,
+        configuration: Configuration,
+        tags: BTreeMap<String, String>,
+        account: &Account,
+        now: Moment,
+        delay: Duration,
+    ) -> Self {
+        let serving = configuration.snapshot(account, &name, &VersionId::Latest.text());
+        let latest = Version {
+            id: VersionId::Latest,
+            configuration,
+            revision_id: Uuid::new_v4(),
+            last_modified: now.timestamp,
+            phase: Phase::Creating { until: now.instant + delay },
+            serving,
+            published_from: None,
+        };
+        Self {
+            name,
+            latest,
+            published: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            tags,
+            reserved_concurrency: None,
+            next_version: 1,
+            running: Arc::new(()),
+        }
+    }
+
+    /// Brings all versions up to `now`; the snapshots that went out of service go to `retired`.
+    pub(super) fn settle(&mut self, now: Moment, account: &Account, retired: &mut Vec<Uuid>) {
+        let name = &self.name;
+        retired.extend(
+            std::iter::once(&mut self.latest)
+                .chain(self.published.values_mut())
+                .filter_map(|version| version.settle(now, account, name)),
+        );
+    }
+
+    /// All versions, `$LATEST` first.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+        std::iter::once(&self.latest).chain(self.published.values())
+    }
+
+    pub(crate) fn version(&self, id: VersionId) -> Option<&Version> {
+        match id {
+            VersionId::Latest => Some(&self.latest),
+            VersionId::Number(number) => self.published.get(&number),
+        }
+    }
+
+    /// Refuses what may not be done to `$LATEST` while a change of it is not in force yet.
+    pub(super) fn must_be_settled(&self, account: &Account) -> Result<(), Exception> {
+        match self.latest.phase {
+            Phase::Settled => Ok(()),
+            Phase::Creating { .. } => Err(pending()),
+            Phase::Updating { .. } => Err(Exception::conflict(format!(
+                "The operation cannot be performed at this time. An update is in progress for \
+                 resource: {}",
+                account.function_arn(&self.name, None)
+            ))),
+        }
+    }
+
+    /// Refuses a guard that names another revision of `$LATEST`.
+    pub(super) fn must_be_at(&self, revision_id: Option<&str>) -> Result<(), Exception> {
+        match revision_id {
+            Some(revision) if revision != self.latest.revision_id.to_string() => {
+                Err(Exception::stale_revision())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives `$LATEST` another configuration, in force after `delay`.
+    pub(super) fn update(&mut self, configuration: Configuration, now: Moment, delay: Duration) {
+        self.latest.configuration = configuration;
+        self.latest.revision_id = Uuid::new_v4();
+        self.latest.last_modified = now.timestamp;
+        self.latest.phase = Phase::Updating { until: now.instant + delay };
+    }
+
+    /// The version that bears `$LATEST`'s code and configuration: a new one, `Pending` for `delay`,
+    /// unless nothing changed since the newest one was published.
+    pub(super) fn publish(
+        &mut self,
+        description: Option<String>,
+        account: &Account,
+        now: Moment,
+        delay: Duration,
+    ) -> &Version {
+        let source = &self.latest.configuration;
+        let unchanged = self.published.last_key_value().and_then(|(number, newest)| {
+            (newest.published_from.as_ref() == Some(source)).then_some(*number)
+        });
+        let number = unchanged.unwrap_or(self.next_version);
+        self.published.entry(number).or_insert_with(|| {
+            self.next_version += 1;
+            let id = VersionId::Number(number);
+            let description = description.unwrap_or_else(|| source.description.clone());
+            let configuration = Configuration { description, ..source.clone() };
+            Version {
+                id,
+                serving: configuration.snapshot(account, &self.name, &id.text()),
+                configuration,
+                revision_id: Uuid::new_v4(),
+                last_modified: now.timestamp,
+                phase: Phase::Creating { until: now.instant + delay },
+                published_from: Some(source.clone()),
+            }
+        })
+    }
+
+    pub(crate) fn running_invocations(&self) -> usize {
+        Arc::strong_count(&self.running) - 1
+    }
+
+    pub(super) fn occupy_slot(&self) -> InvocationSlot {
+        InvocationSlot(Arc::clone(&self.running))
+    }
+}
+
+fn pending() -> Exception {
+    Exception::conflict(
+        "The operation cannot be performed at this time. The function is currently in the \
+         following state: Pending",
+    )
+}

@@ -1,0 +1,245 @@
+//! The control plane's state: plain data, changed by functions that are told what time it is.
+//!
+//! Nothing here waits, runs or knows HTTP. Changes that take effect later are brought up to date
+//! whenever the store is used.
+
+mod alias;
+mod concurrency;
+mod configuration;
+mod function;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use uuid::Uuid;
+
+pub(crate) use self::{
+    alias::{Alias, AliasChange, Routing, RoutingChange},
+    configuration::{
+        ApplicationLogLevel, Change, Configuration, LoggingConfig, RuntimeIdentifier,
+        SystemLogLevel, TracingMode,
+    },
+    function::{Function, InvocationSlot, Moment, Phase, Publication, Version, VersionId},
+};
+use crate::{
+    exception::Exception,
+    package::Package,
+    reference::{Account, FunctionReference, Qualifier},
+    version::FunctionVersion,
+};
+
+/// All functions of the account.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) account: Account,
+    pub(crate) functions: BTreeMap<String, Function>,
+    concurrency_limit: u32,
+    update_delay: Duration,
+    retired: Vec<Uuid>,
+}
+
+/// What `CreateFunction` makes.
+#[derive(Debug)]
+pub(crate) struct NewFunctionRecord {
+    pub(crate) name: String,
+    pub(crate) configuration: Configuration,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) publish: bool,
+}
+
+/// What an update of `$LATEST` is guarded by and followed by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UpdateOptions {
+    pub(crate) revision_id: Option<String>,
+    pub(crate) dry_run: bool,
+    pub(crate) publish: bool,
+}
+
+/// An invocation that may run: what, under which name, and its place under the limits.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) version: Arc<FunctionVersion>,
+    pub(crate) invoked_arn: String,
+    pub(crate) slot: InvocationSlot,
+}
+
+impl Store {
+    pub(crate) fn new(account: Account, concurrency_limit: u32, update_delay: Duration) -> Self {
+        Self {
+            account,
+            functions: BTreeMap::new(),
+            concurrency_limit,
+            update_delay,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Brings every state up to `now`.
+    pub(crate) fn settle(&mut self, now: Moment) {
+        for function in self.functions.values_mut() {
+            function.settle(now, &self.account, &mut self.retired);
+        }
+    }
+
+    /// The snapshots that no invocation will be given any more, since this was last asked.
+    pub(crate) fn take_retired(&mut self) -> Vec<Uuid> {
+        std::mem::take(&mut self.retired)
+    }
+
+    pub(crate) fn function(&self, reference: &FunctionReference) -> Result<&Function, Exception> {
+        self.functions.get(&reference.name).ok_or_else(|| self.not_found(reference))
+    }
+
+    pub(crate) fn function_mut(
+        &mut self,
+        reference: &FunctionReference,
+    ) -> Result<&mut Function, Exception> {
+        if !self.functions.contains_key(&reference.name) {
+            return Err(self.not_found(reference));
+        }
+        Ok(self.functions.get_mut(&reference.name).expect("it was found just now"))
+    }
+
+    /// The version that a reference names; for an alias the one it points to first.
+    pub(crate) fn version(&self, reference: &FunctionReference) -> Result<&Version, Exception> {
+        let function = self.function(reference)?;
+        function
+            .resolve(reference.qualifier.as_ref(), 1.0)
+            .and_then(|id| function.version(id))
+            .ok_or_else(|| self.not_found(reference))
+    }
+
+    pub(crate) fn create_function(
+        &mut self,
+        new: NewFunctionRecord,
+        now: Moment,
+    ) -> Result<&Version, Exception> {
+        if self.functions.contains_key(&new.name) {
+            return Err(Exception::conflict(format!("Function already exist: {}", new.name)));
+        }
+        let delay = self.update_delay;
+        let (name, account) = (new.name.clone(), &self.account);
+        let function = Function::new(new.name, new.configuration, new.tags, account, now, delay);
+        let function = self.functions.entry(name).or_insert(function);
+        Ok(if new.publish { function.publish(None, account, now, delay) } else { &function.latest })
+    }
+
+    /// Changes `$LATEST` and returns the version that the answer tells of.
+    pub(crate) fn update(
+        &mut self,
+        reference: &FunctionReference,
+        change: Change,
+        options: &UpdateOptions,
+        now: Moment,
+    ) -> Result<Version, Exception> {
+        must_mean_latest(reference)?;
+        let (delay, account) = (self.update_delay, self.account.clone());
+        let function = self.function_mut(reference)?;
+        function.must_be_at(options.revision_id.as_deref())?;
+        function.must_be_settled(&account)?;
+        let configuration = function.latest.configuration.changed(change);
+        if options.dry_run {
+            let mut preview = function.latest.clone();
+            preview.configuration = configuration;
+            return Ok(preview);
+        }
+        function.update(configuration, now, delay);
+        Ok(if options.publish {
+            function.publish(None, &account, now, delay).clone()
+        } else {
+            function.latest.clone()
+        })
+    }
+
+    pub(crate) fn publish_version(
+        &mut self,
+        reference: &FunctionReference,
+        publication: Publication,
+        now: Moment,
+    ) -> Result<&Version, Exception> {
+        let (delay, account) = (self.update_delay, self.account.clone());
+        let function = self.function_mut(reference)?;
+        function.must_be_at(publication.revision_id.as_deref())?;
+        let current = &function.latest.configuration.package.sha256;
+        if let Some(wanted) = publication.code_sha256.filter(|wanted| wanted != current) {
+            return Err(Exception::invalid_parameter(format!(
+                "CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST \
+                 ({current}). Please try again with the CodeSHA256 in $LATEST."
+            )));
+        }
+        function.must_be_settled(&account)?;
+        Ok(function.publish(publication.description, &account, now, delay))
+    }
+
+    /// Deletes a function, or one version of it.
+    pub(crate) fn delete(&mut self, reference: &FunctionReference) -> Result<(), Exception> {
+        let whole = FunctionReference { qualifier: None, ..reference.clone() };
+        match &reference.qualifier {
+            None => {
+                self.function(reference)?;
+                if let Some(function) = self.functions.remove(&reference.name) {
+                    self.retired.extend(function.versions().map(|it| it.serving.snapshot));
+                }
+                Ok(())
+            }
+            Some(Qualifier::Latest) => Err(Exception::invalid_parameter(
+                "$LATEST version cannot be deleted without deleting the function.",
+            )),
+            Some(Qualifier::Alias(_)) => {
+                self.function(&whole)?;
+                Err(Exception::invalid_parameter("Deletion of aliases is not currently supported."))
+            }
+            Some(Qualifier::Number(number)) => self.delete_version(&whole, *number),
+        }
+    }
+
+    /// Deletes a version that no alias points to; on AWS too it is no error if there is none.
+    fn delete_version(
+        &mut self,
+        reference: &FunctionReference,
+        number: u64,
+    ) -> Result<(), Exception> {
+        let function = self.function_mut(reference)?;
+        let aliases: Vec<&str> = function
+            .aliases
+            .values()
+            .filter(|alias| alias.points_to(number))
+            .map(|alias| alias.name.as_str())
+            .collect();
+        if !aliases.is_empty() {
+            return Err(Exception::conflict(format!(
+                "Unable to delete version because the following aliases reference it: [{}]",
+                aliases.join(", ")
+            )));
+        }
+        if let Some(version) = function.published.remove(&number) {
+            self.retired.push(version.serving.snapshot);
+        }
+        Ok(())
+    }
+
+    /// The package that a download link names.
+    pub(crate) fn package(&self, id: Uuid) -> Option<Arc<Package>> {
+        let versions = self.functions.values().flat_map(Function::versions);
+        let mut packages = versions.map(|version| &version.configuration.package);
+        packages.find(|package| package.id == id).cloned()
+    }
+
+    fn not_found(&self, reference: &FunctionReference) -> Exception {
+        let qualifier = reference.qualifier.as_ref().map(Qualifier::text);
+        let arn = self.account.function_arn(&reference.name, qualifier.as_deref());
+        Exception::function_not_found(&arn)
+    }
+}
+
+/// Refuses a qualifier where only `$LATEST` can be changed.
+fn must_mean_latest(reference: &FunctionReference) -> Result<(), Exception> {
+    match &reference.qualifier {
+        None | Some(Qualifier::Latest) => Ok(()),
+        Some(other) => Err(Exception::invalid_parameter(format!(
+            "Only $LATEST can be changed, not {}: leave the qualifier out.",
+            other.text()
+        ))),
+    }
+}

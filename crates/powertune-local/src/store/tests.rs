@@ -1,0 +1,325 @@
+use std::io::{Cursor, Write};
+
+use jiff::Timestamp;
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::*;
+use crate::exception::{ExceptionKind, ThrottleReason};
+
+const DELAY: Duration = Duration::from_millis(50);
+
+/// A clock that moves when it is told to.
+#[derive(Debug, Clone, Copy)]
+struct Clock(Moment);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Moment { instant: std::time::Instant::now(), timestamp: Timestamp::UNIX_EPOCH })
+    }
+
+    fn advance(&mut self, store: &mut Store) {
+        self.0.instant += DELAY;
+        self.0.timestamp += DELAY;
+        store.settle(self.0);
+    }
+}
+
+fn package(content: &[u8]) -> Arc<Package> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::DEFAULT).unwrap();
+    zip.write_all(content).unwrap();
+    Arc::new(Package::unpack(&zip.finish().unwrap().into_inner().into()).unwrap())
+}
+
+fn record(name: &str) -> NewFunctionRecord {
+    let runtime = RuntimeIdentifier::parse("provided.al2023").unwrap();
+    let role = "arn:aws:iam::000000000000:role/r".to_owned();
+    NewFunctionRecord {
+        name: name.to_owned(),
+        configuration: Configuration::new(runtime, "h".to_owned(), role, package(b"one")),
+        tags: BTreeMap::new(),
+        publish: false,
+    }
+}
+
+fn empty_store(concurrency: u32) -> Store {
+    let account = Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned() };
+    Store::new(account, concurrency, DELAY)
+}
+
+/// A store with one active function `f`.
+fn store() -> (Store, Clock) {
+    let (mut store, mut clock) = (empty_store(1000), Clock::new());
+    store.create_function(record("f"), clock.0).unwrap();
+    clock.advance(&mut store);
+    (store, clock)
+}
+
+fn named(text: &str) -> FunctionReference {
+    FunctionReference::parse(text, None, &empty_store(1).account).unwrap()
+}
+
+fn memory(memory_mb: u32) -> Change {
+    Change { memory_mb: Some(memory_mb), ..Change::default() }
+}
+
+fn set(store: &mut Store, clock: Clock, change: Change) -> Result<Version, Exception> {
+    store.update(&named("f"), change, &UpdateOptions::default(), clock.0)
+}
+
+fn publish(store: &mut Store, clock: Clock) -> Version {
+    store.publish_version(&named("f"), Publication::default(), clock.0).unwrap().clone()
+}
+
+/// Updates `f` to a memory size and publishes that.
+fn publish_with(store: &mut Store, clock: &mut Clock, memory_mb: u32) -> Version {
+    set(store, *clock, memory(memory_mb)).unwrap();
+    clock.advance(store);
+    publish(store, *clock)
+}
+
+fn served_memory(store: &Store, name: &str) -> u32 {
+    store.admit(&named(name), 0.0).unwrap().version.memory_mb
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, Exception>) -> ExceptionKind {
+    result.unwrap_err().kind
+}
+
+#[test]
+fn a_new_function_is_pending_until_its_delay_is_over() {
+    let (mut store, mut clock) = (empty_store(1000), Clock::new());
+    let created = store.create_function(record("f"), clock.0).unwrap().revision_id;
+    assert_eq!(kind(store.admit(&named("f"), 0.0)), ExceptionKind::ResourceConflict);
+    assert_eq!(kind(set(&mut store, clock, memory(256))), ExceptionKind::ResourceConflict);
+    assert_eq!(
+        kind(store.create_function(record("f"), clock.0).cloned()),
+        ExceptionKind::ResourceConflict
+    );
+    clock.advance(&mut store);
+    assert_ne!(store.version(&named("f")).unwrap().revision_id, created);
+    assert_eq!(served_memory(&store, "f"), 128);
+}
+
+#[test]
+fn an_update_is_in_force_after_its_delay_and_no_second_one_before() {
+    let (mut store, mut clock) = store();
+    let before = store.version(&named("f")).unwrap().revision_id;
+    let updated = set(&mut store, clock, memory(512)).unwrap();
+    assert_eq!(updated.configuration.memory_mb, 512);
+    assert_ne!(updated.revision_id, before);
+    assert_eq!(kind(set(&mut store, clock, memory(256))), ExceptionKind::ResourceConflict);
+    let publication = store.publish_version(&named("f"), Publication::default(), clock.0).cloned();
+    assert_eq!(kind(publication), ExceptionKind::ResourceConflict);
+
+    let old = store.admit(&named("f"), 0.0).unwrap().version;
+    assert_eq!(old.memory_mb, 128, "invocations run the old configuration meanwhile");
+    assert!(store.take_retired().is_empty());
+    clock.advance(&mut store);
+    assert_eq!(served_memory(&store, "f"), 512);
+    assert_eq!(store.take_retired(), [old.snapshot]);
+    let settled = store.version(&named("f")).unwrap();
+    assert_ne!(settled.revision_id, updated.revision_id, "settling makes a revision too");
+    assert_eq!(settled.last_modified, updated.last_modified);
+}
+
+#[test]
+fn guards_let_through_what_they_name_alone() {
+    let (mut store, clock) = store();
+    let latest = store.version(&named("f")).unwrap().clone();
+    let guarded = |revision: String| UpdateOptions {
+        revision_id: Some(revision),
+        ..UpdateOptions::default()
+    };
+    let stale = guarded(Uuid::new_v4().to_string());
+    let refused = store.update(&named("f"), memory(256), &stale, clock.0);
+    assert_eq!(kind(refused), ExceptionKind::PreconditionFailed);
+    for (revision, sha256, expected) in [
+        (Some("stale".to_owned()), None, ExceptionKind::PreconditionFailed),
+        (None, Some("other".to_owned()), ExceptionKind::InvalidParameterValue),
+    ] {
+        let publication =
+            Publication { revision_id: revision, code_sha256: sha256, description: None };
+        let refused = store.publish_version(&named("f"), publication, clock.0).cloned();
+        assert_eq!(kind(refused), expected);
+    }
+    let publication = Publication {
+        revision_id: Some(latest.revision_id.to_string()),
+        code_sha256: Some(latest.configuration.package.sha256.clone()),
+        description: Some("guarded".to_owned()),
+    };
+    let version = store.publish_version(&named("f"), publication, clock.0).unwrap();
+    assert_eq!(
+        (version.id, &*version.configuration.description),
+        (VersionId::Number(1), "guarded")
+    );
+    let current = guarded(latest.revision_id.to_string());
+    assert!(store.update(&named("f"), memory(256), &current, clock.0).is_ok());
+}
+
+#[test]
+fn publishing_what_did_not_change_gives_the_newest_version_back() {
+    let (mut store, mut clock) = store();
+    let described =
+        |text: &str| Publication { description: Some(text.to_owned()), ..Publication::default() };
+    store.publish_version(&named("f"), described("first"), clock.0).unwrap();
+    let again = store.publish_version(&named("f"), described("second"), clock.0).unwrap();
+    assert_eq!((again.id, &*again.configuration.description), (VersionId::Number(1), "first"));
+
+    set(&mut store, clock, memory(128)).unwrap();
+    clock.advance(&mut store);
+    assert_eq!(publish(&mut store, clock).id, VersionId::Number(1), "128 MB it had before");
+
+    assert_eq!(publish_with(&mut store, &mut clock, 256).id, VersionId::Number(2));
+    assert_eq!(publish_with(&mut store, &mut clock, 128).id, VersionId::Number(3));
+    let code = Change { package: Some(package(b"two")), ..Change::default() };
+    set(&mut store, clock, code).unwrap();
+    clock.advance(&mut store);
+    assert_eq!(publish(&mut store, clock).id, VersionId::Number(4));
+    let same_code = Change { package: Some(package(b"two")), ..Change::default() };
+    set(&mut store, clock, same_code).unwrap();
+    clock.advance(&mut store);
+    assert_eq!(publish(&mut store, clock).id, VersionId::Number(4));
+}
+
+#[test]
+fn numbers_are_never_given_twice() {
+    let (mut store, mut clock) = store();
+    publish_with(&mut store, &mut clock, 256);
+    publish_with(&mut store, &mut clock, 512);
+    store.delete(&named("f:2")).unwrap();
+    assert_eq!(publish(&mut store, clock).id, VersionId::Number(3));
+}
+
+#[test]
+fn a_published_version_stays_what_it_was() {
+    let (mut store, mut clock) = store();
+    publish_with(&mut store, &mut clock, 256);
+    assert_eq!(kind(store.admit(&named("f:1"), 0.0)), ExceptionKind::ResourceConflict);
+    set(&mut store, clock, memory(512)).unwrap();
+    clock.advance(&mut store);
+    assert_eq!(served_memory(&store, "f:1"), 256);
+    assert_eq!(served_memory(&store, "f"), 512);
+}
+
+#[test]
+fn an_update_can_publish_at_once_or_only_be_tried() {
+    let (mut store, mut clock) = store();
+    let dry_run = UpdateOptions { dry_run: true, ..UpdateOptions::default() };
+    let preview = store.update(&named("f"), memory(256), &dry_run, clock.0).unwrap();
+    assert_eq!(preview.configuration.memory_mb, 256);
+    assert_eq!(store.version(&named("f")).unwrap().configuration.memory_mb, 128);
+
+    let publish = UpdateOptions { publish: true, ..UpdateOptions::default() };
+    let version = store.update(&named("f"), memory(256), &publish, clock.0).unwrap();
+    assert_eq!(version.id, VersionId::Number(1));
+    clock.advance(&mut store);
+    assert_eq!(served_memory(&store, "f:1"), 256);
+}
+
+#[test]
+fn versions_alone_can_be_deleted_and_only_without_aliases() {
+    let (mut store, mut clock) = store();
+    publish_with(&mut store, &mut clock, 256);
+    publish_with(&mut store, &mut clock, 512);
+    clock.advance(&mut store);
+    let routing = RoutingChange::Set(Routing { version: 2, weight: 0.25 });
+    let change = AliasChange { routing, ..AliasChange::default() };
+    store.create_alias(&named("f"), "live", VersionId::Number(1), change).unwrap();
+    store.take_retired();
+
+    for pointed_to in ["f:1", "f:2"] {
+        let refusal = store.delete(&named(pointed_to)).unwrap_err();
+        assert_eq!(refusal.kind, ExceptionKind::ResourceConflict);
+        assert!(refusal.message.ends_with("aliases reference it: [live]"), "{}", refusal.message);
+    }
+    assert_eq!(kind(store.delete(&named("f:live"))), ExceptionKind::InvalidParameterValue);
+    assert_eq!(kind(store.delete(&named("f:$LATEST"))), ExceptionKind::InvalidParameterValue);
+    assert_eq!(kind(store.delete(&named("g:1"))), ExceptionKind::ResourceNotFound);
+
+    store.delete_alias(&named("f"), "live").unwrap();
+    let snapshot = store.admit(&named("f:1"), 0.0).unwrap().version.snapshot;
+    store.delete(&named("f:1")).unwrap();
+    assert_eq!(store.take_retired(), [snapshot]);
+    assert_eq!(store.delete(&named("f:1")), Ok(()), "as on AWS, what is gone can be deleted");
+    store.delete(&named("f")).unwrap();
+    assert_eq!(store.take_retired().len(), 2, "$LATEST and version 2");
+    assert_eq!(kind(store.delete(&named("f"))), ExceptionKind::ResourceNotFound);
+}
+
+#[test]
+fn aliases_follow_their_routing_and_their_guard() {
+    let (mut store, mut clock) = store();
+    publish_with(&mut store, &mut clock, 256);
+    publish_with(&mut store, &mut clock, 512);
+    clock.advance(&mut store);
+    let plain = AliasChange::default;
+    let alias = store.create_alias(&named("f"), "live", VersionId::Number(1), plain()).unwrap();
+    let again = store.create_alias(&named("f"), "live", VersionId::Number(1), plain());
+    assert_eq!(kind(again), ExceptionKind::ResourceConflict);
+    let nowhere = store.create_alias(&named("f"), "x", VersionId::Number(9), plain());
+    assert_eq!(kind(nowhere), ExceptionKind::ResourceNotFound);
+
+    let split = AliasChange {
+        routing: RoutingChange::Set(Routing { version: 2, weight: 0.25 }),
+        revision_id: Some(alias.revision_id.to_string()),
+        ..plain()
+    };
+    let updated = store.update_alias(&named("f"), "live", split.clone()).unwrap();
+    assert_ne!(updated.revision_id, alias.revision_id);
+    let stale = store.update_alias(&named("f"), "live", split);
+    assert_eq!(kind(stale), ExceptionKind::PreconditionFailed);
+    let memory_at = |draw| store.admit(&named("f:live"), draw).unwrap().version.memory_mb;
+    assert_eq!((memory_at(0.24), memory_at(0.25), memory_at(0.99)), (512, 256, 256));
+
+    for (version, routed) in [(VersionId::Latest, 1), (VersionId::Number(1), 1)] {
+        let routing = RoutingChange::Set(Routing { version: routed, weight: 0.5 });
+        let change = AliasChange { version: Some(version), routing, ..plain() };
+        let refused = store.update_alias(&named("f"), "live", change);
+        assert_eq!(kind(refused), ExceptionKind::InvalidParameterValue);
+    }
+    assert_eq!(kind(store.alias(&named("f"), "none").cloned()), ExceptionKind::ResourceNotFound);
+    assert_eq!(store.delete_alias(&named("f"), "none"), Ok(()));
+}
+
+#[test]
+fn the_account_limit_counts_what_runs() {
+    let (mut store, mut clock) = (empty_store(2), Clock::new());
+    store.create_function(record("f"), clock.0).unwrap();
+    store.create_function(record("g"), clock.0).unwrap();
+    clock.advance(&mut store);
+    let first = store.admit(&named("f"), 0.0).unwrap();
+    let _second = store.admit(&named("g"), 0.0).unwrap();
+    let refused = kind(store.admit(&named("f"), 0.0));
+    assert_eq!(refused, ExceptionKind::TooManyRequests(ThrottleReason::Account));
+    drop(first);
+    assert!(store.admit(&named("g"), 0.0).is_ok());
+}
+
+#[test]
+fn reserved_concurrency_is_a_limit_and_a_guarantee() {
+    let (mut store, mut clock) = (empty_store(102), Clock::new());
+    store.create_function(record("f"), clock.0).unwrap();
+    store.create_function(record("g"), clock.0).unwrap();
+    clock.advance(&mut store);
+    assert_eq!(kind(store.put_concurrency(&named("f"), 3)), ExceptionKind::InvalidParameterValue);
+    store.put_concurrency(&named("f"), 1).unwrap();
+    assert_eq!(store.account_settings().unreserved_concurrency, 101);
+
+    let running = store.admit(&named("f"), 0.0).unwrap();
+    let refused = kind(store.admit(&named("f"), 0.0));
+    assert_eq!(refused, ExceptionKind::TooManyRequests(ThrottleReason::ReservedFunction));
+    let others: Vec<_> = (0..101).map(|_| store.admit(&named("g"), 0.0).unwrap()).collect();
+    let refused = kind(store.admit(&named("g"), 0.0));
+    assert_eq!(refused, ExceptionKind::TooManyRequests(ThrottleReason::Account));
+    drop(running);
+    assert!(store.admit(&named("f"), 0.0).is_ok(), "what is reserved stays free");
+    drop(others);
+
+    store.put_concurrency(&named("f"), 2).unwrap();
+    store.put_concurrency(&named("f"), 0).unwrap();
+    let refused = kind(store.admit(&named("f"), 0.0));
+    assert_eq!(refused, ExceptionKind::TooManyRequests(ThrottleReason::ReservedFunction));
+    store.delete_concurrency(&named("f")).unwrap();
+    assert!(store.admit(&named("f"), 0.0).is_ok());
+}
