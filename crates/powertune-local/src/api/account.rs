@@ -1,0 +1,138 @@
+//! The account's settings, and what functions have beside their configuration: reserved
+//! concurrency, code signing, the way their runtime is updated.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    exchange::{self, Query, read_json},
+    shapes::runtime_version_arn,
+};
+use crate::{
+    constraint::Violations,
+    exception::Exception,
+    platform::Platform,
+    reference::{FunctionReference, Qualifier},
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct PutFunctionConcurrencyRequest {
+    reserved_concurrent_executions: Option<i64>,
+}
+
+pub(super) async fn settings(State(platform): State<Arc<Platform>>) -> Result<Response, Exception> {
+    let settings = platform.with_store(|store, _| store.account_settings());
+    exchange::json(
+        StatusCode::OK,
+        &json!({
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800_u64,
+                "CodeSizeUnzipped": 262_144_000,
+                "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": settings.concurrency,
+                "UnreservedConcurrentExecutions": settings.unreserved_concurrency,
+            },
+            "AccountUsage": {
+                "TotalCodeSize": settings.code_size,
+                "FunctionCount": settings.function_count,
+            },
+        }),
+    )
+}
+
+pub(super) async fn put_concurrency(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Response, Exception> {
+    let reference = unqualified(&name, &platform)?;
+    let request: PutFunctionConcurrencyRequest = read_json(body, "PutFunctionConcurrency").await?;
+    let mut violations = Violations::default();
+    let member = "reservedConcurrentExecutions";
+    let reserved = if let Some(value) = request.reserved_concurrent_executions {
+        violations.number(member, value, 0, i32::MAX.unsigned_abs())
+    } else {
+        violations.missing(member);
+        0
+    };
+    violations.finish()?;
+    platform.with_store(|store, _| store.put_concurrency(&reference, reserved))?;
+    exchange::json(StatusCode::OK, &json!({ "ReservedConcurrentExecutions": reserved }))
+}
+
+pub(super) async fn delete_concurrency(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+) -> Result<Response, Exception> {
+    let reference = unqualified(&name, &platform)?;
+    platform.with_store(|store, _| store.delete_concurrency(&reference))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn concurrency(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+) -> Result<Response, Exception> {
+    let reference = unqualified(&name, &platform)?;
+    let reserved = platform.with_store(|store, _| {
+        store.function(&reference).map(|function| function.reserved_concurrency)
+    })?;
+    let body = match reserved {
+        Some(reserved) => json!({ "ReservedConcurrentExecutions": reserved }),
+        None => json!({}),
+    };
+    exchange::json(StatusCode::OK, &body)
+}
+
+/// There is no code signing here, which AWS tells by leaving the ARN out.
+pub(super) async fn code_signing_config(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+) -> Result<Response, Exception> {
+    let reference = unqualified(&name, &platform)?;
+    platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
+    exchange::json(StatusCode::OK, &json!({ "FunctionName": reference.name }))
+}
+
+/// Runtimes are what this machine has: they change by themselves, as under AWS's default.
+pub(super) async fn runtime_management_config(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let runtime = platform.with_store(|store, _| {
+        store.version(&reference).map(|version| version.configuration.runtime.name.clone())
+    })?;
+    let qualifier = reference.qualifier.as_ref().map_or("$LATEST".to_owned(), Qualifier::text);
+    exchange::json(
+        StatusCode::OK,
+        &json!({
+            "UpdateRuntimeOn": "Auto",
+            "FunctionArn": platform.account.function_arn(&reference.name, Some(&qualifier)),
+            "RuntimeVersionArn": runtime_version_arn(&platform.account, &runtime),
+        }),
+    )
+}
+
+/// A function without a qualifier: these settings belong to all of its versions.
+fn unqualified(name: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
+    let reference = FunctionReference::parse(name, None, &platform.account)?;
+    if reference.qualifier.is_some() {
+        return Err(Exception::invalid_parameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not \
+             support this operation. Please specify either a function name or an unqualified \
+             function ARN.",
+        ));
+    }
+    Ok(reference)
+}

@@ -1,0 +1,277 @@
+//! What all operations share on the wire: reading queries and bodies within limits, JSON answers,
+//! exceptions, and lists in pages.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::FromRequestParts,
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use futures::StreamExt;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::{
+    constraint::Violations,
+    exception::{Exception, ExceptionKind},
+};
+
+/// Longest body of an operation that carries a deployment package, in bytes.
+pub(super) const PACKAGE_LIMIT: usize = 70_167_211;
+/// Longest body of any other operation.
+const BODY_LIMIT: usize = 1 << 20;
+/// What is read of a body that is too long, so that its sender gets to read the answer.
+const DRAIN_LIMIT: usize = 4 * PACKAGE_LIMIT;
+/// Items in a page of a list, at most and by default.
+const PAGE: u32 = 50;
+
+/// The parameters in a request's query.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The first parameter of a name; an empty one counts as absent, as it does on AWS.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let named = self.0.iter().find(|(key, _)| key == name);
+        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub(super) async fn read_body(
+    body: Body,
+    limit: usize,
+    operation: &str,
+) -> Result<Bytes, Exception> {
+    let mut stream = body.into_data_stream();
+    let (mut content, mut size) = (Vec::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            let message = format!("The request's body could not be read to its end: {error}");
+            Exception::new(ExceptionKind::InvalidRequestContent, message)
+        })?;
+        size += chunk.len();
+        if size <= limit {
+            content.extend_from_slice(&chunk);
+        } else if size > DRAIN_LIMIT {
+            break;
+        }
+    }
+    if size > limit {
+        return Err(Exception::new(
+            ExceptionKind::RequestTooLarge,
+            format!("Request must be smaller than {limit} bytes for the {operation} operation"),
+        ));
+    }
+    Ok(content.into())
+}
+
+/// Reads a body of JSON; an empty one is an empty object.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    body: Body,
+    operation: &str,
+) -> Result<T, Exception> {
+    parse_json(&read_body(body, BODY_LIMIT, operation).await?)
+}
+
+/// Reads JSON into a request's shape.
+pub(super) fn parse_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, Exception> {
+    let content: &[u8] = if content.is_empty() { b"{}" } else { content };
+    serde_json::from_slice(content).map_err(|error| {
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => ExceptionKind::Serialization,
+            _ => ExceptionKind::InvalidRequestContent,
+        };
+        Exception::new(kind, format!("Could not parse request body into json: {error}"))
+    })
+}
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Exception> {
+    let body = serde_json::to_vec(body)
+        .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?;
+    Ok((status, [(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+impl IntoResponse for Exception {
+    fn into_response(self) -> Response {
+        let mut body = Map::new();
+        let mut say = |member: &str, value: &str| {
+            body.insert(member.to_owned(), Value::from(value));
+        };
+        let (status, style) = wire_form(self.kind);
+        match style {
+            MessageStyle::Capital => {
+                say("Type", if status.is_server_error() { "Service" } else { "User" });
+                say("Message", &self.message);
+            }
+            MessageStyle::Small => {
+                say("Type", "User");
+                say("message", &self.message);
+            }
+            MessageStyle::Bare => say("message", &self.message),
+        }
+        if let ExceptionKind::TooManyRequests(reason) = self.kind {
+            say("Reason", reason.name());
+        }
+        let headers =
+            [(CONTENT_TYPE.as_str(), "application/json"), ("x-amzn-errortype", self.kind.name())];
+        let body = Value::Object(body).to_string();
+        let mut response = (status, headers, body).into_response();
+        if matches!(self.kind, ExceptionKind::TooManyRequests(_)) {
+            let seconds = axum::http::HeaderValue::from_static("1");
+            response.headers_mut().insert("retry-after", seconds);
+        }
+        response
+    }
+}
+
+/// How an exception's body spells its message; AWS's model has it in both ways.
+#[derive(Debug, Clone, Copy)]
+enum MessageStyle {
+    /// `Type` and `Message`.
+    Capital,
+    /// `Type` and `message`.
+    Small,
+    /// `message` alone: exceptions that Lambda's model does not list.
+    Bare,
+}
+
+fn wire_form(kind: ExceptionKind) -> (StatusCode, MessageStyle) {
+    use ExceptionKind as Kind;
+    use MessageStyle::{Bare, Capital, Small};
+    match kind {
+        Kind::AccessDenied => (StatusCode::FORBIDDEN, Capital),
+        Kind::IncompleteSignature | Kind::Serialization | Kind::Validation => {
+            (StatusCode::BAD_REQUEST, Bare)
+        }
+        Kind::InvalidParameterValue | Kind::InvalidRequestContent => {
+            (StatusCode::BAD_REQUEST, Small)
+        }
+        Kind::MissingAuthenticationToken | Kind::UnrecognizedClient => {
+            (StatusCode::FORBIDDEN, Bare)
+        }
+        Kind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Small),
+        Kind::RequestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Small),
+        Kind::ResourceConflict => (StatusCode::CONFLICT, Small),
+        Kind::ResourceNotFound => (StatusCode::NOT_FOUND, Capital),
+        Kind::Service => (StatusCode::INTERNAL_SERVER_ERROR, Capital),
+        Kind::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, Small),
+        Kind::UnknownOperation => (StatusCode::NOT_FOUND, Bare),
+    }
+}
+
+/// One page of a list: the items after `Marker`, and the `NextMarker` if more follow.
+///
+/// `items` come in the order of their keys. A marker holds the last key that was shown, so that a
+/// list which changes between two pages neither repeats nor skips what stays.
+pub(super) fn page<T>(
+    items: impl IntoIterator<Item = (String, T)>,
+    query: &Query,
+) -> Result<(Vec<T>, Option<String>), Exception> {
+    let after = query.get("Marker").map(read_marker).transpose()?;
+    let size = match query.get("MaxItems") {
+        None => PAGE,
+        Some(text) => max_items(text)?.min(PAGE),
+    };
+    let mut rest = items
+        .into_iter()
+        .skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after))
+        .peekable();
+    let (mut shown, mut last) = (Vec::new(), String::new());
+    for (key, item) in rest.by_ref().take(size as usize) {
+        shown.push(item);
+        last = key;
+    }
+    let next = rest.peek().map(|_| BASE64.encode(last));
+    Ok((shown, next))
+}
+
+fn read_marker(marker: &str) -> Result<String, Exception> {
+    let key = BASE64.decode(marker).ok().and_then(|key| String::from_utf8(key).ok());
+    key.ok_or_else(|| {
+        Exception::invalid_parameter(format!(
+            "Marker '{marker}' is not a NextMarker of this list: leave it out to start over."
+        ))
+    })
+}
+
+fn max_items(text: &str) -> Result<u32, Exception> {
+    let mut violations = Violations::default();
+    let size = match text.parse() {
+        Ok(value) => violations.number("maxItems", value, 1, 10_000),
+        Err(_) => {
+            return Err(Exception::new(
+                ExceptionKind::Serialization,
+                format!("MaxItems '{text}' is not a whole number."),
+            ));
+        }
+    };
+    violations.finish().map(|()| size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(parameters: &[(&str, &str)]) -> Query {
+        Query(parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    fn letters() -> Vec<(String, char)> {
+        ('a'..='e').map(|letter| (letter.to_string(), letter)).collect()
+    }
+
+    #[test]
+    fn pages_join_to_the_whole_list() {
+        let (first, marker) = page(letters(), &query(&[("MaxItems", "2")])).unwrap();
+        assert_eq!(first, ['a', 'b']);
+        let marker = marker.unwrap();
+        let after = [("MaxItems", "2"), ("Marker", marker.as_str())];
+        let (second, _) = page(letters(), &query(&after)).unwrap();
+        assert_eq!(second, ['c', 'd']);
+        let without_b = letters().into_iter().filter(|(_, letter)| *letter != 'b');
+        let (rest, end) = page(without_b, &query(&[("Marker", marker.as_str())])).unwrap();
+        assert_eq!(rest, ['c', 'd', 'e'], "an item that went between two pages skips nothing");
+        assert_eq!(end, None);
+    }
+
+    #[test]
+    fn bad_pages_are_refused() {
+        for (parameter, kind) in [
+            (("MaxItems", "0"), ExceptionKind::Validation),
+            (("MaxItems", "10001"), ExceptionKind::Validation),
+            (("MaxItems", "x"), ExceptionKind::Serialization),
+            (("Marker", "!"), ExceptionKind::InvalidParameterValue),
+        ] {
+            let exception = page(letters(), &query(&[parameter])).unwrap_err();
+            assert_eq!(exception.kind, kind, "{parameter:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_told_as_aws_tells_it() {
+        let exception = read_body(Body::from(vec![0; 11]), 10, "InvokeFunction").await.unwrap_err();
+        assert_eq!(exception.kind, ExceptionKind::RequestTooLarge);
+        assert_eq!(
+            exception.message,
+            "Request must be smaller than 10 bytes for the InvokeFunction operation"
+        );
+        assert_eq!(read_body(Body::from(vec![0; 10]), 10, "").await.unwrap().len(), 10);
+    }
+}

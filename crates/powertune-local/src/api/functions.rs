@@ -1,0 +1,312 @@
+//! Functions: create, read, change, list, delete.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::Serialize;
+
+use super::{
+    exchange::{PACKAGE_LIMIT, Query, json, page, parse_json, read_body, read_json},
+    requests::{
+        CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest,
+        UpdateFunctionConfigurationRequest, architecture,
+    },
+    shapes::FunctionConfiguration,
+    tags::check_tags,
+};
+use crate::{
+    constraint::Violations,
+    exception::{Exception, ExceptionKind},
+    package::{Package, PackageError},
+    platform::Platform,
+    reference::{FunctionReference, Qualifier},
+    store::{
+        Change, Configuration, Function, NewFunctionRecord, UpdateOptions, Version, VersionId,
+    },
+};
+
+/// Longest name a function can have.
+const NAME_LENGTH: usize = 64;
+
+/// What `GetFunction` answers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FunctionDescription {
+    configuration: FunctionConfiguration,
+    code: CodeLocation,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<Concurrency>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CodeLocation {
+    repository_type: &'static str,
+    location: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Concurrency {
+    reserved_concurrent_executions: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FunctionList {
+    functions: Vec<FunctionConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_marker: Option<String>,
+}
+
+pub(super) async fn create_over_http(
+    State(platform): State<Arc<Platform>>,
+    body: Body,
+) -> Result<Response, Exception> {
+    let body = read_body(body, PACKAGE_LIMIT, "CreateFunction").await?;
+    let mut request: CreateFunctionRequest = parse_json(&body)?;
+    let code = request.code.take();
+    let zip = code.map(zip_file).transpose()?.flatten();
+    let created = create(&platform, request, zip).await?;
+    json(StatusCode::CREATED, &created)
+}
+
+/// Creates a function, over HTTP or not.
+pub(crate) async fn create(
+    platform: &Platform,
+    request: CreateFunctionRequest,
+    zip: Option<Bytes>,
+) -> Result<FunctionConfiguration, Exception> {
+    let mut violations = Violations::default();
+    let name = request.function_name.unwrap_or_else(|| {
+        violations.missing("functionName");
+        String::new()
+    });
+    if request.configuration.role.is_none() {
+        violations.missing("role");
+    }
+    if zip.is_none() {
+        violations.missing("code");
+    }
+    if let Some(package_type) = &request.package_type {
+        violations.choice("packageType", package_type, &[("Image", ()), ("Zip", ())]);
+    }
+    let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    let tags = request.tags.unwrap_or_default();
+    check_tags(&tags, &mut violations);
+    let change = request.configuration.check(violations)?;
+    if request.package_type.as_deref() == Some("Image") {
+        return Err(no_images());
+    }
+    let name = FunctionReference::parse(&name, None, &platform.account)?.name;
+    if name.len() > NAME_LENGTH {
+        let mut violations = Violations::default();
+        violations.length("functionName", &name, NAME_LENGTH);
+        violations.finish()?;
+    }
+    let change = Change { architecture, ..change };
+    let (Some(runtime), Some(handler), Some(role), Some(zip)) =
+        (change.runtime.clone(), change.handler.clone(), change.role.clone(), zip)
+    else {
+        return Err(Exception::invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment \
+             packages.",
+        ));
+    };
+    let configuration =
+        Configuration::new(runtime, handler, role, unpack(zip).await?).changed(change);
+    let publish = request.publish.unwrap_or(false);
+    let new = NewFunctionRecord { name: name.clone(), configuration, tags, publish };
+    platform.with_store(|store, now| {
+        let version = store.create_function(new, now)?.clone();
+        Ok(FunctionConfiguration::new(&version, &platform.account, &name, None))
+    })
+}
+
+pub(super) async fn get(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let description = platform.with_store(|store, _| {
+        let version = store.version(&reference)?;
+        let function = store.function(&reference)?;
+        let package = version.configuration.package.id;
+        Ok(FunctionDescription {
+            configuration: described(version, &platform, &reference),
+            code: CodeLocation {
+                repository_type: "S3",
+                location: format!("{}/code/{package}", platform.endpoint),
+            },
+            tags: function.tags.clone(),
+            concurrency: function
+                .reserved_concurrency
+                .map(|reserved| Concurrency { reserved_concurrent_executions: reserved }),
+        })
+    })?;
+    json(StatusCode::OK, &description)
+}
+
+pub(super) async fn get_configuration(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let configuration = platform.with_store(|store, _| {
+        Ok::<_, Exception>(described(store.version(&reference)?, &platform, &reference))
+    })?;
+    json(StatusCode::OK, &configuration)
+}
+
+pub(super) async fn update_configuration(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let request: UpdateFunctionConfigurationRequest =
+        read_json(body, "UpdateFunctionConfiguration").await?;
+    let change = request.configuration.check(Violations::default())?;
+    let options = UpdateOptions { revision_id: request.revision_id, ..UpdateOptions::default() };
+    update(&platform, &reference, change, &options)
+}
+
+pub(super) async fn update_code(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let body = read_body(body, PACKAGE_LIMIT, "UpdateFunctionCode").await?;
+    let mut request: UpdateFunctionCodeRequest = parse_json(&body)?;
+    let mut violations = Violations::default();
+    let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    violations.finish()?;
+    let zip = zip_file(std::mem::take(&mut request.code))?.ok_or_else(|| {
+        Exception::invalid_parameter("Please provide a source for function code.")
+    })?;
+    // Before the work of unpacking, so that a function that is not there is told as that.
+    platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
+    let package = Some(unpack(zip).await?);
+    let change = Change { architecture, package, ..Change::default() };
+    update(&platform, &reference, change, &request.options())
+}
+
+fn update(
+    platform: &Platform,
+    reference: &FunctionReference,
+    change: Change,
+    options: &UpdateOptions,
+) -> Result<Response, Exception> {
+    let version =
+        platform.with_store(|store, now| store.update(reference, change, options, now))?;
+    let qualifier = match version.id {
+        VersionId::Latest => reference.qualifier.as_ref().map(Qualifier::text),
+        published @ VersionId::Number(_) => Some(published.text()),
+    };
+    let (account, name) = (&platform.account, &reference.name);
+    json(StatusCode::OK, &FunctionConfiguration::new(&version, account, name, qualifier.as_deref()))
+}
+
+pub(super) async fn delete(
+    State(platform): State<Arc<Platform>>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    platform.with_store(|store, _| store.delete(&reference))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn list(
+    State(platform): State<Arc<Platform>>,
+    query: Query,
+) -> Result<Response, Exception> {
+    let all = match query.get("FunctionVersion") {
+        None => false,
+        Some("ALL") => true,
+        Some(other) => {
+            let mut violations = Violations::default();
+            violations.choice("functionVersion", other, &[("ALL", ())]);
+            return violations.finish().map(|()| StatusCode::OK.into_response());
+        }
+    };
+    let (functions, next_marker) = platform.with_store(|store, _| {
+        let functions = store.functions.values();
+        let items = functions.flat_map(|function| listed(function, all, &platform));
+        page(items, &query)
+    })?;
+    json(StatusCode::OK, &FunctionList { functions, next_marker })
+}
+
+/// A function's entries in the list: itself, or all of its versions.
+fn listed<'a>(
+    function: &'a Function,
+    all: bool,
+    platform: &'a Platform,
+) -> impl Iterator<Item = (String, FunctionConfiguration)> + 'a {
+    let versions = function.versions().take(if all { usize::MAX } else { 1 });
+    versions.map(move |version| {
+        let qualifier = all.then(|| version.id.text());
+        let (account, name) = (&platform.account, &function.name);
+        let entry = FunctionConfiguration::listed(version, account, name, qualifier.as_deref());
+        (format!("{name} {}", version.id.sort_key()), entry)
+    })
+}
+
+/// A version under the qualifier by which it was asked for.
+fn described(
+    version: &Version,
+    platform: &Platform,
+    reference: &FunctionReference,
+) -> FunctionConfiguration {
+    let qualifier = reference.qualifier.as_ref().map(Qualifier::text);
+    let (account, name) = (&platform.account, &reference.name);
+    FunctionConfiguration::new(version, account, name, qualifier.as_deref())
+}
+
+/// The zip file that a request carries.
+fn zip_file(code: FunctionCode) -> Result<Option<Bytes>, Exception> {
+    if code.image_uri.is_some() {
+        return Err(no_images());
+    }
+    if code.s3_bucket.is_some() {
+        return Err(Exception::invalid_parameter(
+            "There is no S3 here to take code from: send the zip file itself as ZipFile.",
+        ));
+    }
+    let decode = |text: String| {
+        BASE64.decode(text).map(Bytes::from).map_err(|error| {
+            let message = format!("ZipFile is not base64: {error}");
+            Exception::new(ExceptionKind::Serialization, message)
+        })
+    };
+    code.zip_file.map(decode).transpose()
+}
+
+fn no_images() -> Exception {
+    Exception::invalid_parameter(
+        "Container images do not run here: use PackageType Zip with a ZipFile.",
+    )
+}
+
+async fn unpack(zip: Bytes) -> Result<Arc<Package>, Exception> {
+    let unpacked = tokio::task::spawn_blocking(move || Package::unpack(&zip)).await;
+    let package = unpacked
+        .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?
+        .map_err(|error| match error {
+            PackageError::Store(_) => Exception::new(ExceptionKind::Service, error.to_string()),
+            other => Exception::invalid_parameter(other.to_string()),
+        })?;
+    Ok(Arc::new(package))
+}

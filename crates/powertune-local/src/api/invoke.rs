@@ -1,0 +1,229 @@
+//! Invoke.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::de::IgnoredAny;
+
+use super::{
+    OwnRequestId,
+    exchange::{Query, read_body},
+};
+use crate::{
+    auth::Caller,
+    constraint::Violations,
+    exception::{Exception, ExceptionKind},
+    execution::{FunctionErrorKind, Invocation, InvocationRequest},
+    platform::Platform,
+    reference::FunctionReference,
+    store::Admitted,
+};
+
+/// Longest payload of a synchronous invocation, in bytes.
+const REQUEST_LIMIT: usize = 6_291_456;
+/// Longest payload of an asynchronous one.
+const EVENT_LIMIT: usize = 1_048_576;
+/// Longest response; beyond it the function has failed.
+const RESPONSE_LIMIT: usize = 6_291_556;
+/// How much of the log `LogType: Tail` gives.
+const LOG_TAIL: usize = 4096;
+/// How long an event waits before it tries again to run, where concurrency is used up.
+const EVENT_BACKOFF: Duration = Duration::from_millis(200);
+
+/// `X-Amz-Invocation-Type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InvocationType {
+    RequestResponse,
+    Event,
+    DryRun,
+}
+
+/// What to invoke, for whom, with what.
+#[derive(Debug)]
+struct Call {
+    reference: FunctionReference,
+    caller: Caller,
+    request: InvocationRequest,
+}
+
+pub(super) async fn invoke(
+    State(platform): State<Arc<Platform>>,
+    Extension(caller): Extension<Caller>,
+    Extension(request_id): OwnRequestId,
+    Path(name): Path<String>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Exception> {
+    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let (kind, tail) = read_headers(&headers)?;
+    let limit = if kind == InvocationType::Event { EVENT_LIMIT } else { REQUEST_LIMIT };
+    let payload = json_payload(read_body(body, limit, "InvokeFunction").await?)?;
+    let request = InvocationRequest {
+        request_id: request_id.0,
+        invoked_arn: String::new(),
+        payload,
+        client_context: client_context(&headers)?,
+    };
+    let call = Call { reference, caller, request };
+    match kind {
+        InvocationType::DryRun => {
+            platform.with_store(|store, _| store.version(&call.reference).map(|_| ()))?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        InvocationType::Event => {
+            platform.with_store(|store, _| store.version(&call.reference).map(|_| ()))?;
+            let stopping = platform.stopping.clone();
+            tokio::spawn(stopping.run_until_cancelled_owned(run_event(platform, call)));
+            Ok(StatusCode::ACCEPTED.into_response())
+        }
+        InvocationType::RequestResponse => {
+            let admitted = admit(&platform, &call.reference)?;
+            let version = admitted.version.version.clone();
+            // A task of its own: an invocation runs to its end though its caller hangs up.
+            let running = tokio::spawn(async move { run(&platform, call, admitted).await });
+            let invocation = running
+                .await
+                .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?;
+            Ok(answer(invocation, &version, tail))
+        }
+    }
+}
+
+/// Runs one invocation. A function that waits for it gives its CPU share back meanwhile.
+async fn run(platform: &Platform, call: Call, admitted: Admitted) -> Invocation {
+    let suspension = match call.caller {
+        Caller::Environment(environment) => Some(platform.execution.suspend(environment)),
+        Caller::User => None,
+    };
+    let request = InvocationRequest { invoked_arn: admitted.invoked_arn, ..call.request };
+    let invocation = platform.execution.invoke(&admitted.version, request).await;
+    drop(admitted.slot);
+    if let Some(suspension) = suspension {
+        suspension.resume().await;
+    }
+    invocation
+}
+
+/// Runs an asynchronous invocation as soon as concurrency allows, once: unlike AWS's, this queue
+/// does not repeat an event that the function fails on.
+async fn run_event(platform: Arc<Platform>, call: Call) {
+    let call = Call { caller: Caller::User, ..call };
+    loop {
+        match admit(&platform, &call.reference) {
+            Ok(admitted) => {
+                run(&platform, call, admitted).await;
+                return;
+            }
+            Err(refusal) if matches!(refusal.kind, ExceptionKind::ResourceNotFound) => return,
+            Err(_) => tokio::time::sleep(EVENT_BACKOFF).await,
+        }
+    }
+}
+
+fn admit(platform: &Platform, reference: &FunctionReference) -> Result<Admitted, Exception> {
+    let draw = rand::random();
+    platform.with_store(|store, _| store.admit(reference, draw))
+}
+
+/// The answer to a synchronous invocation.
+fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
+    let invocation = within_limit(invocation);
+    let mut response = (StatusCode::OK, invocation.payload).into_response();
+    let mut say = |name: &'static str, value: &str| {
+        let value = HeaderValue::from_str(value).expect("names, numbers and base64 are ASCII");
+        response.headers_mut().insert(name, value);
+    };
+    say("content-type", "application/json");
+    say("x-amz-executed-version", version);
+    if let Some(error) = invocation.function_error {
+        say("x-amz-function-error", function_error(error));
+    }
+    if tail {
+        let start = invocation.log.len().saturating_sub(LOG_TAIL);
+        say("x-amz-log-result", &BASE64.encode(&invocation.log[start..]));
+    }
+    response
+}
+
+fn function_error(kind: FunctionErrorKind) -> &'static str {
+    match kind {
+        FunctionErrorKind::Unhandled => "Unhandled",
+    }
+}
+
+/// A response that is too large becomes the error that AWS makes of it.
+fn within_limit(invocation: Invocation) -> Invocation {
+    if invocation.payload.len() <= RESPONSE_LIMIT {
+        return invocation;
+    }
+    let error = format!(
+        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size \
+         ({RESPONSE_LIMIT} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
+    );
+    Invocation {
+        payload: error.into(),
+        function_error: Some(FunctionErrorKind::Unhandled),
+        ..invocation
+    }
+}
+
+/// The kind of invocation, and whether its log's tail is wanted.
+fn read_headers(headers: &HeaderMap) -> Result<(InvocationType, bool), Exception> {
+    let kinds = [
+        ("RequestResponse", InvocationType::RequestResponse),
+        ("Event", InvocationType::Event),
+        ("DryRun", InvocationType::DryRun),
+    ];
+    let text = |name: &str, default: &'static str| match headers.get(name) {
+        Some(value) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        None => default.to_owned(),
+    };
+    let mut violations = Violations::default();
+    let kind = text("x-amz-invocation-type", "RequestResponse");
+    let kind = violations.choice("invocationType", &kind, &kinds);
+    let log_type = text("x-amz-log-type", "None");
+    let tail = violations.choice("logType", &log_type, &[("Tail", true), ("None", false)]);
+    violations.finish()?;
+    Ok((kind.unwrap_or(InvocationType::RequestResponse), tail.unwrap_or(false)))
+}
+
+/// A payload is any JSON; none at all is an empty object.
+fn json_payload(payload: Bytes) -> Result<Bytes, Exception> {
+    if payload.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<IgnoredAny>(&payload) {
+        Ok(_) => Ok(payload),
+        Err(error) => Err(Exception::new(
+            ExceptionKind::InvalidRequestContent,
+            format!(
+                "Could not parse request body into json: Could not parse payload into json: {error}"
+            ),
+        )),
+    }
+}
+
+/// The client context as the function gets it: JSON, out of base64.
+fn client_context(headers: &HeaderMap) -> Result<Option<String>, Exception> {
+    let Some(header) = headers.get("x-amz-client-context") else { return Ok(None) };
+    BASE64
+        .decode(header)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Exception::new(
+                ExceptionKind::InvalidRequestContent,
+                "Client context must be a valid Base64-encoded JSON object.",
+            )
+        })
+}

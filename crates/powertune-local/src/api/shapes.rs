@@ -1,0 +1,236 @@
+//! Answers as AWS shapes them.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::logging::LoggingConfigOutput;
+use crate::{
+    reference::Account,
+    store::{Alias, Phase, TracingMode, Version, VersionId},
+    version::Architecture,
+};
+
+/// Why a version is not active yet, as AWS says it for creations and for updates.
+const REASON: &str = "The function is being created.";
+const REASON_CODE: &str = "Creating";
+
+/// `FunctionConfiguration`, which most operations answer with.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionConfiguration {
+    function_name: String,
+    function_arn: String,
+    runtime: String,
+    role: String,
+    handler: String,
+    code_size: u64,
+    description: String,
+    timeout: u32,
+    memory_size: u32,
+    last_modified: String,
+    code_sha256: String,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<Environment>,
+    tracing_config: TracingConfig,
+    revision_id: String,
+    package_type: &'static str,
+    architectures: [&'static str; 1],
+    ephemeral_storage: EphemeralStorage,
+    snap_start: SnapStart,
+    logging_config: LoggingConfigOutput,
+    #[serde(flatten)]
+    state: Option<StateAndUpdate>,
+}
+
+/// What `ListFunctions` and `ListVersionsByFunction` leave out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct StateAndUpdate {
+    runtime_version_config: RuntimeVersionConfig,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_reason_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_update_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_update_status_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_update_status_reason_code: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeadLetterConfig {
+    target_arn: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TracingConfig {
+    mode: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EphemeralStorage {
+    size: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SnapStart {
+    apply_on: &'static str,
+    optimization_status: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RuntimeVersionConfig {
+    runtime_version_arn: String,
+}
+
+impl FunctionConfiguration {
+    /// A version under the ARN with `qualifier`, or without any.
+    pub(crate) fn new(
+        version: &Version,
+        account: &Account,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Self {
+        let configuration = &version.configuration;
+        Self {
+            function_name: name.to_owned(),
+            function_arn: account.function_arn(name, qualifier),
+            runtime: configuration.runtime.name.clone(),
+            role: configuration.role.clone(),
+            handler: configuration.handler.clone(),
+            code_size: configuration.package.size,
+            description: configuration.description.clone(),
+            timeout: configuration.timeout_s,
+            memory_size: configuration.memory_mb,
+            last_modified: version.last_modified.strftime("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string(),
+            code_sha256: configuration.package.sha256.clone(),
+            version: version.id.text(),
+            dead_letter_config: configuration
+                .dead_letter_target
+                .clone()
+                .map(|target_arn| DeadLetterConfig { target_arn }),
+            environment: configuration
+                .environment
+                .clone()
+                .map(|variables| Environment { variables }),
+            tracing_config: TracingConfig {
+                mode: match configuration.tracing {
+                    TracingMode::PassThrough => "PassThrough",
+                    TracingMode::Active => "Active",
+                },
+            },
+            revision_id: version.revision_id.to_string(),
+            package_type: "Zip",
+            architectures: [match configuration.architecture {
+                Architecture::X86_64 => "x86_64",
+                Architecture::Arm64 => "arm64",
+            }],
+            ephemeral_storage: EphemeralStorage { size: configuration.ephemeral_storage_mb },
+            snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },
+            logging_config: LoggingConfigOutput::new(&configuration.logging, name),
+            state: Some(StateAndUpdate::new(version, account)),
+        }
+    }
+
+    /// The same as lists show it: without state.
+    pub(crate) fn listed(
+        version: &Version,
+        account: &Account,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Self {
+        Self { state: None, ..Self::new(version, account, name, qualifier) }
+    }
+
+    pub(crate) fn arn(&self) -> &str {
+        &self.function_arn
+    }
+}
+
+impl StateAndUpdate {
+    fn new(version: &Version, account: &Account) -> Self {
+        let creating = matches!(version.phase, Phase::Creating { .. });
+        let updating = matches!(version.phase, Phase::Updating { .. });
+        Self {
+            runtime_version_config: RuntimeVersionConfig {
+                runtime_version_arn: runtime_version_arn(
+                    account,
+                    &version.configuration.runtime.name,
+                ),
+            },
+            state: if creating { "Pending" } else { "Active" },
+            state_reason: creating.then_some(REASON),
+            state_reason_code: creating.then_some(REASON_CODE),
+            last_update_status: match version.phase {
+                Phase::Creating { .. } => None,
+                Phase::Updating { .. } => Some("InProgress"),
+                Phase::Settled => Some("Successful"),
+            },
+            last_update_status_reason: updating.then_some(REASON),
+            last_update_status_reason_code: updating.then_some(REASON_CODE),
+        }
+    }
+}
+
+/// A runtime's version, which stays what it is: its ARN is made of the runtime's name alone.
+pub(crate) fn runtime_version_arn(account: &Account, runtime: &str) -> String {
+    let mut arn = format!("arn:{}:lambda:{}::runtime:", account.partition(), account.region);
+    for byte in Sha256::digest(runtime) {
+        write!(arn, "{byte:02x}").expect("writing to a String does not fail");
+    }
+    arn
+}
+
+/// `AliasConfiguration`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AliasConfiguration {
+    alias_arn: String,
+    name: String,
+    function_version: String,
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing_config: Option<RoutingConfig>,
+    revision_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoutingConfig {
+    additional_version_weights: BTreeMap<String, f64>,
+}
+
+impl AliasConfiguration {
+    pub(crate) fn new(alias: &Alias, account: &Account, function_name: &str) -> Self {
+        Self {
+            alias_arn: account.function_arn(function_name, Some(&alias.name)),
+            name: alias.name.clone(),
+            function_version: alias.version.text(),
+            description: alias.description.clone(),
+            routing_config: alias.routing.map(|routing| {
+                let version = VersionId::Number(routing.version).text();
+                RoutingConfig { additional_version_weights: [(version, routing.weight)].into() }
+            }),
+            revision_id: alias.revision_id.to_string(),
+        }
+    }
+}

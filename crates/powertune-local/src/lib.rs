@@ -1,0 +1,22 @@
+//! AWS Lambda on this machine.
+//!
+//! Real AWS clients talk to it over HTTP on loopback, and it runs real functions: processes that
+//! speak the Lambda Runtime API and get CPU and memory in proportion to their memory size. It
+//! shares no code with the tuner, so that neither can hide the other's mistakes.
+
+mod api;
+mod auth;
+mod constraint;
+mod exception;
+mod execution;
+mod package;
+mod platform;
+mod reference;
+mod server;
+mod settings;
+mod store;
+mod version;
+
+pub use execution::CpuControl;
+pub use server::{CreateError, LocalLambda, NewFunction, StartError};
+pub use settings::{Credentials, Settings};

@@ -1,0 +1,55 @@
+//! What every request works on: the control plane's state and the data plane below it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    execution::Execution,
+    reference::Account,
+    settings::Credentials,
+    store::{Moment, Store},
+};
+
+/// The state behind the endpoint, shared by all requests.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    pub(crate) account: Account,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) endpoint: String,
+    pub(crate) credentials: Vec<Credentials>,
+    pub(crate) execution: Execution,
+    /// Cancelled when the server stops.
+    pub(crate) stopping: CancellationToken,
+    store: Mutex<Store>,
+}
+
+impl Platform {
+    pub(crate) fn new(
+        store: Store,
+        execution: Execution,
+        endpoint: String,
+        credentials: Vec<Credentials>,
+        stopping: CancellationToken,
+    ) -> Arc<Self> {
+        let account = store.account.clone();
+        let store = Mutex::new(store);
+        Arc::new(Self { account, endpoint, credentials, execution, stopping, store })
+    }
+
+    /// Works on the store as it is now, then ends the environments that went out of service.
+    pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut Store, Moment) -> T) -> T {
+        // A panic in another request leaves no half-made change that would have to be feared:
+        // every transition checks first and assigns last.
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Moment::now();
+        store.settle(now);
+        let result = work(&mut store, now);
+        let retired = store.take_retired();
+        drop(store);
+        for snapshot in retired {
+            self.execution.retire(snapshot);
+        }
+        result
+    }
+}

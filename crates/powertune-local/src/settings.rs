@@ -1,0 +1,67 @@
+//! What a caller chooses about the local Lambda before it starts.
+
+use std::{fmt, time::Duration};
+
+use uuid::Uuid;
+
+use crate::execution::CpuControl;
+
+/// How the local Lambda is set up; [`Settings::default`] is right for most uses.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Port on 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// Region that ARNs name and that functions see in `AWS_REGION`.
+    pub region: String,
+    /// Account that ARNs name: twelve digits.
+    pub account_id: String,
+    /// Key pairs that callers may sign with. If there is none, a random pair is made at start.
+    pub credentials: Vec<Credentials>,
+    /// How long a new version stays `Pending` and an update `InProgress`. On AWS it takes about a
+    /// second; the default is short, and not zero so that clients that do not wait are found out.
+    pub update_delay: Duration,
+    /// The account's limit of concurrent executions.
+    pub concurrency: u32,
+    /// What holds functions to their share of the CPU.
+    pub cpu: CpuControl,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            credentials: Vec::new(),
+            update_delay: Duration::from_millis(20),
+            concurrency: 1000,
+            cpu: CpuControl::Auto,
+        }
+    }
+}
+
+/// A key pair that signs requests.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The public half, by which a caller is known.
+    pub access_key_id: String,
+    /// The secret half.
+    pub secret_access_key: String,
+}
+
+impl Credentials {
+    /// A pair that nobody else has.
+    pub fn random() -> Self {
+        let id = Uuid::new_v4().simple().to_string().to_uppercase();
+        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        Self { access_key_id: format!("AKIA{}", &id[..16]), secret_access_key: secret }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
