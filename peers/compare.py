@@ -54,9 +54,15 @@ def matches(patterns, name):
 
 
 def judge(found, accepted):
-    """The differences that nobody listed, and the entries that speak of none."""
+    """The differences that nobody listed, and the patterns listed that fit none."""
     unlisted = [one for one in found if not any(covers(entry, one) for entry in accepted)]
-    stale = [entry for entry in accepted if not any(covers(entry, one) for one in found)]
+    stale = []
+    for entry in accepted:
+        covered = [one for one in found if covers(entry, one)]
+        for field, key in (("steps", "step"), ("at", "at")):
+            for pattern in entry[field]:
+                if not any(matches([pattern], one[key]) for one in covered):
+                    stale.append(f"{entry['peer']}: {pattern} ({entry['reason']})")
     return unlisted, stale
 
 
@@ -88,11 +94,11 @@ def main():
             f"NOT LISTED: {one['peer']}: {one['step']}: {one['at']}:"
             f" powertune has {one['powertune']!r}, {one['peer']} has {one['theirs']!r}"
         )
-    for entry in stale:
-        print(f"OCCURS NO MORE: {entry['peer']}: {entry['steps']} {entry['at']}; remove the entry")
+    for pattern in stale:
+        print(f"OCCURS NO MORE, remove it: {pattern}")
     print(
-        f"{len(ours)} steps on 3 servers; {len(found)} differences, {len(unlisted)} not listed;"
-        f" {len(accepted)} entries, {len(stale)} stale"
+        f"{len(ours)} steps on 3 servers: {len(found)} differences under {len(accepted)} reasons,"
+        f" {len(unlisted)} not listed, {len(stale)} listed that occur no more"
     )
     sys.exit(1 if unlisted or stale else 0)
 

@@ -9,12 +9,21 @@ KINDS = (
     ("uuid", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
     ("timestamp", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000")),
     ("sha256", re.compile(r"[A-Za-z0-9+/]{43}=")),
+    ("runtime version", re.compile(r"arn:aws:lambda:[a-z0-9-]+::runtime:[0-9a-f]{64}")),
     ("url", re.compile(r"https?://.*")),
 )
 ARN = re.compile(r"arn:aws:lambda:[a-z0-9-]+:\d{12}:(function:.*)")
 
 # Prose and numbers that each server chooses for itself.
-OPAQUE = {"Message", "message", "errorMessage", "StateReason", "stackTrace"}
+OPAQUE = {
+    "Message",
+    "message",
+    "errorMessage",
+    "stackTrace",
+    "StateReason",
+    "LastUpdateStatusReason",
+    "NextMarker",
+}
 MEASURED = {
     "TotalCodeSize",
     "FunctionCount",
