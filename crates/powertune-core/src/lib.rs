@@ -1,0 +1,22 @@
+//! What powertune knows about AWS Lambda, and how it decides.
+//!
+//! Everything here is pure: no clock, network, file or environment. The [`plan::Planner`] is told
+//! what was observed and says what to measure next; whoever drives it (a command line, a state
+//! machine, a replay of recorded samples) does the measuring.
+
+pub mod analysis;
+pub mod architecture;
+pub mod arn;
+pub mod observation;
+pub mod payload;
+pub mod plan;
+pub mod power;
+pub mod price;
+pub mod region;
+pub mod report;
+pub mod request;
+pub mod result;
+pub mod stats;
+pub mod strategy;
+pub mod visualization;
+pub mod warning;

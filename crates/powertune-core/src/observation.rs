@@ -1,0 +1,125 @@
+//! What was seen: the outcome of every invocation, and the powers that could not be tried.
+//!
+//! This is the only thing a driver hands to the [planner](crate::plan) and to the
+//! [analysis](crate::analysis); both decide from it alone, whoever collected it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{power::Power, report::Report};
+
+/// One invocation of the function at one power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// The power it was sent to.
+    pub power: Power,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of one invocation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It ran to an end that counts, and its REPORT was read.
+    Counted(Report),
+    /// It does not count as a measurement.
+    Failed {
+        /// Why not.
+        failure: Failure,
+        /// What it was billed nevertheless, where the REPORT was read.
+        report: Option<Report>,
+    },
+}
+
+/// Why an invocation does not count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Failure {
+    /// The function ran into its own timeout.
+    Timeout,
+    /// The function needed more memory than this power has.
+    OutOfMemory,
+    /// The function failed by itself: it threw, or its process ended.
+    #[serde(rename_all = "camelCase")]
+    FunctionError {
+        /// `errorType` of the error payload, where it had one.
+        error_type: Option<String>,
+        /// `errorMessage` of the error payload, where it had one.
+        message: Option<String>,
+    },
+    /// It ran, but what it took is not known.
+    NoReport {
+        /// What was missing or wrong in the log tail.
+        why: String,
+    },
+    /// The connection broke: it may have run, and its cost is not known.
+    Lost {
+        /// What the client said.
+        why: String,
+    },
+    /// Lambda did not run it.
+    Refused {
+        /// What Lambda said.
+        why: String,
+    },
+}
+
+impl Failure {
+    /// Whether another invocation at the same power would fail the same way: then the power has
+    /// failed and measuring it stops.
+    pub fn condemns_power(&self) -> bool {
+        match self {
+            Self::Timeout | Self::OutOfMemory | Self::FunctionError { .. } => true,
+            Self::NoReport { .. } | Self::Lost { .. } | Self::Refused { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => write!(f, "the function ran into its timeout"),
+            Self::OutOfMemory => write!(f, "the function ran out of memory"),
+            Self::FunctionError { error_type, message } => {
+                let error_type = error_type.as_deref().unwrap_or("an error without a type");
+                write!(f, "the function failed with {error_type}")?;
+                message.as_deref().map_or(Ok(()), |message| write!(f, ": {message}"))
+            }
+            Self::NoReport { why } => write!(f, "its REPORT could not be read: {why}"),
+            Self::Lost { why } => write!(f, "the invocation was lost, and may have run: {why}"),
+            Self::Refused { why } => write!(f, "Lambda did not run it: {why}"),
+        }
+    }
+}
+
+/// A power that was never invoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// The power.
+    pub power: Power,
+    /// Why it was left out, for people.
+    pub reason: String,
+}
+
+/// Everything seen in a run so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// How many rounds have been measured.
+    pub rounds: u32,
+    /// Every invocation, in the order in which it ended.
+    pub observations: Vec<Observation>,
+    /// Powers that could not be tried.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Evidence {
+    /// The outcomes at `power`, in order.
+    pub fn at(&self, power: Power) -> impl Iterator<Item = &Outcome> {
+        self.observations.iter().filter(move |seen| seen.power == power).map(|seen| &seen.outcome)
+    }
+}

@@ -1,0 +1,181 @@
+//! The result of a run, as JSON: everything that aws-lambda-power-tuning gives under its names, and
+//! what powertune adds.
+//!
+//! Money is in the region's currency per invocation, durations are in milliseconds, memory is in
+//! MB, intervals are at 95 %. What was not measured is absent (or null inside a statistic), never 0.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    architecture::Architecture,
+    plan::Stopped,
+    power::Power,
+    region::{Currency, Region},
+    stats::Estimate,
+};
+
+/// The version of this schema; it changes when a field changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The result of a tuning run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TuningResult {
+    /// The power to choose.
+    pub power: Power,
+    /// Cost of one invocation at it, by the rule in `decidedBy`.
+    pub cost: f64,
+    /// Duration of one invocation at it, by the rule in `decidedBy`.
+    pub duration: f64,
+    /// What the run cost, and a link to its picture.
+    pub state_machine: StateMachine,
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The function, unqualified.
+    pub function_arn: String,
+    /// Its instruction set architecture.
+    pub architecture: Architecture,
+    /// Its region.
+    pub region: Region,
+    /// The currency of every amount.
+    pub currency: Currency,
+    /// The date of the price list that the costs are computed with.
+    pub prices_published: String,
+    /// What the power was to be best at: `cost`, `speed`, `balanced` or `max-duration`.
+    pub strategy: String,
+    /// The weight of the cost, for `balanced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_weight: Option<f64>,
+    /// The limit in milliseconds, for `max-duration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<f64>,
+    /// The percentile (0 to 100) at which the limit is to be kept, for `max-duration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentile: Option<f64>,
+    /// Whether the chosen power is known to keep to the limit, for `max-duration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_kept: Option<bool>,
+    /// Which figures decided.
+    pub decided_by: DecidedBy,
+    /// The probability that no other measured power is better by more than the indifference zone.
+    pub confidence: f64,
+    /// Powers not told apart from the chosen one.
+    pub ties: Vec<Power>,
+    /// The function's own power, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Current>,
+    /// What choosing saves, as a share of the current cost; negative = dearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savings: Option<f64>,
+    /// How many invocations were sent to the function.
+    pub invocations: u64,
+    /// What they were billed, requests included, as far as known.
+    pub exploration_cost: f64,
+    /// How long the run took, from the first call to the last.
+    pub elapsed_ms: u64,
+    /// Why measuring ended.
+    pub stopped: Stopped,
+    /// What a user should know.
+    pub warnings: Vec<String>,
+    /// One row a power, smallest first.
+    pub stats: Vec<PowerStats>,
+}
+
+/// aws-lambda-power-tuning's part about the run itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateMachine {
+    /// What the state transitions cost; 0 where no state machine ran.
+    pub execution_cost: f64,
+    /// What the invocations cost.
+    pub lambda_cost: f64,
+    /// The picture of the result.
+    pub visualization: String,
+}
+
+/// Which figures decide between powers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DecidedBy {
+    /// aws-lambda-power-tuning's: `averagePrice` and `averageDuration`.
+    AveragePrice,
+}
+
+/// The power that the function has now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Current {
+    /// The power.
+    pub power: Power,
+    /// Cost of one invocation at it.
+    pub cost: f64,
+    /// Duration of one invocation at it.
+    pub duration: f64,
+}
+
+/// What was measured at one power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PowerStats {
+    /// The power.
+    pub value: Power,
+    /// aws-lambda-power-tuning's: price of the trimmed mean of the billed time, rounded up, without
+    /// the request charge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_price: Option<f64>,
+    /// aws-lambda-power-tuning's: trimmed mean of duration, init and restore together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_duration: Option<f64>,
+    /// How many invocations were sent to it.
+    pub invocations: u32,
+    /// How many of those that count were cold starts.
+    pub cold_starts: u32,
+    /// How many do not count.
+    pub failures: u32,
+    /// What an invocation costs, the request included: of warm ones, or of cold ones where there
+    /// are no others or cold ones alone were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Estimate>,
+    /// How long an invocation takes; of the same ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<DurationStats>,
+    /// How long a cold start's Init or Restore took, on average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_duration: Option<f64>,
+    /// The most memory that an invocation used, in MB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory_used: Option<u32>,
+    /// Whether it takes part in the decision.
+    pub state: State,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How long invocations take, in milliseconds. A percentile is null with too few samples for it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DurationStats {
+    /// Mean, and its interval.
+    #[serde(flatten)]
+    pub mean: Estimate,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
+/// What became of a power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// It was measured and takes part in the decision.
+    Measured,
+    /// The function does not work at it.
+    Failed,
+    /// It could not be tried.
+    Skipped,
+}

@@ -1,0 +1,161 @@
+//! Warnings: what a user should know although the run goes on.
+
+use std::fmt;
+
+use crate::power::Power;
+
+/// Something worth knowing that does not stop a run. Its text says what to do about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Warning {
+    /// A value outside its range was moved into it, as aws-lambda-power-tuning does.
+    Clamped {
+        /// The field of the request.
+        field: &'static str,
+        /// What was given.
+        given: f64,
+        /// What is used.
+        used: f64,
+    },
+    /// A field has no effect beside another.
+    Ignored {
+        /// The field of the request.
+        field: &'static str,
+        /// Why.
+        because: &'static str,
+    },
+    /// Power values were given more than once.
+    DuplicatePowers,
+    /// The decision rests on cold and warm invocations mixed.
+    MixedColdStarts {
+        /// The powers with both.
+        powers: Vec<Power>,
+    },
+    /// Some powers were judged by cold starts alone, others by warm invocations too.
+    UnequalColdStarts {
+        /// The powers whose every invocation was cold.
+        cold: Vec<Power>,
+    },
+    /// Cold starts were asked for and not all were had.
+    WarmDespiteColdOnly {
+        /// The power.
+        power: Power,
+        /// How many cold ones there were.
+        cold: u32,
+        /// How many were asked for.
+        asked: u32,
+    },
+    /// No power keeps to the limit.
+    LimitNotKept {
+        /// The limit in milliseconds.
+        limit_ms: f64,
+        /// The percentile.
+        percentile: f64,
+        /// The closest power's duration at it, where there were samples enough.
+        closest_ms: Option<f64>,
+    },
+    /// Some invocations of a measured power failed.
+    SomeFailed {
+        /// The power.
+        power: Power,
+        /// How many.
+        failures: u32,
+        /// Why the first of them failed.
+        first: String,
+    },
+    /// Invocations ended without their cost being known.
+    CostUnknown {
+        /// How many.
+        invocations: u32,
+    },
+    /// The endpoint is not able to show this power.
+    BeyondHost {
+        /// The powers.
+        powers: Vec<Power>,
+        /// What the host has, in vCPUs.
+        vcpus: f64,
+    },
+    /// Temporary storage beyond the free 512 MB has a price that is not in the costs.
+    EphemeralStorageNotPriced {
+        /// What the function has, in MB.
+        storage_mb: u32,
+    },
+    /// SnapStart bills what a test version caches and restores.
+    SnapStartCosts,
+    /// Something of the run's could not be done, and the run went on.
+    Note(String),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clamped { field, given, used } => {
+                write!(f, "{field}: {given} is outside its range, {used} is used")
+            }
+            Self::Ignored { field, because } => write!(f, "{field} has no effect: {because}"),
+            Self::DuplicatePowers => {
+                write!(f, "powerValues: a power given more than once is measured once")
+            }
+            Self::MixedColdStarts { powers } => write!(
+                f,
+                "averagePrice and averageDuration mix cold and warm invocations at {}; `cost` and \
+                 `duration` hold the warm ones alone",
+                list(powers)
+            ),
+            Self::UnequalColdStarts { cold } => write!(
+                f,
+                "every invocation at {} was a cold start, elsewhere some were warm, so the powers \
+                 are not on equal terms; without parallel invocations environments are reused",
+                list(cold)
+            ),
+            Self::WarmDespiteColdOnly { power, cold, asked } => write!(
+                f,
+                "{power}: {cold} of {asked} cold starts were had; the rest came back warm and \
+                 does not count"
+            ),
+            Self::LimitNotKept { limit_ms, percentile, closest_ms } => {
+                write!(f, "no measured power keeps to {limit_ms} ms at percentile {percentile}")?;
+                match closest_ms {
+                    Some(closest) => write!(f, "; the closest takes {closest:.1} ms"),
+                    None => write!(f, "; there were too few invocations to tell: raise --num"),
+                }
+            }
+            Self::SomeFailed { power, failures, first } => {
+                write!(f, "{power}: {failures} failed and do not count; the first because {first}")
+            }
+            Self::CostUnknown { invocations } => write!(
+                f,
+                "{invocations} invocations may have run without their REPORT being seen; what \
+                 they cost is not in explorationCost"
+            ),
+            Self::BeyondHost { powers, vcpus } => write!(
+                f,
+                "{} have more CPU than this machine's {vcpus} vCPUs and could not be shown here; \
+                 measure them on AWS before you choose one",
+                list(powers)
+            ),
+            Self::EphemeralStorageNotPriced { storage_mb } => write!(
+                f,
+                "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
+                 not known for this region and not in the costs"
+            ),
+            Self::SnapStartCosts => write!(
+                f,
+                "SnapStart: every test version is cached for at least three hours and each \
+                 restore is billed; explorationCost does not hold either"
+            ),
+            Self::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+/// "128 MB, 256 MB and 512 MB".
+fn list(powers: &[Power]) -> String {
+    match powers {
+        [] => "no power".to_owned(),
+        [only] => only.to_string(),
+        [most @ .., last] => {
+            let most: Vec<String> = most.iter().map(ToString::to_string).collect();
+            format!("{} and {last}", most.join(", "))
+        }
+    }
+}
