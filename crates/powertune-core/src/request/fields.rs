@@ -1,0 +1,170 @@
+//! Reads the fields of a request one by one and remembers every fault, so that all of them can be
+//! reported at once.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// One thing wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field of the request that is at fault.
+    pub field: String,
+    /// What is wrong with it, and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+/// Everything wrong with a request; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Faults(pub Vec<Fault>);
+
+/// The fields of a request, being read.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    fields: &'a Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(fields: &'a Map<String, Value>) -> Self {
+        Self { fields, faults: Vec::new() }
+    }
+
+    /// The field's value, where it is there and not null.
+    pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn fault(&mut self, field: &str, problem: impl Into<String>) {
+        self.faults.push(Fault { field: field.to_owned(), problem: problem.into() });
+    }
+
+    /// Reads a field with `parse`; a fault is remembered and reads as absent.
+    pub(super) fn read<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&'a Value) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(self.get(field)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.fault(field, problem);
+                None
+            }
+        }
+    }
+
+    /// Names every field that is not among `known`, with the nearest that is.
+    pub(super) fn reject_unknown(&mut self, known: &[&str]) {
+        for field in self.fields.keys().filter(|field| !known.contains(&field.as_str())) {
+            let nearest = known
+                .iter()
+                .map(|known| {
+                    (strsim::jaro_winkler(&field.to_lowercase(), &known.to_lowercase()), known)
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let problem = match nearest {
+                Some((similarity, nearest)) if similarity > 0.7 => {
+                    format!("there is no such field; did you mean {nearest}?")
+                }
+                _ => format!("there is no such field; known are {}", known.join(", ")),
+            };
+            self.faults.push(Fault { field: field.clone(), problem });
+        }
+    }
+
+    /// What was read, unless there was a fault.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Faults> {
+        match value {
+            Some(value) if self.faults.is_empty() => Ok(value),
+            _ => Err(Faults(self.faults)),
+        }
+    }
+}
+
+/// A boolean, or its name in a string as a command line gives it.
+pub(super) fn boolean(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(value) => Ok(*value),
+        Value::String(text) if text == "true" => Ok(true),
+        Value::String(text) if text == "false" => Ok(false),
+        other => Err(format!("{} is neither true nor false", shown(other))),
+    }
+}
+
+pub(super) fn text(value: &Value) -> Result<&str, String> {
+    match value {
+        Value::String(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        Value::String(text) => Ok(text),
+        other => Err(format!("{} is not a string", shown(other))),
+    }
+}
+
+/// A number, or one in a string: aws-lambda-power-tuning lets those pass.
+pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let number = number
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| format!("{} is not a number", shown(value)))?;
+    if range.contains(&number) {
+        return Ok(number);
+    }
+    Err(out_of_range(&number.to_string(), *range.start(), *range.end()))
+}
+
+/// A whole number within a range, or one in a string.
+pub(super) fn whole(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let number = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        other => return Err(format!("{} is not a whole number", shown(other))),
+    };
+    match number.parse::<i128>() {
+        Ok(whole) => u64::try_from(whole)
+            .ok()
+            .filter(|whole| range.contains(whole))
+            .ok_or_else(|| out_of_range(&number, *range.start() as f64, *range.end() as f64)),
+        Err(_) => Err(format!("{} is not a whole number", shown(value))),
+    }
+}
+
+fn out_of_range(given: &str, low: f64, high: f64) -> String {
+    if high >= f64::MAX || high >= u64::MAX as f64 {
+        format!("{given} is too small; it must be at least {low}")
+    } else {
+        format!("{given} is out of range; it must be from {low} to {high}")
+    }
+}
+
+/// A list of strings, or a command line's `A,B`.
+pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
+    let items: Vec<&str> = match value {
+        Value::Array(items) => items.iter().map(text).collect::<Result<_, _>>()?,
+        Value::String(list) => list.split(',').map(str::trim).collect(),
+        other => return Err(format!("{} is not a list of strings", shown(other))),
+    };
+    if items.iter().any(|item| item.is_empty()) {
+        return Err("must not hold an empty name".to_owned());
+    }
+    Ok(items.into_iter().map(str::to_owned).collect())
+}
+
+/// A value as it is shown in a message: short, and never a whole document.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => other.to_string().chars().take(60).collect(),
+    }
+}

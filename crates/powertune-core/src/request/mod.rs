@@ -1,0 +1,403 @@
+//! The request: what to tune and how, in aws-lambda-power-tuning's input format and ours.
+//!
+//! Fields that aws-lambda-power-tuning (or the 2017 design) has bear its names and mean what they
+//! mean there. [`parse`] checks every field before anything is called and reports all faults at
+//! once; what aws-lambda-power-tuning clamps is clamped here too, with a warning.
+
+mod fields;
+
+use serde_json::{Map, Value};
+
+pub use self::fields::{Fault, Faults};
+use self::fields::{Fields, boolean, number, shown, text, texts, whole};
+use crate::{
+    arn::{FunctionRef, Qualifier},
+    payload::Payloads,
+    power::PowerValues,
+    strategy::Strategy,
+    warning::Warning,
+};
+
+/// The fewest invocations a power, as aws-lambda-power-tuning has it.
+pub const MIN_NUM: u32 = 5;
+/// The most invocations a power: far beyond what an answer needs, and a guard against a typing
+/// error that would cost money.
+pub const MAX_NUM: u32 = 100_000;
+/// Invocations a power where none are asked for.
+pub const DEFAULT_NUM: u32 = 10;
+/// Cold starts that are allowed for when a percentile decides how many invocations are needed.
+const SPARE_FOR_COLD_STARTS: u32 = 5;
+
+/// Every field that a request may have.
+pub const FIELDS: [&str; 27] = [
+    "lambdaARN",
+    "num",
+    "powerValues",
+    "payload",
+    "payloadS3",
+    "parallelInvocation",
+    "enableParallel",
+    "strategy",
+    "balancedWeight",
+    "autoOptimize",
+    "autoOptimizeAlias",
+    "dryRun",
+    "preProcessorARN",
+    "postProcessorARN",
+    "discardTopBottom",
+    "sleepBetweenRunsMs",
+    "disablePayloadLogs",
+    "includeOutputResults",
+    "onlyColdStarts",
+    "allowedExceptions",
+    "maxDuration",
+    "percentile",
+    "tolerance",
+    "parallel",
+    "maxCost",
+    "seed",
+    "architecture",
+];
+
+/// A checked request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The function to tune.
+    pub function: FunctionRef,
+    /// The powers to measure; `None` stands for the default ones and the function's own.
+    pub powers: Option<PowerValues>,
+    /// How many invocations each power gets.
+    pub num: u32,
+    /// Whether each power is invoked but once, to see that it works.
+    pub dry_run: bool,
+    /// What the function is invoked with.
+    pub payload: PayloadSource,
+    /// One invocation at a time at each power, or many.
+    pub pace: Pace,
+    /// Whether cold starts alone count.
+    pub only_cold_starts: bool,
+    /// What the chosen power is to be best at.
+    pub strategy: Strategy,
+    /// How much worse than the best (a share) a choice may be for the sake of the other good.
+    pub tolerance: f64,
+    /// The share of samples cut off at each end for averagePrice and averageDuration.
+    pub discard_top_bottom: f64,
+    /// Called before each invocation; what it returns replaces the payload.
+    pub pre_processor: Option<FunctionRef>,
+    /// Called after each invocation with what that returned.
+    pub post_processor: Option<FunctionRef>,
+    /// `errorType`s of failures that count as results.
+    pub allowed_exceptions: Vec<String>,
+    /// Whether, and where, the chosen power is applied.
+    pub auto_optimize: Option<AutoOptimize>,
+    /// Whether payloads are to stay out of messages.
+    pub disable_payload_logs: bool,
+    /// Seed of everything random in the analysis.
+    pub seed: u64,
+    /// What the request's author should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Where the payload comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PayloadSource {
+    /// From the request itself.
+    Inline(Payloads),
+    /// From an object in S3, to be fetched and read with [`Payloads::parse`].
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
+}
+
+/// How the invocations of one power follow each other. Powers are measured side by side either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// One after the other.
+    Series {
+        /// The pause between two, in milliseconds.
+        sleep_ms: u64,
+    },
+    /// Many at a time.
+    Parallel {
+        /// How many at most, over all powers; `None` for as many as the account has room for.
+        limit: Option<u32>,
+    },
+}
+
+/// Apply the chosen power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoOptimize {
+    /// The alias that is pointed to a new version; without one, $LATEST is changed.
+    pub alias: Option<String>,
+}
+
+/// Reads and checks a request.
+///
+/// # Errors
+/// Everything wrong with it, each fault with its field's name.
+pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
+    let mut fields = Fields::new(request);
+    let mut warnings = Vec::new();
+    fields.reject_unknown(&FIELDS);
+
+    let function = function(&mut fields);
+    let powers = fields.read("powerValues", |value| power_values(value, &mut warnings));
+    let dry_run = flag(&mut fields, "dryRun");
+    let strategy = strategy(&mut fields, &mut warnings);
+    let num = num(&mut fields, strategy);
+    let payload = payload(&mut fields, num, &mut warnings);
+    let pace = pace(&mut fields, &mut warnings);
+    let only_cold_starts = flag(&mut fields, "onlyColdStarts");
+    let discard_top_bottom = discard(&mut fields, only_cold_starts, &mut warnings);
+    let tolerance = tolerance(&mut fields, strategy, &mut warnings);
+    let auto_optimize = auto_optimize(&mut fields, dry_run, &mut warnings);
+    let pre_processor = fields.read("preProcessorARN", function_ref);
+    let post_processor = fields.read("postProcessorARN", function_ref);
+    let allowed_exceptions = fields.read("allowedExceptions", texts).unwrap_or_default();
+    let disable_payload_logs = flag(&mut fields, "disablePayloadLogs");
+    // Its statistics are always part of our result; the field stays known for those who have it.
+    let _ = flag(&mut fields, "includeOutputResults");
+    let seed = fields.read("seed", |value| whole(value, 0..=u64::MAX)).unwrap_or(0);
+    let request = function.zip(payload).map(|(function, payload)| Request {
+        function,
+        powers,
+        num,
+        dry_run,
+        payload,
+        pace,
+        only_cold_starts,
+        strategy,
+        tolerance,
+        discard_top_bottom,
+        pre_processor,
+        post_processor,
+        allowed_exceptions,
+        auto_optimize,
+        disable_payload_logs,
+        seed,
+        warnings,
+    });
+    fields.finish(request)
+}
+
+fn function(fields: &mut Fields<'_>) -> Option<FunctionRef> {
+    if fields.get("lambdaARN").is_none() {
+        fields.fault("lambdaARN", "is missing: name the function to tune");
+    }
+    fields.read("lambdaARN", function_ref)
+}
+
+fn function_ref(value: &Value) -> Result<FunctionRef, String> {
+    text(value)?.parse().map_err(|error: crate::arn::ArnError| error.to_string())
+}
+
+fn flag(fields: &mut Fields<'_>, field: &str) -> bool {
+    fields.read(field, boolean).unwrap_or(false)
+}
+
+fn power_values(value: &Value, warnings: &mut Vec<Warning>) -> Result<PowerValues, String> {
+    let (powers, given) = match value {
+        Value::Array(items) => {
+            let whole = |item: &Value| {
+                item.as_i64()
+                    .or_else(|| item.as_str().and_then(|text| text.trim().parse().ok()))
+                    .ok_or_else(|| format!("{} is not a whole number of MB", shown(item)))
+            };
+            let given = items.iter().map(whole).collect::<Result<Vec<i64>, _>>()?;
+            if given.is_empty() {
+                return Err("is an empty list; leave it out for the default powers".to_owned());
+            }
+            let count = given.len();
+            (PowerValues::from_list(given).map_err(|error| error.to_string())?, Some(count))
+        }
+        other => {
+            let text = text(other)?;
+            let listed = text.contains(',').then(|| text.split(',').count());
+            (text.parse::<PowerValues>().map_err(|error| error.to_string())?, listed)
+        }
+    };
+    if given.is_some_and(|given| given > powers.len()) {
+        warnings.push(Warning::DuplicatePowers);
+    }
+    Ok(powers)
+}
+
+fn num(fields: &mut Fields<'_>, strategy: Strategy) -> u32 {
+    let given = fields.read("num", |value| match value.as_str() {
+        Some("auto") => {
+            Err("auto is not there yet; give the invocations a power as a number".to_owned())
+        }
+        _ => whole(value, u64::from(MIN_NUM)..=u64::from(MAX_NUM)),
+    });
+    let given = given.and_then(|num| u32::try_from(num).ok());
+    let Strategy::MaxDuration { percentile, .. } = strategy else {
+        return given.unwrap_or(DEFAULT_NUM);
+    };
+    let needed = samples_for(percentile);
+    if given.is_some_and(|given| given < needed) {
+        let problem = format!("percentile {percentile} takes at least {needed} invocations");
+        fields.fault("num", problem);
+    }
+    given.unwrap_or((needed + SPARE_FOR_COLD_STARTS).max(DEFAULT_NUM))
+}
+
+/// The fewest samples that have a percentile (0 to 100, exclusive): n >= 1/(1-p).
+fn samples_for(percentile: f64) -> u32 {
+    (1..=MAX_NUM).find(|&n| f64::from(n) * (100.0 - percentile) >= 100.0 - 1e-9).unwrap_or(MAX_NUM)
+}
+
+fn payload(
+    fields: &mut Fields<'_>,
+    num: u32,
+    warnings: &mut Vec<Warning>,
+) -> Option<PayloadSource> {
+    if fields.get("payloadS3").is_some() {
+        if fields.get("payload").is_some() {
+            let because = "payloadS3 overrides it";
+            warnings.push(Warning::Ignored { field: "payload", because });
+        }
+        return fields.read("payloadS3", |value| s3_url(text(value)?));
+    }
+    let parsed = Payloads::parse(fields.get("payload"))
+        .and_then(|payloads| payloads.expand(num as usize).map(|_| payloads));
+    match parsed {
+        Ok(payloads) => Some(PayloadSource::Inline(payloads)),
+        Err(error) => {
+            fields.fault("payload", error.to_string());
+            None
+        }
+    }
+}
+
+fn s3_url(url: &str) -> Result<PayloadSource, String> {
+    let (bucket, key) = url
+        .strip_prefix("s3://")
+        .and_then(|path| path.split_once('/'))
+        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+        .ok_or_else(|| format!("{url:?} is not of the form s3://BUCKET/KEY"))?;
+    Ok(PayloadSource::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+fn pace(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Pace {
+    let asked = fields.read("parallelInvocation", boolean);
+    let asked_2017 = fields.read("enableParallel", boolean);
+    if asked.zip(asked_2017).is_some_and(|(asked, asked_2017)| asked != asked_2017) {
+        fields.fault("enableParallel", "contradicts parallelInvocation; keep one of them");
+    }
+    let asked = asked.or(asked_2017);
+    let limit = fields.read("parallel", |value| whole(value, 1..=u64::from(MAX_NUM)));
+    let limit = limit.and_then(|limit| u32::try_from(limit).ok());
+    if limit.is_some() && asked == Some(false) {
+        fields.fault("parallel", "contradicts parallelInvocation: false; keep one of them");
+    }
+    let sleep_ms = fields.read("sleepBetweenRunsMs", |value| whole(value, 0..=3_600_000));
+    if limit.is_none() && !asked.unwrap_or(false) {
+        return Pace::Series { sleep_ms: sleep_ms.unwrap_or(0) };
+    }
+    if sleep_ms.is_some_and(|sleep_ms| sleep_ms > 0) {
+        let because = "invocations run in parallel";
+        warnings.push(Warning::Ignored { field: "sleepBetweenRunsMs", because });
+    }
+    Pace::Parallel { limit }
+}
+
+fn strategy(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Strategy {
+    let weight = fields
+        .read("balancedWeight", |value| number(value, f64::MIN..=f64::MAX))
+        .map_or(0.5, |given| clamped("balancedWeight", given, 0.0, 1.0, warnings));
+    let named = fields.read("strategy", |value| match text(value)? {
+        "cost" => Ok(Strategy::Cost),
+        "speed" => Ok(Strategy::Speed),
+        "balanced" => Ok(Strategy::Balanced { weight }),
+        other => Err(format!("{other:?} is not a strategy; there are cost, speed and balanced")),
+    });
+    let limit_ms = fields.read("maxDuration", |value| {
+        number(value, f64::MIN_POSITIVE..=900_000.0)
+            .map_err(|_| format!("{} is not a limit from above 0 to 900000 ms", shown(value)))
+    });
+    let percentile = fields.read("percentile", |value| {
+        let percentile = number(value, 1.0..=99.99)?;
+        Ok(percentile)
+    });
+    if percentile.is_some() && fields.get("maxDuration").is_none() {
+        fields.fault("percentile", "goes with maxDuration only");
+    }
+    let Some(limit_ms) = limit_ms else { return named.unwrap_or(Strategy::Cost) };
+    if !matches!(named, None | Some(Strategy::Cost)) {
+        fields.fault(
+            "maxDuration",
+            "goes with the strategy cost only: the cheapest that keeps to it",
+        );
+    }
+    Strategy::MaxDuration { limit_ms, percentile: percentile.unwrap_or(95.0) }
+}
+
+fn discard(fields: &mut Fields<'_>, only_cold_starts: bool, warnings: &mut Vec<Warning>) -> f64 {
+    let given = fields.read("discardTopBottom", |value| number(value, f64::MIN..=f64::MAX));
+    let discard = given.map_or(0.2, |given| clamped("discardTopBottom", given, 0.0, 0.4, warnings));
+    if !only_cold_starts {
+        return discard;
+    }
+    if given.is_some_and(|given| given != 0.0) {
+        let because = "with onlyColdStarts nothing is discarded";
+        warnings.push(Warning::Ignored { field: "discardTopBottom", because });
+    }
+    0.0
+}
+
+fn clamped(
+    field: &'static str,
+    given: f64,
+    low: f64,
+    high: f64,
+    warnings: &mut Vec<Warning>,
+) -> f64 {
+    let used = given.clamp(low, high);
+    if used.total_cmp(&given).is_ne() {
+        warnings.push(Warning::Clamped { field, given, used });
+    }
+    used
+}
+
+fn tolerance(fields: &mut Fields<'_>, strategy: Strategy, warnings: &mut Vec<Warning>) -> f64 {
+    let percent = fields.read("tolerance", |value| number(value, 0.0..=100.0)).unwrap_or(0.0);
+    if percent > 0.0 && matches!(strategy, Strategy::Balanced { .. }) {
+        let because = "the strategy balanced weighs cost against speed already";
+        warnings.push(Warning::Ignored { field: "tolerance", because });
+    }
+    percent / 100.0
+}
+
+fn auto_optimize(
+    fields: &mut Fields<'_>,
+    dry_run: bool,
+    warnings: &mut Vec<Warning>,
+) -> Option<AutoOptimize> {
+    let asked = flag(fields, "autoOptimize");
+    let alias = fields.read("autoOptimizeAlias", |value| alias_name(text(value)?));
+    if !asked {
+        if alias.is_some() {
+            let because = "autoOptimize is not set";
+            warnings.push(Warning::Ignored { field: "autoOptimizeAlias", because });
+        }
+        return None;
+    }
+    if dry_run {
+        let because = "a dry run applies nothing";
+        warnings.push(Warning::Ignored { field: "autoOptimize", because });
+        return None;
+    }
+    Some(AutoOptimize { alias })
+}
+
+fn alias_name(name: &str) -> Result<String, String> {
+    match name.parse() {
+        Ok(Qualifier::Alias(alias)) => Ok(alias),
+        _ => Err(format!(
+            "{name:?} is not an alias name: letters, digits, - and _, not digits alone, 128 at most"
+        )),
+    }
+}
