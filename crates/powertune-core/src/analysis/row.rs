@@ -1,0 +1,157 @@
+//! What the outcomes at one power come to.
+
+use crate::{
+    observation::{Failure, Outcome},
+    power::Power,
+    price::Price,
+    report::{Report, Start},
+    result::{DurationStats, PowerStats, State},
+    stats::{self, Estimate, resample::Sample},
+};
+
+/// One power's outcomes, sorted out.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    pub(super) power: Power,
+    /// Those that count.
+    pub(super) counted: Vec<&'a Report>,
+    pub(super) failures: Vec<&'a Failure>,
+    /// All that were sent, those that do not count included.
+    pub(super) invocations: u32,
+}
+
+impl<'a> Row<'a> {
+    /// Sorts out `outcomes`. With `only_cold_starts`, what came back warm does not count.
+    pub(super) fn new(
+        power: Power,
+        outcomes: impl Iterator<Item = &'a Outcome>,
+        only_cold_starts: bool,
+    ) -> Self {
+        let mut row = Self { power, counted: Vec::new(), failures: Vec::new(), invocations: 0 };
+        for outcome in outcomes {
+            row.invocations += 1;
+            match outcome {
+                Outcome::Counted(report) if only_cold_starts && !report.start.is_cold() => {}
+                Outcome::Counted(report) => row.counted.push(report),
+                Outcome::Failed { failure, .. } => row.failures.push(failure),
+            }
+        }
+        row
+    }
+
+    /// Why the function does not work at this power, if it does not: a failure that would repeat
+    /// itself, or more failures of other kinds than measurements.
+    pub(super) fn verdict(&self) -> Option<String> {
+        let condemning = self.failures.iter().find(|failure| failure.condemns_power());
+        let overwhelming =
+            || self.failures.first().filter(|_| self.failures.len() > self.counted.len());
+        match condemning.or_else(overwhelming) {
+            Some(failure) => Some(failure.to_string()),
+            None if self.counted.is_empty() => Some("no invocation counted".to_owned()),
+            None => None,
+        }
+    }
+
+    pub(super) fn cold_starts(&self) -> usize {
+        self.counted.iter().filter(|report| report.start.is_cold()).count()
+    }
+
+    /// The warm ones, or the cold ones where there are no others.
+    fn steady(&self) -> Vec<&'a Report> {
+        let warm: Vec<_> =
+            self.counted.iter().copied().filter(|report| !report.start.is_cold()).collect();
+        if warm.is_empty() { self.counted.clone() } else { warm }
+    }
+
+    /// aws-lambda-power-tuning's averageDuration.
+    pub(super) fn average_duration(&self, discard: f64) -> Option<f64> {
+        let durations: Vec<f64> = self.counted.iter().map(|report| report.total_ms()).collect();
+        stats::trimmed_mean(&durations, discard)
+    }
+
+    /// The billed milliseconds behind aws-lambda-power-tuning's averagePrice.
+    fn average_billed(&self, discard: f64) -> Option<f64> {
+        let billed: Vec<f64> = self.counted.iter().map(|report| report.billed_ms as f64).collect();
+        stats::trimmed_mean(&billed, discard).map(f64::ceil)
+    }
+
+    /// aws-lambda-power-tuning's averagePrice.
+    pub(super) fn average_price(&self, discard: f64, price: &Price) -> Option<f64> {
+        self.average_billed(discard).map(|billed_ms| price.duration_cost(self.power, billed_ms))
+    }
+
+    /// The duration at a percentile (0 to 100), of the same invocations as `duration` in the result.
+    pub(super) fn duration_at(&self, percentile: f64) -> Option<f64> {
+        stats::percentile(&totals(&self.steady()), percentile / 100.0)
+    }
+
+    /// Every counted invocation, for drawing from.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        samples(&self.counted)
+    }
+
+    /// The invocations behind `cost` and `duration` in the result, for drawing from.
+    pub(super) fn steady_samples(&self) -> Vec<Sample> {
+        samples(&self.steady())
+    }
+
+    /// The row as it stands in the result.
+    pub(super) fn stats(&self, discard: f64, price: &Price) -> PowerStats {
+        let verdict = self.verdict();
+        let steady = self.steady();
+        let billed: Vec<f64> = steady.iter().map(|report| report.billed_ms as f64).collect();
+        let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
+        let cost = stats::billed_mean_interval(&billed).map(|billed_ms| Estimate {
+            mean: price_of(billed_ms.mean),
+            low: billed_ms.low.map(price_of),
+            high: billed_ms.high.map(price_of),
+        });
+        PowerStats {
+            value: self.power,
+            average_price: self.average_price(discard, price),
+            average_duration: self.average_duration(discard),
+            invocations: self.invocations,
+            cold_starts: count(self.cold_starts()),
+            failures: count(self.failures.len()),
+            cost,
+            duration: duration_stats(&totals(&steady)),
+            init_duration: stats::mean(&self.init_ms()),
+            max_memory_used: self.counted.iter().filter_map(|report| report.max_memory_mb).max(),
+            state: if verdict.is_some() { State::Failed } else { State::Measured },
+            reason: verdict,
+        }
+    }
+
+    fn init_ms(&self) -> Vec<f64> {
+        self.counted
+            .iter()
+            .filter_map(|report| match report.start {
+                Start::Warm => None,
+                Start::Cold { init_ms } => Some(init_ms),
+                Start::Restored { restore_ms, .. } => Some(restore_ms),
+            })
+            .collect()
+    }
+}
+
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
+
+fn totals(reports: &[&Report]) -> Vec<f64> {
+    reports.iter().map(|report| report.total_ms()).collect()
+}
+
+fn samples(reports: &[&Report]) -> Vec<Sample> {
+    let sample = |report: &&Report| Sample {
+        billed_ms: report.billed_ms as f64,
+        duration_ms: report.total_ms(),
+    };
+    reports.iter().map(sample).collect()
+}
+
+fn duration_stats(durations: &[f64]) -> Option<DurationStats> {
+    let mean: Estimate = stats::mean_interval(durations)?;
+    let at = |p| stats::percentile(durations, p);
+    Some(DurationStats { mean, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) })
+}
