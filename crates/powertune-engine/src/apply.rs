@@ -1,0 +1,43 @@
+//! Applies the chosen power: to `$LATEST`, or to a new version that an alias then points to.
+
+use powertune_core::{power::Power, request::AutoOptimize};
+
+use crate::{
+    error::Cause,
+    gateway::{Function, Gateway, Version},
+    mark::{self, Mark},
+    publish::{Publisher, Unpublished},
+};
+
+/// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
+///
+/// With an alias `$LATEST` is left at `power` too; the caller puts it back.
+pub(crate) async fn apply(
+    gateway: &Gateway,
+    baseline: &Function,
+    mark: &Mark,
+    optimize: &AutoOptimize,
+    power: Power,
+) -> Result<Option<(String, String)>, Cause> {
+    let mut publisher = Publisher::new(gateway, baseline, mark);
+    let Some(alias) = &optimize.alias else {
+        publisher.set_power(power).await.map_err(failed)?;
+        return Ok(None);
+    };
+    // Without our mark: this version is the user's to keep.
+    let description = format!("{power}, chosen by powertune");
+    let usable = |version: &Version| !mark::is_ours(&version.description);
+    let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
+    gateway.point_alias(&baseline.arn, alias, &version.version).await?;
+    Ok(Some((alias.clone(), version.version)))
+}
+
+/// By the time a power is applied it was measured, so the account has it.
+fn failed(unpublished: Unpublished) -> Cause {
+    match unpublished {
+        Unpublished::Failed(cause) => cause,
+        Unpublished::BeyondAccount(message) => {
+            Cause::NotReady { what: "applying the chosen power".to_owned(), reason: message }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How a run can end other than with a result.
+
+use powertune_core::{
+    analysis::NothingMeasured, payload::PayloadError, power::Power, price::UnknownPrice,
+};
+
+use crate::{gateway::ApiError, mark::Mark};
+
+/// A run that has no result.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TuneError {
+    /// The function can't be tuned as asked. Nothing was changed and nothing invoked.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The run failed, and everything was put back.
+    #[error("{0}\neverything was put back as it was")]
+    Failed(Cause),
+    /// The user stopped it, and everything was put back.
+    #[error("interrupted; everything was put back as it was")]
+    Interrupted,
+    /// Something could not be put back.
+    #[error("{}{}", .cause.as_ref().map_or(String::new(), |cause| format!("{cause}\n")), left_text(.left))]
+    LeftBehind {
+        /// Why the run ended, where it did not end well.
+        cause: Option<Cause>,
+        /// What is left, and how to put it right by hand.
+        left: Vec<LeftBehind>,
+    },
+}
+
+fn left_text(left: &[LeftBehind]) -> String {
+    let items: Vec<String> = left.iter().map(|item| format!("  {item}")).collect();
+    format!("NOT everything could be put back:\n{}", items.join("\n"))
+}
+
+/// Why a function can't be tuned as asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Reading the function, or announcing the run, failed for a reason that lasts.
+    #[error("{0}")]
+    Api(ApiError),
+    /// A kind of function that this method does not fit.
+    #[error("the function can't be tuned: {0}")]
+    Unsupported(String),
+    /// What was named is not what a test version would be.
+    #[error(
+        "{qualifier} differs from $LATEST in more than its memory size, and only $LATEST can be \
+         tested at other powers; deploy the same code and configuration to both, or tune $LATEST"
+    )]
+    QualifierDiffers {
+        /// The version or alias.
+        qualifier: String,
+    },
+    /// An alias that names no single version.
+    #[error("the alias {alias} sends its calls to two versions; name one of them, or $LATEST")]
+    WeightedAlias {
+        /// The alias.
+        alias: String,
+    },
+    /// No invocation would be let through.
+    #[error(
+        "the function's reserved concurrency is 0, so that nothing can invoke it; raise it or \
+         delete the reservation (aws lambda delete-function-concurrency)"
+    )]
+    NothingMayRun,
+    /// A price that powertune does not know.
+    #[error("{0}")]
+    Price(#[from] UnknownPrice),
+    /// A payload from S3 that can't be used.
+    #[error("payloadS3: {0}")]
+    Payload(#[from] PayloadError),
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Cause {
+    /// A call failed.
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    /// Another run's marks are on the function.
+    #[error(
+        "the function bears the marks of another run ({mark}); if that run is over, put the \
+         function back with: powertune clean {function}"
+    )]
+    Marked {
+        /// The function's ARN.
+        function: String,
+        /// What the marks say.
+        mark: Mark,
+    },
+    /// The run that `clean` is asked to clear away may still be going on.
+    #[error(
+        "{mark} may still be going on; wait for it, or add --force if you know that it is dead"
+    )]
+    Alive {
+        /// What the marks say.
+        mark: Mark,
+    },
+    /// The function was changed by somebody else.
+    #[error(
+        "the function was changed during the run by somebody else ({what}), so that what was \
+         measured is no longer what runs; tune it again when it is quiet"
+    )]
+    Changed {
+        /// What is different.
+        what: String,
+    },
+    /// A published version does not have the memory size that it was published for.
+    #[error("PublishVersion gave version {version}, which does not have {power}; tune again")]
+    WrongVersion {
+        /// The version.
+        version: String,
+        /// The power wanted.
+        power: Power,
+    },
+    /// Lambda could not make a version or an update work.
+    #[error("{what} failed: {reason}")]
+    NotReady {
+        /// The version or the update.
+        what: String,
+        /// Lambda's reason.
+        reason: String,
+    },
+    /// Lambda took too long.
+    #[error("{what} was still in progress after {minutes} minutes; try again later")]
+    TooSlow {
+        /// The version or the update.
+        what: String,
+        /// How long was waited.
+        minutes: u64,
+    },
+    /// A pre- or post-processor failed.
+    #[error("{field}: {function} failed: {why}")]
+    Processor {
+        /// The request's field that names it.
+        field: &'static str,
+        /// The processor.
+        function: String,
+        /// What it, or the call, said.
+        why: String,
+    },
+    /// Nothing could be measured.
+    #[error("{0}")]
+    NothingMeasured(#[from] NothingMeasured),
+    /// A fault of powertune's own.
+    #[error("powertune itself failed ({0}); this is a bug, please report it")]
+    Bug(String),
+}
+
+/// Something that could not be put back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} ({why}); by hand: {by_hand}")]
+pub struct LeftBehind {
+    /// What is left.
+    pub what: String,
+    /// Why it could not be put back.
+    pub why: String,
+    /// The command that does it.
+    pub by_hand: String,
+}

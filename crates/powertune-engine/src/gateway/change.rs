@@ -1,0 +1,197 @@
+//! Control-plane calls: reading functions, and every change that a run makes.
+
+use std::collections::HashMap;
+
+use aws_sdk_lambda::{
+    operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder,
+    types::FunctionConfiguration,
+};
+use powertune_core::power::Power;
+
+use super::{
+    Gateway,
+    error::{ApiError, ErrorKind},
+    function::Function,
+};
+
+/// What an account lets run at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountConcurrency {
+    /// Not reserved by any function.
+    pub unreserved: u32,
+}
+
+/// A version's number, and what its publisher said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// A number, as a string.
+    pub version: String,
+    /// Its description.
+    pub description: String,
+    /// Its memory size.
+    pub power: Option<Power>,
+}
+
+impl Gateway {
+    /// GetFunction: `$LATEST`, or what `qualifier` names.
+    pub async fn function(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Function, ApiError> {
+        let answer = self
+            .control
+            .get_function()
+            .function_name(name)
+            .set_qualifier(qualifier.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| ApiError::from_sdk("GetFunction", &error))?;
+        let reserved = answer
+            .concurrency
+            .and_then(|concurrency| concurrency.reserved_concurrent_executions)
+            .and_then(|reserved| u32::try_from(reserved).ok());
+        let configuration = answer.configuration.ok_or_else(|| ApiError {
+            operation: "GetFunction",
+            kind: ErrorKind::Unknown,
+            message: "the answer has no Configuration".to_owned(),
+        })?;
+        Function::read(configuration, reserved)
+    }
+
+    /// GetAccountSettings.
+    pub async fn account_concurrency(&self) -> Result<AccountConcurrency, ApiError> {
+        let answer = self
+            .control
+            .get_account_settings()
+            .send()
+            .await
+            .map_err(|error| ApiError::from_sdk("GetAccountSettings", &error))?;
+        let limit = answer.account_limit;
+        let unreserved = limit.and_then(|limit| {
+            let executions =
+                limit.unreserved_concurrent_executions.unwrap_or(limit.concurrent_executions);
+            u32::try_from(executions).ok()
+        });
+        unreserved.map(|unreserved| AccountConcurrency { unreserved }).ok_or_else(|| ApiError {
+            operation: "GetAccountSettings",
+            kind: ErrorKind::Unknown,
+            message: "the answer has no AccountLimit".to_owned(),
+        })
+    }
+
+    /// ListTags.
+    pub async fn tags(&self, arn: &str) -> Result<HashMap<String, String>, ApiError> {
+        let answer = self.control.list_tags().resource(arn).send().await;
+        let answer = answer.map_err(|error| ApiError::from_sdk("ListTags", &error))?;
+        Ok(answer.tags.unwrap_or_default())
+    }
+
+    /// TagResource.
+    pub async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ApiError> {
+        let answer = self.control.tag_resource().resource(arn).set_tags(Some(tags)).send().await;
+        answer.map_err(|error| ApiError::from_sdk("TagResource", &error)).map(|_| ())
+    }
+
+    /// UntagResource.
+    pub async fn untag(&self, arn: &str, keys: Vec<String>) -> Result<(), ApiError> {
+        let answer =
+            self.control.untag_resource().resource(arn).set_tag_keys(Some(keys)).send().await;
+        answer.map_err(|error| ApiError::from_sdk("UntagResource", &error)).map(|_| ())
+    }
+
+    /// UpdateFunctionConfiguration of the memory size alone, if `revision_id` is still the
+    /// function's.
+    pub async fn set_power(
+        &self,
+        arn: &str,
+        power: Power,
+        revision_id: &str,
+    ) -> Result<(), ApiError> {
+        let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
+        let call: UpdateFunctionConfigurationFluentBuilder =
+            self.control.update_function_configuration();
+        call.function_name(arn)
+            .memory_size(memory)
+            .revision_id(revision_id)
+            .send()
+            .await
+            .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error))
+            .map(|_| ())
+    }
+
+    /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older
+    /// version that is somebody else's.
+    pub async fn publish(&self, latest: &Function, description: &str) -> Result<Version, ApiError> {
+        let answer = self
+            .control
+            .publish_version()
+            .function_name(&latest.arn)
+            .description(description)
+            .code_sha256(&latest.code_sha256)
+            .revision_id(&latest.revision_id)
+            .send()
+            .await
+            .map_err(|error| ApiError::from_sdk("PublishVersion", &error))?;
+        Ok(Version {
+            version: answer.version.unwrap_or_default(),
+            description: answer.description.unwrap_or_default(),
+            power: answer.memory_size.and_then(|mb| Power::new(mb).ok()),
+        })
+    }
+
+    /// ListVersionsByFunction: all of them but `$LATEST`.
+    pub async fn versions(&self, arn: &str) -> Result<Vec<Version>, ApiError> {
+        let mut versions = Vec::new();
+        let mut pages =
+            self.control.list_versions_by_function().function_name(arn).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| ApiError::from_sdk("ListVersionsByFunction", &error))?;
+            versions.extend(page.versions.unwrap_or_default().into_iter().filter_map(numbered));
+        }
+        Ok(versions)
+    }
+
+    /// DeleteFunction of one version; one that is gone already is deleted.
+    pub async fn delete_version(&self, arn: &str, version: &str) -> Result<(), ApiError> {
+        debug_assert!(!version.is_empty(), "without a version the function itself would go");
+        let answer =
+            self.control.delete_function().function_name(arn).qualifier(version).send().await;
+        match answer.map_err(|error| ApiError::from_sdk("DeleteFunction", &error)) {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Points an alias to a version: UpdateAlias, or CreateAlias where there is none.
+    pub async fn point_alias(&self, arn: &str, alias: &str, version: &str) -> Result<(), ApiError> {
+        let update = self.control.update_alias().function_name(arn).name(alias);
+        let updated = update.function_version(version).send().await;
+        match updated.map_err(|error| ApiError::from_sdk("UpdateAlias", &error)) {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let create = self.control.create_alias().function_name(arn).name(alias);
+                let created = create.function_version(version).send().await;
+                created.map_err(|error| ApiError::from_sdk("CreateAlias", &error)).map(|_| ())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// GetAlias: whether the alias sends a share of its calls to a second version.
+    pub async fn alias_is_weighted(&self, arn: &str, alias: &str) -> Result<bool, ApiError> {
+        let answer = self.control.get_alias().function_name(arn).name(alias).send().await;
+        let answer = answer.map_err(|error| ApiError::from_sdk("GetAlias", &error))?;
+        let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
+        Ok(weights.is_some_and(|weights| !weights.is_empty()))
+    }
+}
+
+fn numbered(configuration: FunctionConfiguration) -> Option<Version> {
+    let version = configuration.version.filter(|version| version != "$LATEST")?;
+    Some(Version {
+        version,
+        description: configuration.description.unwrap_or_default(),
+        power: configuration.memory_size.and_then(|mb| Power::new(mb).ok()),
+    })
+}

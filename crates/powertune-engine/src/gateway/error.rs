@@ -1,0 +1,177 @@
+//! What a call to Lambda can fail with, told apart by what it means for a run.
+
+use std::{error::Error, fmt, io};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// The operation, by AWS's name.
+    pub operation: &'static str,
+    /// What it means.
+    pub kind: ErrorKind,
+    /// What AWS, or the client, said.
+    pub message: String,
+}
+
+/// What a failed call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// There is no such thing.
+    NotFound,
+    /// The caller may not do it.
+    Denied,
+    /// No credentials, or none that are valid.
+    Credentials,
+    /// The RevisionId or CodeSha256 has changed meanwhile.
+    PreconditionFailed,
+    /// Something else is going on with the function.
+    Conflict,
+    /// Too many requests; nothing was done.
+    Throttled,
+    /// AWS refused the request's content.
+    Invalid,
+    /// The request never reached AWS.
+    NotSent,
+    /// The request may or may not have been carried out.
+    Unknown,
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.message)?;
+        match self.kind {
+            ErrorKind::Denied => {
+                write!(f, " (allow lambda:{} for this caller and try again)", self.permission())
+            }
+            ErrorKind::Credentials => write!(
+                f,
+                " (set AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in again, as for the AWS CLI)"
+            ),
+            ErrorKind::NotSent => write!(f, " (check the region, --endpoint-url and the network)"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Error for ApiError {}
+
+impl ApiError {
+    /// The IAM action that allows the operation.
+    fn permission(&self) -> &'static str {
+        match self.operation {
+            "Invoke" => "InvokeFunction",
+            operation => operation,
+        }
+    }
+
+    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let (kind, message) = match error {
+            SdkError::ServiceError(service) => {
+                let error = service.err();
+                let code = error.code().unwrap_or_default();
+                let status = service.raw().status().as_u16();
+                (kind_of(code, status), service_message(error, code, status))
+            }
+            SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
+            SdkError::DispatchFailure(_) if caused_by_credentials(error) => {
+                (ErrorKind::Credentials, "no usable AWS credentials were found".to_owned())
+            }
+            SdkError::DispatchFailure(_) if never_connected(error) => {
+                (ErrorKind::NotSent, chain(error))
+            }
+            _ => (ErrorKind::Unknown, chain(error)),
+        };
+        Self { operation, kind, message }
+    }
+}
+
+fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -> String {
+    match (error.message(), code) {
+        (Some(message), "") => message.to_owned(),
+        (Some(message), code) => format!("{code}: {message}"),
+        (None, "") => format!("HTTP status {status} without an error code"),
+        (None, code) => format!("{code} (HTTP status {status})"),
+    }
+}
+
+fn kind_of(code: &str, status: u16) -> ErrorKind {
+    match code {
+        "ResourceNotFoundException" => ErrorKind::NotFound,
+        "AccessDeniedException" | "AccessDenied" => ErrorKind::Denied,
+        "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "MissingAuthenticationTokenException"
+        | "MissingAuthenticationToken"
+        | "InvalidClientTokenId" => ErrorKind::Credentials,
+        "PreconditionFailedException" => ErrorKind::PreconditionFailed,
+        "ResourceConflictException" | "ConflictException" => ErrorKind::Conflict,
+        "TooManyRequestsException" | "ThrottlingException" | "Throttling" => ErrorKind::Throttled,
+        "ValidationException" | "InvalidParameterValueException" => ErrorKind::Invalid,
+        _ => match status {
+            404 => ErrorKind::NotFound,
+            403 => ErrorKind::Denied,
+            412 => ErrorKind::PreconditionFailed,
+            409 => ErrorKind::Conflict,
+            429 => ErrorKind::Throttled,
+            400..=499 => ErrorKind::Invalid,
+            _ => ErrorKind::Unknown,
+        },
+    }
+}
+
+/// The causes of an error, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+fn caused_by_credentials(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+/// Whether the connection was never made, so that nothing can have run.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            || cause.to_string().contains("dns error")
+    })
+}
+
+fn chain<E: Error + 'static>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata,
+{
+    DisplayErrorContext(error).to_string().split(" (").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_decide_before_statuses() {
+        assert_eq!(kind_of("TooManyRequestsException", 500), ErrorKind::Throttled);
+        assert_eq!(kind_of("", 412), ErrorKind::PreconditionFailed);
+        assert_eq!(kind_of("ServiceException", 500), ErrorKind::Unknown);
+        assert_eq!(kind_of("InvalidRequestContentException", 400), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_denial_names_the_permission() {
+        let error = ApiError {
+            operation: "Invoke",
+            kind: ErrorKind::Denied,
+            message: "AccessDeniedException: no".to_owned(),
+        };
+        assert!(error.to_string().contains("lambda:InvokeFunction"));
+    }
+}

@@ -1,0 +1,190 @@
+//! A function's configuration, as a run needs to know it.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::types::{
+    Architecture as SdkArchitecture, FunctionConfiguration, LastUpdateStatus, LogFormat,
+    SnapStartApplyOn, State as SdkState, SystemLogLevel,
+};
+use powertune_core::{architecture::Architecture, power::Power, region::Region};
+
+use super::error::{ApiError, ErrorKind};
+
+/// The code and configuration of `$LATEST` or of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// Unqualified.
+    pub arn: String,
+    /// The region that the ARN names.
+    pub region: Region,
+    /// `$LATEST` or a version's number.
+    pub version: String,
+    /// Its memory size.
+    pub power: Power,
+    /// Its instruction set architecture.
+    pub architecture: Architecture,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// Changes with every change of the function.
+    pub revision_id: String,
+    /// Of the deployment package.
+    pub code_sha256: String,
+    /// What a publisher wrote about a version.
+    pub description: String,
+    /// Whether it can be invoked, or changed.
+    pub readiness: Readiness,
+    /// The most concurrent executions reserved for it, if any are.
+    pub reserved_concurrency: Option<u32>,
+    /// Storage at /tmp in MB.
+    pub ephemeral_storage_mb: u32,
+    /// Whether published versions start from snapshots.
+    pub snap_start: bool,
+    /// Why this method can't tune it, if it can't.
+    pub unsupported: Option<String>,
+    /// Everything else about it, to compare.
+    settings: Box<FunctionConfiguration>,
+}
+
+/// Whether a function or version can be invoked or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// Lambda is at work on it.
+    Busy,
+    /// Lambda could not make it work.
+    Failed(String),
+}
+
+impl Function {
+    /// Whether the two have the same code and configuration, memory size aside.
+    pub fn same_but_for_power(&self, other: &Self) -> bool {
+        self.code_sha256 == other.code_sha256 && self.settings == other.settings
+    }
+
+    pub(super) fn read(
+        configuration: FunctionConfiguration,
+        reserved_concurrency: Option<u32>,
+    ) -> Result<Self, ApiError> {
+        let missing = |what: &str| ApiError {
+            operation: "GetFunction",
+            kind: ErrorKind::Unknown,
+            message: format!("the answer has no usable {what}"),
+        };
+        let version = configuration.version.clone().unwrap_or_else(|| "$LATEST".to_owned());
+        let arn = configuration.function_arn.clone().ok_or_else(|| missing("FunctionArn"))?;
+        let arn = unqualified(&arn);
+        let region = arn.split(':').nth(3).and_then(|region| Region::new(region).ok());
+        let power = configuration.memory_size.and_then(|mb| Power::new(mb).ok());
+        let unsupported = unsupported(&configuration);
+        let architecture = match configuration.architectures().first() {
+            Some(SdkArchitecture::Arm64) => Architecture::Arm64,
+            // Lambda's default, and what older endpoints mean by saying nothing.
+            _ => Architecture::X86_64,
+        };
+        let timeout_s = configuration.timeout.and_then(|timeout| u64::try_from(timeout).ok());
+        Ok(Self {
+            region: region.ok_or_else(|| missing("region in its FunctionArn"))?,
+            arn,
+            version,
+            power: power.ok_or_else(|| missing("MemorySize"))?,
+            architecture,
+            timeout: Duration::from_secs(timeout_s.ok_or_else(|| missing("Timeout"))?),
+            revision_id: configuration.revision_id.clone().unwrap_or_default(),
+            code_sha256: configuration.code_sha256.clone().unwrap_or_default(),
+            description: configuration.description.clone().unwrap_or_default(),
+            readiness: readiness(&configuration),
+            reserved_concurrency,
+            ephemeral_storage_mb: configuration
+                .ephemeral_storage
+                .as_ref()
+                .and_then(|storage| u32::try_from(storage.size).ok())
+                .unwrap_or(512),
+            snap_start: has_snap_start(&configuration),
+            unsupported,
+            settings: Box::new(comparable(configuration)),
+        })
+    }
+}
+
+/// Without the eighth part of a function ARN, its qualifier.
+fn unqualified(arn: &str) -> String {
+    arn.split(':').take(7).collect::<Vec<_>>().join(":")
+}
+
+fn readiness(configuration: &FunctionConfiguration) -> Readiness {
+    let because =
+        |reason: &Option<String>| reason.clone().unwrap_or_else(|| "no reason".to_owned());
+    match (&configuration.state, &configuration.last_update_status) {
+        (Some(SdkState::Failed), _) => Readiness::Failed(because(&configuration.state_reason)),
+        (_, Some(LastUpdateStatus::Failed)) => {
+            Readiness::Failed(because(&configuration.last_update_status_reason))
+        }
+        (Some(SdkState::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Readiness::Busy,
+        _ => Readiness::Ready,
+    }
+}
+
+fn has_snap_start(configuration: &FunctionConfiguration) -> bool {
+    configuration
+        .snap_start
+        .as_ref()
+        .is_some_and(|snap| snap.apply_on == Some(SnapStartApplyOn::PublishedVersions))
+}
+
+/// Kinds of functions that are not priced by their memory and time, and log settings that keep the
+/// REPORT away.
+fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
+    if configuration.capacity_provider_config.is_some() {
+        return Some(
+            "it runs on Lambda Managed Instances (CapacityProviderConfig), which are paid by \
+             instance and not by memory and duration"
+                .to_owned(),
+        );
+    }
+    if configuration.durable_config.is_some() {
+        return Some(
+            "it is a durable function (DurableConfig): one execution spans many invocations"
+                .to_owned(),
+        );
+    }
+    if configuration.tenancy_config.is_some() {
+        return Some(
+            "it isolates tenants (TenancyConfig): every invocation needs a tenant id, which \
+             powertune does not send"
+                .to_owned(),
+        );
+    }
+    let logging = configuration.logging_config.as_ref()?;
+    let quiet = matches!(logging.system_log_level, Some(SystemLogLevel::Warn));
+    (logging.log_format == Some(LogFormat::Json) && quiet).then(|| {
+        "its LoggingConfig.SystemLogLevel is WARN, which sends no report of what an invocation \
+         took; set it to INFO"
+            .to_owned()
+    })
+}
+
+/// The configuration without what changes by itself, with the memory size, or from version to
+/// version.
+fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
+    configuration.memory_size = None;
+    configuration.function_arn = None;
+    configuration.master_arn = None;
+    configuration.version = None;
+    configuration.description = None;
+    configuration.revision_id = None;
+    configuration.last_modified = None;
+    configuration.state = None;
+    configuration.state_reason = None;
+    configuration.state_reason_code = None;
+    configuration.last_update_status = None;
+    configuration.last_update_status_reason = None;
+    configuration.last_update_status_reason_code = None;
+    // A newer runtime can arrive with any update, by itself.
+    configuration.runtime_version_config = None;
+    if let Some(snap_start) = &mut configuration.snap_start {
+        snap_start.optimization_status = None;
+    }
+    configuration.config_sha256 = None;
+    configuration
+}

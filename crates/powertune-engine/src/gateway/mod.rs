@@ -1,0 +1,176 @@
+//! The Lambda API, as far as a run needs it.
+//!
+//! One concrete client for real AWS and the local Lambda alike. What it returns are this crate's
+//! types; the AWS SDK's stay inside.
+
+mod change;
+mod error;
+mod function;
+mod invoke;
+mod object;
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, Region as SdkRegion, SdkConfig, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_lambda::{Client, config::Builder};
+use powertune_core::{arn::FunctionRef, region::Region};
+
+pub use self::{
+    change::{AccountConcurrency, Version},
+    error::{ApiError, ErrorKind},
+    function::{Function, Readiness},
+    invoke::{Invoked, NotInvoked},
+};
+
+/// How long Lambda itself may run a function; a client has to wait longer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(900);
+/// How much longer than a function's timeout the client waits: cold starts come on top of it.
+const GRACE: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,
+/// changes guarded by a RevisionId, publishing the same thing, deleting what is gone.
+const CONTROL_ATTEMPTS: u32 = 6;
+
+/// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
+/// files, as it does for the AWS CLI.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// The region, where neither the function's ARN nor the environment names it.
+    pub region: Option<Region>,
+    /// A profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// The Lambda endpoint.
+    pub endpoint_url: Option<String>,
+    /// An access key pair to use instead of the credential chain.
+    pub credentials: Option<(String, String)>,
+}
+
+/// Why no client could be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No region anywhere.
+    #[error(
+        "no region is set: give --region, set AWS_REGION, or name the function by its full ARN"
+    )]
+    NoRegion,
+    /// Two regions.
+    #[error(
+        "--region {given} contradicts the function's ARN, which is in {of_function}; leave --region \
+         out"
+    )]
+    RegionContradiction {
+        /// What the connection names.
+        given: Region,
+        /// What the ARN names.
+        of_function: Region,
+    },
+    /// An endpoint that is no URL.
+    #[error("--endpoint-url {0:?} is not an http:// or https:// URL")]
+    Endpoint(String),
+}
+
+/// The Lambda API of one account and region.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    control: Client,
+    config: SdkConfig,
+    endpoint_url: Option<String>,
+}
+
+impl Gateway {
+    /// Makes a client for the region that `function` is in; calls nothing on Lambda.
+    pub async fn connect(
+        connection: &Connection,
+        function: &FunctionRef,
+    ) -> Result<Self, ConnectError> {
+        let region = region(connection, function)?;
+        if let Some(url) = &connection.endpoint_url {
+            check_endpoint(url)?;
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            // Answers to Invoke come when the function is done, however long nothing arrives.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(region) = region {
+            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
+        }
+        if let Some(profile) = &connection.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some((key, secret)) = &connection.credentials {
+            loader = loader.credentials_provider(aws_credential_types::Credentials::new(
+                key,
+                secret,
+                None,
+                None,
+                "powertune",
+            ));
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(ConnectError::NoRegion);
+        }
+        let endpoint_url = connection.endpoint_url.clone();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(CONTROL_TIMEOUT)
+            .build();
+        let control = lambda_config(&config, endpoint_url.as_deref())
+            .retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        Ok(Self { control: Client::from_conf(control), config, endpoint_url })
+    }
+
+    /// A client that invokes functions of up to this timeout.
+    ///
+    /// It waits longer than the function may run, and never repeats a call by itself: whoever
+    /// invokes twice is billed twice.
+    pub fn invoker(&self, timeout: Duration) -> Invoker {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(timeout.min(LONGEST_TIMEOUT) + GRACE)
+            .build();
+        let config = lambda_config(&self.config, self.endpoint_url.as_deref())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
+        Invoker { client: Client::from_conf(config) }
+    }
+}
+
+/// Invokes functions; made by [`Gateway::invoker`].
+#[derive(Debug, Clone)]
+pub struct Invoker {
+    client: Client,
+}
+
+/// Without an endpoint of our own the SDK goes by AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL and the
+/// profile.
+fn lambda_config(config: &SdkConfig, endpoint_url: Option<&str>) -> Builder {
+    let builder = Builder::from(config);
+    match endpoint_url {
+        Some(url) => builder.endpoint_url(url),
+        None => builder,
+    }
+}
+
+fn region(connection: &Connection, function: &FunctionRef) -> Result<Option<Region>, ConnectError> {
+    match (connection.region.clone(), function.region.clone()) {
+        (Some(given), Some(of_function)) if given != of_function => {
+            Err(ConnectError::RegionContradiction { given, of_function })
+        }
+        (given, of_function) => Ok(of_function.or(given)),
+    }
+}
+
+fn check_endpoint(url: &str) -> Result<(), ConnectError> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(()),
+        _ => Err(ConnectError::Endpoint(url.to_owned())),
+    }
+}

@@ -1,0 +1,28 @@
+//! Payloads in S3.
+
+use aws_sdk_s3::Client;
+
+use super::{
+    Gateway,
+    error::{ApiError, ErrorKind},
+};
+
+impl Gateway {
+    /// GetObject: the object's content as text.
+    pub async fn object(&self, bucket: &str, key: &str) -> Result<String, ApiError> {
+        let client = Client::new(&self.config);
+        let answer = client.get_object().bucket(bucket).key(key).send().await;
+        let object = answer.map_err(|error| {
+            let mut error = ApiError::from_sdk("GetObject", &error);
+            error.message = format!("s3://{bucket}/{key}: {}", error.message);
+            error
+        })?;
+        let broken = |message: String| ApiError {
+            operation: "GetObject",
+            kind: ErrorKind::Unknown,
+            message: format!("s3://{bucket}/{key}: {message}"),
+        };
+        let bytes = object.body.collect().await.map_err(|error| broken(error.to_string()))?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| broken("the object is not UTF-8".to_owned()))
+    }
+}

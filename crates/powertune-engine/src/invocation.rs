@@ -1,0 +1,184 @@
+//! One invocation: sent until Lambda takes it, at most once run, and read for what it took.
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use powertune_core::{
+    observation::{Failure, Outcome},
+    report::{self, Report, Status},
+};
+use rand::RngExt;
+use serde_json::Value;
+
+use crate::gateway::{Invoked, Invoker, NotInvoked};
+
+/// The first wait after Lambda refused to run something; it doubles from there.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// After so long without being let through an invocation is given up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Something to invoke.
+#[derive(Debug, Clone)]
+pub(crate) struct Target<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) qualifier: Option<&'a str>,
+}
+
+/// Invokes, and again only as long as nothing ran: throttled, not ready yet, or never connected.
+///
+/// `throttled` hears of every refusal.
+pub(crate) async fn invoke_once(
+    invoker: &Invoker,
+    target: Target<'_>,
+    payload: &[u8],
+    throttled: impl Fn(&str),
+) -> Result<Invoked, NotInvoked> {
+    let started = Instant::now();
+    let mut wait = FIRST_WAIT;
+    loop {
+        match invoker.invoke(target.function, target.qualifier, payload).await {
+            Err(NotInvoked::Later { why, retry_after }) => {
+                throttled(&why);
+                if started.elapsed() > PATIENCE {
+                    return Err(NotInvoked::Later { why, retry_after });
+                }
+                // Full jitter, so that those who were refused together do not come back together.
+                let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
+                tokio::time::sleep(jittered.max(retry_after.unwrap_or_default())).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// What an answer, or its absence, comes to.
+pub(crate) fn outcome(
+    answer: &Result<Invoked, NotInvoked>,
+    allowed_exceptions: &[String],
+) -> Outcome {
+    let invoked = match answer {
+        Ok(invoked) => invoked,
+        Err(error) => return Outcome::Failed { failure: not_invoked(error), report: None },
+    };
+    let (report, why) = match read_report(invoked) {
+        Ok(report) => (Some(report), String::new()),
+        Err(why) => (None, why),
+    };
+    match (function_failure(invoked, report.as_ref(), allowed_exceptions), report) {
+        (ControlFlow::Break(failure), report) => Outcome::Failed { failure, report },
+        (ControlFlow::Continue(()), Some(report)) => Outcome::Counted(report),
+        (ControlFlow::Continue(()), None) => {
+            Outcome::Failed { failure: Failure::NoReport { why }, report: None }
+        }
+    }
+}
+
+fn not_invoked(error: &NotInvoked) -> Failure {
+    match error {
+        NotInvoked::Later { why, .. } => Failure::Refused {
+            why: format!("{why}; it was not let through for {} s", PATIENCE.as_secs()),
+        },
+        NotInvoked::Never(error) => Failure::Refused { why: error.to_string() },
+        NotInvoked::Unknown(error) => Failure::Lost { why: error.to_string() },
+    }
+}
+
+fn read_report(invoked: &Invoked) -> Result<Report, String> {
+    let id = invoked.request_id.as_deref().ok_or("the answer has no request id")?;
+    let tail = invoked.log_tail.as_deref().ok_or("the answer has no LogResult")?;
+    report::find(tail, id).map_err(|error| error.to_string())
+}
+
+/// Whether the function failed in a way that does not count.
+fn function_failure(
+    invoked: &Invoked,
+    report: Option<&Report>,
+    allowed_exceptions: &[String],
+) -> ControlFlow<Failure> {
+    if !invoked.function_failed {
+        return ControlFlow::Continue(());
+    }
+    let payload: Value = serde_json::from_slice(&invoked.payload).unwrap_or(Value::Null);
+    let said = |key: &str| payload.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (error_type, message) = (said("errorType"), said("errorMessage"));
+    let allowed = |error_type: &String| allowed_exceptions.contains(error_type);
+    if error_type.as_ref().is_some_and(allowed) {
+        return ControlFlow::Continue(());
+    }
+    let is_type = |wanted: &str| error_type.as_deref() == Some(wanted);
+    let says = |wanted: &str| message.as_deref().is_some_and(|message| message.contains(wanted));
+    let timed_out = report.is_some_and(|report| report.status == Status::Timeout);
+    ControlFlow::Break(
+        if timed_out || is_type("Sandbox.Timedout") || says("Task timed out after") {
+            Failure::Timeout
+        } else if is_type("Runtime.OutOfMemory")
+            || (is_type("Runtime.ExitError") && says("signal: killed"))
+        {
+            Failure::OutOfMemory
+        } else {
+            Failure::FunctionError { error_type, message }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
+
+    fn invoked(payload: &str, failed: bool) -> Invoked {
+        Invoked {
+            request_id: Some(ID.to_owned()),
+            function_failed: failed,
+            payload: payload.as_bytes().to_vec(),
+            log_tail: Some(format!(
+                "REPORT RequestId: {ID}\tDuration: 3.50 ms\tBilled Duration: 4 ms\tMemory Size: \
+                 128 MB\tMax Memory Used: 31 MB\t\n"
+            )),
+        }
+    }
+
+    fn failure(answer: Invoked, allowed: &[String]) -> Option<Failure> {
+        match outcome(&Ok(answer), allowed) {
+            Outcome::Counted(_) => None,
+            Outcome::Failed { failure, .. } => Some(failure),
+        }
+    }
+
+    #[test]
+    fn a_success_counts() {
+        assert_eq!(failure(invoked("{}", false), &[]), None);
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let timeout = r#"{"errorMessage":"2026 8f50 Task timed out after 3.00 seconds"}"#;
+        assert_eq!(failure(invoked(timeout, true), &[]), Some(Failure::Timeout));
+        let memory = r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: x Error: Runtime exited with error: signal: killed"}"#;
+        assert_eq!(failure(invoked(memory, true), &[]), Some(Failure::OutOfMemory));
+        let thrown = r#"{"errorType":"ValueError","errorMessage":"no"}"#;
+        assert_eq!(
+            failure(invoked(thrown, true), &[]),
+            Some(Failure::FunctionError {
+                error_type: Some("ValueError".to_owned()),
+                message: Some("no".to_owned())
+            })
+        );
+        assert_eq!(failure(invoked(thrown, true), &["ValueError".to_owned()]), None);
+    }
+
+    #[test]
+    fn what_has_no_report_does_not_count() {
+        let mut answer = invoked("{}", false);
+        answer.log_tail = None;
+        assert!(matches!(failure(answer, &[]), Some(Failure::NoReport { .. })));
+        let mut answer = invoked("{}", false);
+        answer.request_id = Some("another".to_owned());
+        assert!(matches!(failure(answer, &[]), Some(Failure::NoReport { .. })));
+    }
+}

@@ -1,0 +1,23 @@
+//! Runs a tuning against a Lambda endpoint.
+//!
+//! The engine drives the planner of `powertune-core`: it publishes a version for each power, invokes
+//! and reads what each invocation took, puts everything back, and has the result computed. Real AWS
+//! and the local Lambda differ by endpoint URL alone. It prints nothing; displays listen to its
+//! [`event::Event`]s.
+
+mod apply;
+mod clean;
+pub mod error;
+pub mod event;
+pub mod gateway;
+mod invocation;
+mod limits;
+pub mod mark;
+mod measure;
+mod prepare;
+mod publish;
+mod restore;
+mod round;
+pub mod run;
+
+pub use self::clean::{Cleaned, clean};

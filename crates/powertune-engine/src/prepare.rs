@@ -1,0 +1,171 @@
+//! Reads the function and everything else that a run needs to know, and refuses what can't work,
+//! before anything is changed.
+
+use powertune_core::{
+    analysis::Subject,
+    arn::{FunctionRef, Qualifier},
+    payload::Payloads,
+    plan::{Planner, Policy, Step},
+    power::{Power, PowerValues, default_values},
+    price::{self, Price},
+    request::{Pace, PayloadSource, Request},
+    warning::Warning,
+};
+use serde_json::Value;
+
+use crate::{
+    error::{Cause, Refusal, TuneError},
+    event::Plan,
+    gateway::{ApiError, ErrorKind, Function, Gateway},
+    limits::concurrency,
+    mark::Mark,
+};
+
+/// An Init that takes longer than this is repeated within the timeout.
+const LONGEST_INIT_MS: f64 = 10_000.0;
+
+/// A run that can begin.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// `$LATEST` as it was found.
+    pub(crate) latest: Function,
+    pub(crate) subject: Subject,
+    pub(crate) planner: Planner,
+    pub(crate) payloads: Payloads,
+    pub(crate) concurrency: u32,
+    pub(crate) plan: Plan,
+}
+
+/// Prepares a run; changes nothing.
+pub(crate) async fn prepare(gateway: &Gateway, request: &Request) -> Result<Prepared, TuneError> {
+    let latest = read(gateway, &request.function).await?;
+    let current = qualified_power(gateway, request, &latest).await?;
+    if let Some(reason) = &latest.unsupported {
+        return Err(refused(Refusal::Unsupported(reason.clone())));
+    }
+    if latest.reserved_concurrency == Some(0) {
+        return Err(refused(Refusal::NothingMayRun));
+    }
+    let mut warnings = request.warnings.clone();
+    let price = price(&latest, &mut warnings)?;
+    let payloads = payloads(gateway, request).await?;
+    unmarked(gateway, &latest).await?;
+    let asked = match request.pace {
+        Pace::Parallel { limit } => limit,
+        Pace::Series { .. } => None,
+    };
+    let unreserved = gateway.account_concurrency().await.ok().map(|account| account.unreserved);
+    let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
+    warnings.extend(warning);
+    let powers = request.powers.clone().unwrap_or_else(|| default_values().with(current));
+    let worst_cost = worst_cost(&powers, request.num, &latest, &price);
+    let policy = if request.dry_run { Policy::DryRun } else { Policy::Fixed { num: request.num } };
+    let planner = Planner::new(policy, powers);
+    let measurements = match planner.next(&powertune_core::observation::Evidence::default()) {
+        Step::Measure(round) => round.measurements,
+        Step::Done(_) => Vec::new(),
+    };
+    let plan = Plan {
+        function_arn: latest.arn.clone(),
+        current,
+        measurements,
+        worst_cost,
+        price,
+        concurrency,
+        warnings,
+    };
+    let subject = Subject {
+        function_arn: latest.arn.clone(),
+        region: latest.region.clone(),
+        architecture: latest.architecture,
+        current,
+        price,
+    };
+    Ok(Prepared { latest, subject, planner, payloads, concurrency, plan })
+}
+
+fn refused(refusal: impl Into<Refusal>) -> TuneError {
+    TuneError::Refused(refusal.into())
+}
+
+/// An error before the first change: what would come back on every try is a refusal.
+pub(crate) fn before_changes(error: ApiError) -> TuneError {
+    match error.kind {
+        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::Invalid => {
+            refused(Refusal::Api(error))
+        }
+        _ => TuneError::Failed(Cause::Api(error)),
+    }
+}
+
+async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<Function, TuneError> {
+    let name = function.unqualified().to_string();
+    gateway.function(&name, None).await.map_err(before_changes)
+}
+
+/// The power of what was named: `$LATEST`, or a version or alias that differs from it in nothing
+/// else.
+async fn qualified_power(
+    gateway: &Gateway,
+    request: &Request,
+    latest: &Function,
+) -> Result<Power, TuneError> {
+    let qualifier = match &request.function.qualifier {
+        None | Some(Qualifier::Latest) => return Ok(latest.power),
+        Some(qualifier) => qualifier.to_string(),
+    };
+    if matches!(request.function.qualifier, Some(Qualifier::Alias(_))) {
+        let weighted = gateway.alias_is_weighted(&latest.arn, &qualifier).await;
+        if weighted.map_err(before_changes)? {
+            return Err(refused(Refusal::WeightedAlias { alias: qualifier }));
+        }
+    }
+    let named = gateway.function(&latest.arn, Some(&qualifier)).await.map_err(before_changes)?;
+    if named.same_but_for_power(latest) {
+        return Ok(named.power);
+    }
+    Err(refused(Refusal::QualifierDiffers { qualifier }))
+}
+
+fn price(latest: &Function, warnings: &mut Vec<Warning>) -> Result<Price, TuneError> {
+    let price = price::on_demand(&latest.region, latest.architecture)
+        .map_err(|error| refused(Refusal::Price(error)))?;
+    if latest.snap_start {
+        warnings.push(Warning::SnapStartCosts);
+    }
+    let storage_mb = latest.ephemeral_storage_mb;
+    Ok(price.with_ephemeral_storage(storage_mb).unwrap_or_else(|_| {
+        warnings.push(Warning::EphemeralStorageNotPriced { storage_mb });
+        price
+    }))
+}
+
+async fn payloads(gateway: &Gateway, request: &Request) -> Result<Payloads, TuneError> {
+    let (bucket, key) = match &request.payload {
+        PayloadSource::Inline(payloads) => return Ok(payloads.clone()),
+        PayloadSource::S3 { bucket, key } => (bucket, key),
+    };
+    let text = gateway.object(bucket, key).await.map_err(before_changes)?;
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let payloads =
+        Payloads::parse(Some(&value)).map_err(|error| refused(Refusal::Payload(error)))?;
+    payloads
+        .expand(request.num as usize)
+        .map_err(|error| refused(Refusal::Payload(error)))
+        .map(|_| payloads)
+}
+
+/// Makes sure that no other run has left, or is just leaving, its marks.
+async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError> {
+    let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
+    match Mark::read(&tags) {
+        None => Ok(()),
+        Some(mark) => Err(TuneError::Failed(Cause::Marked { function: latest.arn.clone(), mark })),
+    }
+}
+
+/// What the run costs if every invocation lasts until the timeout, after the longest Init.
+fn worst_cost(powers: &PowerValues, num: u32, latest: &Function, price: &Price) -> f64 {
+    let longest_ms = latest.timeout.as_secs_f64() * 1000.0 + LONGEST_INIT_MS;
+    powers.iter().map(|power| price.invocation_cost(power, longest_ms) * f64::from(num)).sum()
+}

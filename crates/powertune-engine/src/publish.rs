@@ -1,0 +1,183 @@
+//! Publishes a version for each power, guarded so that a change by somebody else is noticed and
+//! never overwritten.
+
+use std::time::{Duration, Instant};
+
+use powertune_core::power::Power;
+
+use crate::{
+    error::Cause,
+    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
+    mark::Mark,
+};
+
+/// How long Lambda gets for an update, and for a version: with SnapStart that takes minutes.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const FIRST_POLL: Duration = Duration::from_millis(25);
+const LONGEST_POLL: Duration = Duration::from_secs(1);
+/// How often a change that met another one is tried again.
+const ATTEMPTS: u32 = 5;
+
+/// Changes `$LATEST`'s memory size and publishes it.
+#[derive(Debug)]
+pub(crate) struct Publisher<'a> {
+    gateway: &'a Gateway,
+    /// The function as the run found it.
+    baseline: &'a Function,
+    /// The function as it was last read.
+    latest: Function,
+    /// The description of versions that go when the run ends.
+    mark: String,
+}
+
+/// Why a power has no version.
+#[derive(Debug)]
+pub(crate) enum Unpublished {
+    /// The account does not have such powers.
+    BeyondAccount(String),
+    /// The run can't go on.
+    Failed(Cause),
+}
+
+impl From<Cause> for Unpublished {
+    fn from(cause: Cause) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+impl<'a> Publisher<'a> {
+    pub(crate) fn new(gateway: &'a Gateway, baseline: &'a Function, mark: &Mark) -> Self {
+        Self { gateway, baseline, latest: baseline.clone(), mark: mark.description() }
+    }
+
+    /// A version with `power` for the run, with the run's mark where it is new.
+    pub(crate) async fn publish_marked(
+        &mut self,
+        power: Power,
+        usable: impl Fn(&Version) -> bool,
+    ) -> Result<Version, Unpublished> {
+        let mark = self.mark.clone();
+        self.publish(power, &mark, usable).await
+    }
+
+    /// A version with `power`; `usable` says whether one that Lambda hands back, although it was
+    /// published before, will do.
+    pub(crate) async fn publish(
+        &mut self,
+        power: Power,
+        description: &str,
+        usable: impl Fn(&Version) -> bool,
+    ) -> Result<Version, Unpublished> {
+        self.set_power(power).await?;
+        let version = self.publish_latest(description).await?;
+        if usable(&version) {
+            return Ok(version);
+        }
+        // Nothing has changed since it was published, so Lambda publishes nothing new. A version
+        // of a neighbouring power in between makes it do so.
+        let neighbour = Power::new(power.mb() + 1).or_else(|_| Power::new(power.mb() - 1));
+        self.set_power(neighbour.expect("a power has a neighbour")).await?;
+        let mark = self.mark.clone();
+        self.publish_latest(&mark).await?;
+        self.set_power(power).await?;
+        let version = self.publish_latest(description).await?;
+        if usable(&version) {
+            return Ok(version);
+        }
+        Err(Cause::WrongVersion { version: version.version, power }.into())
+    }
+
+    /// Gives `$LATEST` this power, and waits until it has it.
+    pub(crate) async fn set_power(&mut self, power: Power) -> Result<(), Unpublished> {
+        for _ in 0..ATTEMPTS {
+            if self.latest.power == power {
+                return Ok(());
+            }
+            let set = self.gateway.set_power(&self.latest.arn, power, &self.latest.revision_id);
+            match set.await {
+                Ok(()) => {}
+                Err(error) if is_meeting(&error) => {}
+                Err(error) if beyond_account(&error) => {
+                    return Err(Unpublished::BeyondAccount(error.message));
+                }
+                Err(error) => return Err(Cause::Api(error).into()),
+            }
+            let before = self.latest.power;
+            self.settle(&[before, power]).await?;
+        }
+        let what = format!("its memory size went back to {}", self.latest.power);
+        Err(Cause::Changed { what }.into())
+    }
+
+    async fn publish_latest(&mut self, description: &str) -> Result<Version, Unpublished> {
+        let power = self.latest.power;
+        let mut attempt = 1;
+        let version = loop {
+            match self.gateway.publish(&self.latest, description).await {
+                Ok(version) => break version,
+                Err(error) if is_meeting(&error) && attempt < ATTEMPTS => {
+                    self.settle(&[power]).await?;
+                    attempt += 1;
+                }
+                Err(error) => return Err(Cause::Api(error).into()),
+            }
+        };
+        if version.version.is_empty() || version.power.is_some_and(|published| published != power) {
+            return Err(Cause::WrongVersion { version: version.version, power }.into());
+        }
+        // Publishing may change the RevisionId.
+        self.settle(&[power]).await?;
+        Ok(version)
+    }
+
+    /// Waits until Lambda is done with the last change, and makes sure that it was ours alone:
+    /// nothing but the power differs, and that is one of `powers`.
+    async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
+        self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
+        let what = if self.latest.code_sha256 != self.baseline.code_sha256 {
+            "its code".to_owned()
+        } else if !self.latest.same_but_for_power(self.baseline) {
+            "its configuration".to_owned()
+        } else if !powers.contains(&self.latest.power) {
+            format!("its memory size, now {}", self.latest.power)
+        } else {
+            return Ok(());
+        };
+        Err(Cause::Changed { what })
+    }
+}
+
+/// Waits until `$LATEST`, or a version, is ready.
+pub(crate) async fn wait(
+    gateway: &Gateway,
+    arn: &str,
+    version: Option<&str>,
+) -> Result<Function, Cause> {
+    let what = || version.map_or("the update".to_owned(), |version| format!("version {version}"));
+    let started = Instant::now();
+    let mut poll = FIRST_POLL;
+    loop {
+        let function = gateway.function(arn, version).await?;
+        match function.readiness {
+            Readiness::Ready => return Ok(function),
+            Readiness::Failed(reason) => return Err(Cause::NotReady { what: what(), reason }),
+            Readiness::Busy if started.elapsed() > PATIENCE => {
+                return Err(Cause::TooSlow { what: what(), minutes: PATIENCE.as_secs() / 60 });
+            }
+            Readiness::Busy => tokio::time::sleep(poll).await,
+        }
+        poll = poll.mul_f64(1.5).min(LONGEST_POLL);
+    }
+}
+
+/// Whether a change met another one: reading the function again tells whose it was.
+fn is_meeting(error: &ApiError) -> bool {
+    matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
+}
+
+/// Whether an update was refused because the account's functions can't have so much memory.
+fn beyond_account(error: &ApiError) -> bool {
+    error.kind == ErrorKind::Invalid
+        && error.message.contains("memorySize")
+        && error.message.contains("less than or equal to")
+}

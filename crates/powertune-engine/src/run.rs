@@ -1,0 +1,223 @@
+//! A tuning run from beginning to end: prepare, announce, measure, analyse, apply, put back.
+//!
+//! Putting back happens in every ending, panics and Ctrl-C included.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use powertune_core::{
+    analysis::{Subject, analyse},
+    observation::Evidence,
+    plan::{Planner, Step, Stopped},
+    power::Power,
+    request::{Pace, Request},
+    result::TuningResult,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    apply::apply,
+    error::{Cause, TuneError},
+    event::{Event, Events, Plan},
+    gateway::Gateway,
+    mark::Mark,
+    measure::Bench,
+    prepare::{Prepared, before_changes, prepare},
+    restore::restore,
+    round::{Rounds, panic_message},
+};
+
+/// A run is announced for its longest possible course, but for no longer than this.
+const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
+/// What a run needs besides its invocations.
+const OVERHEAD: Duration = Duration::from_secs(15 * 60);
+/// Processors may run as long as any function.
+const PROCESSOR_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// What a run is given besides its request.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Who runs it, for others to see in the tags.
+    pub by: String,
+    /// Where its events go.
+    pub events: Events,
+    /// Cancelled when the user wants it to stop.
+    pub cancelled: CancellationToken,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// With a result.
+    Tuned(Box<TuningResult>),
+    /// As a dry run: with what would be done, and what came of one invocation a power.
+    Dry {
+        /// What the run that was asked for would do.
+        plan: Box<Plan>,
+        /// What was seen.
+        seen: Evidence,
+    },
+}
+
+/// Tunes a function.
+///
+/// # Errors
+/// See [`TuneError`]; whatever it is, the function was put back as far as that was possible.
+pub async fn tune(
+    gateway: &Gateway,
+    request: &Request,
+    context: &Context,
+) -> Result<Ending, TuneError> {
+    let started = Instant::now();
+    let prepared = prepare(gateway, request).await?;
+    context.events.send(Event::Planned(prepared.plan.clone()));
+    if context.cancelled.is_cancelled() {
+        return Err(TuneError::Interrupted);
+    }
+    let arn = prepared.latest.arn.clone();
+    let original = prepared.latest.power;
+    let mark = Mark::new(original, &context.by, deadline(request, &prepared));
+    gateway.tag(&arn, mark.tags()).await.map_err(before_changes)?;
+
+    let run = Run::new(gateway, request, context, prepared, mark);
+    let outcome = tokio::spawn(run.to_end()).await;
+    let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
+
+    context.events.send(Event::CleaningUp);
+    let power = outcome.as_ref().map_or(original, |done| done.leave_at);
+    let left = restore(gateway, &arn, Some(power)).await.left;
+    context.events.send(Event::CleanedUp(left.clone()));
+    match outcome {
+        Ok(mut done) if left.is_empty() => {
+            if let Some(Ending::Tuned(result)) = &mut done.ending {
+                result.elapsed_ms = milliseconds(started.elapsed());
+            }
+            done.ending.ok_or(TuneError::Interrupted)
+        }
+        Err(cause) if left.is_empty() => Err(TuneError::Failed(cause)),
+        outcome => Err(TuneError::LeftBehind { cause: outcome.err(), left }),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When the run will be over at the latest.
+fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
+    let sleeps = match request.pace {
+        Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
+        Pace::Parallel { .. } => Duration::ZERO,
+    };
+    let longest = (prepared.latest.timeout + sleeps).saturating_mul(request.num) + OVERHEAD;
+    let longest = i64::try_from(longest.min(LONGEST_RUN).as_secs()).unwrap_or(i64::MAX);
+    let now = Timestamp::now().as_second();
+    Timestamp::from_second(now + longest).unwrap_or(Timestamp::MAX)
+}
+
+/// How the part of a run that changes things ended.
+#[derive(Debug)]
+struct Done {
+    /// `None` where the user stopped it.
+    ending: Option<Ending>,
+    /// The power that `$LATEST` is to be left at.
+    leave_at: Power,
+}
+
+/// The part of a run that changes things.
+#[derive(Debug)]
+struct Run {
+    request: Request,
+    subject: Subject,
+    planner: Planner,
+    rounds: Rounds,
+    plan: Plan,
+}
+
+impl Run {
+    fn new(
+        gateway: &Gateway,
+        request: &Request,
+        context: &Context,
+        prepared: Prepared,
+        mark: Mark,
+    ) -> Self {
+        let processors = request.pre_processor.is_some() || request.post_processor.is_some();
+        let timeout = if processors { PROCESSOR_TIMEOUT } else { prepared.latest.timeout };
+        let payloads = prepared.payloads.expand(request.num as usize);
+        let bench = Bench {
+            invoker: gateway.invoker(timeout),
+            function_arn: prepared.latest.arn.clone(),
+            request: request.clone(),
+            payloads: payloads.expect("the payloads were expanded when they were checked"),
+            permits: Semaphore::new(prepared.concurrency as usize),
+            concurrency: prepared.concurrency,
+            events: context.events.clone(),
+            cancelled: context.cancelled.clone(),
+        };
+        Self {
+            request: request.clone(),
+            subject: prepared.subject,
+            planner: prepared.planner,
+            rounds: Rounds {
+                gateway: gateway.clone(),
+                baseline: prepared.latest,
+                mark,
+                bench: Arc::new(bench),
+            },
+            plan: prepared.plan,
+        }
+    }
+
+    async fn to_end(self) -> Result<Done, Cause> {
+        let original = self.rounds.baseline.power;
+        let mut seen = Evidence::default();
+        let stopped = self.measure(&mut seen).await?;
+        if self.rounds.bench.cancelled.is_cancelled() {
+            return Ok(Done { ending: None, leave_at: original });
+        }
+        if stopped == Stopped::DryRun {
+            return Ok(Done {
+                ending: Some(Ending::Dry { plan: Box::new(self.plan), seen }),
+                leave_at: original,
+            });
+        }
+        let result =
+            analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;
+        let leave_at = self.apply(&result).await?;
+        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), leave_at })
+    }
+
+    /// Asks the planner and measures, until there is nothing more to measure.
+    async fn measure(&self, seen: &mut Evidence) -> Result<Stopped, Cause> {
+        loop {
+            let round = match self.planner.next(seen) {
+                Step::Done(stopped) => return Ok(stopped),
+                Step::Measure(round) => round,
+            };
+            let measured = self.rounds.measure(&round).await?;
+            seen.observations.extend(measured.observations);
+            seen.skipped.extend(measured.skipped);
+            seen.rounds += 1;
+        }
+    }
+
+    /// Applies the choice, if that was asked for and there is one; says what power `$LATEST` is to
+    /// be left at.
+    async fn apply(&self, result: &TuningResult) -> Result<Power, Cause> {
+        let original = self.rounds.baseline.power;
+        let Some(optimize) = &self.request.auto_optimize else { return Ok(original) };
+        if result.limit_kept == Some(false) {
+            return Ok(original);
+        }
+        let Rounds { gateway, baseline, mark, bench } = &self.rounds;
+        let alias = apply(gateway, baseline, mark, optimize, result.power).await?;
+        let leave_at = if alias.is_some() { original } else { result.power };
+        bench.events.send(Event::Applied { power: result.power, alias });
+        Ok(leave_at)
+    }
+}
