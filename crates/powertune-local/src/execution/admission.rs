@@ -1,0 +1,194 @@
+//! Admission: the CPU of this host, given out so that no two functions ever share a core's time.
+//!
+//! A measurement is only worth something when the function had the CPU that its memory size
+//! promises. So everything that runs holds a [`Grant`] of its share, the grants never add up to
+//! more than the host has, and what waits for one is not timed. Waiting is first come, first
+//! served: a large share is never overtaken for ever by small ones.
+//!
+//! The currency is megabytes of memory, because that is how Lambda sells CPU: 1,769 MB are one
+//! vCPU. It keeps the sums exact.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Megabytes of memory that come with one vCPU.
+pub(super) const MB_PER_VCPU: u32 = 1769;
+
+/// A share of CPU, as the memory size that it comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Share {
+    mb: u32,
+}
+
+impl Share {
+    /// The share of a function with `memory_mb`.
+    pub(super) fn of_memory(memory_mb: u32) -> Self {
+        Self { mb: memory_mb }
+    }
+
+    /// What an environment gets while it initialises: Lambda boosts it to a whole vCPU at least.
+    pub(super) fn during_init(self) -> Self {
+        Self { mb: self.mb.max(MB_PER_VCPU) }
+    }
+
+    /// Microseconds of CPU time in each `period_us`.
+    pub(super) fn quota_us(self, period_us: u64) -> u64 {
+        (u64::from(self.mb) * period_us + u64::from(MB_PER_VCPU / 2)) / u64::from(MB_PER_VCPU)
+    }
+}
+
+/// Hands out the host's CPU.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    vcpus: u32,
+    semaphore: Arc<Semaphore>,
+}
+
+/// The server is shutting down: nothing is admitted any more.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+impl Admission {
+    pub(super) fn new(vcpus: u32) -> Self {
+        let permits = usize::try_from(vcpus * MB_PER_VCPU).expect("32 bits fit into usize");
+        Self { vcpus, semaphore: Arc::new(Semaphore::new(permits)) }
+    }
+
+    pub(super) fn vcpus(&self) -> u32 {
+        self.vcpus
+    }
+
+    /// Whether `share` is more than the whole host.
+    pub(super) fn exceeds_host(&self, share: Share) -> bool {
+        share.mb > self.vcpus * MB_PER_VCPU
+    }
+
+    /// What of `share` this host can give: at most all it has.
+    pub(super) fn within_host(&self, share: Share) -> Share {
+        Share { mb: share.mb.min(self.vcpus * MB_PER_VCPU) }
+    }
+
+    /// Waits until `share` (or the whole host, where it is more) is free.
+    pub(super) async fn admit(&self, share: Share) -> Result<Grant, Closed> {
+        let share = self.within_host(share);
+        let permit = Arc::clone(&self.semaphore)
+            .acquire_many_owned(share.mb)
+            .await
+            .map_err(|_closed| Closed)?;
+        Ok(Grant { permit })
+    }
+
+    /// Turns away everything that waits and everything that comes.
+    pub(super) fn close(&self) {
+        self.semaphore.close();
+    }
+}
+
+/// A share of the host's CPU, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Grant {
+    permit: OwnedSemaphorePermit,
+}
+
+impl Grant {
+    pub(super) fn share(&self) -> Share {
+        Share { mb: u32::try_from(self.permit.num_permits()).expect("taken as 32 bits") }
+    }
+
+    /// Gives back all but `share`.
+    pub(super) fn shrink_to(&mut self, share: Share) {
+        let excess = self.permit.num_permits().saturating_sub(share.mb as usize);
+        drop(self.permit.split(excess));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[test]
+    fn quota_is_proportional_to_memory_and_above_the_kernels_minimum() {
+        for (mb, quota) in [(128, 1447), (512, 5789), (1024, 11577), (1769, 20000), (3538, 40000)] {
+            assert_eq!(Share::of_memory(mb).quota_us(20_000), quota, "{mb} MB");
+        }
+    }
+
+    #[test]
+    fn init_gets_a_whole_vcpu_at_least() {
+        assert_eq!(Share::of_memory(128).during_init(), Share::of_memory(MB_PER_VCPU));
+        assert_eq!(Share::of_memory(3008).during_init(), Share::of_memory(3008));
+    }
+
+    #[tokio::test]
+    async fn a_share_beyond_the_host_takes_all_of_it() {
+        let admission = Admission::new(2);
+        let share = Share::of_memory(10_240);
+        assert!(admission.exceeds_host(share));
+        let grant = admission.admit(share).await.unwrap();
+        assert_eq!(grant.share(), Share::of_memory(2 * MB_PER_VCPU));
+        assert_eq!(admission.semaphore.available_permits(), 0);
+    }
+
+    #[tokio::test]
+    async fn shrinking_gives_back_the_rest() {
+        let admission = Admission::new(1);
+        let mut grant = admission.admit(Share::of_memory(1769)).await.unwrap();
+        grant.shrink_to(Share::of_memory(128));
+        assert_eq!(grant.share(), Share::of_memory(128));
+        grant.shrink_to(Share::of_memory(512));
+        assert_eq!(grant.share(), Share::of_memory(128), "it never grows");
+        assert_eq!(admission.semaphore.available_permits(), 1769 - 128);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_sum_of_shares_never_exceeds_the_host() {
+        let admission = Admission::new(2);
+        let in_use = Arc::new(AtomicU32::new(0));
+        let mut tasks = JoinSet::new();
+        for n in 0..200_u32 {
+            let (admission, in_use) = (admission.clone(), Arc::clone(&in_use));
+            let mb = [128, 512, 1769, 3008, 10_240][n as usize % 5];
+            tasks.spawn(async move {
+                let grant = admission.admit(Share::of_memory(mb)).await.unwrap();
+                let mb = grant.share().mb;
+                let before = in_use.fetch_add(mb, Ordering::SeqCst);
+                assert!(before + mb <= 2 * MB_PER_VCPU, "{before} + {mb}");
+                tokio::task::yield_now().await;
+                in_use.fetch_sub(mb, Ordering::SeqCst);
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_share_is_not_overtaken() {
+        let admission = Admission::new(1);
+        let first = admission.admit(Share::of_memory(128)).await.unwrap();
+        let mut large = Box::pin(admission.admit(Share::of_memory(1769)));
+        assert!(futures::poll!(&mut large).is_pending());
+        let mut small = Box::pin(admission.admit(Share::of_memory(128)));
+        assert!(futures::poll!(&mut small).is_pending(), "there is room, but not out of turn");
+        drop(first);
+        let large = large.await.unwrap();
+        assert!(futures::poll!(&mut small).is_pending());
+        drop(large);
+        small.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_turns_away_what_waits() {
+        let admission = Admission::new(1);
+        let _all = admission.admit(Share::of_memory(1769)).await.unwrap();
+        let mut waiting = Box::pin(admission.admit(Share::of_memory(128)));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        admission.close();
+        assert!(waiting.await.is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! Which environments there are, by the credentials that they sign with: how a call on this
+//! endpoint is known to come from a function that now waits for its answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use uuid::Uuid;
+
+use super::tenure::{Suspension, Tenure};
+
+/// Names one execution environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct EnvironmentId(Uuid);
+
+/// The environments that exist. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Registry {
+    entries: Arc<Mutex<HashMap<EnvironmentId, Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    access_key_id: String,
+    /// While it initialises or runs an invocation.
+    tenure: Option<Arc<Tenure>>,
+}
+
+/// An environment's entry, gone when dropped.
+#[derive(Debug)]
+pub(super) struct Registration {
+    registry: Registry,
+    id: EnvironmentId,
+}
+
+impl Registry {
+    /// Enters an environment that initialises under `tenure`.
+    pub(super) fn register(&self, access_key_id: String, tenure: &Arc<Tenure>) -> Registration {
+        let id = EnvironmentId(Uuid::new_v4());
+        let entry = Entry { access_key_id, tenure: Some(Arc::clone(tenure)) };
+        self.lock().insert(id, entry);
+        Registration { registry: self.clone(), id }
+    }
+
+    /// The environment that signs with `access_key_id`.
+    pub(super) fn caller(&self, access_key_id: &str) -> Option<EnvironmentId> {
+        let entries = self.lock();
+        let found = entries.iter().find(|(_, entry)| entry.access_key_id == access_key_id);
+        found.map(|(id, _)| *id)
+    }
+
+    /// Takes the share of CPU from an environment that waits.
+    pub(super) fn suspend(&self, caller: EnvironmentId) -> Suspension {
+        let tenure = self.lock().get(&caller).and_then(|entry| entry.tenure.clone());
+        tenure.map_or_else(Suspension::none, Tenure::suspend)
+    }
+
+    fn set_tenure(&self, id: EnvironmentId, tenure: Option<Arc<Tenure>>) {
+        if let Some(entry) = self.lock().get_mut(&id) {
+            entry.tenure = tenure;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<EnvironmentId, Entry>> {
+        self.entries.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl Registration {
+    /// The environment works under `tenure` from now on.
+    pub(super) fn hold(&self, tenure: &Arc<Tenure>) {
+        self.registry.set_tenure(self.id, Some(Arc::clone(tenure)));
+    }
+
+    /// The environment waits for work.
+    pub(super) fn release(&self) {
+        self.registry.set_tenure(self.id, None);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.lock().remove(&self.id);
+    }
+}

@@ -1,0 +1,317 @@
+//! Tenure: how long an environment holds its share of CPU, and the clock that runs with it.
+//!
+//! A function may itself call Invoke on this endpoint and wait for the answer. If it kept its
+//! share meanwhile, the function that it calls could wait for ever for one. So the share is given
+//! back while a call is open, and the clock stands still until it has been taken again.
+//!
+//! The share is out while *any* call of the environment is open; answers wait until the last one
+//! has ended. Anything else would either run the caller without a share or let two environments
+//! wait for each other. What the caller computes beside its open calls is neither admitted nor
+//! timed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::admission::{Admission, Grant, Share};
+
+/// One invocation's hold on the CPU, from admission to its end.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    admission: Admission,
+    state: Mutex<State>,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Debug)]
+struct State {
+    grant: Option<Grant>,
+    /// What is held while running.
+    share: Share,
+    open_calls: u32,
+    paused_since: Option<Instant>,
+    paused: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Suspended,
+    Ended,
+}
+
+/// A moment on a tenure's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    at: Instant,
+    paused: Duration,
+}
+
+impl Tenure {
+    pub(super) fn begin(admission: &Admission, grant: Grant) -> Arc<Self> {
+        let share = grant.share();
+        let state = State {
+            grant: Some(grant),
+            share,
+            open_calls: 0,
+            paused_since: None,
+            paused: Duration::ZERO,
+        };
+        Arc::new(Self {
+            admission: admission.clone(),
+            state: Mutex::new(state),
+            phase: watch::Sender::new(Phase::Running),
+        })
+    }
+
+    pub(super) fn share(&self) -> Share {
+        self.lock().share
+    }
+
+    /// Gives back all but `share`, now and after every suspension.
+    pub(super) fn shrink_to(&self, share: Share) {
+        let mut state = self.lock();
+        state.share = state.share.min(share);
+        let share = state.share;
+        if let Some(grant) = &mut state.grant {
+            grant.shrink_to(share);
+        }
+    }
+
+    /// Gives the share back for good.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.grant = None;
+        self.phase.send_replace(Phase::Ended);
+    }
+
+    /// The time now, to measure from.
+    pub(super) fn mark(&self) -> Mark {
+        let at = Instant::now();
+        Mark { at, paused: self.lock().paused_until(at) }
+    }
+
+    /// Time from `mark` until `until`, without suspensions.
+    pub(super) fn elapsed(&self, mark: Mark, until: Instant) -> Duration {
+        let paused = self.lock().paused_until(until).saturating_sub(mark.paused);
+        until.saturating_duration_since(mark.at).saturating_sub(paused)
+    }
+
+    /// Waits until `limit` has run since `mark`; suspensions don't count.
+    pub(super) async fn expired(&self, mark: Mark, limit: Duration) {
+        let mut phase = self.phase.subscribe();
+        loop {
+            let now = *phase.borrow_and_update();
+            match now {
+                Phase::Running => {
+                    let paused = self.lock().paused.saturating_sub(mark.paused);
+                    tokio::select! {
+                        () = sleep_until(mark.at + limit + paused) => return,
+                        changed = phase.changed() => changed.expect("self holds the sender"),
+                    }
+                }
+                Phase::Suspended => phase.changed().await.expect("self holds the sender"),
+                Phase::Ended => return std::future::pending().await,
+            }
+        }
+    }
+
+    /// Opens a call: the share goes back until the last open call has resumed.
+    pub(super) fn suspend(self: Arc<Self>) -> Suspension {
+        let mut state = self.lock();
+        state.open_calls += 1;
+        if state.grant.take().is_some() {
+            state.paused_since = Some(Instant::now());
+            self.phase.send_if_modified(|phase| {
+                let running = *phase == Phase::Running;
+                if running {
+                    *phase = Phase::Suspended;
+                }
+                running
+            });
+        }
+        drop(state);
+        Suspension { tenure: Some(self) }
+    }
+
+    async fn close_call(&self) {
+        let (last, share) = {
+            let mut state = self.lock();
+            state.open_calls -= 1;
+            (state.open_calls == 0, state.share)
+        };
+        if last && *self.phase.borrow() == Phase::Suspended {
+            // An error means that the server shuts down: the function is about to be killed.
+            if let Ok(grant) = self.admission.admit(share).await {
+                self.take_back(grant);
+            }
+        }
+        let mut phase = self.phase.subscribe();
+        phase
+            .wait_for(|phase| *phase != Phase::Suspended)
+            .await
+            .map(drop)
+            .expect("self holds the sender");
+    }
+
+    /// Runs on with `grant`, unless another call was opened meanwhile: then that one's end does.
+    fn take_back(&self, mut grant: Grant) {
+        let mut state = self.lock();
+        if state.open_calls > 0 || *self.phase.borrow() == Phase::Ended {
+            return;
+        }
+        grant.shrink_to(state.share);
+        state.grant = Some(grant);
+        state.paused = state.paused_until(Instant::now());
+        state.paused_since = None;
+        self.phase.send_replace(Phase::Running);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl State {
+    fn paused_until(&self, until: Instant) -> Duration {
+        let now = self.paused_since.map_or(Duration::ZERO, |s| until.saturating_duration_since(s));
+        self.paused + now
+    }
+}
+
+/// The time an environment waits in an Invoke on this endpoint: its share of CPU is given back.
+#[derive(Debug)]
+#[must_use = "dropping it takes the share back in the background"]
+pub(crate) struct Suspension {
+    tenure: Option<Arc<Tenure>>,
+}
+
+impl Suspension {
+    /// For a caller that runs nothing any more.
+    pub(super) fn none() -> Self {
+        Self { tenure: None }
+    }
+
+    /// Waits until the share has been taken again. Only then may the caller have its answer.
+    pub(crate) async fn resume(mut self) {
+        if let Some(tenure) = self.tenure.take() {
+            // In a task of its own: if our caller goes away, the environment still gets on.
+            let closed = tokio::spawn(async move { tenure.close_call().await });
+            drop(closed.await);
+        }
+    }
+}
+
+impl Drop for Suspension {
+    fn drop(&mut self) {
+        if let (Some(tenure), Ok(runtime)) =
+            (self.tenure.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move { tenure.close_call().await });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole_host() -> Share {
+        Share::of_memory(1769)
+    }
+
+    async fn tenure(admission: &Admission) -> Arc<Tenure> {
+        Tenure::begin(admission, admission.admit(whole_host()).await.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_suspension_frees_the_share_and_stops_the_clock() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        let mark = tenure.mark();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+
+        let suspension = Arc::clone(&tenure).suspend();
+        let nested = admission.admit(whole_host()).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let resumed = tokio::spawn(suspension.resume());
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(!resumed.is_finished(), "the nested invocation still holds the host");
+        drop(nested);
+        resumed.await.unwrap();
+
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(tenure.elapsed(mark, Instant::now()), Duration::from_millis(150));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_moves_by_the_suspension() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        let mark = tenure.mark();
+        let expiry = {
+            let tenure = Arc::clone(&tenure);
+            tokio::spawn(async move {
+                tenure.expired(mark, Duration::from_secs(3)).await;
+                Instant::now()
+            })
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let suspension = Arc::clone(&tenure).suspend();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        suspension.resume().await;
+        assert_eq!(expiry.await.unwrap() - mark.at, Duration::from_secs(13));
+    }
+
+    #[tokio::test]
+    async fn of_two_open_calls_the_last_takes_the_share_back() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        let first = Arc::clone(&tenure).suspend();
+        let second = Arc::clone(&tenure).suspend();
+        let first = tokio::spawn(first.resume());
+        tokio::task::yield_now().await;
+        let nested = admission.admit(whole_host()).await.unwrap();
+        assert!(!first.is_finished());
+        drop(nested);
+        second.resume().await;
+        first.await.unwrap();
+        assert_eq!(*tenure.phase.borrow(), Phase::Running);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_suspension_resumes_by_itself() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        drop(Arc::clone(&tenure).suspend());
+        let mut phase = tenure.phase.subscribe();
+        phase.wait_for(|phase| *phase == Phase::Running).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_ends_while_suspended_never_takes_the_share_again() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        let suspension = Arc::clone(&tenure).suspend();
+        tenure.end();
+        suspension.resume().await;
+        assert!(tenure.lock().grant.is_none());
+        admission.admit(whole_host()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_share_that_shrank_stays_small_after_a_suspension() {
+        let admission = Admission::new(1);
+        let tenure = tenure(&admission).await;
+        tenure.shrink_to(Share::of_memory(128));
+        Arc::clone(&tenure).suspend().resume().await;
+        assert_eq!(tenure.share(), Share::of_memory(128));
+        admission.admit(Share::of_memory(1769 - 128)).await.unwrap();
+    }
+}
