@@ -1,0 +1,115 @@
+//! The environment variables that a function finds, as on Lambda.
+//!
+//! Nothing of the server's own environment gets in, except where programs are looked up. What
+//! differs from Lambda: code does not lie in `/var/task`, and there is no `/tmp` of one's own, so
+//! `TMPDIR` and `HOME` name a folder that lives as long as the environment.
+
+use std::{ffi::OsString, net::SocketAddr, path::Path};
+
+use uuid::Uuid;
+
+use crate::version::{FunctionVersion, LogFormat, Runtime};
+
+/// What one environment signs its calls with.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials {
+    pub(super) access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+}
+
+impl Credentials {
+    /// A set that no other environment has. Temporary ones begin with ASIA on AWS.
+    pub(super) fn random() -> Self {
+        let random = || Uuid::new_v4().simple().to_string();
+        Self {
+            access_key_id: format!("ASIA{}", &random().to_uppercase()[..16]),
+            secret_access_key: format!("{}{}", random(), &random()[..8]),
+            session_token: format!("{}{}", random(), random()),
+        }
+    }
+}
+
+/// Where an environment's things are.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    pub(super) task_root: &'a Path,
+    pub(super) runtime_folder: &'a Path,
+    pub(super) home: &'a Path,
+    pub(super) runtime_api: SocketAddr,
+    /// Of the Lambda API.
+    pub(super) endpoint: &'a str,
+}
+
+/// All variables of an environment. The function's own win over defaults, Lambda's over both.
+pub(super) fn variables(
+    version: &FunctionVersion,
+    credentials: &Credentials,
+    places: &Places<'_>,
+) -> Vec<(OsString, OsString)> {
+    let own = version.environment.iter().map(|(name, value)| (name.into(), value.into()));
+    defaults(places).into_iter().chain(own).chain(reserved(version, credentials, places)).collect()
+}
+
+fn defaults(places: &Places<'_>) -> Vec<(OsString, OsString)> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let home = places.home.as_os_str();
+    [
+        ("PATH", path),
+        ("LANG", "en_US.UTF-8".into()),
+        ("TZ", ":UTC".into()),
+        ("HOME", home.into()),
+        ("TMPDIR", home.into()),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into()),
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000".into()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.into(), value))
+    .collect()
+}
+
+fn reserved(
+    version: &FunctionVersion,
+    credentials: &Credentials,
+    places: &Places<'_>,
+) -> Vec<(OsString, OsString)> {
+    let today = jiff::Timestamp::now().strftime("%Y/%m/%d");
+    let stream = format!("{today}/[{}]{}", version.version, Uuid::new_v4().simple());
+    let format = match version.logging.format {
+        LogFormat::Text => "Text",
+        LogFormat::Json => "JSON",
+    };
+    let texts = [
+        ("_HANDLER", version.handler.clone()),
+        ("AWS_REGION", version.region.clone()),
+        ("AWS_DEFAULT_REGION", version.region.clone()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", credentials.session_token.clone()),
+        ("AWS_ENDPOINT_URL_LAMBDA", places.endpoint.to_owned()),
+        ("AWS_LAMBDA_RUNTIME_API", places.runtime_api.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", version.function_name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", version.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory_mb.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", format.to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", version.function_name)),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream),
+    ];
+    let folders =
+        [("LAMBDA_TASK_ROOT", places.task_root), ("LAMBDA_RUNTIME_DIR", places.runtime_folder)];
+    let runtime = runtime_name(version.runtime)
+        .map(|name| ("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{name}").into()));
+    let texts = texts.into_iter().map(|(name, value)| (name.into(), value.into()));
+    let folders = folders.into_iter().map(|(name, path)| (name.into(), path.into()));
+    texts.chain(folders).chain(runtime).collect()
+}
+
+/// Lambda tells it to managed runtimes only.
+fn runtime_name(runtime: Runtime) -> Option<String> {
+    match runtime {
+        Runtime::Provided => None,
+        Runtime::Python { minor } => Some(format!("python3.{minor}")),
+        Runtime::Node { major } => Some(format!("nodejs{major}.x")),
+    }
+}
