@@ -1,0 +1,168 @@
+//! What an invocation leaves behind: its log, and what the platform answers when the function
+//! could not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    environment::{Answer, Environment, Fault, Outcome, StartError},
+    invocation::Invocation,
+    report::{InitPhase, Platform, Report, Status},
+    runtime_api::MAX_PAYLOAD,
+};
+use crate::version::FunctionVersion;
+
+/// AWS's `X-Amz-Function-Error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FunctionErrorKind {
+    /// What it is for everything that a runtime reports today.
+    Unhandled,
+}
+
+/// The log of one invocation as it grows, and the figures for its last line.
+#[derive(Debug)]
+pub(super) struct Transcript<'a> {
+    version: &'a FunctionVersion,
+    platform: Platform<'a>,
+    log: Vec<u8>,
+    init: Option<Duration>,
+    max_memory_mb: Option<u32>,
+}
+
+impl<'a> Transcript<'a> {
+    pub(super) fn begin(version: &'a FunctionVersion, request_id: Uuid) -> Self {
+        let platform = Platform { logging: version.logging, request_id, version: &version.version };
+        Self { version, platform, log: Vec::new(), init: None, max_memory_mb: None }
+    }
+
+    /// The function gets its event now.
+    pub(super) fn start(&mut self) {
+        let line = self.platform.start();
+        self.push(line.as_bytes());
+    }
+
+    pub(super) fn initialised(&mut self, took: Duration) {
+        self.init = Some(took);
+    }
+
+    pub(super) fn init_failed(&mut self, phase: InitPhase, took: Duration, fault: &Fault) {
+        let line = self.platform.init_report(phase, took, &status_of(fault));
+        self.push(line.as_bytes());
+    }
+
+    /// Takes over what the environment wrote and used until now.
+    pub(super) fn observe(&mut self, environment: &Environment) {
+        self.push(&environment.take_output());
+        // Pages shared with others, or a moment beyond the limit, never show as more than it.
+        let used = environment.max_memory_mb().map(|mb| mb.min(self.version.memory_mb));
+        self.max_memory_mb = used.max(self.max_memory_mb);
+    }
+
+    /// Output, and then the platform's next line on a line of its own.
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.log.extend_from_slice(text);
+        if self.log.last().is_some_and(|last| *last != b'\n') {
+            self.log.push(b'\n');
+        }
+    }
+
+    /// The last lines, and the answer.
+    pub(super) fn conclude(
+        mut self,
+        outcome: Outcome,
+        environment: Option<&Environment>,
+        beyond_host: bool,
+    ) -> Invocation {
+        if let Some(environment) = environment {
+            self.observe(environment);
+        }
+        let broke = outcome.afterwards.as_ref().or(outcome.answer.as_ref().err());
+        if let Some(Fault::Exited { out_of_memory: true, .. }) = broke {
+            self.max_memory_mb = Some(self.version.memory_mb);
+        }
+        let status = match (&outcome.answer, &outcome.afterwards) {
+            (Err(fault), _) | (_, Some(fault)) => status_of(fault),
+            (Ok(answer), None) => answer.status(),
+        };
+        let report = Report {
+            status,
+            duration: outcome.duration,
+            init: self.init,
+            memory_mb: self.version.memory_mb,
+            max_memory_mb: self.max_memory_mb,
+        };
+        let lines = self.platform.end(&report);
+        self.push(lines.as_bytes());
+        let (payload, failed) = match outcome.answer {
+            Ok(Answer::Response(payload)) => (payload, false),
+            Ok(Answer::Error { payload, .. }) => (payload, true),
+            Ok(Answer::TooLarge) => (too_large(), true),
+            Err(fault) => (self.payload_of(&fault), true),
+        };
+        let function_error = failed.then_some(FunctionErrorKind::Unhandled);
+        Invocation { payload, function_error, log: self.log, beyond_host }
+    }
+
+    /// What the caller gets instead of an answer, in Lambda's words.
+    fn payload_of(&self, fault: &Fault) -> Bytes {
+        let message = match fault {
+            Fault::InitFailed { payload, .. } => return payload.clone(),
+            Fault::NotStarted(error) => error.to_string(),
+            Fault::Exited { exit, .. } => exit.describe(),
+            Fault::TimedOut => {
+                format!("Task timed out after {:.2} seconds", self.version.timeout.as_secs_f64())
+            }
+            Fault::Closing => "The local Lambda is shutting down".to_owned(),
+        };
+        error_payload(
+            error_type(fault),
+            &format!("RequestId: {} Error: {message}", self.platform.request_id),
+        )
+    }
+}
+
+impl Answer {
+    fn status(&self) -> Status {
+        match self {
+            Self::Response(_) => Status::Success,
+            Self::TooLarge => Status::Failed { error_type: TOO_LARGE.to_owned() },
+            Self::Error { error_type, .. } => Status::Failed { error_type: error_type.clone() },
+        }
+    }
+}
+
+fn status_of(fault: &Fault) -> Status {
+    match fault {
+        Fault::TimedOut => Status::TimedOut,
+        fault => Status::Crashed { error_type: error_type(fault).to_owned() },
+    }
+}
+
+fn error_type(fault: &Fault) -> &str {
+    match fault {
+        Fault::InitFailed { error_type, .. } => error_type,
+        Fault::NotStarted(StartError::NoProgram(_) | StartError::Exec { .. }) => {
+            "Runtime.InvalidEntrypoint"
+        }
+        Fault::NotStarted(StartError::Host { .. }) | Fault::Closing => "Sandbox.Failure",
+        Fault::Exited { out_of_memory: true, .. } => "Runtime.OutOfMemory",
+        Fault::Exited { out_of_memory: false, .. } => "Runtime.ExitError",
+        Fault::TimedOut => "Sandbox.Timedout",
+    }
+}
+
+const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
+
+fn too_large() -> Bytes {
+    let message = format!(
+        "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
+    );
+    error_payload(TOO_LARGE, &message)
+}
+
+fn error_payload(error_type: &str, message: &str) -> Bytes {
+    json!({"errorType": error_type, "errorMessage": message}).to_string().into()
+}

@@ -1,0 +1,284 @@
+//! An execution environment: one process that runs one version of a function, one invocation at a
+//! time, from its start to its end.
+
+use std::{io, process::Stdio, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    limits::{Limiter, Limits},
+    log::Output,
+    process::{Exit, Process, Spawner},
+    registry::{Registration, Registry},
+    runtime_api::{Dispatch, RuntimeApi, RuntimeEvent},
+    runtimes::{NoProgram, Runtimes},
+    tenure::{Mark, Tenure},
+    variables::{Credentials, Places, variables},
+};
+use crate::version::FunctionVersion;
+
+/// How often to look whether killed processes have left their cgroup, and for how long.
+const GONE_POLL: Duration = Duration::from_millis(2);
+const GONE_POLLS: u32 = 500;
+
+/// What all environments of a server are made with.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    pub(super) endpoint: String,
+    pub(super) limiter: Limiter,
+    pub(super) runtimes: Runtimes,
+    pub(super) spawner: Spawner,
+    pub(super) registry: Registry,
+    /// Holds the environments' own folders.
+    pub(super) folder: TempDir,
+    /// Ends everything that runs.
+    pub(super) closing: CancellationToken,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Environment {
+    process: Process,
+    limits: Limits,
+    api: RuntimeApi,
+    output: Output,
+    registration: Registration,
+    closing: CancellationToken,
+    last_used: Instant,
+    _home: TempDir,
+}
+
+/// Why there is no environment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error(transparent)]
+    NoProgram(#[from] NoProgram),
+    #[error("fork/exec {program}: {source}")]
+    Exec { program: String, source: io::Error },
+    #[error("{what}: {source}")]
+    Host { what: &'static str, source: io::Error },
+}
+
+/// Why an environment did not do what was asked of it. It has ended, or must be.
+#[derive(Debug)]
+pub(super) enum Fault {
+    NotStarted(StartError),
+    /// The runtime's own report that it can't initialise.
+    InitFailed {
+        error_type: String,
+        payload: Bytes,
+    },
+    Exited {
+        exit: Exit,
+        out_of_memory: bool,
+    },
+    TimedOut,
+    /// The server shuts down.
+    Closing,
+}
+
+/// What the function had to say about an event.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Response(Bytes),
+    TooLarge,
+    Error { error_type: String, payload: Bytes },
+}
+
+/// How an invocation went.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) answer: Result<Answer, Fault>,
+    /// What went wrong after the answer, which stands nevertheless.
+    pub(super) afterwards: Option<Fault>,
+    pub(super) duration: Duration,
+}
+
+impl Outcome {
+    /// Without an answer.
+    pub(super) fn failed(fault: Fault, duration: Duration) -> Self {
+        Self { answer: Err(fault), afterwards: None, duration }
+    }
+
+    /// Whether the environment can take another invocation.
+    pub(super) fn leaves_it_usable(&self) -> bool {
+        self.answer.is_ok() && self.afterwards.is_none()
+    }
+}
+
+impl Workshop {
+    /// Starts the process of a new environment.
+    pub(super) async fn start(
+        &self,
+        version: &Arc<FunctionVersion>,
+        tenure: &Arc<Tenure>,
+    ) -> Result<Environment, StartError> {
+        let host = |what| move |source| StartError::Host { what, source };
+        let mut command = self.runtimes.command(version).await?;
+        let api = RuntimeApi::listen().await.map_err(host("opening a port for the Runtime API"))?;
+        let home = TempDir::with_prefix_in("environment-", self.folder.path())
+            .map_err(host("making a folder for the environment"))?;
+        let (output, writer) = Output::open().map_err(host("opening a pipe for the log"))?;
+        let credentials = Credentials::random();
+        let task_root = version.code.path();
+        let places = Places {
+            task_root: &task_root,
+            runtime_folder: self.runtimes.folder(),
+            home: home.path(),
+            runtime_api: api.address(),
+            endpoint: &self.endpoint,
+        };
+        let stderr = writer.try_clone().map_err(host("opening a pipe for the log"))?;
+        command.env_clear().envs(variables(version, &credentials, &places));
+        command.current_dir(&task_root).stdin(Stdio::null()).stdout(writer).stderr(stderr);
+
+        let share = tenure.share();
+        let mut prepared = self
+            .limiter
+            .prepare(version.memory_mb, share)
+            .map_err(host("limiting the environment"))?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let registration = self.registry.register(credentials.access_key_id, tenure);
+        let process = self
+            .spawner
+            .spawn(command, prepared.take_procs())
+            .await
+            .map_err(|source| StartError::Exec { program, source })?;
+        let limits =
+            prepared.attach(process.group(), share).map_err(host("limiting the environment"))?;
+        Ok(Environment {
+            process,
+            limits,
+            api,
+            output,
+            registration,
+            closing: self.closing.clone(),
+            last_used: Instant::now(),
+            _home: home,
+        })
+    }
+}
+
+impl Environment {
+    pub(super) fn last_used(&self) -> Instant {
+        self.last_used
+    }
+
+    /// Frozen processes don't end by themselves, but somebody may have killed this one.
+    pub(super) fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    pub(super) fn take_output(&self) -> Vec<u8> {
+        self.output.take()
+    }
+
+    pub(super) fn max_memory_mb(&self) -> Option<u32> {
+        self.limits.max_memory_mb()
+    }
+
+    /// Waits until the runtime asks for its first event, for no longer than `limit` after `from`;
+    /// tells when it did.
+    pub(super) async fn initialise(
+        &mut self,
+        tenure: &Tenure,
+        from: Mark,
+        limit: Duration,
+    ) -> Result<Instant, Fault> {
+        tokio::select! {
+            biased;
+            event = self.api.event() => match event {
+                RuntimeEvent::Ready { at } => {
+                    self.limits.freeze();
+                    Ok(at)
+                }
+                RuntimeEvent::InitError { error_type, payload }
+                | RuntimeEvent::Error { error_type, payload } => {
+                    Err(Fault::InitFailed { error_type, payload })
+                }
+                RuntimeEvent::Response { .. } | RuntimeEvent::ResponseTooLarge => {
+                    unreachable!("the Runtime API takes no response before it gave an event")
+                }
+            },
+            exit = self.process.ended() => Err(self.exited(exit)),
+            () = tenure.expired(from, limit) => Err(Fault::TimedOut),
+            () = self.closing.cancelled() => Err(Fault::Closing),
+        }
+    }
+
+    /// Hands the event to the function and waits until it is done with it, for no longer than
+    /// `limit` after `from`.
+    pub(super) async fn invoke(
+        &mut self,
+        dispatch: Dispatch,
+        tenure: &Tenure,
+        from: Mark,
+        limit: Duration,
+    ) -> Outcome {
+        self.api.dispatch(dispatch);
+        let mut answer = None;
+        let (fault, at) = loop {
+            tokio::select! {
+                biased;
+                event = self.api.event() => match event {
+                    RuntimeEvent::Response { payload } => answer = Some(Answer::Response(payload)),
+                    RuntimeEvent::ResponseTooLarge => answer = Some(Answer::TooLarge),
+                    RuntimeEvent::Error { error_type, payload }
+                    | RuntimeEvent::InitError { error_type, payload } => {
+                        answer = Some(Answer::Error { error_type, payload });
+                    }
+                    RuntimeEvent::Ready { at } => break (None, at),
+                },
+                exit = self.process.ended() => break (Some(self.exited(exit)), Instant::now()),
+                () = tenure.expired(from, limit) => break (Some(Fault::TimedOut), Instant::now()),
+                () = self.closing.cancelled() => break (Some(Fault::Closing), Instant::now()),
+            }
+        };
+        self.limits.freeze();
+        self.last_used = Instant::now();
+        let duration = match fault {
+            Some(Fault::TimedOut) => limit,
+            _ => tenure.elapsed(from, at),
+        };
+        match (answer, fault) {
+            (Some(answer), afterwards) => Outcome { answer: Ok(answer), afterwards, duration },
+            (None, Some(fault)) => Outcome::failed(fault, duration),
+            (None, None) => unreachable!("the Runtime API lets no runtime skip its answer"),
+        }
+    }
+
+    /// Lets the environment run with the share that `tenure` holds.
+    pub(super) fn thaw(&mut self, tenure: &Arc<Tenure>) -> Result<(), Fault> {
+        self.registration.hold(tenure);
+        self.limits.run(tenure.share()).map_err(|source| {
+            let what = "giving the environment its share of CPU";
+            Fault::NotStarted(StartError::Host { what, source })
+        })
+    }
+
+    /// The invocation is over: a call that still comes in suspends nothing.
+    pub(super) fn release(&self) {
+        self.registration.release();
+    }
+
+    fn exited(&self, exit: Exit) -> Fault {
+        Fault::Exited { exit, out_of_memory: exit.is_kill() && self.limits.ran_out_of_memory() }
+    }
+
+    /// Kills everything of the environment and waits until it is gone.
+    pub(super) async fn end(mut self) {
+        self.process.kill();
+        self.limits.kill_rest();
+        self.process.ended().await;
+        for _ in 0..GONE_POLLS {
+            if self.limits.try_remove() {
+                return;
+            }
+            self.limits.kill_rest();
+            sleep(GONE_POLL).await;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The environments that wait for work, by the version that they run.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::environment::Environment;
+
+/// Idle environments.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    versions: Mutex<HashMap<Uuid, Shelf>>,
+}
+
+/// Those of one snapshot of a function.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// The most recently used last.
+    idle: Vec<Environment>,
+    /// Invocations that will want or bring back one.
+    in_flight: usize,
+    retired: bool,
+}
+
+impl Pool {
+    /// Announces an invocation of `snapshot`.
+    pub(super) fn enter(&self, snapshot: Uuid) {
+        self.lock().entry(snapshot).or_default().in_flight += 1;
+    }
+
+    /// Takes the environment that was used last: so the others grow old and end.
+    pub(super) fn take(&self, snapshot: Uuid) -> Option<Environment> {
+        self.lock().get_mut(&snapshot)?.idle.pop()
+    }
+
+    /// Ends an announced invocation. Gives back the environments that are not to be kept.
+    #[must_use = "they have to be ended"]
+    pub(super) fn leave(&self, snapshot: Uuid, back: Option<Environment>) -> Vec<Environment> {
+        let mut versions = self.lock();
+        let these = versions.entry(snapshot).or_default();
+        these.in_flight = these.in_flight.saturating_sub(1);
+        these.idle.extend(back);
+        let unwanted = if these.retired && these.in_flight == 0 {
+            std::mem::take(&mut these.idle)
+        } else {
+            Vec::new()
+        };
+        if these.is_bare() {
+            versions.remove(&snapshot);
+        }
+        unwanted
+    }
+
+    /// Takes `snapshot` out of use: now what is idle, later what is busy.
+    #[must_use = "they have to be ended"]
+    pub(super) fn retire(&self, snapshot: Uuid) -> Vec<Environment> {
+        let mut versions = self.lock();
+        let Some(these) = versions.get_mut(&snapshot) else { return Vec::new() };
+        these.retired = true;
+        let idle = std::mem::take(&mut these.idle);
+        if these.is_bare() {
+            versions.remove(&snapshot);
+        }
+        idle
+    }
+
+    /// Takes out what has been idle for longer than `age`.
+    #[must_use = "they have to be ended"]
+    pub(super) fn expire(&self, age: Duration) -> Vec<Environment> {
+        let now = Instant::now();
+        let old = |environment: &mut Environment| {
+            now.saturating_duration_since(environment.last_used()) >= age
+        };
+        let mut versions = self.lock();
+        let expired =
+            versions.values_mut().flat_map(|shelf| shelf.idle.extract_if(.., old)).collect();
+        versions.retain(|_, shelf| !shelf.is_bare());
+        expired
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Shelf>> {
+        self.versions.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl Shelf {
+    fn is_bare(&self) -> bool {
+        self.idle.is_empty() && self.in_flight == 0
+    }
+}

@@ -1,0 +1,223 @@
+//! An environment's process, from its start to the end of everything it started.
+
+use std::{
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::ExitStatus,
+    sync::mpsc,
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use tokio::{
+    process::{Child, Command},
+    runtime::Handle,
+    sync::oneshot,
+};
+
+/// Starts processes, all from one thread.
+///
+/// The kernel ends a child that asked for it when the *thread* that started it ends. A thread of
+/// the async runtime may end at any time, this one lives as long as the server.
+#[derive(Debug, Clone)]
+pub(super) struct Spawner {
+    orders: mpsc::Sender<Order>,
+}
+
+struct Order {
+    command: Command,
+    started: oneshot::Sender<io::Result<Child>>,
+}
+
+impl Spawner {
+    /// Must be called inside the async runtime that is to wait for the processes.
+    pub(super) fn start() -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        let runtime = Handle::current();
+        thread::Builder::new().name("powertune-spawn".to_owned()).spawn(move || {
+            let _inside = runtime.enter();
+            for mut order in inbox {
+                // Whoever no longer waits for the process gets it dropped, and so killed.
+                drop(order.started.send(order.command.spawn()));
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Starts `command` as the leader of a process group, inside the cgroups whose `cgroup.procs`
+    /// are `cgroups`. Returns when the program runs.
+    pub(super) async fn spawn(
+        &self,
+        command: std::process::Command,
+        cgroups: Vec<OwnedFd>,
+    ) -> io::Result<Process> {
+        let mut command = command;
+        command.process_group(0);
+        before_exec(&mut command, cgroups);
+        let mut command = Command::from(command);
+        command.kill_on_drop(true);
+        let (started, answer) = oneshot::channel();
+        let gone = |_gone| io::Error::other("the thread that starts processes has ended");
+        self.orders.send(Order { command, started }).map_err(|_order| gone(()))?;
+        let child = answer.await.map_err(|_closed| gone(()))??;
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let group = id.ok_or_else(|| io::Error::other("the process ended at once"))?;
+        Ok(Process { child, group: Group(group) })
+    }
+}
+
+/// What the new process does to itself between fork and exec.
+#[expect(unsafe_code, reason = "std offers no other way to run code between fork and exec")]
+pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<OwnedFd>) {
+    let prepare = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        for procs in &cgroups {
+            rustix::io::write(procs, b"0")?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe functions may be called. `prepare`
+    // makes two system calls, prctl and write; it neither allocates nor locks.
+    unsafe {
+        command.pre_exec(prepare);
+    }
+}
+
+/// A running process and the group it leads.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    group: Group,
+}
+
+/// A process group: the process that was started and its children that did not leave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group(Pid);
+
+impl Group {
+    pub(super) fn leader(self) -> Pid {
+        self.0
+    }
+
+    /// Sends `signal` to every member; one that has ended needs none.
+    pub(super) fn signal(self, signal: Signal) {
+        kill_process_group(self.0, signal).ok();
+    }
+}
+
+impl Process {
+    pub(super) fn group(&self) -> Group {
+        self.group
+    }
+
+    /// Waits for its end. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> Exit {
+        // Waiting for a child of ours fails only if somebody else took its status.
+        self.child.wait().await.map_or(Exit::Unknown, Exit::from)
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Kills the whole group.
+    pub(super) fn kill(&self) {
+        // Until the status is collected the kernel keeps the number, so it can't be another's.
+        if self.child.id().is_some() {
+            self.group.signal(Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    Code(i32),
+    Signal(i32),
+    Unknown,
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+impl Exit {
+    pub(super) fn is_kill(self) -> bool {
+        self == Self::Signal(Signal::KILL.as_raw())
+    }
+
+    /// In Lambda's words.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Code(0) | Self::Unknown => "Runtime exited without providing a reason".to_owned(),
+            Self::Code(code) => format!("Runtime exited with error: exit status {code}"),
+            Self::Signal(signal) => {
+                format!("Runtime exited with error: signal: {}", signal_name(signal))
+            }
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let names = [
+        (Signal::HUP, "hangup"),
+        (Signal::INT, "interrupt"),
+        (Signal::ILL, "illegal instruction"),
+        (Signal::TRAP, "trace/breakpoint trap"),
+        (Signal::ABORT, "aborted"),
+        (Signal::BUS, "bus error"),
+        (Signal::FPE, "floating point exception"),
+        (Signal::KILL, "killed"),
+        (Signal::SEGV, "segmentation fault"),
+        (Signal::PIPE, "broken pipe"),
+        (Signal::TERM, "terminated"),
+    ];
+    let name = names.iter().find(|(known, _)| known.as_raw() == signal);
+    name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exits_read_as_on_lambda() {
+        let cases = [
+            (Exit::Code(0), "Runtime exited without providing a reason"),
+            (Exit::Code(7), "Runtime exited with error: exit status 7"),
+            (Exit::Signal(9), "Runtime exited with error: signal: killed"),
+            (Exit::Signal(11), "Runtime exited with error: signal: segmentation fault"),
+            (Exit::Signal(64), "Runtime exited with error: signal: signal 64"),
+        ];
+        for (exit, text) in cases {
+            assert_eq!(exit.describe(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn killing_a_process_ends_its_children() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 & sleep 1000"]).stdout(writer);
+        let process = Spawner::start().unwrap().spawn(command, Vec::new()).await.unwrap();
+        drop(process);
+        // The pipe ends when the last process that holds it has ended.
+        let read = tokio::task::spawn_blocking(move || io::copy(&mut reader, &mut io::sink()));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+}
