@@ -196,6 +196,13 @@ fn limit_warning(strategy: Strategy, winner: &Candidate) -> Option<Warning> {
 fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for row in measured {
+        if request.only_cold_starts && (row.counted.len() as u64) < u64::from(request.num) {
+            warnings.push(Warning::WarmDespiteColdOnly {
+                power: row.power,
+                cold: u32::try_from(row.counted.len()).unwrap_or(u32::MAX),
+                asked: request.num,
+            });
+        }
         if let Some(first) = row.failures.first() {
             warnings.push(Warning::SomeFailed {
                 power: row.power,
@@ -251,3 +258,6 @@ fn reasons(stats: &[PowerStats]) -> String {
     let reasons: Vec<String> = stats.iter().map(reason).collect();
     reasons.join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub const DEFAULT_NUM: u32 = 10;
 const SPARE_FOR_COLD_STARTS: u32 = 5;
 
 /// Every field that a request may have.
-pub const FIELDS: [&str; 27] = [
+pub const FIELDS: [&str; 25] = [
     "lambdaARN",
     "num",
     "powerValues",
@@ -54,9 +54,7 @@ pub const FIELDS: [&str; 27] = [
     "percentile",
     "tolerance",
     "parallel",
-    "maxCost",
     "seed",
-    "architecture",
 ];
 
 /// A checked request.
@@ -401,3 +399,6 @@ fn alias_name(name: &str) -> Result<String, String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(request: Value) -> Result<Request, Faults> {
+    let Value::Object(mut fields) = request else { panic!("a request is an object") };
+    fields.entry("lambdaARN").or_insert_with(|| "fn".into());
+    parse(&fields)
+}
+
+fn faulty_fields(request: Value) -> Vec<String> {
+    match read(request) {
+        Ok(_) => Vec::new(),
+        Err(Faults(faults)) => faults.into_iter().map(|fault| fault.field).collect(),
+    }
+}
+
+fn warned(request: Value) -> Vec<Warning> {
+    read(request).expect("a good request").warnings
+}
+
+#[test]
+fn the_least_request_has_upstreams_defaults() {
+    let request = read(json!({})).expect("a good request");
+    assert_eq!(request.function.name, "fn");
+    assert_eq!(request.powers, None);
+    assert_eq!((request.num, request.dry_run), (DEFAULT_NUM, false));
+    assert_eq!(request.strategy, Strategy::Cost);
+    assert_eq!(request.pace, Pace::Series { sleep_ms: 0 });
+    assert!((request.discard_top_bottom - 0.2).abs() < f64::EPSILON);
+    assert!(request.warnings.is_empty());
+}
+
+#[test]
+fn upstreams_whole_input_is_understood() {
+    let request = read(json!({
+        "lambdaARN": "arn:aws:lambda:eu-west-1:123456789012:function:orders",
+        "num": "50",
+        "powerValues": [512, 128, "256"],
+        "payload": {"id": 1},
+        "parallelInvocation": true,
+        "strategy": "balanced",
+        "balancedWeight": 0.3,
+        "autoOptimize": true,
+        "autoOptimizeAlias": "live",
+        "preProcessorARN": "before",
+        "postProcessorARN": "after",
+        "discardTopBottom": 0.1,
+        "sleepBetweenRunsMs": 0,
+        "disablePayloadLogs": true,
+        "includeOutputResults": true,
+        "onlyColdStarts": false,
+        "allowedExceptions": ["Teapot"],
+    }))
+    .expect("a good request");
+    assert_eq!(request.num, 50);
+    assert_eq!(request.powers, "128,256,512".parse().ok());
+    assert_eq!(request.pace, Pace::Parallel { limit: None });
+    assert_eq!(request.strategy, Strategy::Balanced { weight: 0.3 });
+    assert_eq!(request.auto_optimize, Some(AutoOptimize { alias: Some("live".to_owned()) }));
+    assert_eq!(request.allowed_exceptions, ["Teapot"]);
+    assert!(request.disable_payload_logs);
+    assert!(request.warnings.is_empty());
+}
+
+#[test]
+fn the_2017_name_of_parallel_invocation_works() {
+    let request = read(json!({"enableParallel": true})).expect("a good request");
+    assert_eq!(request.pace, Pace::Parallel { limit: None });
+    assert_eq!(
+        faulty_fields(json!({"enableParallel": true, "parallelInvocation": false})),
+        ["enableParallel"]
+    );
+}
+
+#[test]
+fn every_fault_is_reported_at_once_with_its_field() {
+    let mut fields = faulty_fields(json!({
+        "lambdaARN": "a:b:c:d",
+        "num": 4,
+        "powerValues": [64],
+        "strategy": "cheap",
+        "onlyColdStarts": "yes",
+        "sleepBetweenRunsMs": -1,
+        "payloadS3": "bucket/key",
+        "powervalues": [128],
+    }));
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "lambdaARN",
+            "num",
+            "onlyColdStarts",
+            "payloadS3",
+            "powerValues",
+            "powervalues",
+            "sleepBetweenRunsMs",
+            "strategy"
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_field_is_told_the_nearest() {
+    let Err(Faults(faults)) = read(json!({"powerValue": [128]})) else { panic!("unknown field") };
+    assert_eq!(faults[0].field, "powerValue");
+    assert!(faults[0].problem.contains("did you mean powerValues?"), "{}", faults[0].problem);
+}
+
+#[test]
+fn a_missing_function_is_named() {
+    let Err(Faults(faults)) = parse(&Map::new()) else { panic!("no function") };
+    assert_eq!(faults[0].field, "lambdaARN");
+}
+
+#[test]
+fn every_field_refuses_what_it_cannot_be() {
+    let nonsense = json!({"not": "it"});
+    for field in FIELDS.into_iter().filter(|&field| field != "payload") {
+        let fields = faulty_fields(json!({ field: nonsense }));
+        // What goes with maxDuration is faulty alone, too.
+        assert!(fields.contains(&field.to_owned()), "{field}: {fields:?}");
+    }
+}
+
+#[test]
+fn what_upstream_clamps_is_clamped_with_a_warning() {
+    let request =
+        read(json!({"strategy": "balanced", "balancedWeight": 7, "discardTopBottom": -1}))
+            .expect("a good request");
+    assert_eq!(request.strategy, Strategy::Balanced { weight: 1.0 });
+    assert!(request.discard_top_bottom.abs() < f64::EPSILON);
+    assert_eq!(
+        request.warnings,
+        [
+            Warning::Clamped { field: "balancedWeight", given: 7.0, used: 1.0 },
+            Warning::Clamped { field: "discardTopBottom", given: -1.0, used: 0.0 },
+        ]
+    );
+}
+
+#[test]
+fn contradictions_are_faults_and_idle_fields_warn() {
+    assert_eq!(faulty_fields(json!({"parallelInvocation": false, "parallel": 4})), ["parallel"]);
+    assert_eq!(faulty_fields(json!({"percentile": 90})), ["percentile"]);
+    assert_eq!(faulty_fields(json!({"maxDuration": 9, "strategy": "speed"})), ["maxDuration"]);
+    for idle in [
+        json!({"autoOptimizeAlias": "live"}),
+        json!({"dryRun": true, "autoOptimize": true}),
+        json!({"parallel": 3, "sleepBetweenRunsMs": 10}),
+        json!({"onlyColdStarts": true, "discardTopBottom": 0.1}),
+        json!({"powerValues": [128, 128]}),
+        json!({"powerValues": "128,128"}),
+        json!({"payload": 1, "payloadS3": "s3://bucket/key"}),
+        json!({"strategy": "balanced", "tolerance": 3}),
+    ] {
+        assert_eq!(warned(idle.clone()).len(), 1, "{idle}");
+    }
+}
+
+#[test]
+fn a_percentile_needs_samples_enough() {
+    let num = |request| read(request).map(|request| request.num);
+    assert_eq!(num(json!({"maxDuration": 100})), Ok(20 + SPARE_FOR_COLD_STARTS));
+    assert_eq!(num(json!({"maxDuration": 100, "percentile": 50})), Ok(DEFAULT_NUM));
+    assert_eq!(num(json!({"maxDuration": 100, "num": 20})), Ok(20));
+    assert_eq!(faulty_fields(json!({"maxDuration": 100, "num": 19})), ["num"]);
+    assert_eq!(samples_for(99.0), 100);
+    assert_eq!(samples_for(90.0), 10);
+}
+
+#[test]
+fn auto_is_refused_until_it_exists() {
+    assert_eq!(faulty_fields(json!({"num": "auto"})), ["num"]);
+}
+
+#[test]
+fn a_weighted_payload_needs_invocations_enough() {
+    let payload: Vec<Value> = (0..11).map(|id| json!({"payload": id, "weight": 1})).collect();
+    assert_eq!(faulty_fields(json!({"payload": payload, "num": 10})), ["payload"]);
+    assert_eq!(faulty_fields(json!({"payload": payload, "num": 11})), Vec::<String>::new());
+}
