@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     api::{self, ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
     exception::Exception,
-    execution::{Execution, ExecutionError, Host},
+    execution::{Execution, ExecutionError, Host, host_vcpus},
     package::{self, PackageError},
     platform::Platform,
     reference::{Account, FunctionReference},
@@ -18,6 +18,9 @@ use crate::{
 
 /// How long open requests may take to end once everything is told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
+/// The memory size that comes with one vCPU.
+const MB_PER_VCPU: u32 = 1769;
 
 /// Lambda on this machine, running.
 ///
@@ -140,6 +143,12 @@ impl LocalLambda {
     /// What holds functions to their CPU share and what this machine has, for people to read.
     pub fn cpu_control(&self) -> String {
         self.platform.execution.describe().to_string()
+    }
+
+    /// The largest memory size whose whole share of CPU this machine has. Durations measured above
+    /// it say nothing about the memory size.
+    pub fn largest_memory_mb(&self) -> u32 {
+        host_vcpus().saturating_mul(MB_PER_VCPU)
     }
 
     /// The environment variables that point AWS tools here.

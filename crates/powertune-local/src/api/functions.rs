@@ -25,7 +25,7 @@ use crate::{
     exception::{Exception, ExceptionKind},
     package::{Package, PackageError},
     platform::Platform,
-    reference::{FunctionReference, Qualifier},
+    reference::{Account, FunctionReference, Qualifier},
     store::{
         Change, Configuration, Function, NewFunctionRecord, UpdateOptions, Version, VersionId,
     },
@@ -85,50 +85,76 @@ pub(crate) async fn create(
     request: CreateFunctionRequest,
     zip: Option<Bytes>,
 ) -> Result<FunctionConfiguration, Exception> {
-    let mut violations = Violations::default();
-    let name = request.function_name.unwrap_or_else(|| {
-        violations.missing("functionName");
-        String::new()
-    });
-    if request.configuration.role.is_none() {
-        violations.missing("role");
-    }
-    if zip.is_none() {
-        violations.missing("code");
-    }
-    if let Some(package_type) = &request.package_type {
-        violations.choice("packageType", package_type, &[("Image", ()), ("Zip", ())]);
-    }
-    let architecture = architecture(request.architectures.as_deref(), &mut violations);
-    let tags = request.tags.unwrap_or_default();
-    check_tags(&tags, &mut violations);
-    let change = request.configuration.check(violations)?;
-    if request.package_type.as_deref() == Some("Image") {
-        return Err(no_images());
-    }
-    let name = FunctionReference::parse(&name, None, &platform.account)?.name;
-    if name.len() > NAME_LENGTH {
-        let mut violations = Violations::default();
-        violations.length("functionName", &name, NAME_LENGTH);
-        violations.finish()?;
-    }
-    let change = Change { architecture, ..change };
-    let (Some(runtime), Some(handler), Some(role), Some(zip)) =
-        (change.runtime.clone(), change.handler.clone(), change.role.clone(), zip)
-    else {
+    let creation = check_creation(request, zip.is_some(), &platform.account)?;
+    let (Some(runtime), Some(handler), Some(role), Some(zip)) = (
+        creation.change.runtime.clone(),
+        creation.change.handler.clone(),
+        creation.change.role.clone(),
+        zip,
+    ) else {
         return Err(Exception::invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment \
              packages.",
         ));
     };
-    let configuration =
-        Configuration::new(runtime, handler, role, unpack(zip).await?).changed(change);
-    let publish = request.publish.unwrap_or(false);
-    let new = NewFunctionRecord { name: name.clone(), configuration, tags, publish };
+    let package = unpack(zip).await?;
+    let new = NewFunctionRecord {
+        name: creation.name.clone(),
+        configuration: Configuration::new(runtime, handler, role, package).changed(creation.change),
+        tags: creation.tags,
+        publish: creation.publish,
+    };
     platform.with_store(|store, now| {
         let version = store.create_function(new, now)?.clone();
-        Ok(FunctionConfiguration::new(&version, &platform.account, &name, None))
+        Ok(FunctionConfiguration::new(&version, &platform.account, &creation.name, None))
     })
+}
+
+/// A `CreateFunctionRequest` that breaks no constraint.
+struct Creation {
+    name: String,
+    change: Change,
+    tags: BTreeMap<String, String>,
+    publish: bool,
+}
+
+fn check_creation(
+    request: CreateFunctionRequest,
+    has_code: bool,
+    account: &Account,
+) -> Result<Creation, Exception> {
+    let mut violations = Violations::default();
+    if request.function_name.is_none() {
+        violations.missing("functionName");
+    }
+    if request.configuration.role.is_none() {
+        violations.missing("role");
+    }
+    if !has_code {
+        violations.missing("code");
+    }
+    let package_type = request.package_type.as_deref().unwrap_or("Zip");
+    let types = [("Image", PackageType::Image), ("Zip", PackageType::Zip)];
+    let package_type = violations.choice("packageType", package_type, &types);
+    let architecture = architecture(request.architectures.as_deref(), &mut violations);
+    let tags = request.tags.unwrap_or_default();
+    check_tags(&tags, &mut violations);
+    let change = Change { architecture, ..request.configuration.check(violations)? };
+    if package_type == Some(PackageType::Image) {
+        return Err(no_images());
+    }
+    let name = request.function_name.unwrap_or_default();
+    let name = FunctionReference::parse(&name, None, account)?.name;
+    let mut violations = Violations::default();
+    violations.length("functionName", &name, NAME_LENGTH);
+    violations.finish()?;
+    Ok(Creation { name, change, tags, publish: request.publish.unwrap_or(false) })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PackageType {
+    Image,
+    Zip,
 }
 
 pub(super) async fn get(

@@ -30,8 +30,6 @@ use crate::{
 const REQUEST_LIMIT: usize = 6_291_456;
 /// Longest payload of an asynchronous one.
 const EVENT_LIMIT: usize = 1_048_576;
-/// Longest response; beyond it the function has failed.
-const RESPONSE_LIMIT: usize = 6_291_556;
 /// How much of the log `LogType: Tail` gives.
 const LOG_TAIL: usize = 4096;
 /// How long an event waits before it tries again to run, where concurrency is used up.
@@ -133,9 +131,9 @@ fn admit(platform: &Platform, reference: &FunctionReference) -> Result<Admitted,
     platform.with_store(|store, _| store.admit(reference, draw))
 }
 
-/// The answer to a synchronous invocation.
+/// The answer to a synchronous invocation: AWS's, and a header of our own where the function's
+/// share of CPU is more than this machine has.
 fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
-    let invocation = within_limit(invocation);
     let mut response = (StatusCode::OK, invocation.payload).into_response();
     let mut say = |name: &'static str, value: &str| {
         let value = HeaderValue::from_str(value).expect("names, numbers and base64 are ASCII");
@@ -145,6 +143,9 @@ fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
     say("x-amz-executed-version", version);
     if let Some(error) = invocation.function_error {
         say("x-amz-function-error", function_error(error));
+    }
+    if invocation.beyond_host {
+        say("x-powertune-beyond-host", "true");
     }
     if tail {
         let start = invocation.log.len().saturating_sub(LOG_TAIL);
@@ -156,22 +157,6 @@ fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
 fn function_error(kind: FunctionErrorKind) -> &'static str {
     match kind {
         FunctionErrorKind::Unhandled => "Unhandled",
-    }
-}
-
-/// A response that is too large becomes the error that AWS makes of it.
-fn within_limit(invocation: Invocation) -> Invocation {
-    if invocation.payload.len() <= RESPONSE_LIMIT {
-        return invocation;
-    }
-    let error = format!(
-        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size \
-         ({RESPONSE_LIMIT} bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}}"
-    );
-    Invocation {
-        payload: error.into(),
-        function_error: Some(FunctionErrorKind::Unhandled),
-        ..invocation
     }
 }
 
