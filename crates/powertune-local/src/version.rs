@@ -19,7 +19,6 @@ pub(crate) struct FunctionVersion {
     /// `$LATEST` or a number.
     pub(crate) version: String,
     pub(crate) runtime: Runtime,
-    pub(crate) architecture: Architecture,
     pub(crate) handler: String,
     pub(crate) memory_mb: u32,
     pub(crate) timeout: Duration,

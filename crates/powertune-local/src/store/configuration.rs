@@ -172,7 +172,6 @@ impl Configuration {
             function_name: function_name.to_owned(),
             version: version.to_owned(),
             runtime: self.runtime.family,
-            architecture: self.architecture,
             handler: self.handler.clone(),
             memory_mb: self.memory_mb,
             timeout: Duration::from_secs(u64::from(self.timeout_s)),
