@@ -1,0 +1,44 @@
+import json
+import os
+import time
+import urllib.request
+
+
+def handler(event, context):
+    for line in range(event.get("lines", 0)):
+        print(f"line {line:06}", flush=True)
+    if "write" in event:
+        with open(event["write"], "w") as file:
+            file.write("written")
+    while "await" in event and not os.path.exists(event["await"]):
+        time.sleep(0.005)
+    if event.get("fail"):
+        raise ValueError("as asked")
+    if "bytes" in event:
+        return "x" * event["bytes"]
+    if "call" in event:
+        return call(event["call"], event.get("with", {}))
+    client_context = context.client_context
+    return {
+        "event": event,
+        "arn": context.invoked_function_arn,
+        "memory": context.memory_limit_in_mb,
+        "version": context.function_version,
+        "request_id": context.aws_request_id,
+        "client": client_context.custom if client_context else None,
+    }
+
+
+def call(function, event):
+    """Invokes another function with the credentials that this one has."""
+    key = os.environ["AWS_ACCESS_KEY_ID"]
+    request = urllib.request.Request(
+        f"{os.environ['AWS_ENDPOINT_URL_LAMBDA']}/2015-03-31/functions/{function}/invocations",
+        data=json.dumps(event).encode(),
+        headers={
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/lambda/"
+            "aws4_request, SignedHeaders=host, Signature=00",
+        },
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
