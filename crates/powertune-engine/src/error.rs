@@ -86,7 +86,7 @@ pub enum Cause {
         /// The function's ARN.
         function: String,
         /// What the marks say.
-        mark: Mark,
+        mark: Box<Mark>,
     },
     /// The run that `clean` is asked to clear away may still be going on.
     #[error(
@@ -94,7 +94,7 @@ pub enum Cause {
     )]
     Alive {
         /// What the marks say.
-        mark: Mark,
+        mark: Box<Mark>,
     },
     /// The function was changed by somebody else.
     #[error(

@@ -18,7 +18,7 @@ use crate::gateway::{Invoked, Invoker, NotInvoked};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// After so long without being let through an invocation is given up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Something to invoke.
 #[derive(Debug, Clone)]

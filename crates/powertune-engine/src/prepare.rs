@@ -160,7 +160,10 @@ async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError>
     let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
     match Mark::read(&tags) {
         None => Ok(()),
-        Some(mark) => Err(TuneError::Failed(Cause::Marked { function: latest.arn.clone(), mark })),
+        Some(mark) => Err(TuneError::Failed(Cause::Marked {
+            function: latest.arn.clone(),
+            mark: Box::new(mark),
+        })),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long Lambda gets for an update, and for a version: with SnapStart that takes minutes.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_mins(15);
 const FIRST_POLL: Duration = Duration::from_millis(25);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
 /// How often a change that met another one is tried again.

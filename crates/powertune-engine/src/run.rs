@@ -32,11 +32,11 @@ use crate::{
 };
 
 /// A run is announced for its longest possible course, but for no longer than this.
-const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_RUN: Duration = Duration::from_hours(24);
 /// What a run needs besides its invocations.
-const OVERHEAD: Duration = Duration::from_secs(15 * 60);
+const OVERHEAD: Duration = Duration::from_mins(15);
 /// Processors may run as long as any function.
-const PROCESSOR_TIMEOUT: Duration = Duration::from_secs(900);
+const PROCESSOR_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What a run is given besides its request.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ pub async fn tune(
     gateway.tag(&arn, mark.tags()).await.map_err(before_changes)?;
 
     let run = Run::new(gateway, request, context, prepared, mark);
-    let outcome = tokio::spawn(run.to_end()).await;
+    let outcome = tokio::spawn(run.finish()).await;
     let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
 
     context.events.send(Event::CleaningUp);
@@ -173,7 +173,7 @@ impl Run {
         }
     }
 
-    async fn to_end(self) -> Result<Done, Cause> {
+    async fn finish(self) -> Result<Done, Cause> {
         let original = self.rounds.baseline.power;
         let mut seen = Evidence::default();
         let stopped = self.measure(&mut seen).await?;

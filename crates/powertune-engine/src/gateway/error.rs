@@ -133,7 +133,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 fn caused_by_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<CredentialsError>())
+    causes(error).any(<dyn Error>::is::<CredentialsError>)
 }
 
 /// Whether the connection was never made, so that nothing can have run.
@@ -146,10 +146,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-fn chain<E: Error + 'static>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata,
-{
+fn chain<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
     DisplayErrorContext(error).to_string().split(" (").next().unwrap_or_default().to_owned()
 }
 

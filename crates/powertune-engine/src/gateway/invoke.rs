@@ -9,7 +9,7 @@ use aws_sdk_lambda::{
         invoke::{InvokeError, InvokeOutput},
     },
     primitives::Blob,
-    types::{InvocationType, LogType},
+    types::{InvocationType, LogType, ThrottleReason},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -90,7 +90,7 @@ fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
     let api_error = ApiError::from_sdk("Invoke", error);
     match error.as_service_error() {
         Some(InvokeError::TooManyRequestsException(throttled)) => {
-            let reason = throttled.reason.as_ref().map(|reason| reason.as_str());
+            let reason = throttled.reason.as_ref().map(ThrottleReason::as_str);
             return NotInvoked::Later {
                 why: reason.map_or(api_error.message, str::to_owned),
                 retry_after: throttled

@@ -26,9 +26,9 @@ pub use self::{
 };
 
 /// How long Lambda itself may run a function; a client has to wait longer.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(900);
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(15);
 /// How much longer than a function's timeout the client waits: cold starts come on top of it.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,

@@ -1,0 +1,193 @@
+//! A local Lambda with a function on it, and what the tests look at afterwards.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use aws_sdk_lambda::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::FunctionConfiguration,
+};
+use powertune_core::{
+    request::{Request, parse},
+    result::TuningResult,
+};
+use powertune_engine::{
+    error::TuneError,
+    event::{Event, Events},
+    gateway::{Connection, Gateway},
+    run::{Context, Ending, tune},
+};
+use powertune_local::{LocalLambda, NewFunction, Settings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the function under test.
+pub(crate) const FUNCTION: &str = "fn";
+/// The power that it is created with.
+pub(crate) const ORIGINAL: i32 = 256;
+
+/// A local Lambda, a function on it, and a client that is not ours.
+pub(crate) struct Bench {
+    pub(crate) lambda: LocalLambda,
+    pub(crate) client: Client,
+    pub(crate) arn: String,
+    pub(crate) cancelled: CancellationToken,
+    folder: TempDir,
+}
+
+/// What must be the same after a run as before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Footprint {
+    configuration: FunctionConfiguration,
+    versions: Vec<String>,
+    aliases: Vec<(String, String)>,
+    tags: HashMap<String, String>,
+}
+
+impl Bench {
+    /// A function whose handler has this body; `event` and `context` are its arguments.
+    pub(crate) async fn new(body: &str) -> Self {
+        let settings = Settings { concurrency: 1000, ..Settings::default() };
+        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let folder = tempfile::tempdir().expect("a folder");
+        let client = client(&lambda);
+        let mut bench = Self {
+            lambda,
+            client,
+            arn: String::new(),
+            cancelled: CancellationToken::new(),
+            folder,
+        };
+        bench.arn = bench.create(FUNCTION, body).await;
+        bench
+    }
+
+    /// Another function on the same Lambda.
+    pub(crate) async fn create(&self, name: &str, body: &str) -> String {
+        let code = self.folder.path().join(name);
+        write_handler(&code, body);
+        let function = NewFunction {
+            name: name.to_owned(),
+            code,
+            runtime: "python3.11".to_owned(),
+            handler: "app.handler".to_owned(),
+            memory_mb: u32::try_from(ORIGINAL).expect("it is positive"),
+            timeout_s: 20,
+            environment: [("KEPT".to_owned(), "yes".to_owned())].into(),
+            architecture: None,
+        };
+        self.lambda.create_function(function).await.expect("the function is created")
+    }
+
+    pub(crate) async fn gateway(&self, request: &Request) -> Gateway {
+        let credentials = self.lambda.credentials();
+        let connection = Connection {
+            region: Some("us-east-1".parse().expect("a region")),
+            profile: None,
+            endpoint_url: Some(self.lambda.endpoint_url()),
+            credentials: Some((
+                credentials.access_key_id.clone(),
+                credentials.secret_access_key.clone(),
+            )),
+        };
+        Gateway::connect(&connection, &request.function).await.expect("a gateway")
+    }
+
+    /// Tunes the function; `fields` are added to a small request.
+    pub(crate) async fn tune(&self, fields: Value) -> Result<Ending, TuneError> {
+        self.tune_and_hear(fields).await.0
+    }
+
+    /// Tunes the function and returns its events, too.
+    pub(crate) async fn tune_and_hear(
+        &self,
+        fields: Value,
+    ) -> (Result<Ending, TuneError>, Vec<Event>) {
+        let request = request(fields);
+        let gateway = self.gateway(&request).await;
+        let (events, mut heard) = Events::channel();
+        let context =
+            Context { by: "test@host".to_owned(), events, cancelled: self.cancelled.clone() };
+        let ending = tune(&gateway, &request, &context).await;
+        drop(context);
+        (ending, drain(&mut heard).await)
+    }
+
+    /// Tunes the function, which has to have a result.
+    pub(crate) async fn result(&self, fields: Value) -> TuningResult {
+        match self.tune(fields).await {
+            Ok(Ending::Tuned(result)) => *result,
+            other => panic!("a result was expected, not {other:?}"),
+        }
+    }
+
+    /// Everything that a run may not change.
+    pub(crate) async fn footprint(&self) -> Footprint {
+        let configuration = self.client.get_function().function_name(FUNCTION).send().await;
+        let mut configuration =
+            configuration.expect("GetFunction").configuration.expect("a configuration");
+        configuration.revision_id = None;
+        configuration.last_modified = None;
+        let versions = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
+        let versions = versions.expect("ListVersionsByFunction").versions.unwrap_or_default();
+        let aliases = self.client.list_aliases().function_name(FUNCTION).send().await;
+        let aliases = aliases.expect("ListAliases").aliases.unwrap_or_default();
+        let tags = self.client.list_tags().resource(&self.arn).send().await.expect("ListTags");
+        Footprint {
+            configuration,
+            versions: versions.into_iter().filter_map(|version| version.version).collect(),
+            aliases: aliases
+                .into_iter()
+                .map(|alias| {
+                    (alias.name.unwrap_or_default(), alias.function_version.unwrap_or_default())
+                })
+                .collect(),
+            tags: tags.tags.unwrap_or_default(),
+        }
+    }
+}
+
+/// A small request for the function under test, with these fields.
+pub(crate) fn request(fields: Value) -> Request {
+    let mut request = json!({ "lambdaARN": FUNCTION, "num": 5, "powerValues": [256, 512] });
+    let all = request.as_object_mut().expect("an object");
+    all.extend(fields.as_object().expect("an object").clone());
+    parse(all).expect("a good request")
+}
+
+async fn drain(heard: &mut UnboundedReceiver<Event>) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = heard.recv().await {
+        events.push(event);
+    }
+    events
+}
+
+fn write_handler(folder: &Path, body: &str) {
+    let indented: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    let source = format!(
+        "import os, time\ncalls = 0\ndef handler(event, context):\n    global calls\n    calls += 1\n{indented}"
+    );
+    fs::create_dir_all(folder).expect("a folder for the code");
+    fs::write(folder.join("app.py"), source).expect("the code");
+}
+
+fn client(lambda: &LocalLambda) -> Client {
+    let credentials = lambda.credentials();
+    let credentials = Credentials::new(
+        &credentials.access_key_id,
+        &credentials.secret_access_key,
+        None,
+        None,
+        "test",
+    );
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(lambda.endpoint_url())
+        .credentials_provider(credentials)
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,102 @@
+//! Runs that do not go well: what they say, and that they leave nothing behind.
+
+use std::time::Duration;
+
+use powertune_core::result::State;
+use powertune_engine::error::{Cause, TuneError};
+use serde_json::json;
+
+use crate::bench::{Bench, FUNCTION};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_that_runs_out_of_memory_is_a_failed_row() {
+    let bench = Bench::new("x = bytearray(200 * 1024 * 1024)\nreturn len(x)").await;
+    let before = bench.footprint().await;
+    let result = bench.result(json!({"powerValues": [128, 512]})).await;
+    let row = &result.stats[0];
+    assert_eq!((row.value.mb(), row.state), (128, State::Failed));
+    assert_eq!(row.reason.as_deref(), Some("the function ran out of memory"));
+    assert_eq!(result.power.mb(), 512);
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_that_times_out_is_a_failed_row() {
+    let body = "if int(context.memory_limit_in_mb) < 300: time.sleep(30)\nreturn 1";
+    let bench = Bench::new(body).await;
+    let update = bench.client.update_function_configuration().function_name(FUNCTION).timeout(1);
+    update.send().await.expect("UpdateFunctionConfiguration");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let result = bench.result(json!({})).await;
+    let row = &result.stats[0];
+    assert_eq!((row.value.mb(), row.state), (256, State::Failed));
+    assert_eq!(row.reason.as_deref(), Some("the function ran into its timeout"));
+    assert_eq!(row.invocations, 1, "the same timeout is not paid for again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_always_fails_fails_the_run() {
+    let bench = Bench::new("raise ValueError('no')").await;
+    let before = bench.footprint().await;
+    let error = bench.tune(json!({})).await.expect_err("nothing can be measured");
+    let TuneError::Failed(Cause::NothingMeasured(_)) = &error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("ValueError"), "{error}");
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allowed_exceptions_count() {
+    let bench = Bench::new("raise ValueError('no')").await;
+    let result = bench.result(json!({"allowedExceptions": ["ValueError"]})).await;
+    assert_eq!(result.stats[0].state, State::Measured);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_fails_fails_the_run() {
+    let bench = Bench::new("return 1").await;
+    let pre = bench.create("pre", "raise KeyError('lost')").await;
+    let before = bench.footprint().await;
+    let error = bench.tune(json!({"preProcessorARN": pre})).await.expect_err("it fails");
+    let text = error.to_string();
+    assert!(text.contains("preProcessorARN") && text.contains("KeyError"), "{text}");
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_puts_everything_back() {
+    let bench = Bench::new("time.sleep(10)").await;
+    let before = bench.footprint().await;
+    let stop = bench.cancelled.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        stop.cancel();
+    });
+    let error = bench.tune(json!({})).await.expect_err("it was interrupted");
+    assert_eq!(error, TuneError::Interrupted);
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_during_the_run_stops_it_and_stays() {
+    let bench = Bench::new("time.sleep(0.2)\nreturn 1").await;
+    let client = bench.client.clone();
+    let deploy = tokio::spawn(async move {
+        // As soon as the run has announced itself, and again while an update is in progress.
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let update = client.update_function_configuration().function_name(FUNCTION);
+            let function = client.get_function().function_name(FUNCTION).send().await;
+            let tagged = function.expect("GetFunction").tags.is_some_and(|tags| !tags.is_empty());
+            if tagged && update.timeout(17).send().await.is_ok() {
+                return;
+            }
+        }
+    });
+    let powers = json!({"powerValues": [128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024]});
+    let error = bench.tune(powers).await.expect_err("the function was changed");
+    assert!(matches!(error, TuneError::Failed(Cause::Changed { .. })), "{error:?}");
+    deploy.await.expect("the deploy went through");
+    let configuration = bench.client.get_function_configuration().function_name(FUNCTION);
+    let configuration = configuration.send().await.expect("a configuration");
+    assert_eq!((configuration.timeout, configuration.memory_size), (Some(17), Some(256)));
+}

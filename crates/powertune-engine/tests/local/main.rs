@@ -1,0 +1,7 @@
+//! Whole runs against the local Lambda, over HTTP, with real functions.
+
+mod bench;
+mod cleaning;
+mod endings;
+mod modes;
+mod refusals;

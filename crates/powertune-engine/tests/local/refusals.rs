@@ -1,0 +1,55 @@
+//! What is refused before anything is changed.
+
+use aws_sdk_lambda::types::{LogFormat, LoggingConfig, SystemLogLevel};
+use powertune_engine::error::{Refusal, TuneError};
+use serde_json::json;
+
+use crate::bench::{Bench, FUNCTION};
+
+async fn refusal(bench: &Bench, fields: serde_json::Value) -> Refusal {
+    let before = bench.footprint().await;
+    let refusal = match bench.tune(fields).await {
+        Err(TuneError::Refused(refusal)) => refusal,
+        other => panic!("a refusal was expected, not {other:?}"),
+    };
+    assert_eq!(bench.footprint().await, before);
+    refusal
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_not_there() {
+    let bench = Bench::new("return 1").await;
+    let refusal = refusal(&bench, json!({"lambdaARN": "nobody"})).await;
+    assert!(refusal.to_string().contains("ResourceNotFoundException"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_level_that_sends_no_report() {
+    let bench = Bench::new("return 1").await;
+    let logging = LoggingConfig::builder()
+        .log_format(LogFormat::Json)
+        .system_log_level(SystemLogLevel::Warn)
+        .build();
+    let update = bench.client.update_function_configuration().function_name(FUNCTION);
+    update.logging_config(logging).send().await.expect("UpdateFunctionConfiguration");
+    let refusal = refusal(&bench, json!({})).await;
+    assert!(refusal.to_string().contains("SystemLogLevel"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_concurrency_at_all() {
+    let bench = Bench::new("return 1").await;
+    let put = bench.client.put_function_concurrency().function_name(FUNCTION);
+    put.reserved_concurrent_executions(0).send().await.expect("PutFunctionConcurrency");
+    assert_eq!(refusal(&bench, json!({})).await, Refusal::NothingMayRun);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_with_other_settings() {
+    let bench = Bench::new("return 1").await;
+    bench.client.publish_version().function_name(FUNCTION).send().await.expect("PublishVersion");
+    let update = bench.client.update_function_configuration().function_name(FUNCTION);
+    update.timeout(9).send().await.expect("UpdateFunctionConfiguration");
+    let refusal = refusal(&bench, json!({"lambdaARN": format!("{FUNCTION}:1")})).await;
+    assert_eq!(refusal, Refusal::QualifierDiffers { qualifier: "1".to_owned() });
+}
