@@ -1,0 +1,71 @@
+//! `powertune clean`: puts back what an interrupted run left behind.
+
+use clap::Args;
+use powertune_core::arn::FunctionRef;
+use powertune_engine::{
+    Cleaned, clean,
+    error::TuneError,
+    gateway::{ConnectError, Gateway},
+};
+
+use super::connection::ConnectionOptions;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Clean {
+    /// Name, partial ARN or ARN of the function
+    function: String,
+    /// Clean up even if the run looks alive
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    connection: ConnectionOptions,
+}
+
+impl Clean {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let function: FunctionRef = self
+            .function
+            .parse()
+            .map_err(|error: powertune_core::arn::ArnError| Failure::input("FUNCTION", error.to_string()))?;
+        let gateway = connect(&self.connection, &function).await?;
+        let cleaned = clean(&gateway, &function, self.force).await?;
+        print!("{}", told(&cleaned));
+        if cleaned.left.is_empty() {
+            return Ok(());
+        }
+        Err(TuneError::LeftBehind { cause: None, left: cleaned.left }.into())
+    }
+}
+
+/// Connects; what is wrong with the options is bad input.
+pub(crate) async fn connect(
+    options: &ConnectionOptions,
+    function: &FunctionRef,
+) -> Result<Gateway, Failure> {
+    Gateway::connect(&options.connection()?, function).await.map_err(|error| {
+        let field = match error {
+            ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
+            ConnectError::Endpoint(_) => "--endpoint-url",
+        };
+        Failure::input(field, error.to_string())
+    })
+}
+
+/// What was done, for people.
+fn told(cleaned: &Cleaned) -> String {
+    let Cleaned { function_arn, mark, memory, versions, left } = cleaned;
+    let mut lines = Vec::new();
+    lines.extend(mark.as_ref().map(|mark| format!("found what {mark} left behind")));
+    lines.extend(memory.map(|(from, to)| format!("put $LATEST back from {from} to {to}")));
+    if !versions.is_empty() {
+        lines.push(format!("deleted the test versions {}", versions.join(", ")));
+    }
+    if mark.is_some() && left.is_empty() {
+        lines.push("took the powertune tags away".to_owned());
+    }
+    if lines.is_empty() {
+        lines.push(format!("nothing to clean up: no run has left anything on {function_arn}"));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,34 @@
+//! The options that say where, and as whom, AWS is called.
+
+use clap::Args;
+use powertune_core::region::Region;
+use powertune_engine::gateway::Connection;
+
+use crate::failure::Failure;
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct ConnectionOptions {
+    /// Region of the function, where its ARN, AWS_REGION and the profile do not name it
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Lambda endpoint to call instead of AWS's
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+impl ConnectionOptions {
+    /// Checks the options.
+    pub(crate) fn connection(&self) -> Result<Connection, Failure> {
+        let region = self.region.as_deref().map(Region::new).transpose();
+        Ok(Connection {
+            region: region.map_err(|error| Failure::input("--region", error.to_string()))?,
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            credentials: None,
+        })
+    }
+}

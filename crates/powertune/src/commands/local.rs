@@ -1,0 +1,68 @@
+//! `powertune local`: serves Lambda on this machine until it is stopped.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use powertune_local::{CpuControl, LocalLambda, Settings};
+
+use super::interrupt;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Local {
+    /// Port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 9001)]
+    port: u16,
+    /// Region that function ARNs name
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
+    /// How long new versions stay Pending and updates InProgress
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    update_delay: u64,
+    /// The account's limit of concurrent executions
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    concurrency: u32,
+    /// What holds functions to their share of the CPU
+    #[arg(long, value_enum, default_value_t = Cpu::Auto)]
+    cpu: Cpu,
+}
+
+/// What holds functions to their share of the CPU.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cpu {
+    /// Control groups where there are rights for them, else signals
+    Auto,
+    /// Control groups
+    Cgroup,
+    /// SIGSTOP and SIGCONT
+    Signals,
+}
+
+impl Local {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let stop = interrupt::on_signal("stopping");
+        let settings = Settings {
+            port: self.port,
+            region: self.region,
+            update_delay: Duration::from_millis(self.update_delay),
+            concurrency: self.concurrency,
+            cpu: match self.cpu {
+                Cpu::Auto => CpuControl::Auto,
+                Cpu::Cgroup => CpuControl::Cgroup,
+                Cpu::Signals => CpuControl::Signals,
+            },
+            ..Settings::default()
+        };
+        let lambda = LocalLambda::start(settings)
+            .await
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        for (name, value) in lambda.environment() {
+            println!("export {name}={value}");
+        }
+        eprintln!("Lambda is served at {} ({})", lambda.endpoint_url(), lambda.cpu_control());
+        eprintln!("functions live until it stops; stop it with Ctrl-C");
+        stop.cancelled().await;
+        lambda.shutdown().await;
+        Ok(())
+    }
+}

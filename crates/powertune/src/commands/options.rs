@@ -1,0 +1,279 @@
+//! The options of a tuning request, and how they come together with a request file.
+//!
+//! Nothing is checked here but what only this crate knows: options become fields of the request,
+//! and the request is checked as a whole.
+
+use std::{fs, io::Read};
+
+use clap::Args;
+use powertune_core::request::{Fault, Faults, Request, parse};
+use serde_json::{Map, Value};
+
+/// Every option is a text until the request is checked, so that all faults are found together.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RequestOptions {
+    /// Request in the input format of aws-lambda-power-tuning; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<String>,
+    /// Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL
+    #[arg(long, value_name = "LIST")]
+    power_values: Option<String>,
+    /// Invocations a power, cold ones included [default: 10]
+    #[arg(long, value_name = "N")]
+    num: Option<String>,
+    /// What the function is invoked with: JSON, @FILE or s3://BUCKET/KEY
+    #[arg(long, value_name = "JSON")]
+    payload: Option<String>,
+    /// What to choose by: cost, speed or balanced [default: cost]
+    #[arg(long)]
+    strategy: Option<String>,
+    /// Weight of the cost for balanced, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "W", allow_hyphen_values = true)]
+    balanced_weight: Option<String>,
+    /// Choose the cheapest power that keeps to this duration
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    max_duration: Option<String>,
+    /// The percentile at which --max-duration is to be kept [default: 95]
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    percentile: Option<String>,
+    /// How much worse than the best, in %, a power may be that is better otherwise [default: 0]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    tolerance: Option<String>,
+    /// Invoke in parallel, so many at a time over all powers
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    parallel: Option<String>,
+    /// Measure cold starts alone
+    #[arg(long)]
+    only_cold_starts: bool,
+    /// Share of the samples to cut off each end for the averages [default: 0.2]
+    #[arg(long, value_name = "F", allow_hyphen_values = true)]
+    discard_top_bottom: Option<String>,
+    /// Pause between two invocations of a power
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    sleep_between_runs_ms: Option<String>,
+    /// Function to call before each invocation; what it returns replaces the payload
+    #[arg(long, value_name = "ARN")]
+    pre_processor: Option<String>,
+    /// Function to call after each invocation with what that returned
+    #[arg(long, value_name = "ARN")]
+    post_processor: Option<String>,
+    /// Error types that count as results
+    #[arg(long, value_name = "A,B")]
+    allowed_exceptions: Option<String>,
+    /// Print the plan and what it can cost, and invoke each power once
+    #[arg(long)]
+    dry_run: bool,
+    /// Give the function the chosen power
+    #[arg(long)]
+    auto_optimize: bool,
+    /// Publish a version with the chosen power and point this alias to it instead
+    #[arg(long, value_name = "NAME")]
+    auto_optimize_alias: Option<String>,
+    /// Seed of everything random in the analysis [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    seed: Option<String>,
+}
+
+impl RequestOptions {
+    /// The request that the options and the request file make together; options come first.
+    ///
+    /// `function` is what the command itself says of the function to tune.
+    pub(crate) fn request(&self, function: Option<&str>) -> Result<Request, Faults> {
+        let mut faults = Vec::new();
+        let mut fields = self.file(&mut faults);
+        if let Some(function) = function {
+            fields.insert("lambdaARN".to_owned(), function.into());
+        }
+        self.payload(&mut fields, &mut faults);
+        self.texts(&mut fields);
+        self.flags(&mut fields);
+        match parse(&fields) {
+            Ok(request) if faults.is_empty() => Ok(request),
+            Ok(_) => Err(Faults(faults)),
+            Err(Faults(others)) => {
+                // A file that can't be read misses everything; that is one fault, not many.
+                if faults.iter().any(|fault| fault.field == "input") {
+                    return Err(Faults(faults));
+                }
+                faults.extend(others.into_iter().map(|fault| self.named(fault)));
+                Err(Faults(faults))
+            }
+        }
+    }
+
+    /// The fields of the request file.
+    fn file(&self, faults: &mut Vec<Fault>) -> Map<String, Value> {
+        let Some(path) = &self.input else { return Map::new() };
+        let read = read(path).map_err(|error| format!("{path} can't be read: {error}"));
+        let parsed = read.and_then(|text| {
+            serde_json::from_str(&text).map_err(|error| format!("{path} is not JSON: {error}"))
+        });
+        match parsed {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => {
+                faults.push(fault("input", format!("{path} does not hold a JSON object")));
+                Map::new()
+            }
+            Err(problem) => {
+                faults.push(fault("input", problem));
+                Map::new()
+            }
+        }
+    }
+
+    fn payload(&self, fields: &mut Map<String, Value>, faults: &mut Vec<Fault>) {
+        let Some(given) = &self.payload else { return };
+        fields.remove("payload");
+        fields.remove("payloadS3");
+        if given.starts_with("s3://") {
+            fields.insert("payloadS3".to_owned(), given.as_str().into());
+            return;
+        }
+        let text = match given.strip_prefix('@') {
+            None => Ok(given.clone()),
+            Some(path) => {
+                fs::read_to_string(path).map_err(|error| format!("{path} can't be read: {error}"))
+            }
+        };
+        match text.and_then(|text| payload_value(&text)) {
+            Ok(value) => {
+                fields.insert("payload".to_owned(), value);
+            }
+            Err(problem) => faults.push(fault("payload", problem)),
+        }
+    }
+
+    /// Options that are texts, under the names of the request's fields.
+    fn texts(&self, fields: &mut Map<String, Value>) {
+        let texts = [
+            ("powerValues", &self.power_values),
+            ("num", &self.num),
+            ("strategy", &self.strategy),
+            ("balancedWeight", &self.balanced_weight),
+            ("maxDuration", &self.max_duration),
+            ("percentile", &self.percentile),
+            ("tolerance", &self.tolerance),
+            ("parallel", &self.parallel),
+            ("discardTopBottom", &self.discard_top_bottom),
+            ("sleepBetweenRunsMs", &self.sleep_between_runs_ms),
+            ("preProcessorARN", &self.pre_processor),
+            ("postProcessorARN", &self.post_processor),
+            ("allowedExceptions", &self.allowed_exceptions),
+            ("autoOptimizeAlias", &self.auto_optimize_alias),
+            ("seed", &self.seed),
+        ];
+        for (field, value) in texts {
+            if let Some(value) = value {
+                fields.insert(field.to_owned(), value.as_str().into());
+            }
+        }
+        // Options override the file: what it says of parallelInvocation is no contradiction.
+        if self.parallel.is_some() {
+            fields.remove("enableParallel");
+            fields.insert("parallelInvocation".to_owned(), true.into());
+        }
+    }
+
+    fn flags(&self, fields: &mut Map<String, Value>) {
+        let flags = [
+            ("onlyColdStarts", self.only_cold_starts),
+            ("dryRun", self.dry_run),
+            ("autoOptimize", self.auto_optimize),
+        ];
+        for (field, given) in flags {
+            if given {
+                fields.insert(field.to_owned(), true.into());
+            }
+        }
+    }
+
+    /// A fault with the option's name beside the field's, where the option was given.
+    fn named(&self, fault: Fault) -> Fault {
+        let mut given = Map::new();
+        self.texts(&mut given);
+        self.flags(&mut given);
+        if self.payload.is_some() {
+            given.insert("payload".to_owned(), Value::Null);
+        }
+        if !given.contains_key(&fault.field) {
+            return fault;
+        }
+        let option = option_name(&fault.field);
+        Fault { field: format!("{} ({option})", fault.field), ..fault }
+    }
+}
+
+fn fault(field: &str, problem: String) -> Fault {
+    Fault { field: field.to_owned(), problem }
+}
+
+fn read(path: &str) -> std::io::Result<String> {
+    if path != "-" {
+        return fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A payload as the request takes it. What begins like a document has to be one; other text is
+/// sent as a JSON string. JSON stays the text that it is, but for lists, which may be weighted.
+fn payload_value(text: &str) -> Result<Value, String> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Array(items)) => Ok(Value::Array(items)),
+        Err(error) if text.trim_start().starts_with(['{', '[']) => {
+            Err(format!("is not valid JSON: {error}"))
+        }
+        Ok(_) | Err(_) => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// `--power-values` of `powerValues`, `--pre-processor` of `preProcessorARN`.
+fn option_name(field: &str) -> String {
+    let field = field.strip_suffix("ARN").unwrap_or(field);
+    let mut option = String::from("--");
+    for letter in field.chars() {
+        if letter.is_ascii_uppercase() {
+            option.push('-');
+        }
+        option.push(letter.to_ascii_lowercase());
+    }
+    option
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(set: impl FnOnce(&mut RequestOptions)) -> RequestOptions {
+        let mut options = RequestOptions::default();
+        set(&mut options);
+        options
+    }
+
+    #[test]
+    fn faults_name_field_and_option() {
+        let options = options(|options| {
+            options.num = Some("3".to_owned());
+            options.power_values = Some("64".to_owned());
+        });
+        let Err(Faults(faults)) = options.request(Some("fn")) else { panic!("both are wrong") };
+        let mut fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["num (--num)", "powerValues (--power-values)"]);
+    }
+
+    #[test]
+    fn option_names_follow_the_fields() {
+        assert_eq!(option_name("preProcessorARN"), "--pre-processor");
+        assert_eq!(option_name("sleepBetweenRunsMs"), "--sleep-between-runs-ms");
+    }
+
+    #[test]
+    fn a_payload_that_begins_like_a_document_has_to_be_one() {
+        assert!(payload_value("{\"a\":").is_err());
+        assert_eq!(payload_value("hello"), Ok(Value::String("hello".to_owned())));
+        assert_eq!(payload_value("{\"a\": 1.0}"), Ok(Value::String("{\"a\": 1.0}".to_owned())));
+    }
+}

@@ -1,0 +1,159 @@
+//! `powertune tune`: tunes a function on AWS, or a folder or zip on this machine.
+
+use std::{collections::BTreeMap, path::{Path, PathBuf}};
+
+use clap::Args;
+use powertune_core::request::{Fault, Faults};
+
+use super::{
+    clean::connect, connection::ConnectionOptions, display::DisplayOptions,
+    local_function::LocalFunction, options::RequestOptions,
+};
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Tune {
+    /// Name, partial ARN or ARN of the function, with or without a version or alias
+    #[arg(conflicts_with = "local")]
+    function: Option<String>,
+    #[command(flatten)]
+    local: LocalOptions,
+    #[command(flatten)]
+    request: RequestOptions,
+    #[command(flatten)]
+    connection: ConnectionOptions,
+    #[command(flatten)]
+    display: DisplayOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A function on this machine")]
+struct LocalOptions {
+    /// Folder or .zip of a function, to be tuned on the local Lambda
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "profile"])]
+    local: Option<PathBuf>,
+    /// Its runtime: python3.x, nodejsN.x or provided.al2023
+    #[arg(long, value_name = "R", requires = "local")]
+    runtime: Option<String>,
+    /// Its handler
+    #[arg(long, value_name = "H", requires = "local")]
+    handler: Option<String>,
+    /// An environment variable for it; can be given many times
+    #[arg(long, value_name = "K=V", requires = "local")]
+    env: Vec<String>,
+    /// Its timeout [default: 60]
+    #[arg(long, value_name = "S", requires = "local", allow_hyphen_values = true)]
+    timeout: Option<String>,
+    /// Its instruction set architecture, x86_64 or arm64 [default: this machine's]
+    #[arg(long, requires = "local")]
+    architecture: Option<String>,
+}
+
+/// The timeout of a local function where none is given: enough for a slow start at 128 MB.
+const DEFAULT_TIMEOUT_S: u32 = 60;
+/// The longest timeout that Lambda has.
+const LONGEST_TIMEOUT_S: u32 = 900;
+
+impl Tune {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let Self { function, local, request, connection, display } = self;
+        let Some(path) = local.local.clone() else {
+            let request = request.request(function.as_deref())?;
+            display.check()?;
+            let gateway = connect(&connection, &request.function).await?;
+            return display.tune(&gateway, &request).await;
+        };
+        let name = function_name(&path);
+        let request = request.request(Some(&name));
+        let function = local.function(name, path);
+        let (request, mut function) = match (request, function) {
+            (Ok(request), Ok(function)) => (request, function),
+            (request, function) => {
+                let faults = [request.err(), function.err()];
+                return Err(Faults(
+                    faults.into_iter().flatten().flat_map(|Faults(faults)| faults).collect(),
+                )
+                .into());
+            }
+        };
+        function.region = connection.connection()?.region;
+        display.check()?;
+        function.tune(request, &display).await
+    }
+}
+
+impl LocalOptions {
+    /// The function, checked as far as the local Lambda does not do it.
+    fn function(self, name: String, path: PathBuf) -> Result<LocalFunction, Faults> {
+        let mut faults = Vec::new();
+        let mut missing = |value: Option<String>, option: &str, what: &str| {
+            value.filter(|value| !value.trim().is_empty()).unwrap_or_else(|| {
+                faults.push(fault(option, format!("is missing: give the function's {what}")));
+                String::new()
+            })
+        };
+        let runtime = missing(self.runtime, "--runtime", "runtime, such as python3.13");
+        let handler = missing(self.handler, "--handler", "handler, such as app.handler");
+        if let Err(error) = std::fs::metadata(&path) {
+            faults.push(fault("--local", format!("{} can't be read: {error}", path.display())));
+        }
+        let timeout_s = self.timeout.map_or(Ok(DEFAULT_TIMEOUT_S), |text| timeout(&text));
+        let timeout_s = timeout_s.unwrap_or_else(|problem| {
+            faults.push(fault("--timeout", problem));
+            DEFAULT_TIMEOUT_S
+        });
+        let mut environment = BTreeMap::new();
+        for variable in self.env {
+            match variable.split_once('=').filter(|(name, _)| is_variable_name(name)) {
+                Some((name, value)) => {
+                    environment.insert(name.to_owned(), value.to_owned());
+                }
+                // The value may be a secret, so it is not repeated.
+                None => faults.push(fault("--env", "is not of the form NAME=VALUE".to_owned())),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        Ok(LocalFunction {
+            name,
+            code: path,
+            runtime,
+            handler,
+            timeout_s,
+            environment,
+            architecture: self.architecture,
+            region: None,
+        })
+    }
+}
+
+fn fault(field: &str, problem: String) -> Fault {
+    Fault { field: field.to_owned(), problem }
+}
+
+fn timeout(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|timeout_s| (1..=LONGEST_TIMEOUT_S).contains(timeout_s))
+        .ok_or_else(|| format!("{text} is not a whole number of seconds from 1 to 900"))
+}
+
+/// The names that Lambda takes: a letter, then at least one letter, digit or underscore.
+fn is_variable_name(name: &str) -> bool {
+    name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A function name after the folder or file.
+fn function_name(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+        .take(64)
+        .collect();
+    if name.is_empty() { "function".to_owned() } else { name }
+}

@@ -1,0 +1,61 @@
+//! How a command fails: what is said, and the exit code.
+
+use std::process::ExitCode;
+
+use powertune_core::request::{Fault, Faults};
+use powertune_engine::error::TuneError;
+
+use crate::output::plain;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something is wrong with what was asked; nothing was called.
+    Input(Faults),
+    /// The run ended without a result.
+    Tune(TuneError),
+    /// Anything else: nothing was changed that is not put back.
+    Other(String),
+}
+
+impl Failure {
+    /// A fault of one field.
+    pub(crate) fn input(field: &str, problem: impl Into<String>) -> Self {
+        Self::Input(Faults(vec![Fault { field: field.to_owned(), problem: problem.into() }]))
+    }
+
+    /// Says on stderr what went wrong.
+    pub(crate) fn print(&self) {
+        match self {
+            Self::Input(Faults(faults)) => {
+                for fault in faults {
+                    eprintln!("error: {}", plain(&fault.to_string()));
+                }
+                eprintln!("nothing was called; see powertune tune --help");
+            }
+            Self::Tune(error) => eprintln!("error: {}", plain(&error.to_string())),
+            Self::Other(text) => eprintln!("error: {}", plain(text)),
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Input(_) | Self::Tune(TuneError::Refused(_)) => 2,
+            Self::Tune(TuneError::Failed(_)) | Self::Other(_) => 1,
+            Self::Tune(TuneError::LeftBehind { .. }) => 4,
+            Self::Tune(TuneError::Interrupted) => 130,
+        })
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::Input(faults)
+    }
+}
+
+impl From<TuneError> for Failure {
+    fn from(error: TuneError) -> Self {
+        Self::Tune(error)
+    }
+}

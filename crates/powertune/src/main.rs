@@ -1,0 +1,40 @@
+//! powertune: the power tuner for AWS Lambda.
+//!
+//! This crate parses arguments, prints and exits; what is measured and decided, and how, is in the
+//! crates below it.
+
+mod commands;
+mod failure;
+mod output;
+mod progress;
+mod sample;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::Command;
+
+/// The power tuner for AWS Lambda: runs a function at several memory sizes, and says which to
+/// choose, how sure that is, and what it saves.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    // The bundled sample function is this very binary, started by a Lambda runtime.
+    if sample::is_invoked() {
+        return sample::serve();
+    }
+    let arguments = Arguments::parse();
+    match arguments.command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The bundled sample function: this binary, acting as the `bootstrap` of a Lambda function.
+//!
+//! It counts primes, which takes CPU and nothing else. So its duration falls as its power grows, up
+//! to one vCPU, while its cost stays about the same; beyond that it costs more for nothing.
+
+use std::process::ExitCode;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+/// The handler name that tells a sample function from any other use of this binary.
+pub(crate) const HANDLER: &str = "powertune.sample";
+/// The numbers below this are searched for primes, unless the payload names another bound.
+const BOUND: u32 = 1_600_000;
+
+/// Whether a Lambda runtime has started this process as the sample function.
+pub(crate) fn is_invoked() -> bool {
+    let is_sample = std::env::var("_HANDLER").is_ok_and(|handler| handler == HANDLER);
+    is_sample && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+/// Serves invocations until the runtime ends the process.
+pub(crate) fn serve() -> ExitCode {
+    let served = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::from)
+        .and_then(|runtime| runtime.block_on(lambda_runtime::run(service_fn(handle))));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the sample function failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let bound = event.payload.get("below").and_then(Value::as_u64);
+    let bound = bound.and_then(|bound| u32::try_from(bound).ok()).unwrap_or(BOUND);
+    Ok(json!({ "below": bound, "primes": count_primes(bound) }))
+}
+
+/// How many primes there are below `bound`, by trial division.
+fn count_primes(bound: u32) -> usize {
+    let mut primes: Vec<u32> = Vec::new();
+    for candidate in 2..bound {
+        let mut divisors = primes.iter().take_while(|&&prime| prime * prime <= candidate);
+        if divisors.all(|prime| candidate % prime != 0) {
+            primes.push(candidate);
+        }
+    }
+    primes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_primes;
+
+    #[test]
+    fn primes_are_counted() {
+        assert_eq!(count_primes(0), 0);
+        assert_eq!(count_primes(30), 10);
+        assert_eq!(count_primes(10_000), 1_229);
+    }
+}
