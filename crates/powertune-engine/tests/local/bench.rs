@@ -150,6 +150,7 @@ impl Bench {
 }
 
 /// A small request for the function under test, with these fields.
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes the fields in place")]
 pub(crate) fn request(fields: Value) -> Request {
     let mut request = json!({ "lambdaARN": FUNCTION, "num": 5, "powerValues": [256, 512] });
     let all = request.as_object_mut().expect("an object");

@@ -1,0 +1,215 @@
+//! What the engine itself costs: CPU and wall time an invocation, and peak memory, at more and more
+//! invocations in flight, beside a bare HTTP client on the same endpoint.
+//!
+//! ```text
+//! cargo run --release -p powertune-engine --example overhead
+//! ```
+//!
+//! The endpoint is nginx, which answers every call of a run at once with what Lambda would say. Each
+//! measurement is a process of its own, so that none has another's memory.
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request as HttpRequest, body::Bytes};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use powertune_core::request::parse;
+use powertune_engine::{
+    event::Events,
+    gateway::{Connection, Gateway},
+    run::{Context, Ending, tune},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+const IN_FLIGHT: [usize; 4] = [1, 100, 1_000, 5_000];
+const REQUEST_ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => compare(),
+        [client, url, in_flight, count] => {
+            let number = |text: &str| text.parse().expect("a number");
+            measure(client, url, number(in_flight), number(count));
+        }
+        _ => eprintln!("this takes no arguments"),
+    }
+}
+
+fn compare() {
+    let folder = tempfile::tempdir().expect("a folder for nginx");
+    let Some((mut nginx, url)) = start_nginx(folder.path()) else {
+        eprintln!("nginx is not installed, or did not start; apt-get install nginx-light");
+        return;
+    };
+    println!("in flight  client   CPU/invocation  wall/invocation  peak memory");
+    for in_flight in IN_FLIGHT {
+        let count = (in_flight * 5).clamp(2_000, 20_000);
+        for client in ["engine", "bare"] {
+            let this = env::current_exe().expect("this program");
+            let output = Command::new(this)
+                .args([client, &url, &in_flight.to_string(), &count.to_string()])
+                .stderr(Stdio::inherit())
+                .output()
+                .expect("a measurement");
+            print!("{in_flight:>9}  {client:<7} {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+    let _ = nginx.kill();
+    let _ = nginx.wait();
+}
+
+/// Runs `count` invocations with `in_flight` at a time, and prints what this process took.
+fn measure(client: &str, url: &str, in_flight: usize, count: usize) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let started = Instant::now();
+    let before = cpu();
+    match client {
+        "engine" => runtime.block_on(with_engine(url, in_flight, count)),
+        _ => runtime.block_on(with_bare_client(url, in_flight, count)),
+    }
+    let each = |duration: Duration| duration.as_secs_f64() * 1e6 / count as f64;
+    println!(
+        "{:>11.0} us {:>13.0} us {:>9.1} MB",
+        each(cpu() - before),
+        each(started.elapsed()),
+        peak_memory_mb()
+    );
+}
+
+async fn with_engine(url: &str, in_flight: usize, count: usize) {
+    let fields = json!({
+        "lambdaARN": "fn", "powerValues": [512], "num": count, "parallel": in_flight, "payload": {},
+    });
+    let request = parse(fields.as_object().expect("an object")).expect("a good request");
+    let connection = Connection {
+        region: Some("us-east-1".parse().expect("a region")),
+        profile: None,
+        endpoint_url: Some(url.to_owned()),
+        credentials: Some(("key".to_owned(), "secret".to_owned())),
+    };
+    let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
+    let (events, mut heard) = Events::channel();
+    let listener = tokio::spawn(async move { while heard.recv().await.is_some() {} });
+    let context =
+        Context { by: "benchmark".to_owned(), events, cancelled: CancellationToken::new() };
+    let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
+        panic!("the run has a result");
+    };
+    assert_eq!(result.invocations, count as u64);
+    assert_eq!(result.stats[0].failures, 0, "{:?}", result.warnings);
+    drop(context);
+    let _ = listener.await;
+}
+
+async fn with_bare_client(url: &str, in_flight: usize, count: usize) {
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client = Arc::new(client);
+    let uri = format!("{url}/2015-03-31/functions/fn/invocations");
+    stream::iter(0..count)
+        .map(|_| {
+            let request = HttpRequest::builder()
+                .method(Method::POST)
+                .uri(&uri)
+                .body(Full::new(Bytes::from_static(b"{}")))
+                .expect("a request");
+            let client = Arc::clone(&client);
+            async move {
+                let answer = client.request(request).await.expect("an answer");
+                answer.into_body().collect().await.expect("a body");
+            }
+        })
+        .buffer_unordered(in_flight)
+        .collect::<Vec<()>>()
+        .await;
+}
+
+/// User and system time of this process.
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+fn peak_memory_mb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).and_then(|kb| kb.parse().ok());
+    kb.map_or(f64::NAN, |kb: f64| kb / 1024.0)
+}
+
+/// nginx as a Lambda endpoint with one function of 512 MB that takes no time.
+fn start_nginx(folder: &Path) -> Option<(Child, String)> {
+    // Whoever takes the port between here and there makes the first call fail.
+    let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+    let configuration = folder.join("nginx.conf");
+    fs::write(&configuration, nginx_configuration(folder, port)).ok()?;
+    let nginx = Command::new("nginx")
+        .args(["-c", configuration.to_str()?, "-p", folder.to_str()?, "-e", "stderr"])
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if started.elapsed() > Duration::from_secs(5) {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Some((nginx, format!("http://127.0.0.1:{port}")))
+}
+
+fn nginx_configuration(folder: &Path, port: u16) -> String {
+    let report = format!(
+        "START RequestId: {REQUEST_ID} Version: 1\nEND RequestId: {REQUEST_ID}\nREPORT RequestId: \
+         {REQUEST_ID}\tDuration: 3.50 ms\tBilled Duration: 4 ms\tMemory Size: 512 MB\tMax Memory \
+         Used: 31 MB\t\n"
+    );
+    let tail = BASE64_STANDARD.encode(report);
+    let configuration = json!({
+        "FunctionName": "fn", "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:fn",
+        "Version": "1", "MemorySize": 512, "Timeout": 3, "State": "Active", "CodeSha256": "x",
+        "LastUpdateStatus": "Successful", "RevisionId": "1", "Description": "powertune run none",
+    });
+    let function = json!({ "Configuration": configuration });
+    let account = json!({ "AccountLimit": { "ConcurrentExecutions": 100_000 } });
+    let folder = folder.display();
+    format!(
+        r#"daemon off; pid {folder}/nginx.pid; worker_processes 1; worker_rlimit_nofile 40000;
+events {{ worker_connections 30000; }}
+http {{
+  access_log off; keepalive_requests 1000000; default_type application/json;
+  client_body_temp_path {folder}/body; client_max_body_size 10m;
+  proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port} backlog=8192;
+    location ~ /invocations$ {{
+      add_header x-amzn-RequestId {REQUEST_ID}; add_header X-Amz-Log-Result {tail};
+      add_header X-Amz-Executed-Version 1; return 200 '{{}}';
+    }}
+    location ~ ^/2016-08-19/account-settings {{ return 200 '{account}'; }}
+    location ~ ^/2017-03-31/tags/ {{ return 200 '{{"Tags":{{}}}}'; }}
+    location ~ /versions$ {{
+      if ($request_method = POST) {{ return 201 '{configuration}'; }}
+      return 200 '{{"Versions":[]}}';
+    }}
+    location / {{ return 200 '{function}'; }}
+  }}
+}}
+"#
+    )
+}
