@@ -173,8 +173,9 @@ def ministack(app="ministack.app:app"):
 @contextlib.contextmanager
 def powertune(binary):
     """`powertune local`; it says itself how clients reach it."""
+    command = [pathlib.Path(binary).resolve(), "local", "--port", "0"]
     with tempfile.TemporaryDirectory(prefix="powertune-local-") as folder:
-        with process([binary, "local", "--port", "0"], {}, folder) as (server, log):
+        with process(command, {}, folder) as (server, log):
 
             def exports():
                 found = dict(EXPORT.findall(log.read_text()))
