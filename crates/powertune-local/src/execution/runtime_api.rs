@@ -87,7 +87,8 @@ struct Shared {
 #[derive(Debug)]
 struct Exchange {
     phase: Phase,
-    pending: Option<Dispatch>,
+    /// Until it is answered.
+    event: Option<Dispatch>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl RuntimeApi {
         let address = listener.local_addr()?;
         let (sender, events) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            exchange: Mutex::new(Exchange { phase: Phase::Initialising, pending: None }),
+            exchange: Mutex::new(Exchange { phase: Phase::Initialising, event: None }),
             dispatched: Notify::new(),
             events: sender,
         });
@@ -125,7 +126,7 @@ impl RuntimeApi {
 
     /// Hands an event to the runtime, which is waiting for one or will ask soon.
     pub(super) fn dispatch(&self, dispatch: Dispatch) {
-        self.shared.lock().pending = Some(dispatch);
+        self.shared.lock().event = Some(dispatch);
         self.shared.dispatched.notify_one();
     }
 
@@ -149,7 +150,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Result<Response, Refusal> {
     shared.ready()?;
     loop {
         let dispatched = shared.dispatched.notified();
-        if let Some(dispatch) = shared.take_pending() {
+        if let Some(dispatch) = shared.give_event() {
             return Ok(dispatch.into_response());
         }
         dispatched.await;
@@ -215,15 +216,15 @@ impl Shared {
                 self.tell(RuntimeEvent::Ready { at: Instant::now() });
                 Ok(())
             }
-            // Asked again, after a connection that broke.
-            Phase::Ready => Ok(()),
-            phase @ (Phase::InitFailed | Phase::Running(_)) => Err(phase.refuses("Ready")),
+            // Asked again, after a connection that broke: the same event is given again.
+            Phase::Ready | Phase::Running(_) => Ok(()),
+            phase @ Phase::InitFailed => Err(phase.refuses("Ready")),
         }
     }
 
-    fn take_pending(&self) -> Option<Dispatch> {
+    fn give_event(&self) -> Option<Dispatch> {
         let mut exchange = self.lock();
-        let dispatch = exchange.pending.take()?;
+        let dispatch = exchange.event.clone()?;
         exchange.phase = Phase::Running(dispatch.request_id);
         Some(dispatch)
     }
@@ -246,6 +247,7 @@ impl Shared {
         match exchange.phase {
             Phase::Running(current) if is(current, id) => {
                 exchange.phase = Phase::Responded(current);
+                exchange.event = None;
                 self.tell(event);
                 Ok(())
             }
@@ -281,7 +283,7 @@ impl Phase {
             Self::Initialising => "RuntimeStartedState",
             Self::InitFailed => "RuntimeInitErrorState",
             Self::Ready => "RuntimeReadyState",
-            Self::Running(_) => "RuntimeRunningState",
+            Self::Running(_) => "Running",
             Self::Responded(_) => "RuntimeResponseSentState",
         }
     }
