@@ -198,9 +198,11 @@ def guards(walk):
 
 
 def list_versions(walk):
-    """All versions at once, then in pages of one."""
+    """All versions at once, by name and by ARN, then in pages of one."""
     client = walk.client
     walk.step("versions", lambda: client.list_versions_by_function(FunctionName=FUNCTION), 200)
+    arn = client.get_function_configuration(FunctionName=FUNCTION)["FunctionArn"]
+    walk.step("versions.arn", lambda: client.list_versions_by_function(FunctionName=arn), 200)
     first = walk.step(
         "versions.page",
         lambda: client.list_versions_by_function(FunctionName=FUNCTION, MaxItems=1),
