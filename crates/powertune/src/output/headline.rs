@@ -1,0 +1,242 @@
+//! The recommendation in words.
+
+use powertune_core::{
+    power::Power,
+    result::{PowerStats, TuningResult},
+};
+
+use super::{
+    figures::{Versus, is_current, limited_duration, measured, row, versus},
+    quantity::{Direction, direction, duration, percent},
+};
+
+/// From here on a duration is so many times another, rather than so many percent more or less.
+const TIMES: f64 = 1.5;
+/// Below this, a user should think of measuring more.
+const UNSURE: f64 = 0.9;
+
+/// What the result comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Headline {
+    /// What to do, and how sure that is.
+    pub(super) sentence: String,
+    /// What goes with it.
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) fn headline(result: &TuningResult) -> Headline {
+    let notes = [ties(result), surer(result), no_comparison(result)];
+    Headline { sentence: sentence(result), notes: notes.into_iter().flatten().collect() }
+}
+
+fn sentence(result: &TuningResult) -> String {
+    let power = result.power;
+    if result.limit_kept == Some(false) {
+        return limit_missed(result);
+    }
+    if measured(result).count() < 2 {
+        return only(result);
+    }
+    let sure = sure(result.confidence);
+    let superlative = superlative(result);
+    if is_current(result, power) {
+        return format!("Stay at {power}: it is {superlative}; {sure}.");
+    }
+    match comparison(result) {
+        None => format!("Choose {power}: {superlative}; {sure}."),
+        Some(Comparison { today, no_need: true, .. }) => format!(
+            "No need to change: {power} came out best, but as far as measured today's {today} is \
+             as good."
+        ),
+        Some(Comparison { words, .. }) => {
+            let limit = limit(result).map_or(String::new(), |limit| format!("keeps to {limit}, "));
+            format!("Choose {power}: {limit}{words}; {sure}.")
+        }
+    }
+}
+
+fn only(result: &TuningResult) -> String {
+    let power = result.power;
+    let verb = if is_current(result, power) { "Stay at" } else { "Choose" };
+    if result.stats.len() > 1 {
+        format!("{verb} {power}: it is the only power that could be measured.")
+    } else {
+        format!("{power} was the only power measured, so that there is nothing to choose from.")
+    }
+}
+
+fn limit_missed(result: &TuningResult) -> String {
+    let limit = limit(result).unwrap_or_default();
+    let power = result.power;
+    let who =
+        if is_current(result, power) { format!("today's {power}") } else { power.to_string() };
+    let comparison = comparison(result);
+    let comparison = comparison.map_or(String::new(), |it| format!(", {}", it.words));
+    match row(result, power).and_then(|row| limited_duration(result, row)) {
+        Some(ms) => {
+            let closest = duration(ms);
+            format!(
+                "No measured power keeps to {limit}; {who} comes closest with {closest}{comparison}."
+            )
+        }
+        None => {
+            format!(
+                "No measured power is known to keep to {limit}; {who} comes closest{comparison}."
+            )
+        }
+    }
+}
+
+/// `200 ms at p95`.
+fn limit(result: &TuningResult) -> Option<String> {
+    let (limit_ms, percentile) = result.max_duration.zip(result.percentile)?;
+    Some(format!("{limit_ms} ms at p{percentile}"))
+}
+
+/// What the chosen power is, among those measured.
+fn superlative(result: &TuningResult) -> String {
+    let count = measured(result).count();
+    let limit = limit(result);
+    let among = match &limit {
+        Some(limit) => format!("of the {count} powers measured that keeps to {limit}"),
+        None => format!("of the {count} powers measured"),
+    };
+    let keeps = |row: &&PowerStats| match (result.max_duration, limited_duration(result, row)) {
+        (Some(limit), Some(duration)) => duration <= limit,
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let least = |figure: fn(&PowerStats) -> Option<f64>, own: f64| {
+        measured(result).filter(keeps).filter_map(figure).all(|other| own <= other)
+    };
+    // A tolerance may have chosen one that is not quite the best.
+    match result.strategy.as_str() {
+        "cost" | "max-duration" if least(|row| row.average_price, result.cost) => {
+            format!("the cheapest {among}")
+        }
+        "cost" | "max-duration" => {
+            format!("the fastest within the tolerance of the cheapest {among}")
+        }
+        "speed" if least(|row| row.average_duration, result.duration) => {
+            format!("the fastest {among}")
+        }
+        "speed" => format!("the cheapest within the tolerance of the fastest {among}"),
+        "balanced" => format!("the best balance of cost and speed {among}"),
+        _ => format!("the best {among}"),
+    }
+}
+
+/// `98 % sure`.
+fn sure(confidence: f64) -> String {
+    let percents = (confidence * 100.0).floor();
+    match confidence {
+        confidence if confidence >= 0.995 => "more than 99 % sure".to_owned(),
+        confidence if confidence < 0.8 => format!("only {percents} % sure"),
+        _ => format!("{percents} % sure"),
+    }
+}
+
+/// The chosen power beside today's.
+#[derive(Debug)]
+struct Comparison {
+    today: Power,
+    /// `45 % cheaper and 7.9 times faster than today's 128 MB`.
+    words: String,
+    /// Whether the analysis could not tell the two apart, and the choice is no better in what the
+    /// strategy is not about either.
+    no_need: bool,
+}
+
+fn comparison(result: &TuningResult) -> Option<Comparison> {
+    let (cost, time) = versus(result, result.power)?;
+    let today = result.current.as_ref()?.power;
+    let tied = result.ties.contains(&today);
+    let by_cost = matches!(result.strategy.as_str(), "cost" | "max-duration");
+    let by_speed = result.strategy == "speed";
+    // Of what the strategy is about, the analysis knows best whether there is a difference.
+    let same = |is_criterion: bool, versus: Versus| {
+        direction(versus.ratio()) == Direction::Same
+            || if is_criterion { tied } else { versus.open() }
+    };
+    let cost = Phrase::cost(cost.ratio(), same(by_cost, cost));
+    let time = Phrase::time(time.ratio(), same(by_speed, time));
+    let gains = by_cost && time.direction == Direction::Less
+        || by_speed && cost.direction == Direction::Less;
+    let (first, second) = if by_speed { (time, cost) } else { (cost, time) };
+    let words = Phrase::joined(&first, &second, today);
+    Some(Comparison { today, words, no_need: tied && !gains })
+}
+
+/// How one figure compares with today's.
+#[derive(Debug)]
+struct Phrase {
+    words: String,
+    direction: Direction,
+}
+
+impl Phrase {
+    fn cost(ratio: f64, same: bool) -> Self {
+        let direction = if same { Direction::Same } else { direction(ratio) };
+        let words = match direction {
+            Direction::Same => "as cheap".to_owned(),
+            Direction::Less => format!("{} cheaper", percent(1.0 - ratio)),
+            Direction::More if ratio >= 2.0 => format!("{} times dearer", times(ratio)),
+            Direction::More => format!("{} dearer", percent(ratio - 1.0)),
+        };
+        Self { words, direction }
+    }
+
+    fn time(ratio: f64, same: bool) -> Self {
+        let direction = if same { Direction::Same } else { direction(ratio) };
+        let words = match direction {
+            Direction::Same => "as fast".to_owned(),
+            Direction::Less if 1.0 / ratio >= TIMES => {
+                format!("{} times faster", times(1.0 / ratio))
+            }
+            Direction::Less => format!("{} faster", percent(1.0 - ratio)),
+            Direction::More if ratio >= TIMES => format!("{} times slower", times(ratio)),
+            Direction::More => format!("{} slower", percent(ratio - 1.0)),
+        };
+        Self { words, direction }
+    }
+
+    fn joined(first: &Self, second: &Self, today: Power) -> String {
+        let (a, b) = (&first.words, &second.words);
+        match (first.direction, second.direction) {
+            (Direction::Same, Direction::Same) => format!("about {a} and {b} as today's {today}"),
+            (Direction::Same, Direction::Less) => format!("about {a} as today's {today} and {b}"),
+            (Direction::Same, Direction::More) => format!("about {a} as today's {today} but {b}"),
+            (_, Direction::Same) => format!("{a} than today's {today} and about {b}"),
+            (one, other) if one == other => format!("{a} and {b} than today's {today}"),
+            _ => format!("{a} but {b} than today's {today}"),
+        }
+    }
+}
+
+fn times(ratio: f64) -> String {
+    if ratio < 9.95 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+}
+
+fn ties(result: &TuningResult) -> Option<String> {
+    let name = |power: &Power| {
+        if is_current(result, *power) { format!("{power} (today's)") } else { power.to_string() }
+    };
+    // Of today's, the sentence may say so already.
+    let said = comparison(result).filter(|it| it.no_need).map(|it| it.today);
+    let ties = result.ties.iter().filter(|tie| Some(**tie) != said);
+    let names: Vec<String> = ties.map(name).collect();
+    (!names.is_empty()).then(|| format!("As good, as far as measured: {}.", names.join(", ")))
+}
+
+fn surer(result: &TuningResult) -> Option<String> {
+    let unsure = result.confidence < UNSURE && result.limit_kept != Some(false);
+    (unsure && measured(result).count() > 1)
+        .then(|| "More invocations a power (--num) would make it surer.".to_owned())
+}
+
+fn no_comparison(result: &TuningResult) -> Option<String> {
+    result.current.is_none().then(|| {
+        "The function's power today was not measured, so that there is no comparison with it."
+            .to_owned()
+    })
+}

@@ -1,0 +1,154 @@
+//! A result as a comment on a pull request.
+
+use powertune_core::result::{PowerStats, State, TuningResult};
+
+use super::{
+    csv,
+    figures::{Standing, is_current, measured, standing, versus},
+    headline::headline,
+    provenance,
+    quantity::{self, MILLION, change, estimated_duration, money},
+    style::Charset,
+    table::decimals,
+    text::{harmless, message},
+};
+
+/// Markdown is written in UTF-8, wherever it is read.
+const CHARSET: Charset = Charset::Unicode;
+
+pub(super) fn markdown(result: &TuningResult) -> String {
+    let headline = headline(result);
+    let picture = harmless(&result.state_machine.visualization).replace(['<', '>'], "");
+    let mut lines = vec![format!("**{}**", escaped(&headline.sentence)), String::new()];
+    for note in &headline.notes {
+        lines.extend([escaped(note), String::new()]);
+    }
+    lines.push(table(result));
+    lines.push("<details>\n<summary>What this rests on</summary>\n".to_owned());
+    let provenance = provenance::lines(result, CHARSET);
+    lines.extend(provenance.iter().map(|(_, text)| format!("- {}", escaped(text))));
+    lines.push(format!("- [Picture](<{picture}>)"));
+    lines.extend(result.warnings.iter().map(|text| format!("- {}", warning(text))));
+    lines.push("\n</details>\n".to_owned());
+    lines.join("\n")
+}
+
+/// A warning, which may quote others.
+pub(super) fn warning(text: &str) -> String {
+    format!("**Warning:** {}", escaped(&message(text)))
+}
+
+fn table(result: &TuningResult) -> String {
+    let today = result.current.as_ref().map(|current| current.power);
+    let has_p95 = measured(result).any(|row| p95(row).is_some());
+    let mut header = vec!["Power".to_owned(), "Time (95 % range)".to_owned()];
+    header.extend(has_p95.then(|| "p95".to_owned()));
+    header.push("Cost per million".to_owned());
+    if let Some(today) = today {
+        header.extend([format!("Cost vs {today}"), format!("Time vs {today}")]);
+    }
+    header.extend(["Cold starts (init)".to_owned(), "Memory used".to_owned(), String::new()]);
+    let costs: Vec<Option<f64>> =
+        measured(result).map(|row| row.cost.map(|cost| cost.mean * MILLION)).collect();
+    let decimals = decimals(&costs);
+    let rule = |title: &String| if title.is_empty() { "---" } else { "---:" }.to_owned();
+    let rule: Vec<String> = header.iter().map(rule).collect();
+    let mut lines = vec![line(&header), line(&rule)];
+    lines.extend(result.stats.iter().map(|row| line(&cells(result, row, has_p95, decimals))));
+    lines.concat()
+}
+
+fn cells(result: &TuningResult, row: &PowerStats, has_p95: bool, decimals: usize) -> Vec<String> {
+    let figures = row.state == State::Measured;
+    let shown = |text: Option<String>| text.filter(|_| figures).unwrap_or_default();
+    let mut cells = vec![row.value.to_string(), shown(time(row))];
+    cells.extend(has_p95.then(|| shown(p95(row).map(quantity::duration))));
+    cells.push(shown(cost(result, row, decimals)));
+    if result.current.is_some() {
+        let versus = versus(result, row.value);
+        let ratio = |ratio: Option<f64>| shown(ratio.map(|ratio| change(ratio, CHARSET)));
+        cells.push(ratio(versus.map(|(cost, _)| cost.ratio())));
+        cells.push(ratio(versus.map(|(_, time)| time.ratio())));
+    }
+    cells.push(shown(Some(cold_starts(row))));
+    cells.push(shown(row.max_memory_used.map(|mb| format!("{mb} MB"))));
+    if standing(result, row.value) == Standing::Best {
+        for cell in cells.iter_mut().filter(|cell| !cell.is_empty()) {
+            *cell = format!("**{cell}**");
+        }
+    }
+    cells.push(remark(result, row));
+    cells
+}
+
+fn time(row: &PowerStats) -> Option<String> {
+    let (mean, range) = estimated_duration(row.duration?.mean, CHARSET);
+    Some(range.map_or(mean.clone(), |range| format!("{mean} ({range})")))
+}
+
+fn p95(row: &PowerStats) -> Option<f64> {
+    row.duration?.p95
+}
+
+fn cost(result: &TuningResult, row: &PowerStats, decimals: usize) -> Option<String> {
+    let cost = row.cost?;
+    let amount = money(cost.mean * MILLION, result.currency, decimals, CHARSET);
+    let uncertainty = quantity::uncertainty(cost, CHARSET);
+    Some(uncertainty.map_or(amount.clone(), |uncertainty| format!("{amount} {uncertainty}")))
+}
+
+fn cold_starts(row: &PowerStats) -> String {
+    let init = row.init_duration.map(|ms| format!(" ({})", quantity::duration(ms)));
+    format!("{}{}", row.cold_starts, init.unwrap_or_default())
+}
+
+fn remark(result: &TuningResult, row: &PowerStats) -> String {
+    if row.state != State::Measured {
+        let reason = row.reason.as_deref().map(|reason| format!(": {}", code(reason)));
+        return format!("{}{}", csv::state(row.state), reason.unwrap_or_default());
+    }
+    let standing = match standing(result, row.value) {
+        Standing::Best => Some("chosen"),
+        Standing::Tie => Some("as good"),
+        Standing::Other => None,
+    };
+    let today = is_current(result, row.value).then_some("today");
+    [standing, today].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// A line of a table.
+pub(super) fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// A text that is not ours, as code: there nothing is obeyed, and nobody is mentioned.
+pub(super) fn code(text: &str) -> String {
+    format!("`{}`", message(text).replace('`', "'").replace('|', "\\|"))
+}
+
+/// A text of ours that may quote others: nothing in it is obeyed, and nobody is mentioned.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        if character == '@' {
+            // A space without width ends the name before it begins.
+            escaped.push('\u{200b}');
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_function_says_stays_in_its_cell() {
+        assert_eq!(code("a | b\n`@team`"), "`a \\| b '@team'`");
+        assert_eq!(escaped("a|b <img> @team"), "a\\|b \\<img\\> @\u{200b}team");
+    }
+}

@@ -1,0 +1,57 @@
+//! What a result rests on, in words.
+
+use powertune_core::result::{DecidedBy, TuningResult};
+
+use super::{
+    figures::is_current,
+    quantity::{Direction, direction, percent, spent, wait},
+    style::Charset,
+    text::harmless,
+};
+
+/// Labels and sentences.
+pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static str, String)> {
+    vec![("Measured", measured(result, charset)), ("Figures", figures(result))]
+}
+
+fn measured(result: &TuningResult, charset: Charset) -> String {
+    format!(
+        "{}: {} invocations in {} for {} ({} in {}, prices of {}).",
+        harmless(name(&result.function_arn)),
+        result.invocations,
+        wait(result.elapsed_ms),
+        spent(result.exploration_cost, result.currency, charset),
+        result.architecture,
+        result.region,
+        harmless(&result.prices_published),
+    )
+}
+
+fn figures(result: &TuningResult) -> String {
+    let means = "Means of warm invocations (of cold starts where only those count), the request \
+                 charge included.";
+    let by = match result.decided_by {
+        DecidedBy::AveragePrice => {
+            "The choice is by averagePrice and averageDuration, aws-lambda-power-tuning's trimmed \
+             means without that charge"
+        }
+    };
+    let ratio = result
+        .savings
+        .filter(|_| !is_current(result, result.power))
+        .map(|savings| (1.0 - savings, direction(1.0 - savings)));
+    let savings = match ratio {
+        None => String::new(),
+        Some((_, Direction::Same)) => ", by which it costs the same".to_owned(),
+        Some((ratio, Direction::Less)) => format!(", by which it saves {}", percent(1.0 - ratio)),
+        Some((ratio, Direction::More)) => {
+            format!(", by which it costs {} more", percent(ratio - 1.0))
+        }
+    };
+    format!("{means} {by}{savings}.")
+}
+
+/// The name in a function's ARN.
+pub(crate) fn name(function_arn: &str) -> &str {
+    function_arn.split(':').nth(6).unwrap_or(function_arn)
+}

@@ -1,0 +1,184 @@
+//! How a display may look: what the terminal can show, and what its user wants of it.
+
+use std::{
+    env,
+    io::{IsTerminal, Stdout, stdout},
+};
+
+use anstyle::{AnsiColor, Style as Paint};
+use powertune_core::region::Currency;
+
+/// Where output is no terminal, and the widest that a table gets.
+const WIDTH: usize = 100;
+/// Narrower than this, lines are left to the terminal to break.
+const LEAST_WIDTH: usize = 40;
+
+/// What may be used for display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// Whether escape codes may colour it.
+    pub(crate) color: bool,
+    /// How many columns there are.
+    pub(crate) width: usize,
+    /// The characters that there are.
+    pub(crate) charset: Charset,
+}
+
+/// The characters that a display is able to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charset {
+    /// All of them.
+    Unicode,
+    /// Those of ASCII, when the locale has no others.
+    Ascii,
+}
+
+impl Style {
+    /// What fits where standard output goes.
+    pub(crate) fn of_stdout() -> Self {
+        Self::of(&stdout(), |name| env::var(name).ok())
+    }
+
+    fn of(stdout: &Stdout, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let columns = terminal_size::terminal_size_of(stdout).map(|(width, _)| width.0.into());
+        Self::choose(stdout.is_terminal(), columns, variable)
+    }
+
+    fn choose(
+        terminal: bool,
+        columns: Option<usize>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            color: terminal && !dumb && set("NO_COLOR").is_none(),
+            width: columns.filter(|_| terminal).unwrap_or(WIDTH).clamp(LEAST_WIDTH, WIDTH),
+            charset: Charset::choose(variable),
+        }
+    }
+
+    /// `text`, painted where that is possible.
+    pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
+        if self.color && paint != Paint::new() && !text.is_empty() {
+            format!("{paint}{text}{paint:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+impl Charset {
+    /// What the environment's locale is able to show.
+    pub(crate) fn of_environment() -> Self {
+        Self::choose(|name| env::var(name).ok())
+    }
+
+    fn choose(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if locale.contains("utf-8") || locale.contains("utf8") {
+            Self::Unicode
+        } else {
+            Self::Ascii
+        }
+    }
+
+    /// `unicode`, or what stands for it in ASCII.
+    pub(crate) const fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
+        match self {
+            Self::Unicode => unicode,
+            Self::Ascii => ascii,
+        }
+    }
+
+    pub(super) const fn minus(self) -> &'static str {
+        self.pick("−", "-")
+    }
+
+    pub(super) const fn plus_minus(self) -> &'static str {
+        self.pick("±", "+/-")
+    }
+
+    /// Between the ends of a range.
+    pub(super) const fn dash(self) -> &'static str {
+        self.pick("–", "-")
+    }
+
+    /// Before the chosen power.
+    pub(super) const fn best(self) -> &'static str {
+        self.pick("▸", ">")
+    }
+
+    /// Before a power that was not told apart from the chosen one.
+    pub(super) const fn tie(self) -> &'static str {
+        self.pick("≈", "~")
+    }
+
+    /// Before an amount in `currency`.
+    pub(super) const fn currency(self, currency: Currency) -> &'static str {
+        match currency {
+            Currency::Usd => "$",
+            Currency::Cny => self.pick("¥", "CNY "),
+            Currency::Eur => self.pick("€", "EUR "),
+        }
+    }
+}
+
+/// The sentence that matters, and headings.
+pub(super) const BOLD: Paint = Paint::new().bold();
+/// The chosen power, and what is better than now.
+pub(super) const GOOD: Paint = AnsiColor::Green.on_default();
+/// What is worse than now, and powers that failed.
+pub(super) const BAD: Paint = AnsiColor::Red.on_default();
+/// What needs attention.
+pub(super) const ATTENTION: Paint = AnsiColor::Yellow.on_default();
+/// What is there for reference.
+pub(super) const DIM: Paint = Paint::new().dimmed();
+/// Bars of cost.
+pub(super) const COST: Paint = AnsiColor::Cyan.on_default();
+/// Bars of time.
+pub(super) const TIME: Paint = AnsiColor::Blue.on_default();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn style(terminal: bool, columns: Option<usize>, variables: &[(&str, &str)]) -> Style {
+        let find = |name: &str| variables.iter().find(|(given, _)| *given == name);
+        Style::choose(terminal, columns, |name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn only_a_terminal_gets_escape_codes() {
+        assert!(style(true, Some(80), &[("TERM", "xterm")]).color);
+        assert!(style(true, Some(80), &[("NO_COLOR", "")]).color);
+        assert!(!style(false, None, &[("TERM", "xterm")]).color);
+        assert!(!style(true, Some(80), &[("NO_COLOR", "1")]).color);
+        assert!(!style(true, Some(80), &[("TERM", "dumb")]).color);
+        let plain = style(false, None, &[]);
+        assert_eq!(plain.paint(BOLD, "text"), "text");
+        assert_eq!(style(true, None, &[]).paint(BOLD, "text"), "\u{1b}[1mtext\u{1b}[0m");
+    }
+
+    #[test]
+    fn the_width_is_the_terminals_within_reason() {
+        assert_eq!(style(true, Some(80), &[]).width, 80);
+        assert_eq!(style(true, Some(300), &[]).width, 100);
+        assert_eq!(style(true, Some(0), &[]).width, 40);
+        assert_eq!(style(false, Some(80), &[]).width, 100);
+    }
+
+    #[test]
+    fn the_first_locale_that_is_set_decides_on_the_characters() {
+        let charset = |variables: &[(&str, &str)]| style(true, None, variables).charset;
+        assert_eq!(charset(&[("LANG", "en_US.UTF-8")]), Charset::Unicode);
+        assert_eq!(charset(&[("LC_ALL", "C.utf8"), ("LANG", "C")]), Charset::Unicode);
+        assert_eq!(charset(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]), Charset::Ascii);
+        assert_eq!(charset(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]), Charset::Unicode);
+        assert_eq!(charset(&[]), Charset::Ascii);
+    }
+}

@@ -1,0 +1,261 @@
+//! A result for people: the recommendation in words, a table, a chart, and what it all rests on.
+
+use anstyle::Style as Paint;
+use powertune_core::result::{PowerStats, State, TuningResult};
+
+use super::{
+    chart,
+    figures::{Standing, is_current, measured, standing, versus},
+    grid::{Align, Cell, Column, Line, Span, left_aligned, rendered, right_aligned},
+    headline::headline,
+    provenance,
+    quantity::{self, Direction, MILLION, change, direction, estimated_duration, money},
+    style::{ATTENTION, BAD, BOLD, DIM, GOOD, Style},
+    text::{message, width, wrapped},
+};
+
+/// The width of the labels before what the table rests on.
+const LABEL: usize = 10;
+
+pub(super) fn table(result: &TuningResult, style: &Style) -> String {
+    let headline = headline(result);
+    let mut table = style.paint(BOLD, &wrapped(&headline.sentence, style.width, 0));
+    for note in headline.notes {
+        table.push('\n');
+        table.push_str(&wrapped(&note, style.width, 0));
+    }
+    table.push_str("\n\n");
+    table.push_str(&grid(result, style));
+    if let Some(legend) = legend(result, style) {
+        table.push_str(&legend);
+    }
+    if let Some(chart) = chart::chart(result, style) {
+        table.push('\n');
+        table.push_str(&chart);
+    }
+    table.push('\n');
+    table.push_str(&rests_on(result, style));
+    table
+}
+
+fn grid(result: &TuningResult, style: &Style) -> String {
+    let names = names(result, style);
+    let rows: Vec<&PowerStats> = measured(result).collect();
+    let columns = [
+        time(&rows, style),
+        percentile(&rows),
+        cost(result, &rows, style),
+        comparison(result, &rows, style),
+        cold_starts(&rows),
+        memory(&rows),
+    ];
+    let present: Vec<&(Column, Vec<Cell>)> = columns.iter().flatten().collect();
+    let power = Column { head: [String::new(), "Power".to_owned()], align: Align::Right, spare: 0 };
+    let heads: Vec<Column> =
+        [power].into_iter().chain(present.iter().map(|(head, _)| head.clone())).collect();
+    let mut place = 0;
+    let lines: Vec<Line> = result
+        .stats
+        .iter()
+        .zip(names)
+        .map(|(row, name)| {
+            if row.state != State::Measured {
+                return Line::Text(name, excuse(row));
+            }
+            let cells = present.iter().map(|(_, cells)| cells[place].clone());
+            let line = Line::Cells([name].into_iter().chain(cells).collect());
+            place += 1;
+            line
+        })
+        .collect();
+    rendered(&heads, &lines, style)
+}
+
+/// The powers with their marks, as wide as each other.
+pub(super) fn names(result: &TuningResult, style: &Style) -> Vec<Cell> {
+    let powers: Vec<String> = result.stats.iter().map(|row| row.value.to_string()).collect();
+    let name = |(row, power): (&PowerStats, String)| match standing(result, row.value) {
+        Standing::Best => {
+            vec![Span::new(format!("{} {power}", style.charset.best()), GOOD.bold())]
+        }
+        Standing::Tie => {
+            vec![Span::new(style.charset.tie(), GOOD), Span::plain(format!(" {power}"))]
+        }
+        Standing::Other => vec![Span::plain(format!("  {power}"))],
+    };
+    result.stats.iter().zip(right_aligned(&powers)).map(name).collect()
+}
+
+/// Why a power has no figures.
+fn excuse(row: &PowerStats) -> Span {
+    let (word, paint) = match row.state {
+        State::Measured => ("measured", Paint::new()),
+        State::Failed => ("failed", BAD),
+        State::Skipped => ("skipped", ATTENTION),
+    };
+    match &row.reason {
+        Some(reason) => Span::new(format!("{word}: {}", message(reason)), paint),
+        None => Span::new(word, paint),
+    }
+}
+
+fn time(rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
+    let shown = |row: &&PowerStats| {
+        let duration = row.duration.map(|duration| duration.mean);
+        duration.map(|mean| estimated_duration(mean, style.charset)).unwrap_or_default()
+    };
+    let (means, ranges): (Vec<String>, Vec<Option<String>>) = rows.iter().map(shown).unzip();
+    let ranges: Vec<String> = ranges.into_iter().map(Option::unwrap_or_default).collect();
+    let range = if ranges.iter().all(String::is_empty) { "" } else { "95 % range" };
+    let mean_width = means.iter().map(|mean| width(mean)).max().unwrap_or(0);
+    let head = format!("{:>mean_width$}  {range}", "mean");
+    column("Time", &head, Align::Left, 0, paired(&means, &ranges, "  "))
+}
+
+fn percentile(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let p95 = |row: &&PowerStats| row.duration?.p95.map(quantity::duration);
+    let texts: Vec<Option<String>> = rows.iter().map(p95).collect();
+    optional("", "p95", 2, texts)
+}
+
+fn cost(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
+    let costs: Vec<Option<f64>> =
+        rows.iter().map(|row| row.cost.map(|cost| cost.mean * MILLION)).collect();
+    let decimals = decimals(&costs);
+    let amount = |cost: &Option<f64>| {
+        cost.map(|cost| money(cost, result.currency, decimals, style.charset)).unwrap_or_default()
+    };
+    let amounts: Vec<String> = costs.iter().map(amount).collect();
+    let uncertainties: Vec<String> = rows
+        .iter()
+        .map(|row| row.cost.and_then(|cost| quantity::uncertainty(cost, style.charset)))
+        .map(Option::unwrap_or_default)
+        .collect();
+    column("Cost per", "million", Align::Left, 0, paired(&amounts, &uncertainties, " "))
+}
+
+/// The digits behind the point for a column of amounts.
+pub(super) fn decimals(amounts: &[Option<f64>]) -> usize {
+    let smallest = amounts.iter().flatten().copied().min_by(f64::total_cmp);
+    quantity::decimals(smallest.unwrap_or(1.0))
+}
+
+/// Cost and time beside those at the current power.
+fn comparison(
+    result: &TuningResult,
+    rows: &[&PowerStats],
+    style: &Style,
+) -> Option<(Column, Vec<Cell>)> {
+    let today = result.current.as_ref()?.power;
+    let ratios: Vec<Option<(f64, f64)>> = rows
+        .iter()
+        .map(|row| versus(result, row.value))
+        .map(|versus| versus.map(|(cost, time)| (cost.ratio(), time.ratio())))
+        .collect();
+    let text =
+        |ratio: Option<f64>| ratio.map(|ratio| change(ratio, style.charset)).unwrap_or_default();
+    let side = |head: &str, figure: &dyn Fn((f64, f64)) -> f64| {
+        let cells = ratios.iter().map(|ratios| text(ratios.map(figure)));
+        right_aligned(&[head.to_owned()].into_iter().chain(cells).collect::<Vec<_>>())
+    };
+    let (costs, times) = (side("cost", &|(cost, _)| cost), side("time", &|(_, time)| time));
+    let cells = rows.iter().zip(&ratios).enumerate().map(|(index, (row, ratios))| {
+        if is_current(result, row.value) {
+            return vec![Span::new("today", DIM)];
+        }
+        let painted =
+            |text: &str, ratio: Option<f64>| Span::new(text, ratio.map_or(Paint::new(), paint));
+        vec![
+            painted(&costs[index + 1], ratios.map(|(cost, _)| cost)),
+            Span::plain("  "),
+            painted(&times[index + 1], ratios.map(|(_, time)| time)),
+        ]
+    });
+    let head = format!("{}  {}", costs[0], times[0]);
+    column(&format!("vs {today}"), &head, Align::Left, 1, cells.collect())
+}
+
+fn paint(ratio: f64) -> Paint {
+    match direction(ratio) {
+        Direction::Less => GOOD,
+        Direction::Same => Paint::new(),
+        Direction::More => BAD,
+    }
+}
+
+fn cold_starts(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let counts: Vec<String> = rows.iter().map(|row| row.cold_starts.to_string()).collect();
+    let init = |row: &&PowerStats| {
+        row.init_duration.map(|ms| format!("({})", quantity::duration(ms))).unwrap_or_default()
+    };
+    let inits: Vec<String> = rows.iter().map(init).collect();
+    column("Cold starts", "(init)", Align::Left, 3, paired(&counts, &inits, " "))
+}
+
+fn memory(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let texts = rows.iter().map(|row| row.max_memory_used.map(|mb| format!("{mb} MB"))).collect();
+    optional("Memory", "used", 4, texts)
+}
+
+/// Cells of two parts, each aligned in itself.
+fn paired(left: &[String], right: &[String], between: &str) -> Vec<Cell> {
+    right_aligned(left)
+        .into_iter()
+        .zip(left_aligned(right))
+        .map(|(left, right)| vec![Span::plain(left), Span::new(format!("{between}{right}"), DIM)])
+        .collect()
+}
+
+/// A column that is not there when every cell is missing.
+fn optional(
+    top: &str,
+    bottom: &str,
+    spare: u8,
+    texts: Vec<Option<String>>,
+) -> Option<(Column, Vec<Cell>)> {
+    texts.iter().flatten().next()?;
+    let cells = texts.into_iter().map(|text| vec![Span::plain(text.unwrap_or_default())]).collect();
+    column(top, bottom, Align::Right, spare, cells)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "beside columns that may be missing")]
+fn column(
+    top: &str,
+    bottom: &str,
+    align: Align,
+    spare: u8,
+    cells: Vec<Cell>,
+) -> Option<(Column, Vec<Cell>)> {
+    Some((Column { head: [top.to_owned(), bottom.to_owned()], align, spare }, cells))
+}
+
+fn legend(result: &TuningResult, style: &Style) -> Option<String> {
+    let (best, tie) = (style.charset.best(), style.charset.tie());
+    let legend = format!("{best} chosen   {tie} as good, as far as measured");
+    (!result.ties.is_empty()).then(|| format!("{}\n", style.paint(DIM, &legend)))
+}
+
+/// What was measured and how, the picture, and the warnings.
+fn rests_on(result: &TuningResult, style: &Style) -> String {
+    let mut lines = String::new();
+    for (label, text) in provenance::lines(result, style.charset) {
+        lines.push_str(&labelled(label, DIM, &wrapped(&text, style.width, LABEL), style));
+    }
+    // In one piece, however long, so that it can be followed.
+    let picture = harmless_url(result);
+    lines.push_str(&labelled("Picture", DIM, &picture, style));
+    for warning in &result.warnings {
+        let warning = wrapped(&message(warning), style.width, LABEL);
+        lines.push_str(&labelled("Warning", ATTENTION, &warning, style));
+    }
+    lines
+}
+
+fn harmless_url(result: &TuningResult) -> String {
+    super::text::harmless(&result.state_machine.visualization)
+}
+
+/// A line with a label in front.
+pub(super) fn labelled(label: &str, paint: Paint, text: &str, style: &Style) -> String {
+    format!("{}{text}\n", style.paint(paint, &format!("{label:LABEL$}")))
+}

@@ -1,0 +1,352 @@
+//! What people and programs get to see, of results of every kind.
+
+use insta::assert_snapshot;
+use powertune_core::{
+    architecture::Architecture,
+    observation::{Evidence, Failure, Observation, Outcome, Skipped},
+    plan::{Measurement, Stopped},
+    power::Power,
+    price,
+    region::{Currency, Region},
+    report::{Report, Start, Status},
+    result::{
+        Current, DecidedBy, DurationStats, PowerStats, SCHEMA_VERSION, State, StateMachine,
+        TuningResult,
+    },
+    stats::Estimate,
+    warning::Warning,
+};
+use powertune_engine::event::Plan;
+
+use super::{Format, Style, dry_run, result, style::Charset};
+
+const PLAIN: Style = Style { color: false, width: 100, charset: Charset::Unicode };
+const NARROW: Style = Style { width: 80, ..PLAIN };
+const COLOR: Style = Style { color: true, ..NARROW };
+const ASCII: Style = Style { charset: Charset::Ascii, ..NARROW };
+const PER_GB_SECOND: f64 = 0.000_016_666_7;
+const PER_REQUEST: f64 = 0.000_000_2;
+
+fn power(mb: u32) -> Power {
+    Power::new(mb).unwrap()
+}
+
+/// A power at which the function takes `ms`, give or take 2 %.
+fn row(mb: u32, ms: f64) -> PowerStats {
+    let price = ms.ceil() / 1000.0 * f64::from(mb) / 1024.0 * PER_GB_SECOND;
+    let estimate = |mean: f64, fixed: f64| Estimate {
+        mean: mean + fixed,
+        low: Some(mean * 0.982 + fixed),
+        high: Some(mean * 1.021 + fixed),
+    };
+    PowerStats {
+        value: power(mb),
+        average_price: Some(price),
+        average_duration: Some(ms),
+        invocations: 10,
+        cold_starts: 1,
+        failures: 0,
+        cost: Some(estimate(price, PER_REQUEST)),
+        duration: Some(DurationStats {
+            mean: estimate(ms, 0.0),
+            p50: Some(ms * 0.99),
+            p90: None,
+            p95: None,
+            p99: None,
+        }),
+        init_duration: Some(312.4 + ms / 10.0),
+        max_memory_used: Some(41),
+        state: State::Measured,
+        reason: None,
+    }
+}
+
+fn out(mb: u32, state: State, reason: &str) -> PowerStats {
+    PowerStats {
+        average_price: None,
+        average_duration: None,
+        invocations: if state == State::Skipped { 0 } else { 3 },
+        cold_starts: 0,
+        failures: if state == State::Skipped { 0 } else { 2 },
+        cost: None,
+        duration: None,
+        init_duration: None,
+        max_memory_used: None,
+        state,
+        reason: Some(reason.to_owned()),
+        ..row(mb, 1.0)
+    }
+}
+
+/// A result that recommends `chosen`, with `current` as the function's power now.
+fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningResult {
+    let at = |mb: u32| {
+        let row = stats.iter().find(|row| row.value == power(mb)).unwrap();
+        (row.average_price.unwrap(), row.average_duration.unwrap())
+    };
+    let (cost, duration) = at(chosen);
+    let current = current.map(|mb| {
+        let (cost, duration) = at(mb);
+        Current { power: power(mb), cost, duration }
+    });
+    TuningResult {
+        power: power(chosen),
+        cost,
+        duration,
+        state_machine: StateMachine {
+            execution_cost: 0.0,
+            lambda_cost: 0.001_23,
+            visualization: "https://lambda-power-tuning.show/#gAAAAQ==;AACAQQAACEE=;nFNJNr03BjY="
+                .to_owned(),
+        },
+        schema_version: SCHEMA_VERSION,
+        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
+        architecture: Architecture::X86_64,
+        region: Region::new("us-east-1").unwrap(),
+        currency: Currency::Usd,
+        prices_published: "2026-09-19".to_owned(),
+        strategy: "cost".to_owned(),
+        balanced_weight: None,
+        max_duration: None,
+        percentile: None,
+        limit_kept: None,
+        decided_by: DecidedBy::AveragePrice,
+        confidence: 0.984,
+        ties: Vec::new(),
+        savings: current.as_ref().map(|current| 1.0 - cost / current.cost),
+        current,
+        invocations: stats.iter().map(|row| u64::from(row.invocations)).sum(),
+        exploration_cost: 0.001_23,
+        elapsed_ms: 8_340,
+        stopped: Stopped::NumReached,
+        warnings: Vec::new(),
+        stats,
+    }
+}
+
+/// A CPU-bound function, a little cheaper in the middle.
+fn curve() -> Vec<PowerStats> {
+    [(128, 1841.0), (256, 873.0), (512, 411.6), (1024, 199.7), (1769, 120.3), (3008, 118.2)]
+        .map(|(mb, ms)| row(mb, ms))
+        .to_vec()
+}
+
+fn typical() -> TuningResult {
+    tuned(curve(), 1024, Some(128))
+}
+
+fn with_everything() -> TuningResult {
+    let mut stats = curve();
+    for row in &mut stats {
+        let duration = row.duration.as_mut().unwrap();
+        duration.p90 = Some(duration.mean.mean * 1.03);
+        duration.p95 = Some(duration.mean.mean * 1.06);
+    }
+    stats[0] = out(128, State::Failed, "the function ran out of memory");
+    stats[1] = out(
+        256,
+        State::Failed,
+        "the function failed with Error: \u{1b}[31mno `such` | \"file\",\n\u{202e}at @team <img \
+         src=x> and a good deal more, so that it takes another line",
+    );
+    stats.push(out(10_240, State::Skipped, "this account stops at 3008 MB"));
+    let mut result = tuned(stats, 1024, Some(512));
+    result.ties = vec![power(512), power(1769)];
+    result.confidence = 0.731;
+    result.warnings = vec![
+        Warning::SomeFailed { power: power(1024), failures: 1, first: "a|\u{7}b".to_owned() }
+            .to_string(),
+        Warning::BeyondHost { powers: vec![power(3008)], vcpus: 1.0 }.to_string(),
+    ];
+    result
+}
+
+fn shown(tuned: &TuningResult, format: Format) -> String {
+    result(tuned, format, &PLAIN)
+}
+
+fn sentence(tuned: &TuningResult) -> String {
+    let table = result(tuned, Format::Table, &Style { width: 1000, ..PLAIN });
+    table.split("\n\n").next().unwrap().to_owned()
+}
+
+#[test]
+fn table_of_a_typical_result() {
+    assert_snapshot!("table", shown(&typical(), Format::Table));
+    assert_snapshot!("table_narrow", result(&typical(), Format::Table, &NARROW));
+    assert_snapshot!("table_color", result(&typical(), Format::Table, &COLOR));
+    assert_snapshot!("table_ascii", result(&typical(), Format::Table, &ASCII));
+}
+
+#[test]
+fn every_format_of_a_result_with_failures_ties_and_warnings() {
+    let tuned = with_everything();
+    assert_snapshot!("everything_table", shown(&tuned, Format::Table));
+    assert_snapshot!("everything_table_narrow", result(&tuned, Format::Table, &NARROW));
+    assert_snapshot!("everything_csv", shown(&tuned, Format::Csv));
+    assert_snapshot!("everything_markdown", shown(&tuned, Format::Markdown));
+    assert_snapshot!("everything_json", shown(&tuned, Format::Json));
+}
+
+#[test]
+fn table_without_a_current_power_in_yuan() {
+    let mut tuned = tuned(curve(), 1024, None);
+    tuned.currency = Currency::Cny;
+    tuned.region = Region::new("cn-north-1").unwrap();
+    assert_snapshot!("yuan_table", shown(&tuned, Format::Table));
+    assert_snapshot!("yuan_table_ascii", result(&tuned, Format::Table, &ASCII));
+    assert_snapshot!("yuan_csv", shown(&tuned, Format::Csv));
+    assert_snapshot!("yuan_markdown", shown(&tuned, Format::Markdown));
+}
+
+#[test]
+fn json_is_the_result() {
+    for tuned in [typical(), with_everything()] {
+        let read: TuningResult = serde_json::from_str(&shown(&tuned, Format::Json)).unwrap();
+        assert_eq!(read, tuned);
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in [60, 80, 100] {
+        for tuned in [typical(), with_everything(), tuned(curve(), 3008, None)] {
+            let table = result(&tuned, Format::Table, &Style { width, ..PLAIN });
+            for line in table.lines().filter(|line| !line.contains("https://")) {
+                let columns = super::text::width(line);
+                assert!(columns <= width, "{columns} columns of {width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_function_says_is_never_obeyed() {
+    let tuned = with_everything();
+    for format in [Format::Table, Format::Csv, Format::Markdown, Format::Json] {
+        let shown = shown(&tuned, format);
+        assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
+    }
+}
+
+#[test]
+fn sentences_of_every_kind() {
+    let mut sentences = Vec::new();
+    let mut add = |name: &str, tuned: &TuningResult| {
+        sentences.push(format!("{name}:\n{}", sentence(tuned)));
+    };
+    add("cheaper and faster", &typical());
+    add("already the best", &tuned(curve(), 1024, Some(1024)));
+    add("no current power", &tuned(curve(), 1024, None));
+
+    let mut faster = tuned(curve(), 3008, Some(512));
+    faster.strategy = "speed".to_owned();
+    faster.confidence = 1.0;
+    add("speed: dearer but faster", &faster);
+
+    let mut slower = tuned(vec![row(512, 100.0), row(1024, 90.0)], 512, Some(1024));
+    add("cost: cheaper but slower", &slower);
+    slower.ties = vec![power(1024)];
+    slower.confidence = 0.55;
+    add("today's power is a tie", &slower);
+
+    let mut tolerant = tuned(vec![row(128, 1000.0), row(256, 501.0)], 256, Some(256));
+    add("tolerance: not quite the cheapest", &tolerant);
+    tolerant.strategy = "balanced".to_owned();
+    add("balanced", &tolerant);
+
+    let same = tuned(vec![row(128, 1000.0), row(1024, 125.2), row(1025, 125.0)], 1025, Some(1024));
+    add("hardly a difference", &same);
+
+    add("one power", &tuned(vec![row(512, 100.0)], 512, Some(512)));
+    let failed = out(128, State::Failed, "the function ran into its timeout");
+    add("one power that works", &tuned(vec![failed, row(512, 100.0)], 512, None));
+    assert_snapshot!("sentences", sentences.join("\n\n"));
+}
+
+#[test]
+fn sentences_about_a_limit() {
+    let limited = |chosen, kept, current| {
+        let mut stats = curve();
+        for row in &mut stats {
+            let duration = row.duration.as_mut().unwrap();
+            duration.p95 = Some(duration.mean.mean * 1.06);
+        }
+        let mut tuned = tuned(stats, chosen, current);
+        tuned.strategy = "max-duration".to_owned();
+        tuned.max_duration = Some(if kept { 250.0 } else { 100.0 });
+        tuned.percentile = Some(95.0);
+        tuned.limit_kept = Some(kept);
+        tuned
+    };
+    let mut other_percentile = limited(3008, false, Some(512));
+    other_percentile.percentile = Some(99.9);
+    let sentences = [
+        ("kept", limited(1024, true, Some(128))),
+        ("kept by today's", limited(1024, true, Some(1024))),
+        ("kept, no current power", limited(1024, true, None)),
+        ("missed", limited(3008, false, Some(512))),
+        ("missed by today's", limited(3008, false, Some(3008))),
+        ("missed at another percentile", other_percentile),
+    ]
+    .map(|(name, tuned)| format!("{name}:\n{}", sentence(&tuned)));
+    assert_snapshot!("sentences_limit", sentences.join("\n\n"));
+}
+
+fn dry() -> (Plan, Evidence) {
+    let powers = [128, 512, 1024, 3008, 10_240].map(power);
+    let price = price::on_demand(&Region::new("us-east-1").unwrap(), Architecture::Arm64).unwrap();
+    let plan = Plan {
+        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
+        current: power(512),
+        measurements: powers.map(|power| Measurement { power, invocations: 1 }).to_vec(),
+        worst_cost: 0.428,
+        price,
+        concurrency: 10,
+        warnings: vec![Warning::SnapStartCosts],
+    };
+    let report = |duration_ms: f64, start| Report {
+        duration_ms,
+        billed_ms: 900,
+        memory_mb: 512,
+        max_memory_mb: Some(41),
+        start,
+        status: Status::Success,
+    };
+    let cold = |ms| Outcome::Counted(report(ms, Start::Cold { init_ms: 310.2 }));
+    let message = Some("no | such\n\u{1b}[1mfile".to_owned());
+    let failure = Failure::FunctionError { error_type: Some("Error".to_owned()), message };
+    let observations = [
+        (1024, Outcome::Counted(report(199.7, Start::Warm))),
+        (512, cold(411.6)),
+        (3008, cold(118.2)),
+        (128, Outcome::Failed { failure, report: None }),
+    ]
+    .map(|(mb, outcome)| Observation { power: power(mb), outcome });
+    let reason = "this account stops at 3008 MB".to_owned();
+    let evidence = Evidence {
+        rounds: 1,
+        observations: observations.to_vec(),
+        skipped: vec![Skipped { power: power(10_240), reason }],
+    };
+    (plan, evidence)
+}
+
+#[test]
+fn every_format_of_a_dry_run() {
+    let (plan, evidence) = dry();
+    let shown = |format| dry_run(&plan, &evidence, format, &NARROW);
+    assert_snapshot!("dry_run_table", shown(Format::Table));
+    assert_snapshot!("dry_run_json", shown(Format::Json));
+    assert_snapshot!("dry_run_csv", shown(Format::Csv));
+    assert_snapshot!("dry_run_markdown", shown(Format::Markdown));
+}
+
+#[test]
+fn a_dry_run_that_works_everywhere() {
+    let (mut plan, mut evidence) = dry();
+    plan.measurements.retain(|planned| [512, 1024].contains(&planned.power.mb()));
+    plan.warnings.clear();
+    evidence.skipped.clear();
+    assert_snapshot!("dry_run_works", dry_run(&plan, &evidence, Format::Table, &NARROW));
+}

@@ -1,0 +1,152 @@
+//! Text that comes from the function or from AWS: made harmless, and broken into lines.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How much of a message is shown; an error message may be megabytes long.
+const LONGEST: usize = 300;
+
+/// `text` in one line, without anything that a terminal or a browser obeys: control characters,
+/// escape codes, and marks that turn the direction of writing.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.trim_end().chars() {
+        match character {
+            '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => {
+                if !harmless.ends_with(' ') {
+                    harmless.push(' ');
+                }
+            }
+            _ if obeyed(character) => harmless.extend(character.escape_unicode()),
+            _ => harmless.push(character),
+        }
+    }
+    harmless
+}
+
+fn obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// `text` in as many lines as it has, otherwise [`harmless`].
+pub(crate) fn plain(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+/// [`harmless`], and no longer than people read.
+pub(crate) fn message(text: &str) -> String {
+    let harmless = harmless(text.trim_start());
+    match harmless.char_indices().nth(LONGEST) {
+        None => harmless,
+        Some((end, _)) => format!("{}...", &harmless[..end]),
+    }
+}
+
+/// The columns that `text` takes.
+pub(super) fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// `text` in lines of at most `width` columns, broken at spaces, and inside a word only where it
+/// alone is too long; a number stays with what it counts. It begins at column `indent`, and so does every further line.
+pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(1);
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in words(text) {
+        for piece in pieces(word, room) {
+            let line = lines.last_mut().expect("there is always a line");
+            let joined = self::width(line) + usize::from(!line.is_empty()) + self::width(piece);
+            if line.is_empty() {
+                line.push_str(piece);
+            } else if joined <= room {
+                line.push(' ');
+                line.push_str(piece);
+            } else {
+                lines.push(piece.to_owned());
+            }
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// The words of `text`; a number and the word behind it are one.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    for (space, _) in text.match_indices(' ') {
+        let word = &text[start..space];
+        let number = word.ends_with(|last: char| last.is_ascii_digit())
+            && word.chars().all(|character| character.is_ascii_digit() || character == '.');
+        if !number {
+            words.push(word);
+            start = space + 1;
+        }
+    }
+    words.push(&text[start..]);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// `word` cut into pieces of at most `room` columns.
+fn pieces(word: &str, room: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut taken) = (0, 0);
+    for (index, character) in word.char_indices() {
+        let columns = character.width().unwrap_or(0);
+        if taken + columns > room && index > start {
+            pieces.push(&word[start..index]);
+            (start, taken) = (index, 0);
+        }
+        taken += columns;
+    }
+    pieces.push(&word[start..]);
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        assert_eq!(harmless("\u{1b}[2J\u{7}gone"), "\\u{1b}[2J\\u{7}gone");
+        assert_eq!(harmless("  a\r\n\tb\u{2028}c\n"), "  a b c");
+        assert_eq!(harmless("\u{9b}31m \u{202e}txt.exe"), "\\u{9b}31m \\u{202e}txt.exe");
+        assert_eq!(harmless("größer: 大きい"), "größer: 大きい");
+    }
+
+    #[test]
+    fn plain_text_keeps_its_lines() {
+        assert_eq!(plain("failed:\n  a\u{1b}[1m\r\n  b\n"), "failed:\n  a\\u{1b}[1m\n  b");
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        assert_eq!(message("short"), "short");
+        let cut = message(&"ü".repeat(1000));
+        assert_eq!(cut.chars().count(), LONGEST + 3);
+        assert!(cut.ends_with("ü..."));
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrapped("one two three", 8, 2), "one\n  two\n  three");
+        assert_eq!(wrapped("one two three", 80, 2), "one two three");
+        assert_eq!(wrapped("", 80, 2), "");
+    }
+
+    #[test]
+    fn numbers_stay_with_what_they_count() {
+        assert_eq!(wrapped("it is 98 % sure at 128 MB", 8, 0), "it is\n98 %\nsure at\n128 MB");
+        assert_eq!(wrapped("at 128", 4, 0), "at\n128");
+    }
+
+    #[test]
+    fn words_break_only_where_they_have_to() {
+        assert_eq!(wrapped("a abcdefgh b", 4, 0), "a\nabcd\nefgh\nb");
+        assert_eq!(wrapped("大きい大", 5, 0), "大き\nい大");
+    }
+}
