@@ -1,0 +1,154 @@
+//! What a run says on stderr while it goes on: bars on a terminal, a few plain lines elsewhere.
+
+mod bars;
+mod lines;
+mod tally;
+
+use std::{env, io::Write};
+
+use powertune_engine::event::{Event, Plan};
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
+
+use self::{bars::Bars, tally::Tally};
+use crate::output::{Charset, function_name, message, spent};
+
+/// How much is shown, and in what way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A bar a power, redrawn in place.
+    Bars,
+    /// One line after the other.
+    Lines {
+        /// Whether every single thing is worth one.
+        verbose: bool,
+    },
+    /// Nothing.
+    Quiet,
+}
+
+impl Mode {
+    /// The mode that the user's flags and the terminal ask for.
+    #[expect(clippy::fn_params_excessive_bools, reason = "three flags and a terminal")]
+    pub(crate) fn choose(
+        quiet: bool,
+        verbose: bool,
+        no_progress: bool,
+        stderr_is_terminal: bool,
+    ) -> Self {
+        let dumb = env::var("TERM").is_ok_and(|term| term == "dumb");
+        Self::chosen(quiet, verbose, stderr_is_terminal && !dumb && !no_progress)
+    }
+
+    fn chosen(quiet: bool, verbose: bool, redraw: bool) -> Self {
+        if quiet {
+            Self::Quiet
+        } else if redraw && !verbose {
+            Self::Bars
+        } else {
+            Self::Lines { verbose }
+        }
+    }
+}
+
+/// Shows events until their sender is gone, then leaves the terminal tidy.
+pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: Mode) -> JoinHandle<()> {
+    let charset = Charset::of_environment();
+    tokio::spawn(async move {
+        let mut display = Display::new(mode, charset);
+        while let Some(event) = events.recv().await {
+            display.show(&event);
+        }
+        display.end();
+    })
+}
+
+enum Display {
+    Bars(Bars),
+    Lines { tally: Tally, verbose: bool, charset: Charset },
+    Quiet,
+}
+
+impl Display {
+    fn new(mode: Mode, charset: Charset) -> Self {
+        match mode {
+            Mode::Bars => Self::Bars(Bars::new(charset)),
+            Mode::Lines { verbose } => Self::Lines { tally: Tally::default(), verbose, charset },
+            Mode::Quiet => Self::Quiet,
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match self {
+            Self::Bars(bars) => bars.show(event),
+            Self::Lines { tally, verbose, charset } => {
+                let ended = tally.take(event);
+                for line in lines::told(event, tally, ended, *verbose, *charset) {
+                    // There is nobody to tell that stderr is gone.
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                }
+            }
+            Self::Quiet => {}
+        }
+    }
+
+    fn end(self) {
+        match self {
+            Self::Bars(bars) => bars.end(),
+            Self::Lines { .. } | Self::Quiet => {}
+        }
+    }
+}
+
+/// What is going to be done, and what to know beforehand.
+fn plan_lines(plan: &Plan, charset: Charset) -> Vec<String> {
+    let name = message(function_name(&plan.function_arn));
+    let powers = plan.measurements.len();
+    let each = plan.measurements.iter().map(|planned| planned.invocations).max().unwrap_or(0);
+    let most = spent(plan.worst_cost, plan.price.currency, charset);
+    let powers = if powers == 1 { "1 power".to_owned() } else { format!("{powers} powers") };
+    let each = if each == 1 { "1 invocation".to_owned() } else { format!("{each} invocations") };
+    let mut lines = vec![format!("{name}: {powers}, {each} each; costs {most} at most")];
+    let warning = |text: &str| format!("warning: {}", message(text));
+    lines.extend(plan.warnings.iter().map(|text| warning(&text.to_string())));
+    lines
+}
+
+/// What was applied.
+fn applied(event: &Event) -> Option<String> {
+    match event {
+        Event::Applied { power, alias: None } => Some(format!("the function has {power} now")),
+        Event::Applied { power, alias: Some((alias, version)) } => {
+            Some(format!("the alias {alias} points to version {version}, which has {power}"))
+        }
+        _ => None,
+    }
+}
+
+const PUTTING_BACK: &str = "putting the function back as it was";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_and_terminal_choose_the_mode() {
+        assert_eq!(Mode::chosen(false, false, true), Mode::Bars);
+        assert_eq!(Mode::chosen(false, false, false), Mode::Lines { verbose: false });
+        assert_eq!(Mode::chosen(false, true, true), Mode::Lines { verbose: true });
+        assert_eq!(Mode::chosen(true, true, true), Mode::Quiet);
+        // Not even a terminal gets bars that nobody wants.
+        let unwanted = Mode::choose(false, false, true, true);
+        assert_eq!(unwanted, Mode::Lines { verbose: false });
+    }
+
+    #[tokio::test]
+    async fn the_display_ends_with_its_events() {
+        for mode in [Mode::Bars, Mode::Lines { verbose: true }, Mode::Quiet] {
+            let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+            let shown = show(events, mode);
+            sender.send(Event::CleaningUp).unwrap();
+            drop(sender);
+            shown.await.unwrap();
+        }
+    }
+}

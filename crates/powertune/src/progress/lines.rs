@@ -1,0 +1,139 @@
+//! Progress in plain lines, for logs and for terminals that can't redraw.
+
+use powertune_core::{
+    observation::{Observation, Outcome},
+    power::Power,
+    report::{Report, Start},
+};
+use powertune_engine::event::Event;
+
+use super::{
+    PUTTING_BACK, applied, plan_lines,
+    tally::{Row, Stage, Tally},
+};
+use crate::output::{Charset, duration, message};
+
+/// What is to be said of an event, after `tally` has counted it and found that it `ended` a power.
+pub(super) fn told(
+    event: &Event,
+    tally: &Tally,
+    ended: Option<Power>,
+    verbose: bool,
+    charset: Charset,
+) -> Vec<String> {
+    let end = ended.and_then(|power| Some((power, tally.at(power)?)));
+    let mut lines = match event {
+        // What ended the power is in its last line.
+        Event::Observed(Observation { outcome: Outcome::Failed { .. }, .. }) if end.is_some() => {
+            Vec::new()
+        }
+        Event::Planned(plan) => plan_lines(plan, charset),
+        Event::Published { power, version } if verbose => {
+            vec![format!("{power}: is version {version}")]
+        }
+        Event::Observed(observation) if verbose => vec![observed(observation)],
+        Event::Throttled { power, reason } if verbose => {
+            vec![format!("{power}: waits, Lambda throttles ({})", message(reason))]
+        }
+        Event::Applied { .. } => applied(event).into_iter().collect(),
+        Event::CleaningUp => vec![PUTTING_BACK.to_owned()],
+        _ => Vec::new(),
+    };
+    lines.extend(end.map(|(power, row)| format!("{power}: {}", outcome(row))));
+    lines
+}
+
+/// What an invocation came to.
+fn observed(Observation { power, outcome }: &Observation) -> String {
+    let words = match outcome {
+        Outcome::Counted(report) => counted(report),
+        Outcome::Failed { failure, .. } => message(&failure.to_string()),
+    };
+    format!("{power}: {words}")
+}
+
+fn counted(report: &Report) -> String {
+    let start = match report.start {
+        Start::Warm => String::new(),
+        Start::Cold { init_ms } => format!(", after a cold start of {}", duration(init_ms)),
+        Start::Restored { restore_ms, .. } => {
+            format!(", after a restore of {}", duration(restore_ms))
+        }
+    };
+    format!("{}, billed {} ms{start}", duration(report.duration_ms), report.billed_ms)
+}
+
+/// What a power came to.
+pub(super) fn outcome(row: &Row) -> String {
+    match &row.stage {
+        Stage::Failed(reason) => return format!("failed: {}", message(reason)),
+        Stage::Skipped(reason) => return format!("skipped: {}", message(reason)),
+        _ => {}
+    }
+    let mean = row.mean_ms().map_or("no time measured".to_owned(), duration);
+    let invocations = counted_noun(row.done, "invocation");
+    let mut words = vec![mean, invocations];
+    if row.cold_starts > 0 {
+        words.push(counted_noun(row.cold_starts, "cold start"));
+    }
+    if row.failures > 0 {
+        words.push(format!("{} failed", row.failures));
+    }
+    words.join(", ")
+}
+
+fn counted_noun(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use powertune_core::observation::{Failure, Skipped};
+
+    use super::{
+        super::tally::tests::{counted, failed, planned, power},
+        *,
+    };
+
+    fn log(verbose: bool) -> String {
+        let failure = Failure::FunctionError {
+            error_type: Some("Error".to_owned()),
+            message: Some("\u{1b}[2Jgone\nfor good".to_owned()),
+        };
+        let reason = "this account stops at 3008 MB".to_owned();
+        let events = planned().into_iter().chain([
+            Event::Published { power: power(128), version: "7".to_owned() },
+            counted(512, 91.2, Some(240.5)),
+            Event::Throttled { power: power(512), reason: "ConcurrentInvocations".to_owned() },
+            Event::Skipped(Skipped { power: power(10_240), reason }),
+            failed(128, failure),
+            failed(512, Failure::Lost { why: "connection reset".to_owned() }),
+            counted(512, 90.1, None),
+            Event::PowerDone(power(128)),
+            Event::PowerDone(power(512)),
+            Event::Applied { power: power(512), alias: None },
+            Event::Applied { power: power(512), alias: Some(("live".to_owned(), "8".to_owned())) },
+            Event::CleaningUp,
+            Event::CleanedUp(Vec::new()),
+        ]);
+        let mut tally = Tally::default();
+        let mut lines = Vec::new();
+        for event in events {
+            let ended = tally.take(&event);
+            lines.extend(told(&event, &tally, ended, verbose, Charset::Ascii));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_run_in_lines() {
+        assert_snapshot!("lines", log(false));
+        assert_snapshot!("lines_verbose", log(true));
+    }
+
+    #[test]
+    fn lines_have_no_escape_codes() {
+        assert!(!log(true).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,303 @@
+//! Where a run stands, counted from its events.
+
+use std::collections::BTreeMap;
+
+use powertune_core::{
+    observation::{Observation, Outcome},
+    power::Power,
+    price::Price,
+    report::Report,
+};
+use powertune_engine::event::Event;
+
+/// All powers of a run.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    price: Option<Price>,
+    rows: BTreeMap<Power, Row>,
+}
+
+/// One power.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// How many invocations it is to have.
+    pub(super) wanted: u64,
+    /// How many have ended.
+    pub(super) done: u64,
+    pub(super) cold_starts: u64,
+    pub(super) failures: u64,
+    /// What they were billed.
+    pub(super) cost: f64,
+    pub(super) stage: Stage,
+    warm: Mean,
+    cold: Mean,
+}
+
+/// What is happening at a power.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is no version of the function with it yet.
+    #[default]
+    Unpublished,
+    /// Its version gets ready.
+    Starting,
+    /// Invocations end.
+    Measuring,
+    /// Lambda throttles, for this reason.
+    Throttled(String),
+    /// It has had all its invocations.
+    Done,
+    /// The function does not work at it, for this reason.
+    Failed(String),
+    /// It is not to be had, for this reason.
+    Skipped(String),
+}
+
+#[derive(Debug, Default)]
+struct Mean {
+    count: u64,
+    sum: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        self.sum += value;
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
+impl Tally {
+    /// Counts an event; returns the power that it ended, if it did.
+    pub(super) fn take(&mut self, event: &Event) -> Option<Power> {
+        let (power, ended) = match event {
+            Event::Planned(plan) => {
+                self.price = Some(plan.price);
+                return None;
+            }
+            Event::RoundStarted(measurements) => {
+                for measurement in measurements {
+                    let row = self.rows.entry(measurement.power).or_default();
+                    row.wanted += u64::from(measurement.invocations);
+                    row.stage = Stage::Unpublished;
+                }
+                return None;
+            }
+            Event::Published { power, .. } => (*power, self.row(*power).reach(Stage::Starting)),
+            Event::Skipped(skipped) => {
+                let stage = Stage::Skipped(skipped.reason.clone());
+                (skipped.power, self.row(skipped.power).reach(stage))
+            }
+            Event::Throttled { power, reason } => {
+                (*power, self.row(*power).reach(Stage::Throttled(reason.clone())))
+            }
+            Event::Observed(observation) => (observation.power, self.observed(observation)),
+            Event::PowerDone(power) => (*power, self.row(*power).reach(Stage::Done)),
+            Event::Applied { .. } | Event::CleaningUp | Event::CleanedUp(_) => return None,
+        };
+        ended.then_some(power)
+    }
+
+    fn row(&mut self, power: Power) -> &mut Row {
+        self.rows.entry(power).or_default()
+    }
+
+    fn observed(&mut self, Observation { power, outcome }: &Observation) -> bool {
+        let price = self.price;
+        let row = self.row(*power);
+        row.done += 1;
+        let report = match outcome {
+            Outcome::Counted(report) => {
+                row.count(report);
+                Some(report)
+            }
+            Outcome::Failed { report, .. } => {
+                row.failures += 1;
+                report.as_ref()
+            }
+        };
+        if let Some((price, report)) = price.zip(report) {
+            row.cost += price.invocation_cost(*power, report.billed_ms as f64);
+        }
+        match outcome {
+            Outcome::Failed { failure, .. } if failure.condemns_power() => {
+                row.reach(Stage::Failed(failure.to_string()))
+            }
+            _ if row.done >= row.wanted => row.reach(Stage::Done),
+            _ => row.reach(Stage::Measuring),
+        }
+    }
+
+    /// The powers, smallest first.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Power, &Row)> {
+        self.rows.iter().map(|(power, row)| (*power, row))
+    }
+
+    pub(super) fn at(&self, power: Power) -> Option<&Row> {
+        self.rows.get(&power)
+    }
+
+    /// What running the function costs, once that is known.
+    pub(super) fn price(&self) -> Option<Price> {
+        self.price
+    }
+
+    /// What all invocations were billed.
+    pub(super) fn cost(&self) -> f64 {
+        self.rows.values().map(|row| row.cost).sum()
+    }
+
+    /// How many invocations are behind the run, and how many there are to be.
+    pub(super) fn progress(&self) -> (u64, u64) {
+        let (done, wanted): (Vec<u64>, Vec<u64>) =
+            self.rows.values().map(|row| (row.progress(), row.wanted)).unzip();
+        (done.iter().sum(), wanted.iter().sum())
+    }
+}
+
+impl Row {
+    fn count(&mut self, report: &Report) {
+        if report.start.is_cold() {
+            self.cold_starts += 1;
+            self.cold.add(report.total_ms());
+        } else {
+            self.warm.add(report.total_ms());
+        }
+    }
+
+    /// Goes on to `stage`, from which an end is not left again; returns whether this is the end.
+    fn reach(&mut self, stage: Stage) -> bool {
+        if self.has_ended() {
+            return false;
+        }
+        self.stage = stage;
+        self.has_ended()
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Done | Stage::Failed(_) | Stage::Skipped(_))
+    }
+
+    /// Of the invocations wanted, how many there is no more waiting for.
+    pub(super) fn progress(&self) -> u64 {
+        if self.has_ended() { self.wanted } else { self.done.min(self.wanted) }
+    }
+
+    /// The mean duration in milliseconds: of warm invocations, or of cold ones where there are no
+    /// others.
+    pub(super) fn mean_ms(&self) -> Option<f64> {
+        self.warm.value().or_else(|| self.cold.value())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use powertune_core::{
+        architecture::Architecture,
+        observation::{Failure, Skipped},
+        plan::Measurement,
+        price,
+        region::Region,
+        report::{Start, Status},
+        warning::Warning,
+    };
+    use powertune_engine::event::Plan;
+
+    use super::*;
+
+    pub(in crate::progress) fn power(mb: u32) -> Power {
+        Power::new(mb).unwrap()
+    }
+
+    /// 128, 512 and 10240 MB, three times each.
+    pub(in crate::progress) fn planned() -> [Event; 2] {
+        let measurements: Vec<Measurement> =
+            [128, 512, 10_240].map(|mb| Measurement { power: power(mb), invocations: 3 }).to_vec();
+        let region = Region::new("us-east-1").unwrap();
+        let plan = Plan {
+            function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
+            current: power(128),
+            measurements: measurements.clone(),
+            worst_cost: 0.0123,
+            price: price::on_demand(&region, Architecture::X86_64).unwrap(),
+            concurrency: 10,
+            warnings: vec![Warning::Note("a\u{1b}[1m note".to_owned())],
+        };
+        [Event::Planned(plan), Event::RoundStarted(measurements)]
+    }
+
+    pub(in crate::progress) fn counted(mb: u32, duration_ms: f64, init_ms: Option<f64>) -> Event {
+        let report = Report {
+            duration_ms,
+            billed_ms: 1000,
+            memory_mb: mb,
+            max_memory_mb: Some(41),
+            start: init_ms.map_or(Start::Warm, |init_ms| Start::Cold { init_ms }),
+            status: Status::Success,
+        };
+        Event::Observed(Observation { power: power(mb), outcome: Outcome::Counted(report) })
+    }
+
+    pub(in crate::progress) fn failed(mb: u32, failure: Failure) -> Event {
+        let outcome = Outcome::Failed { failure, report: None };
+        Event::Observed(Observation { power: power(mb), outcome })
+    }
+
+    fn tally() -> Tally {
+        let mut tally = Tally::default();
+        for event in planned() {
+            assert_eq!(tally.take(&event), None);
+        }
+        tally
+    }
+
+    #[test]
+    fn a_power_goes_from_its_version_to_its_last_invocation_and_ends_once() {
+        let mut tally = tally();
+        let stage = |tally: &Tally| tally.at(power(512)).unwrap().stage.clone();
+        assert_eq!(stage(&tally), Stage::Unpublished);
+        let published = Event::Published { power: power(512), version: "1".to_owned() };
+        assert_eq!(tally.take(&published), None);
+        assert_eq!(stage(&tally), Stage::Starting);
+        assert_eq!(tally.take(&counted(512, 100.0, Some(50.0))), None);
+        assert_eq!(tally.at(power(512)).unwrap().mean_ms(), Some(150.0));
+        let throttled = Event::Throttled { power: power(512), reason: "busy".to_owned() };
+        assert_eq!(tally.take(&throttled), None);
+        assert_eq!(stage(&tally), Stage::Throttled("busy".to_owned()));
+        assert_eq!(tally.take(&counted(512, 90.0, None)), None);
+        assert_eq!(stage(&tally), Stage::Measuring);
+        assert_eq!(tally.take(&counted(512, 110.0, None)), Some(power(512)));
+        assert_eq!(tally.take(&Event::PowerDone(power(512))), None);
+
+        let row = tally.at(power(512)).unwrap();
+        assert_eq!((row.mean_ms(), row.cold_starts), (Some(100.0), 1));
+        assert_eq!(tally.progress(), (3, 9));
+        let expected = 3.0 * (0.5 * 0.000_016_666_7 + 0.000_000_2);
+        assert!((tally.cost() - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_fails_or_is_skipped_is_not_waited_for() {
+        let mut tally = tally();
+        let reason = "not to be had".to_owned();
+        let skipped = Event::Skipped(Skipped { power: power(10_240), reason });
+        assert_eq!(tally.take(&skipped), Some(power(10_240)));
+        assert_eq!(tally.take(&failed(128, Failure::Lost { why: String::new() })), None);
+        assert_eq!(tally.take(&failed(128, Failure::OutOfMemory)), Some(power(128)));
+        assert_eq!(tally.progress(), (6, 9));
+        assert_eq!(tally.at(power(128)).unwrap().failures, 2);
+    }
+
+    #[test]
+    fn another_round_asks_for_more() {
+        let mut tally = tally();
+        tally.take(&Event::PowerDone(power(512)));
+        let more = Measurement { power: power(512), invocations: 2 };
+        tally.take(&Event::RoundStarted(vec![more]));
+        assert_eq!(tally.at(power(512)).unwrap().wanted, 5);
+        assert_eq!(tally.take(&Event::PowerDone(power(512))), Some(power(512)));
+    }
+}
