@@ -24,10 +24,10 @@ pub(crate) struct Clean {
 
 impl Clean {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let function: FunctionRef = self
-            .function
-            .parse()
-            .map_err(|error: powertune_core::arn::ArnError| Failure::input("FUNCTION", error.to_string()))?;
+        let function: FunctionRef =
+            self.function.parse().map_err(|error: powertune_core::arn::ArnError| {
+                Failure::input("FUNCTION", error.to_string())
+            })?;
         let gateway = connect(&self.connection, &function).await?;
         let cleaned = clean(&gateway, &function, self.force).await?;
         print!("{}", told(&cleaned));

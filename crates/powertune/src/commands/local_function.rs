@@ -57,7 +57,10 @@ impl LocalFunction {
         mut request: Request,
         display: &DisplayOptions,
     ) -> Result<(), Failure> {
-        let arn = lambda.create_function(self.into_new()).await.map_err(|error| create_failure(&error))?;
+        let arn = lambda
+            .create_function(self.into_new())
+            .await
+            .map_err(|error| create_failure(&error))?;
         request.function = arn
             .parse::<FunctionRef>()
             .map_err(|error| Failure::Other(format!("the local Lambda gave a bad ARN: {error}")))?;
@@ -80,7 +83,9 @@ impl LocalFunction {
 
     fn region(&self) -> Result<Region, Failure> {
         let from_environment = || {
-            ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok())
+            ["AWS_REGION", "AWS_DEFAULT_REGION"]
+                .into_iter()
+                .find_map(|name| std::env::var(name).ok())
         };
         match &self.region {
             Some(region) => Ok(region.clone()),

@@ -1,6 +1,9 @@
 //! `powertune tune`: tunes a function on AWS, or a folder or zip on this machine.
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use powertune_core::request::{Fault, Faults};
@@ -33,19 +36,19 @@ struct LocalOptions {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "profile"])]
     local: Option<PathBuf>,
     /// Its runtime: python3.x, nodejsN.x or provided.al2023
-    #[arg(long, value_name = "R", requires = "local")]
+    #[arg(long, value_name = "R")]
     runtime: Option<String>,
     /// Its handler
-    #[arg(long, value_name = "H", requires = "local")]
+    #[arg(long, value_name = "H")]
     handler: Option<String>,
     /// An environment variable for it; can be given many times
-    #[arg(long, value_name = "K=V", requires = "local")]
+    #[arg(long, value_name = "K=V")]
     env: Vec<String>,
     /// Its timeout [default: 60]
-    #[arg(long, value_name = "S", requires = "local", allow_hyphen_values = true)]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
     timeout: Option<String>,
     /// Its instruction set architecture, x86_64 or arm64 [default: this machine's]
-    #[arg(long, requires = "local")]
+    #[arg(long)]
     architecture: Option<String>,
 }
 
@@ -58,6 +61,7 @@ impl Tune {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let Self { function, local, request, connection, display } = self;
         let Some(path) = local.local.clone() else {
+            local.unused()?;
             let request = request.request(function.as_deref())?;
             display.check()?;
             let gateway = connect(&connection, &request.function).await?;
@@ -83,6 +87,23 @@ impl Tune {
 }
 
 impl LocalOptions {
+    /// Sees to it that none of these was given without `--local`.
+    fn unused(&self) -> Result<(), Failure> {
+        let given = [
+            ("--runtime", self.runtime.is_some()),
+            ("--handler", self.handler.is_some()),
+            ("--env", !self.env.is_empty()),
+            ("--timeout", self.timeout.is_some()),
+            ("--architecture", self.architecture.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => {
+                Err(Failure::input(option, "goes with --local only; a function on AWS has its own"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The function, checked as far as the local Lambda does not do it.
     fn function(self, name: String, path: PathBuf) -> Result<LocalFunction, Faults> {
         let mut faults = Vec::new();

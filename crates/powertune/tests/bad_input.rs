@@ -1,0 +1,332 @@
+//! Every field of a request against every class of fault that applies to it, with the real binary:
+//! exit code 2, the field named, and no call made.
+
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+/// An endpoint that nobody may call.
+struct Untouched(TcpListener);
+
+impl Untouched {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket that does not wait");
+        Self(listener)
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().expect("an address"))
+    }
+
+    /// Runs `powertune` with these arguments and this stdin, and sees to it that nothing was called.
+    fn powertune(&self, arguments: &[&str], stdin: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_powertune"))
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", self.url())
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("powertune starts");
+        // Who refuses its arguments does not read its stdin.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+        let output = child.wait_with_output().expect("powertune ends");
+        let called = self.0.accept().map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(called, Err(ErrorKind::WouldBlock), "{arguments:?} {stdin} made a call");
+        output
+    }
+
+    /// Bad input in a request file, and the field that has to be named.
+    fn refuses_request(&self, request: &Value, field: &str) {
+        let output = self.powertune(&["tune", "--input", "-"], &request.to_string());
+        refused(&output, field, &request.to_string());
+    }
+
+    /// Bad input in options, and the word that has to be in the message.
+    fn refuses_options(&self, arguments: &[&str], named: &str) {
+        let output = self.powertune(arguments, "");
+        refused(&output, named, &arguments.join(" "));
+    }
+}
+
+fn refused(output: &Output, named: &str, what: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{what}: {stderr}");
+    assert!(stderr.contains(named), "{what} does not name {named}: {stderr}");
+    assert!(output.stdout.is_empty(), "{what}: stdout is for results");
+}
+
+/// Each field, and values that it can't have: of a wrong type, out of range, or malformed.
+fn table() -> Vec<(&'static str, Vec<Value>)> {
+    let long = "x".repeat(200);
+    let huge = "x".repeat(7 * 1024 * 1024);
+    let booleans = || vec![json!("maybe"), json!(1), json!([]), json!({})];
+    let functions = || {
+        vec![json!(7), json!([]), json!({}), json!(""), json!("a b"), json!("a:b:c:d"), json!(long)]
+    };
+    vec![
+        ("lambdaARN", {
+            let mut values = functions();
+            values.extend([
+                json!("arn:aws:s3:::bucket"),
+                json!("arn:aws:lambda:us-east-1:12:function:fn"),
+                json!("arn:aws:lambda:nowhere:123456789012:function:fn"),
+                json!("arn:aws-cn:lambda:us-east-1:123456789012:function:fn"),
+                json!("fn:"),
+            ]);
+            values
+        }),
+        (
+            "num",
+            vec![
+                json!(4),
+                json!(0),
+                json!(-1),
+                json!(1e9),
+                json!(5.5),
+                json!("many"),
+                json!("5.5"),
+                json!(true),
+                json!([5]),
+                json!({}),
+                json!("auto"),
+                json!(""),
+            ],
+        ),
+        (
+            "powerValues",
+            vec![
+                json!([]),
+                json!([127]),
+                json!([10_241]),
+                json!([-128]),
+                json!([128.5]),
+                json!(["small"]),
+                json!([null]),
+                json!({}),
+                json!(true),
+                json!("some"),
+                json!(""),
+                json!("128,,256"),
+                json!("512-128"),
+                json!("128-512:0"),
+                json!("64-512"),
+                json!("128-"),
+                json!("128;256"),
+            ],
+        ),
+        (
+            "payload",
+            vec![
+                json!([{"payload": 1, "weight": 0}]),
+                json!([{"payload": 1, "weight": -1}]),
+                json!([{"payload": 1, "weight": "heavy"}]),
+                json!([{"payload": 1, "weight": 1}, {"payload": 2, "weight": 1000}]),
+                Value::Array(vec![json!({"payload": 1, "weight": 1}); 11]),
+                json!(huge),
+            ],
+        ),
+        (
+            "payloadS3",
+            vec![
+                json!(7),
+                json!([]),
+                json!({}),
+                json!(""),
+                json!("bucket/key"),
+                json!("s3://bucket"),
+                json!("s3:///key"),
+                json!("s3://bucket/"),
+                json!("https://bucket/key"),
+            ],
+        ),
+        ("parallelInvocation", booleans()),
+        ("enableParallel", booleans()),
+        ("autoOptimize", booleans()),
+        ("dryRun", booleans()),
+        ("disablePayloadLogs", booleans()),
+        ("includeOutputResults", booleans()),
+        ("onlyColdStarts", booleans()),
+        (
+            "strategy",
+            vec![json!("cheap"), json!(""), json!(1), json!([]), json!({}), json!("Cost")],
+        ),
+        ("balancedWeight", vec![json!("half"), json!([]), json!({}), json!(true), json!("NaN")]),
+        ("discardTopBottom", vec![json!("some"), json!([]), json!({}), json!(true), json!("inf")]),
+        (
+            "autoOptimizeAlias",
+            vec![json!(""), json!("12"), json!("a b"), json!(7), json!([]), json!(long)],
+        ),
+        ("preProcessorARN", functions()),
+        ("postProcessorARN", functions()),
+        (
+            "sleepBetweenRunsMs",
+            vec![json!(-1), json!(1.5), json!("long"), json!(1e12), json!([]), json!(true)],
+        ),
+        (
+            "allowedExceptions",
+            vec![json!(7), json!([7]), json!([""]), json!({}), json!("A,,B"), json!("")],
+        ),
+        (
+            "maxDuration",
+            vec![json!(0), json!(-5), json!(1e9), json!("fast"), json!([]), json!(true), json!({})],
+        ),
+        ("tolerance", vec![json!(-1), json!(101), json!("some"), json!([]), json!(true)]),
+        ("parallel", vec![json!(0), json!(-1), json!(1.5), json!("many"), json!([]), json!(true)]),
+        ("seed", vec![json!(-1), json!(1.5), json!("luck"), json!([]), json!(true)]),
+    ]
+}
+
+#[test]
+fn every_field_of_a_request_against_every_value_that_it_cannot_have() {
+    let endpoint = Untouched::new();
+    for (field, values) in table() {
+        for value in values {
+            let mut request = json!({ "lambdaARN": "fn" });
+            request[field] = value;
+            endpoint.refuses_request(&request, &format!("error: {field}: "));
+        }
+    }
+}
+
+#[test]
+fn a_percentile_is_checked_with_its_limit() {
+    let endpoint = Untouched::new();
+    for percentile in [json!(0), json!(100), json!(-1), json!("high"), json!([]), json!(true)] {
+        let request = json!({ "lambdaARN": "fn", "maxDuration": 9, "percentile": percentile });
+        endpoint.refuses_request(&request, "error: percentile: ");
+    }
+}
+
+#[test]
+fn what_is_missing_contradictory_or_unknown() {
+    let endpoint = Untouched::new();
+    for (request, field) in [
+        (json!({}), "lambdaARN"),
+        (json!({ "lambdaARN": null }), "lambdaARN"),
+        (json!({ "lambdaARN": "fn", "percentile": 90 }), "percentile"),
+        (json!({ "lambdaARN": "fn", "maxDuration": 9, "strategy": "speed" }), "maxDuration"),
+        (json!({ "lambdaARN": "fn", "maxDuration": 9, "num": 10 }), "num"),
+        (json!({ "lambdaARN": "fn", "parallelInvocation": false, "parallel": 9 }), "parallel"),
+        (
+            json!({ "lambdaARN": "fn", "parallelInvocation": false, "enableParallel": true }),
+            "enableParallel",
+        ),
+        (json!({ "lambdaARN": "fn", "powervalues": [128] }), "powervalues"),
+        (json!({ "lambdaARN": "fn", "lambdaArn": "fn" }), "lambdaArn"),
+        (json!({ "lambdaARN": "fn", "colour": "red" }), "colour"),
+    ] {
+        endpoint.refuses_request(&request, &format!("error: {field}: "));
+    }
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let endpoint = Untouched::new();
+    let request = json!({ "num": 1, "strategy": "cheap", "powerValues": [1], "dryRun": 0, "x": 0 });
+    let output = endpoint.powertune(&["tune", "--input", "-"], &request.to_string());
+    for field in ["lambdaARN", "num", "strategy", "powerValues", "dryRun", "x"] {
+        refused(&output, &format!("error: {field}: "), &request.to_string());
+    }
+}
+
+#[test]
+fn request_files_that_cannot_be_read() {
+    let endpoint = Untouched::new();
+    for (stdin, named) in [("", "input"), ("{", "input"), ("[1]", "input"), ("\"fn\"", "input")] {
+        refused(&endpoint.powertune(&["tune", "--input", "-"], stdin), named, stdin);
+    }
+    endpoint.refuses_options(&["tune", "--input", "/nowhere/request.json"], "input");
+    endpoint.refuses_options(&["tune", "fn", "--payload", "@/nowhere/event.json"], "payload");
+    endpoint.refuses_options(&["tune", "fn", "--payload", "{\"half\":"], "payload");
+}
+
+#[test]
+fn options_name_the_option_too() {
+    let endpoint = Untouched::new();
+    for (option, value, field) in [
+        ("--num", "4", "num (--num)"),
+        ("--num", "auto", "num (--num)"),
+        ("--power-values", "64", "powerValues (--power-values)"),
+        ("--payload", "s3://bucket", "payloadS3"),
+        ("--strategy", "cheap", "strategy (--strategy)"),
+        ("--balanced-weight", "x", "balancedWeight (--balanced-weight)"),
+        ("--max-duration", "-1", "maxDuration (--max-duration)"),
+        ("--percentile", "90", "percentile (--percentile)"),
+        ("--tolerance", "-1", "tolerance (--tolerance)"),
+        ("--parallel", "0", "parallel (--parallel)"),
+        ("--discard-top-bottom", "x", "discardTopBottom (--discard-top-bottom)"),
+        ("--sleep-between-runs-ms", "-1", "sleepBetweenRunsMs (--sleep-between-runs-ms)"),
+        ("--pre-processor", "a b", "preProcessorARN (--pre-processor)"),
+        ("--post-processor", "a b", "postProcessorARN (--post-processor)"),
+        ("--allowed-exceptions", ",", "allowedExceptions (--allowed-exceptions)"),
+        ("--auto-optimize-alias", "12", "autoOptimizeAlias (--auto-optimize-alias)"),
+        ("--seed", "-1", "seed (--seed)"),
+        ("--region", "nowhere", "--region"),
+        ("--endpoint-url", "nowhere", "--endpoint-url"),
+        ("--output", "pdf", "--output"),
+        ("--save", "/nowhere/result.json", "--save"),
+        ("--colour", "red", "--colour"),
+    ] {
+        endpoint.refuses_options(&["tune", "fn", option, value], field);
+    }
+    endpoint.refuses_options(&["tune"], "lambdaARN");
+    endpoint.refuses_options(&["tune", "a b"], "lambdaARN");
+    endpoint.refuses_options(&["clean", "a b"], "FUNCTION");
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:fn";
+    endpoint.refuses_options(&["tune", arn, "--region", "us-east-1"], "--region");
+}
+
+#[test]
+fn a_region_has_to_be_known() {
+    let output = Command::new(env!("CARGO_BIN_EXE_powertune"))
+        .args(["tune", "fn"])
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .output()
+        .expect("powertune ends");
+    refused(&output, "--region", "no region");
+}
+
+#[test]
+fn functions_on_this_machine() {
+    let endpoint = Untouched::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("app.py"), "def handler(event, context): pass").expect("code");
+    let path = folder.path().display().to_string();
+    let tune = |more: &[&'static str], named: &str| {
+        let mut arguments = vec!["tune", "--local", &path];
+        arguments.extend(more);
+        endpoint.refuses_options(&arguments, named);
+    };
+    tune(&[], "--runtime");
+    tune(&["--runtime", "python3.11"], "--handler");
+    let whole = ["--runtime", "python3.11", "--handler", "app.handler"];
+    let with = |more: &[&'static str]| [&whole, more].concat();
+    tune(&["--runtime", "cobol", "--handler", "app.handler"], "cobol");
+    tune(&with(&["--timeout", "0"]), "--timeout");
+    tune(&with(&["--timeout", "901"]), "--timeout");
+    tune(&with(&["--timeout", "soon"]), "--timeout");
+    tune(&with(&["--env", "secret"]), "--env");
+    tune(&with(&["--env", "1=2"]), "--env");
+    tune(&with(&["--architecture", "vax"]), "vax");
+    tune(&with(&["--num", "1"]), "num");
+    tune(&with(&["fn"]), "--local");
+    tune(&with(&["--endpoint-url", "http://127.0.0.1:1"]), "--endpoint-url");
+    let nowhere = ["tune", "--local", "/nowhere", "--runtime", "python3.11", "--handler", "a.b"];
+    endpoint.refuses_options(&nowhere, "--local");
+    endpoint.refuses_options(&["tune", "fn", "--runtime", "python3.11"], "--local");
+}
