@@ -138,10 +138,7 @@ async fn with_bare_client(url: &str, in_flight: usize, count: usize) {
 /// User and system time of this process.
 fn cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn peak_memory_mb() -> f64 {
@@ -191,6 +188,7 @@ fn nginx_configuration(folder: &Path, port: u16) -> String {
         r#"daemon off; pid {folder}/nginx.pid; worker_processes 1; worker_rlimit_nofile 40000;
 events {{ worker_connections 30000; }}
 http {{
+  geo $dollar {{ default "$"; }}
   access_log off; keepalive_requests 1000000; default_type application/json;
   client_body_temp_path {folder}/body; client_max_body_size 10m;
   proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
@@ -205,7 +203,7 @@ http {{
     location ~ ^/2017-03-31/tags/ {{ return 200 '{{"Tags":{{}}}}'; }}
     location ~ /versions$ {{
       if ($request_method = POST) {{ return 201 '{configuration}'; }}
-      return 200 '{{"Versions":[]}}';
+      return 200 '{{"Versions":[{{"Version":"${{dollar}}LATEST"}}]}}';
     }}
     location / {{ return 200 '{function}'; }}
   }}

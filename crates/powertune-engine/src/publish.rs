@@ -93,8 +93,7 @@ impl<'a> Publisher<'a> {
             if self.latest.power == power {
                 return Ok(());
             }
-            let set = self.gateway.set_power(&self.latest.arn, power, &self.latest.revision_id);
-            match set.await {
+            match self.gateway.set_power(&self.latest, power).await {
                 Ok(()) => {}
                 Err(error) if is_meeting(&error) => {}
                 Err(error) if beyond_account(&error) => {

@@ -56,7 +56,7 @@ async fn restore_power(gateway: &Gateway, arn: &str, original: Power, restored: 
         if latest.power == original {
             return;
         }
-        match gateway.set_power(arn, original, &latest.revision_id).await {
+        match gateway.set_power(&latest, original).await {
             Ok(()) => restored.memory = Some((latest.power, original)),
             Err(error) => {
                 let met = matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed);

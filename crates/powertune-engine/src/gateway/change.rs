@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_lambda::{
-    operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder,
-    types::FunctionConfiguration,
-};
+use aws_sdk_lambda::types::FunctionConfiguration;
 use powertune_core::power::Power;
 
 use super::{
@@ -100,20 +97,14 @@ impl Gateway {
         answer.map_err(|error| ApiError::from_sdk("UntagResource", &error)).map(|_| ())
     }
 
-    /// UpdateFunctionConfiguration of the memory size alone, if `revision_id` is still the
-    /// function's.
-    pub async fn set_power(
-        &self,
-        arn: &str,
-        power: Power,
-        revision_id: &str,
-    ) -> Result<(), ApiError> {
+    /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
+    pub async fn set_power(&self, latest: &Function, power: Power) -> Result<(), ApiError> {
         let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
-        let call: UpdateFunctionConfigurationFluentBuilder =
-            self.control.update_function_configuration();
-        call.function_name(arn)
+        self.control
+            .update_function_configuration()
+            .function_name(&latest.arn)
             .memory_size(memory)
-            .revision_id(revision_id)
+            .set_revision_id(latest.revision_id.clone())
             .send()
             .await
             .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error))
@@ -128,8 +119,8 @@ impl Gateway {
             .publish_version()
             .function_name(&latest.arn)
             .description(description)
-            .code_sha256(&latest.code_sha256)
-            .revision_id(&latest.revision_id)
+            .set_code_sha256(latest.code_sha256.clone())
+            .set_revision_id(latest.revision_id.clone())
             .send()
             .await
             .map_err(|error| ApiError::from_sdk("PublishVersion", &error))?;
@@ -141,14 +132,33 @@ impl Gateway {
     }
 
     /// ListVersionsByFunction: all of them but `$LATEST`.
+    ///
+    /// Some endpoints know the function by its name alone here. A list without `$LATEST` cannot be
+    /// true, and is asked for again by name.
     pub async fn versions(&self, arn: &str) -> Result<Vec<Version>, ApiError> {
+        let name = arn.rsplit(':').next().unwrap_or(arn);
+        for function in [arn, name] {
+            let listed = self.listed_versions(function).await?;
+            let is_latest = |listed: &FunctionConfiguration| listed.version() == Some("$LATEST");
+            if listed.iter().any(is_latest) {
+                return Ok(listed.into_iter().filter_map(numbered).collect());
+            }
+        }
+        Err(ApiError {
+            operation: "ListVersionsByFunction",
+            kind: ErrorKind::Unknown,
+            message: "the answer does not even list $LATEST".to_owned(),
+        })
+    }
+
+    async fn listed_versions(&self, name: &str) -> Result<Vec<FunctionConfiguration>, ApiError> {
         let mut versions = Vec::new();
         let mut pages =
-            self.control.list_versions_by_function().function_name(arn).into_paginator().send();
+            self.control.list_versions_by_function().function_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
                 page.map_err(|error| ApiError::from_sdk("ListVersionsByFunction", &error))?;
-            versions.extend(page.versions.unwrap_or_default().into_iter().filter_map(numbered));
+            versions.extend(page.versions.unwrap_or_default());
         }
         Ok(versions)
     }

@@ -25,10 +25,10 @@ pub struct Function {
     pub architecture: Architecture,
     /// How long it may run.
     pub timeout: Duration,
-    /// Changes with every change of the function.
-    pub revision_id: String,
-    /// Of the deployment package.
-    pub code_sha256: String,
+    /// Changes with every change of the function; absent where the endpoint keeps none.
+    pub revision_id: Option<String>,
+    /// Of the deployment package, where the endpoint says it.
+    pub code_sha256: Option<String>,
     /// What a publisher wrote about a version.
     pub description: String,
     /// Whether it can be invoked, or changed.
@@ -90,8 +90,8 @@ impl Function {
             power: power.ok_or_else(|| missing("MemorySize"))?,
             architecture,
             timeout: Duration::from_secs(timeout_s.ok_or_else(|| missing("Timeout"))?),
-            revision_id: configuration.revision_id.clone().unwrap_or_default(),
-            code_sha256: configuration.code_sha256.clone().unwrap_or_default(),
+            revision_id: configuration.revision_id.clone(),
+            code_sha256: configuration.code_sha256.clone(),
             description: configuration.description.clone().unwrap_or_default(),
             readiness: readiness(&configuration),
             reserved_concurrency,
