@@ -8,6 +8,7 @@
 mod admission;
 mod ending;
 mod environment;
+mod folder;
 mod invocation;
 mod limits;
 mod log;
@@ -28,7 +29,6 @@ use std::{
     time::Duration,
 };
 
-use tempfile::TempDir;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -105,7 +105,7 @@ impl Execution {
     pub(crate) fn start(host: Host, endpoint: &str) -> Result<Self, ExecutionError> {
         let io = |what| move |source| ExecutionError::Io { what, source };
         let limiter = Limiter::choose(host.cpu)?;
-        let folder = TempDir::with_prefix("powertune-").map_err(io("making a temporary folder"))?;
+        let folder = folder::private().map_err(io("making a temporary folder"))?;
         let workshop = Workshop {
             endpoint: endpoint.to_owned(),
             limiter,
