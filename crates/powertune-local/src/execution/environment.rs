@@ -41,8 +41,9 @@ pub(super) struct Workshop {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Environment {
-    process: Process,
+    /// Before the process: it finds what left the process group through the leader.
     limits: Limits,
+    process: Process,
     api: RuntimeApi,
     output: Output,
     registration: Registration,
@@ -150,8 +151,8 @@ impl Workshop {
         let limits =
             prepared.attach(process.group(), share).map_err(host("limiting the environment"))?;
         Ok(Environment {
-            process,
             limits,
+            process,
             api,
             output,
             registration,
@@ -237,7 +238,9 @@ impl Environment {
                 () = self.closing.cancelled() => break (Some(Fault::Closing), Instant::now()),
             }
         };
-        self.limits.freeze();
+        if self.is_running() {
+            self.limits.freeze();
+        }
         self.last_used = Instant::now();
         let duration = match fault {
             Some(Fault::TimedOut) => limit,
@@ -270,14 +273,14 @@ impl Environment {
 
     /// Kills everything of the environment and waits until it is gone.
     pub(super) async fn end(mut self) {
+        self.limits.kill();
         self.process.kill();
-        self.limits.kill_rest();
         self.process.ended().await;
         for _ in 0..GONE_POLLS {
             if self.limits.try_remove() {
                 return;
             }
-            self.limits.kill_rest();
+            self.limits.kill();
             sleep(GONE_POLL).await;
         }
     }

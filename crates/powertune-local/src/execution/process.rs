@@ -113,10 +113,16 @@ impl Process {
         self.group
     }
 
-    /// Waits for its end. Cancel-safe.
+    /// Waits for its end, and ends the rest of its group. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Exit {
+        let leading = self.child.id().is_some();
         // Waiting for a child of ours fails only if somebody else took its status.
-        self.child.wait().await.map_or(Exit::Unknown, Exit::from)
+        let exit = self.child.wait().await.map_or(Exit::Unknown, Exit::from);
+        if leading {
+            // What it started goes with it. The group's number is free only when all have ended.
+            self.group.signal(Signal::KILL);
+        }
+        exit
     }
 
     pub(super) fn is_running(&mut self) -> bool {

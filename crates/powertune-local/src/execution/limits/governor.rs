@@ -101,6 +101,7 @@ impl Governor {
 
 impl Drop for Governor {
     fn drop(&mut self) {
+        self.kill();
         self.desk.set(Order::End);
         if let Some(thread) = self.thread.take() {
             // It ends within microseconds. A panic in it has been printed; nothing is left to do.

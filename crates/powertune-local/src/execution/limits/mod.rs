@@ -188,8 +188,9 @@ impl Limits {
         }
     }
 
-    /// Kills what the process group's end left over.
-    pub(super) fn kill_rest(&self) {
+    /// Kills every process, those that left the process group included as far as they are known:
+    /// without a cgroup only descendants of a leader that still lives are.
+    pub(super) fn kill(&self) {
         match self {
             Self::Cgroup { cgroup, .. } => cgroup.kill(),
             Self::Signals(governor) => governor.kill(),
