@@ -83,7 +83,7 @@ async fn handler_errors(cpu: CpuControl) {
     assert_eq!(failed.payload["requestId"], json!(failed.request_id()));
     let trace = failed.payload["stackTrace"].as_array().unwrap();
     assert!(trace.iter().all(|frame| frame.as_str().unwrap().contains("app.py")), "{trace:?}");
-    assert!(failed.log.contains("[ERROR] ValueError: as asked\n"), "{}", failed.log);
+    assert!(failed.log.contains("[ERROR] ValueError: as asked"), "{}", failed.log);
     assert!(!failed.report().contains_key("Status"), "{}", failed.log);
 
     let unencodable = stage.f(json!({"do": "unencodable"})).await;

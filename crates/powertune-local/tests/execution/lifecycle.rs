@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -87,25 +88,37 @@ async fn shutdown(cpu: CpuControl) {
     let place = stage.f(json!({"do": "where"})).await;
     let [code, own] = [0, 1].map(|n| place.result()[n].as_str().unwrap().to_owned());
     assert!(is_alive(child.pid()) && is_alive(child_pid));
-    let cgroups = cgroups_of_this_process();
-    assert_eq!(cgroups.is_empty(), cpu == CpuControl::Signals, "{cgroups:?}");
+    let cgroup = cgroup_of(child.pid());
+    assert_eq!(cgroup.is_none(), cpu == CpuControl::Signals, "{cgroup:?}");
+    assert_eq!(cgroup_of(child_pid), cgroup);
+    let cgroups =
+        cgroup.as_deref().map_or(0, |name| folders_named(name, Path::new("/sys/fs/cgroup")));
+    assert_eq!(cgroups == 0, cpu == CpuControl::Signals);
 
     stage.bed.lambda.shutdown().await;
     ended(child.pid()).await;
     ended(child_pid).await;
     for folder in [code, own] {
-        assert!(!std::path::Path::new(&folder).exists(), "{folder}");
+        assert!(!Path::new(&folder).exists(), "{folder}");
     }
+    let cgroups =
+        cgroup.as_deref().map_or(0, |name| folders_named(name, Path::new("/sys/fs/cgroup")));
+    assert_eq!(cgroups, 0);
 }
 
-/// Other tests run in this process, with servers of their own: so they are only looked at.
-fn cgroups_of_this_process() -> Vec<String> {
-    let prefix = format!("/powertune-{}-", std::process::id());
-    let mine = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let memberships = std::fs::read_to_string(entry.ok()?.path().join("cgroup")).ok()?;
-        memberships.lines().find(|line| line.contains(&prefix)).map(str::to_owned)
-    });
-    mine.collect()
+/// The name of the server's cgroup that a process is in.
+fn cgroup_of(pid: i64) -> Option<String> {
+    let memberships = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let ours = format!("powertune-{}-", std::process::id());
+    memberships.split(['/', '\n']).find(|part| part.starts_with(&ours)).map(str::to_owned)
+}
+
+fn folders_named(name: &str, place: &Path) -> usize {
+    let entries = std::fs::read_dir(place).into_iter().flatten().filter_map(Result::ok);
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders
+        .map(|folder| usize::from(folder.file_name() == name) + folders_named(name, &folder.path()))
+        .sum()
 }
 
 fn dropped(cpu: CpuControl) {
