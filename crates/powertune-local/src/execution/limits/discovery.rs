@@ -79,7 +79,8 @@ impl<'a> Mount<'a> {
     fn folder_of(&self, path: &str) -> Option<PathBuf> {
         let below = Path::new(path).strip_prefix(&self.root).ok()?;
         let outside = below.components().any(|part| part.as_os_str() == "..");
-        (!outside).then(|| self.point.join(below))
+        // Not by `join`, which ends in a slash where there is nothing below.
+        (!outside).then(|| self.point.iter().chain(below).collect())
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
     fn version_1_is_below_our_own_cgroups() {
         let memberships = "9:memory:/jobs/7\n3:cpuset:/\n1:cpu,cpuacct:/\n0::/\n";
         let place = Place::V1 {
-            cpu: PathBuf::from("/sys/fs/cgroup/cpu,cpuacct/"),
+            cpu: PathBuf::from("/sys/fs/cgroup/cpu,cpuacct"),
             memory: PathBuf::from("/sys/fs/cgroup/memory/jobs/7"),
         };
         assert_eq!(places_in(V1, memberships), [place]);
@@ -155,7 +156,7 @@ mod tests {
         let memberships = "9:memory:/docker/4f\n1:cpu,cpuacct:/docker/4f/x\n";
         let place = Place::V1 {
             cpu: PathBuf::from("/sys/fs/cgroup/cpu,cpuacct/x"),
-            memory: PathBuf::from("/sys/fs/cgroup/memory/"),
+            memory: PathBuf::from("/sys/fs/cgroup/memory"),
         };
         assert_eq!(places_in(&mounts, memberships), [place]);
         assert_eq!(places_in(&mounts, "9:memory:/other\n1:cpu,cpuacct:/other\n"), []);
