@@ -12,5 +12,5 @@ pub mod resample;
 mod reweighting;
 mod summary;
 
-pub use interval::{Estimate, billed_mean_interval, mean_interval};
+pub use interval::{Estimate, Reach, billed_mean_interval, mean_interval};
 pub use summary::{mean, percentile, trimmed_mean};
