@@ -1,7 +1,7 @@
 //! What a power's samples say about it: single figures, how far a mean can be trusted, and draws
 //! of what the figures may truly be, for comparing powers with each other.
 //!
-//! Intervals and draws come from one model, the [`reweighting`] of what was seen: there is one
+//! Intervals and draws come from one model, the `reweighting` of what was seen: there is one
 //! answer to how sure a figure is, however it is asked for.
 //!
 //! Samples are finite numbers. They are taken as independent of each other; where they are not (a
