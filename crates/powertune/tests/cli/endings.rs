@@ -1,0 +1,82 @@
+//! Exit codes.
+
+use std::{fs, io::Read, path::Path, process::Stdio, time::Duration};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::binary::{Local, powertune, run, signal, stderr};
+
+/// A Python function with this body.
+fn function(body: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = format!("import time\ndef handler(event, context):\n    {body}\n");
+    fs::write(folder.path().join("app.py"), source).expect("the code");
+    folder
+}
+
+fn arguments(path: &Path) -> Vec<String> {
+    let path = path.display().to_string();
+    ["tune", "--local", &path, "--runtime", "python3.11", "--handler", "app.handler"]
+        .into_iter()
+        .chain(["--power-values", "256,512", "--num", "5"])
+        .map(str::to_owned)
+        .collect()
+}
+
+fn borrowed(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_function_that_always_fails_is_1() {
+    let folder = function("raise ValueError('\\x1b[31mred\\x1b[0m')");
+    let output = run(&borrowed(&arguments(folder.path())));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("ValueError") && said.contains("everything was put back"), "{said}");
+    assert!(!said.contains('\u{1b}'), "the function's escape codes stay its own: {said:?}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_function_that_is_not_there_is_2() {
+    let local = Local::start();
+    let output = local.powertune(&["tune", "nobody"]).output().expect("powertune runs");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("ResourceNotFoundException"), "{said}");
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_1() {
+    let output = powertune(&["tune", "fn", "--endpoint-url", "http://127.0.0.1:1"])
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .output()
+        .expect("powertune runs");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("--endpoint-url"), "{said}");
+}
+
+#[test]
+fn an_interrupted_run_is_130() {
+    for stop in [Signal::INT, Signal::TERM] {
+        let folder = function("time.sleep(20)");
+        let mut child = powertune(&borrowed(&arguments(folder.path())))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("powertune starts");
+        std::thread::sleep(Duration::from_secs(2));
+        signal(&child, stop);
+        let mut said = String::new();
+        let mut pipe = child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut said).expect("UTF-8");
+        let status = child.wait().expect("powertune ends");
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert!(said.contains("everything was put back"), "{said}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The real binary, as a user runs it.
+
+mod binary;
+mod commands;
+mod endings;
+mod results;

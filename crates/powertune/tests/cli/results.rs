@@ -1,0 +1,170 @@
+//! Results of real runs, in every form.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::binary::{Local, example, powertune, run, stderr, stdout};
+
+/// Tunes a sample function at two powers, quickly.
+fn tune(more: &[&str]) -> Output {
+    let path = example("order-report");
+    let payload = format!("@{}", path.join("event.json").display());
+    let path = path.display().to_string();
+    let mut arguments = vec!["tune", "--local", &path, "--runtime", "python3.11"];
+    arguments.extend(["--handler", "handler.handler", "--payload", &payload]);
+    arguments.extend(["--power-values", "512,1024", "--num", "5"]);
+    arguments.extend(more);
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    output
+}
+
+/// Numbers in place of what differs from run to run.
+fn redacted(mut json: Value) -> Value {
+    match &mut json {
+        Value::Number(number) if number.is_f64() => Value::from("[number]"),
+        Value::Array(items) => items.drain(..).map(redacted).collect(),
+        Value::Object(fields) => {
+            let names: Vec<String> = fields.keys().cloned().collect();
+            for name in names {
+                let value = fields[&name].take();
+                fields[&name] = match name.as_str() {
+                    "elapsedMs" | "maxMemoryUsed" => Value::from("[number]"),
+                    "ties" | "warnings" => Value::from("[list]"),
+                    "visualization" => Value::from("[url]"),
+                    _ => redacted(value),
+                };
+            }
+            json
+        }
+        _ => json,
+    }
+}
+
+#[test]
+fn json_is_the_whole_result_and_is_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("result.json");
+    let output = tune(&["--output", "json", "--save", &file.display().to_string()]);
+    let json: Value = serde_json::from_str(&stdout(&output)).expect("stdout is JSON alone");
+    let saved = std::fs::read_to_string(file).expect("it was saved");
+    assert_eq!(serde_json::from_str::<Value>(&saved).expect("JSON"), json);
+    insta::assert_json_snapshot!(redacted(json));
+}
+
+#[test]
+fn a_table_without_a_terminal_has_no_escape_codes() {
+    let output = tune(&[]);
+    let text = stdout(&output) + &stderr(&output);
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(text.contains("512 MB") && text.contains("order-report"), "{text}");
+}
+
+#[test]
+fn quiet_prints_the_result_alone() {
+    let output = tune(&["--quiet", "--output", "csv"]);
+    assert_eq!(stderr(&output), "");
+    let text = stdout(&output);
+    let mut lines = text.lines();
+    assert!(lines.next().is_some_and(|header| header.starts_with("value,averagePrice")), "{text}");
+    assert_eq!(lines.count(), 2);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_what_it_can_cost() {
+    let output = tune(&["--dry-run"]);
+    let text = stdout(&output);
+    assert!(text.contains("at most"), "{text}");
+}
+
+#[test]
+fn the_demo_recommends_a_power() {
+    let output = run(&["demo", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let stats = result["stats"].as_array().expect("a list");
+    assert_eq!(stats.len(), 6);
+    let duration = |row: &Value| row["averageDuration"].as_f64().expect("a duration");
+    let (slowest, fastest) = (duration(&stats[0]), duration(&stats[5]));
+    assert!(slowest > 5.0 * fastest, "128 MB has a tenth of a vCPU: {slowest} ms, {fastest} ms");
+}
+
+#[test]
+fn a_function_on_a_lambda_endpoint_is_tuned_by_name_and_by_request_file() {
+    let local = Local::start();
+    create_function(&local);
+    let tuned = |arguments: &[&str]| {
+        let output = local.powertune(arguments).output().expect("powertune runs");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_str::<Value>(&stdout(&output)).expect("JSON")
+    };
+    let few = ["--power-values", "512,1024", "--num", "5", "--output", "json"];
+    let by_name = tuned(&[&["tune", "orders"], few.as_slice()].concat());
+    assert_eq!(by_name["functionArn"], "arn:aws:lambda:us-east-1:000000000000:function:orders");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("request.json");
+    let request = r#"{"lambdaARN": "arn:aws:lambda:us-east-1:000000000000:function:orders",
+        "powerValues": [512], "num": 5, "parallelInvocation": true, "payload": {"orders": []}}"#;
+    std::fs::write(&file, request).expect("a request");
+    let path = file.display().to_string();
+    let by_file = tuned(&["tune", "--input", &path, "--output", "json"]);
+    assert_eq!((&by_file["power"], &by_file["invocations"]), (&512.into(), &5.into()));
+
+    let cleaned = local.powertune(&["clean", "orders"]).output().expect("powertune runs");
+    assert!(stdout(&cleaned).contains("nothing to clean up"), "{}", stdout(&cleaned));
+}
+
+/// Creates `orders` on the endpoint with the AWS SDK.
+fn create_function(local: &Local) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let value = |name: &str| {
+        let found = local.environment.iter().find(|(known, _)| known == name);
+        found.expect("the variable is printed").1.clone()
+    };
+    let credentials = aws_sdk_lambda::config::Credentials::new(
+        value("AWS_ACCESS_KEY_ID"),
+        value("AWS_SECRET_ACCESS_KEY"),
+        None,
+        None,
+        "test",
+    );
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(aws_sdk_lambda::config::BehaviorVersion::latest())
+        .region(aws_sdk_lambda::config::Region::new(value("AWS_REGION")))
+        .endpoint_url(value("AWS_ENDPOINT_URL_LAMBDA"))
+        .credentials_provider(credentials)
+        .build();
+    let client = aws_sdk_lambda::Client::from_conf(config);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("app.py", zip::write::SimpleFileOptions::default()).expect("a file");
+    let source = "import time\ndef handler(event, context):\n    time.sleep(0.03)\n";
+    std::io::Write::write_all(&mut zip, source.as_bytes()).expect("the code");
+    let zip = zip.finish().expect("a zip").into_inner();
+    let code = aws_sdk_lambda::types::FunctionCode::builder().zip_file(zip.into()).build();
+    let create = client
+        .create_function()
+        .function_name("orders")
+        .runtime(aws_sdk_lambda::types::Runtime::Python311)
+        .role("arn:aws:iam::000000000000:role/none")
+        .handler("app.handler")
+        .code(code)
+        .memory_size(512);
+    runtime.block_on(create.send()).expect("CreateFunction");
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_failure() {
+    let path = example("order-report").display().to_string();
+    let arguments = ["tune", "--local", &path, "--runtime", "python3.11", "--handler"];
+    let arguments = [&arguments, ["handler.handler", "--power-values", "1024"].as_slice()].concat();
+    let mut child = powertune(&[&arguments, ["--num", "5", "--payload", "{}"].as_slice()].concat())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("powertune starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("powertune ends");
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
