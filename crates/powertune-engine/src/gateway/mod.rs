@@ -34,6 +34,8 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,
 /// changes guarded by a RevisionId, publishing the same thing, deleting what is gone.
 const CONTROL_ATTEMPTS: u32 = 6;
+/// The first wait between two tries; it doubles from there.
+const CONTROL_BACKOFF: Duration = Duration::from_millis(200);
 
 /// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
 /// files, as it does for the AWS CLI.
@@ -119,7 +121,11 @@ impl Gateway {
             .operation_attempt_timeout(CONTROL_TIMEOUT)
             .build();
         let control = lambda_config(&config, endpoint_url.as_deref())
-            .retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(CONTROL_ATTEMPTS)
+                    .with_initial_backoff(CONTROL_BACKOFF),
+            )
             .timeout_config(timeouts)
             .build();
         Ok(Self { control: Client::from_conf(control), config, endpoint_url })
