@@ -18,6 +18,7 @@ use crate::{
     region::Region,
     request::Request,
     result::{Current, DecidedBy, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
+    stats::Reach,
     strategy::{Candidate, Strategy, choose, keeps},
     visualization,
     warning::Warning,
@@ -145,7 +146,10 @@ fn rows<'a>(request: &Request, seen: &'a Evidence) -> Vec<Row<'a>> {
 }
 
 fn all_stats(rows: &[Row<'_>], seen: &Evidence, discard: f64, price: &Price) -> Vec<PowerStats> {
-    let tried = rows.iter().map(|row| row.stats(discard, price));
+    // What one power's few samples do not show of rare slow invocations, the other powers' do.
+    let durations: Vec<Vec<f64>> = rows.iter().map(Row::steady_durations).collect();
+    let reach = Reach::typical(durations.iter().map(Vec::as_slice));
+    let tried = rows.iter().map(|row| row.stats(discard, price, reach));
     let skipped = seen.skipped.iter().map(|skipped| PowerStats {
         value: skipped.power,
         average_price: None,

@@ -6,7 +6,7 @@ use crate::{
     price::Price,
     report::{Report, Start},
     result::{DurationStats, PowerStats, State},
-    stats::{self, Estimate, resample::Sample},
+    stats::{self, Estimate, Reach, resample::Sample},
 };
 
 /// One power's outcomes, sorted out.
@@ -82,7 +82,12 @@ impl<'a> Row<'a> {
 
     /// The duration at a percentile (0 to 100), of the same invocations as `duration` in the result.
     pub(super) fn duration_at(&self, percentile: f64) -> Option<f64> {
-        stats::percentile(&totals(&self.steady()), percentile / 100.0)
+        stats::percentile(&self.steady_durations(), percentile / 100.0)
+    }
+
+    /// How long the invocations behind `cost` and `duration` in the result took.
+    pub(super) fn steady_durations(&self) -> Vec<f64> {
+        totals(&self.steady())
     }
 
     /// Every counted invocation, for drawing from.
@@ -96,12 +101,12 @@ impl<'a> Row<'a> {
     }
 
     /// The row as it stands in the result.
-    pub(super) fn stats(&self, discard: f64, price: &Price) -> PowerStats {
+    pub(super) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
         let billed: Vec<f64> = steady.iter().map(|report| report.billed_ms as f64).collect();
         let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
-        let cost = stats::billed_mean_interval(&billed).map(|billed_ms| Estimate {
+        let cost = reach.billed_mean_interval(&billed).map(|billed_ms| Estimate {
             mean: price_of(billed_ms.mean),
             low: billed_ms.low.map(price_of),
             high: billed_ms.high.map(price_of),
@@ -114,7 +119,7 @@ impl<'a> Row<'a> {
             cold_starts: count(self.cold_starts()),
             failures: count(self.failures.len()),
             cost,
-            duration: duration_stats(&totals(&steady)),
+            duration: duration_stats(&totals(&steady), reach),
             init_duration: stats::mean(&self.init_ms()),
             max_memory_used: self.counted.iter().filter_map(|report| report.max_memory_mb).max(),
             state: if verdict.is_some() { State::Failed } else { State::Measured },
@@ -150,8 +155,8 @@ fn samples(reports: &[&Report]) -> Vec<Sample> {
     reports.iter().map(sample).collect()
 }
 
-fn duration_stats(durations: &[f64]) -> Option<DurationStats> {
-    let mean: Estimate = stats::mean_interval(durations)?;
+fn duration_stats(durations: &[f64], reach: Reach) -> Option<DurationStats> {
+    let mean = reach.mean_interval(durations)?;
     let at = |p| stats::percentile(durations, p);
     Some(DurationStats { mean, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) })
 }
