@@ -41,7 +41,7 @@ pub(super) fn warning(text: &str) -> String {
 fn table(result: &TuningResult) -> String {
     let today = result.current.as_ref().map(|current| current.power);
     let has_p95 = measured(result).any(|row| p95(row).is_some());
-    let mut header = vec!["Power".to_owned(), "Time (95 % range)".to_owned()];
+    let mut header = vec!["Power".to_owned(), "Time (95 % CI)".to_owned()];
     header.extend(has_p95.then(|| "p95".to_owned()));
     header.push("Cost per million".to_owned());
     if let Some(today) = today {

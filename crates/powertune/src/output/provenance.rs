@@ -28,8 +28,8 @@ fn measured(result: &TuningResult, charset: Charset) -> String {
 }
 
 fn figures(result: &TuningResult) -> String {
-    let means = "Means of warm invocations (of cold starts where only those count), the request \
-                 charge included.";
+    let means = "Means of warm invocations (of cold starts where only those count), with 95 % \
+                 confidence intervals (CI), the request charge included.";
     let by = match result.decided_by {
         DecidedBy::AveragePrice => {
             "The choice is by averagePrice and averageDuration, aws-lambda-power-tuning's trimmed \

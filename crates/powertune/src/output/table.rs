@@ -106,7 +106,7 @@ fn time(rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
     };
     let (means, ranges): (Vec<String>, Vec<Option<String>>) = rows.iter().map(shown).unzip();
     let ranges: Vec<String> = ranges.into_iter().map(Option::unwrap_or_default).collect();
-    let range = if ranges.iter().all(String::is_empty) { "" } else { "95 % range" };
+    let range = if ranges.iter().all(String::is_empty) { "" } else { "95 % CI" };
     let mean_width = means.iter().map(|mean| width(mean)).max().unwrap_or(0);
     let head = format!("{:>mean_width$}  {range}", "mean");
     column("Time", &head, Align::Left, 0, paired(&means, &ranges, "  "))

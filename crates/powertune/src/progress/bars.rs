@@ -71,6 +71,7 @@ impl Bars {
         for bar in self.powers.values().chain(&self.total) {
             bar.finish_and_clear();
         }
+        self.say(&[String::new()]);
         // A terminal that is gone needs no tidying.
         let _ = self.screen.clear();
     }
