@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The handler name that tells a sample function from any other use of this binary.
 pub(crate) const HANDLER: &str = "powertune.sample";
 /// The numbers below this are searched for primes, unless the payload names another bound.
-const BOUND: u32 = 1_600_000;
+const BOUND: u32 = 2_200_000;
 
 /// Whether a Lambda runtime has started this process as the sample function.
 pub(crate) fn is_invoked() -> bool {
