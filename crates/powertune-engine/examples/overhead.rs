@@ -28,6 +28,7 @@ use powertune_engine::{
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +66,9 @@ fn compare() {
             print!("{in_flight:>9}  {client:<7} {}", String::from_utf8_lossy(&output.stdout));
         }
     }
-    let _ = nginx.kill();
+    // Asked to end, and not killed, it ends its worker too.
+    let pid = i32::try_from(nginx.id()).ok().and_then(Pid::from_raw);
+    let _ = kill_process(pid.expect("a process id"), Signal::TERM);
     let _ = nginx.wait();
 }
 
