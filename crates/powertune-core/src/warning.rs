@@ -120,7 +120,10 @@ impl fmt::Display for Warning {
                 }
             }
             Self::SomeFailed { power, failures, first } => {
-                write!(f, "{power}: {failures} failed and do not count; the first because {first}")
+                write!(
+                    f,
+                    "{power}: invocations that failed and do not count: {failures}; the first: {first}"
+                )
             }
             Self::CostUnknown { invocations } => write!(
                 f,
@@ -129,8 +132,8 @@ impl fmt::Display for Warning {
             ),
             Self::BeyondHost { powers, vcpus } => write!(
                 f,
-                "{} have more CPU than this machine's {vcpus} vCPUs and could not be shown here; \
-                 measure them on AWS before you choose one",
+                "this machine's {vcpus} vCPUs are too few to show {}; measure there on AWS before you \
+                 choose it",
                 list(powers)
             ),
             Self::EphemeralStorageNotPriced { storage_mb } => write!(

@@ -14,7 +14,8 @@ use powertune_engine::{
     run::{Context, Ending, tune},
 };
 
-use super::interrupt;
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     failure::Failure,
     output::{self, Format, Style},
@@ -59,8 +60,12 @@ impl DisplayOptions {
     }
 
     /// Runs a tuning, shows how it goes, and prints what comes of it.
-    pub(crate) async fn tune(&self, gateway: &Gateway, request: &Request) -> Result<(), Failure> {
-        let cancelled = interrupt::on_signal("stopping, and putting everything back");
+    pub(crate) async fn tune(
+        &self,
+        gateway: &Gateway,
+        request: &Request,
+        cancelled: CancellationToken,
+    ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let mode = Mode::choose(
             self.quiet,

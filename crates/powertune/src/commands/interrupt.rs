@@ -3,10 +3,9 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGINT or SIGTERM, which says `what` happens then. From
-/// then on they end nothing: what
-/// still runs is the putting back.
-pub(crate) fn on_signal(what: &'static str) -> CancellationToken {
+/// A token that the first SIGINT or SIGTERM cancels. From now on they end nothing by themselves:
+/// what goes on after one is the putting back.
+pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
@@ -20,7 +19,6 @@ pub(crate) fn on_signal(what: &'static str) -> CancellationToken {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            eprintln!("{what}");
             cancelled.cancel();
         }
     });

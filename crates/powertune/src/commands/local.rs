@@ -40,7 +40,7 @@ enum Cpu {
 
 impl Local {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let stop = interrupt::on_signal("stopping");
+        let stop = interrupt::on_signal();
         let settings = Settings {
             port: self.port,
             region: self.region,

@@ -11,8 +11,9 @@ use powertune_core::{
 };
 use powertune_engine::gateway::{Connection, Gateway};
 use powertune_local::{CreateError, LocalLambda, NewFunction, Settings};
+use tokio_util::sync::CancellationToken;
 
-use super::display::DisplayOptions;
+use super::{display::DisplayOptions, interrupt};
 use crate::failure::Failure;
 
 /// Where nothing names a region, its prices are those of most regions.
@@ -40,12 +41,14 @@ impl LocalFunction {
         display: &DisplayOptions,
     ) -> Result<(), Failure> {
         let region = self.region()?;
+        // Before there is anything to leave behind.
+        let cancelled = interrupt::on_signal();
         let settings = Settings { region: region.as_str().to_owned(), ..Settings::default() };
         let lambda = LocalLambda::start(settings)
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
         request.warnings.extend(beyond_host(&request, lambda.largest_memory_mb()));
-        let tuned = self.tune_on(&lambda, region, request, display).await;
+        let tuned = self.tune_on(&lambda, region, request, display, cancelled).await;
         lambda.shutdown().await;
         tuned
     }
@@ -56,6 +59,7 @@ impl LocalFunction {
         region: Region,
         mut request: Request,
         display: &DisplayOptions,
+        cancelled: CancellationToken,
     ) -> Result<(), Failure> {
         let arn = lambda
             .create_function(self.into_new())
@@ -78,7 +82,7 @@ impl LocalFunction {
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
         display.say(&format!("CPU and memory in proportion by {}", lambda.cpu_control()));
-        display.tune(&gateway, &request).await
+        display.tune(&gateway, &request, cancelled).await
     }
 
     fn region(&self) -> Result<Region, Failure> {

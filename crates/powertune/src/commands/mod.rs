@@ -43,7 +43,8 @@ impl Command {
         runtime.block_on(async {
             match self {
                 Self::Demo(command) => command.run().await,
-                Self::Tune(command) => command.run().await,
+                // A run is a large future.
+                Self::Tune(command) => Box::pin(command.run()).await,
                 Self::Local(command) => command.run().await,
                 Self::Clean(command) => command.run().await,
                 Self::Completions(_) => Ok(()),

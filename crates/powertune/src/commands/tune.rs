@@ -9,7 +9,7 @@ use clap::Args;
 use powertune_core::request::{Fault, Faults};
 
 use super::{
-    clean::connect, connection::ConnectionOptions, display::DisplayOptions,
+    clean::connect, connection::ConnectionOptions, display::DisplayOptions, interrupt,
     local_function::LocalFunction, options::RequestOptions,
 };
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ impl Tune {
             let request = request.request(function.as_deref())?;
             display.check()?;
             let gateway = connect(&connection, &request.function).await?;
-            return display.tune(&gateway, &request).await;
+            return display.tune(&gateway, &request, interrupt::on_signal()).await;
         };
         let name = function_name(&path);
         let request = request.request(Some(&name));
