@@ -5,8 +5,10 @@
 //!
 //! One vCPU is 1,769 MB, so a job of so many milliseconds of CPU should take that long at 1,769 MB
 //! and 1,769/m times as long at m MB. A ratio of 1.000 is exactly that. Meant to hold: within 5 %
-//! by cgroup and within 15 % by signals, for jobs of 300 ms and more. Shorter jobs come out too
-//! fast, here as on Lambda: the quota of the first period is there at once.
+//! by cgroup and within 15 % by signals, for jobs of 300 ms and more. A shorter job is over after
+//! a few periods, and the quota of the first is there at once, here as on Lambda.
+//!
+//! By signals the machine has to be idle otherwise: without rights functions have no precedence.
 
 use std::{
     collections::BTreeMap,
