@@ -8,11 +8,13 @@ use crate::{
 const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))\
      ?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
 
-/// The account and region that this Lambda plays: the first half of every ARN.
+/// The account and region that this Lambda plays.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) region: String,
+    /// The most memory that the account's functions can have.
+    pub(crate) largest_memory_mb: u32,
 }
 
 impl Account {
@@ -159,7 +161,11 @@ mod tests {
     use super::*;
 
     fn account() -> Account {
-        Account { id: "123456789012".to_owned(), region: "eu-west-1".to_owned() }
+        Account {
+            id: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            largest_memory_mb: 10_240,
+        }
     }
 
     fn parse(text: &str, qualifier: Option<&str>) -> Result<FunctionReference, Exception> {
@@ -205,7 +211,11 @@ mod tests {
 
     #[test]
     fn arns_bear_their_partition() {
-        let china = Account { id: "123456789012".to_owned(), region: "cn-north-1".to_owned() };
+        let china = Account {
+            id: "123456789012".to_owned(),
+            region: "cn-north-1".to_owned(),
+            largest_memory_mb: 10_240,
+        };
         assert_eq!(
             china.function_arn("f", Some("1")),
             "arn:aws-cn:lambda:cn-north-1:123456789012:function:f:1"

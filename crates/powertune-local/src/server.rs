@@ -109,7 +109,11 @@ impl LocalLambda {
         let port = listener.local_addr().map_err(listen_error)?.port();
         let endpoint = format!("http://127.0.0.1:{port}");
         let execution = Execution::start(Host { cpu: settings.cpu }, &endpoint)?;
-        let account = Account { id: settings.account_id, region: settings.region };
+        let account = Account {
+            id: settings.account_id,
+            region: settings.region,
+            largest_memory_mb: settings.largest_memory_mb,
+        };
         let store = Store::new(account, settings.concurrency, settings.update_delay);
         let mut credentials = settings.credentials;
         if credentials.is_empty() {

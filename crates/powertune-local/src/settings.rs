@@ -22,6 +22,9 @@ pub struct Settings {
     pub update_delay: Duration,
     /// The account's limit of concurrent executions.
     pub concurrency: u32,
+    /// The most memory that the account's functions can have: AWS lets some accounts have no more
+    /// than 3,008 MB.
+    pub largest_memory_mb: u32,
     /// What holds functions to their share of the CPU.
     pub cpu: CpuControl,
 }
@@ -35,6 +38,7 @@ impl Default for Settings {
             credentials: Vec::new(),
             update_delay: Duration::from_millis(20),
             concurrency: 1000,
+            largest_memory_mb: 10_240,
             cpu: CpuControl::Auto,
         }
     }

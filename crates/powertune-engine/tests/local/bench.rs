@@ -49,7 +49,11 @@ pub(crate) struct Footprint {
 impl Bench {
     /// A function whose handler has this body; `event` and `context` are its arguments.
     pub(crate) async fn new(body: &str) -> Self {
-        let settings = Settings { concurrency: 1000, ..Settings::default() };
+        Self::with(body, Settings::default()).await
+    }
+
+    /// The same on a Lambda with these settings.
+    pub(crate) async fn with(body: &str, settings: Settings) -> Self {
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
         let folder = tempfile::tempdir().expect("a folder");
         let client = client(&lambda);

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use powertune_core::result::State;
-use powertune_engine::error::{Cause, TuneError};
+use powertune_engine::{
+    error::{Cause, TuneError},
+    event::Event,
+    run::Ending,
+};
 use serde_json::json;
+
+use powertune_local::Settings;
 
 use crate::bench::{Bench, FUNCTION};
 
@@ -99,4 +105,46 @@ async fn a_deploy_during_the_run_stops_it_and_stays() {
     let configuration = bench.client.get_function_configuration().function_name(FUNCTION);
     let configuration = configuration.send().await.expect("a configuration");
     assert_eq!((configuration.timeout, configuration.memory_size), (Some(17), Some(256)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn powers_that_the_account_does_not_have_are_skipped() {
+    let settings = Settings { largest_memory_mb: 3008, ..Settings::default() };
+    let bench = Bench::with("return 1", settings).await;
+    let before = bench.footprint().await;
+    let result = bench.result(json!({"powerValues": [512, 3008, 4096, 10240]})).await;
+    let states: Vec<_> = result.stats.iter().map(|row| (row.value.mb(), row.state)).collect();
+    assert_eq!(
+        states,
+        [
+            (512, State::Measured),
+            (3008, State::Measured),
+            (4096, State::Skipped),
+            (10_240, State::Skipped)
+        ]
+    );
+    assert!(result.stats[3].reason.as_deref().is_some_and(|reason| reason.contains("3008")));
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_is_waited_out_and_nothing_is_counted_twice() {
+    let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;
+    let put = bench.client.put_function_concurrency().function_name(FUNCTION);
+    put.reserved_concurrent_executions(3).send().await.expect("PutFunctionConcurrency");
+    // Somebody else takes all that is reserved, for the first two seconds.
+    let client = bench.client.clone();
+    let others = tokio::spawn(async move {
+        let started = std::time::Instant::now();
+        while started.elapsed() < Duration::from_secs(2) {
+            let invoke = || client.invoke().function_name(FUNCTION).send();
+            let _ = futures::join!(invoke(), invoke(), invoke());
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (ending, events) = bench.tune_and_hear(json!({"powerValues": [512]})).await;
+    others.await.expect("the others end");
+    let Ok(Ending::Tuned(result)) = ending else { panic!("a result was expected, not {ending:?}") };
+    assert!(events.iter().any(|event| matches!(event, Event::Throttled { .. })));
+    assert_eq!((result.invocations, result.stats[0].failures), (5, 0));
 }

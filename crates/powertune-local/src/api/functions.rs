@@ -139,7 +139,7 @@ fn check_creation(
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
     let tags = request.tags.unwrap_or_default();
     check_tags(&tags, &mut violations);
-    let change = Change { architecture, ..request.configuration.check(violations)? };
+    let change = Change { architecture, ..request.configuration.check(account, violations)? };
     if package_type == Some(PackageType::Image) {
         return Err(no_images());
     }
@@ -202,7 +202,7 @@ pub(super) async fn update_configuration(
     let reference = FunctionReference::parse(&name, None, &platform.account)?;
     let request: UpdateFunctionConfigurationRequest =
         read_json(body, "UpdateFunctionConfiguration").await?;
-    let change = request.configuration.check(Violations::default())?;
+    let change = request.configuration.check(&platform.account, Violations::default())?;
     let options = UpdateOptions { revision_id: request.revision_id, ..UpdateOptions::default() };
     update(&platform, &reference, change, &options)
 }

@@ -10,6 +10,7 @@ use super::logging::LoggingConfigInput;
 use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
+    reference::Account,
     store::{Change, RuntimeIdentifier, TracingMode, UpdateOptions},
     version::Architecture,
 };
@@ -149,7 +150,11 @@ pub(crate) struct DeadLetterConfigInput {
 impl ConfigurationInput {
     /// Checks everything against the constraints of the API's model, then against the rules beyond
     /// it, as AWS does.
-    pub(crate) fn check(self, mut violations: Violations) -> Result<Change, Exception> {
+    pub(crate) fn check(
+        self,
+        account: &Account,
+        mut violations: Violations,
+    ) -> Result<Change, Exception> {
         if let Some(role) = self.role.as_deref().filter(|role| !is_role_arn(role)) {
             let pattern = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
             violations.pattern("role", role, pattern);
@@ -167,7 +172,8 @@ impl ConfigurationInput {
             value.map(|value| violations.number(member, value, min, max))
         };
         let timeout_s = number("timeout", self.timeout, 1, 900);
-        let memory_mb = number("memorySize", self.memory_size, 128, 10_240);
+        let memory_mb =
+            number("memorySize", self.memory_size, 128, account.largest_memory_mb.into());
         let storage = self.ephemeral_storage.and_then(|storage| storage.size);
         let ephemeral_storage_mb = number("ephemeralStorage.size", storage, 512, 10_240);
         let tracing = self.tracing_config.and_then(|config| config.mode).and_then(|mode| {
@@ -323,7 +329,12 @@ mod tests {
 
     fn check(body: Value) -> Result<Change, Exception> {
         let input: ConfigurationInput = serde_json::from_value(body).unwrap();
-        input.check(Violations::default())
+        let account = Account {
+            id: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            largest_memory_mb: 10_240,
+        };
+        input.check(&account, Violations::default())
     }
 
     fn refusal(body: Value) -> (ExceptionKind, String) {

@@ -43,7 +43,11 @@ fn record(name: &str) -> NewFunctionRecord {
 }
 
 fn empty_store(concurrency: u32) -> Store {
-    let account = Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned() };
+    let account = Account {
+        id: "000000000000".to_owned(),
+        region: "us-east-1".to_owned(),
+        largest_memory_mb: 10_240,
+    };
     Store::new(account, concurrency, DELAY)
 }
 

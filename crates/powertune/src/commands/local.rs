@@ -22,6 +22,9 @@ pub(crate) struct Local {
     /// The account's limit of concurrent executions
     #[arg(long, value_name = "N", default_value_t = 1000)]
     concurrency: u32,
+    /// The most memory that functions can have; some accounts stop at 3008
+    #[arg(long, value_name = "MB", default_value_t = 10_240)]
+    largest_memory: u32,
     /// What holds functions to their share of the CPU
     #[arg(long, value_enum, default_value_t = Cpu::Auto)]
     cpu: Cpu,
@@ -46,6 +49,7 @@ impl Local {
             region: self.region,
             update_delay: Duration::from_millis(self.update_delay),
             concurrency: self.concurrency,
+            largest_memory_mb: self.largest_memory,
             cpu: match self.cpu {
                 Cpu::Auto => CpuControl::Auto,
                 Cpu::Cgroup => CpuControl::Cgroup,
