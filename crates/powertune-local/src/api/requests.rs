@@ -172,8 +172,7 @@ impl ConfigurationInput {
             value.map(|value| violations.number(member, value, min, max))
         };
         let timeout_s = number("timeout", self.timeout, 1, 900);
-        let memory_mb =
-            number("memorySize", self.memory_size, 128, account.largest_memory_mb.into());
+        let memory_mb = number("memorySize", self.memory_size, 128, account.largest_memory_mb);
         let storage = self.ephemeral_storage.and_then(|storage| storage.size);
         let ephemeral_storage_mb = number("ephemeralStorage.size", storage, 512, 10_240);
         let tracing = self.tracing_config.and_then(|config| config.mode).and_then(|mode| {

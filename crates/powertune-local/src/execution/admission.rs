@@ -5,6 +5,11 @@
 //! more than the host has, and what waits for one is not timed. Waiting is first come, first
 //! served: a large share is never overtaken for ever by small ones.
 //!
+//! Functions that run side by side get three quarters of the host between them, and one that needs
+//! more runs alone. Shares that fill the cores to the brim can't be laid out on them without getting
+//! in each other's way: on two cores, 0.87 of a vCPU beside 0.58, 0.29, 0.14 and 0.07 took 40 %
+//! longer than alone.
+//!
 //! The currency is megabytes of memory, because that is how Lambda sells CPU: 1,769 MB are one
 //! vCPU. It keeps the sums exact.
 
@@ -51,8 +56,8 @@ pub(super) struct Closed;
 
 impl Admission {
     pub(super) fn new(vcpus: u32) -> Self {
-        let permits = usize::try_from(vcpus * MB_PER_VCPU).expect("32 bits fit into usize");
-        Self { vcpus, semaphore: Arc::new(Semaphore::new(permits)) }
+        let room = usize::try_from(room_mb(vcpus)).expect("32 bits fit into usize");
+        Self { vcpus, semaphore: Arc::new(Semaphore::new(room)) }
     }
 
     pub(super) fn vcpus(&self) -> u32 {
@@ -73,10 +78,10 @@ impl Admission {
     pub(super) async fn admit(&self, share: Share) -> Result<Grant, Closed> {
         let share = self.within_host(share);
         let permit = Arc::clone(&self.semaphore)
-            .acquire_many_owned(share.mb)
+            .acquire_many_owned(share.mb.min(room_mb(self.vcpus)))
             .await
             .map_err(|_closed| Closed)?;
-        Ok(Grant { permit })
+        Ok(Grant { share, permit })
     }
 
     /// Turns away everything that waits and everything that comes.
@@ -85,20 +90,28 @@ impl Admission {
     }
 }
 
+/// What functions that run side by side have between them.
+fn room_mb(vcpus: u32) -> u32 {
+    vcpus * MB_PER_VCPU / 4 * 3
+}
+
 /// A share of the host's CPU, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Grant {
+    share: Share,
+    /// The share's part of the room; all of it for a share that runs alone.
     permit: OwnedSemaphorePermit,
 }
 
 impl Grant {
     pub(super) fn share(&self) -> Share {
-        Share { mb: u32::try_from(self.permit.num_permits()).expect("taken as 32 bits") }
+        self.share
     }
 
     /// Gives back all but `share`.
     pub(super) fn shrink_to(&mut self, share: Share) {
-        let excess = self.permit.num_permits().saturating_sub(share.mb as usize);
+        self.share = self.share.min(share);
+        let excess = self.permit.num_permits().saturating_sub(self.share.mb as usize);
         drop(self.permit.split(excess));
     }
 }
@@ -137,12 +150,23 @@ mod tests {
     #[tokio::test]
     async fn shrinking_gives_back_the_rest() {
         let admission = Admission::new(1);
-        let mut grant = admission.admit(Share::of_memory(1769)).await.unwrap();
+        let mut grant = admission.admit(Share::of_memory(1000)).await.unwrap();
         grant.shrink_to(Share::of_memory(128));
         assert_eq!(grant.share(), Share::of_memory(128));
         grant.shrink_to(Share::of_memory(512));
         assert_eq!(grant.share(), Share::of_memory(128), "it never grows");
-        assert_eq!(admission.semaphore.available_permits(), 1769 - 128);
+        assert_eq!(admission.semaphore.available_permits(), room_mb(1) as usize - 128);
+    }
+
+    #[tokio::test]
+    async fn a_share_beyond_the_common_room_is_whole_and_runs_alone() {
+        let admission = Admission::new(2);
+        let large = admission.admit(Share::of_memory(3008)).await.unwrap();
+        assert_eq!(large.share(), Share::of_memory(3008));
+        let mut small = Box::pin(admission.admit(Share::of_memory(128)));
+        assert!(futures::poll!(&mut small).is_pending());
+        drop(large);
+        small.await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

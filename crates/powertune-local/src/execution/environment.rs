@@ -164,6 +164,11 @@ impl Workshop {
 }
 
 impl Environment {
+    /// When its process began to run.
+    pub(super) fn started(&self) -> Instant {
+        self.process.started()
+    }
+
     pub(super) fn last_used(&self) -> Instant {
         self.last_used
     }

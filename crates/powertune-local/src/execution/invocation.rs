@@ -174,7 +174,7 @@ impl Invoker {
             Ok(environment) => environment,
             Err(error) => return Err((Fault::NotStarted(error), Duration::ZERO)),
         };
-        let from = from.unwrap_or_else(|| tenure.mark());
+        let from = from.unwrap_or_else(|| tenure.mark_at(environment.started()));
         match environment.initialise(tenure, from, limit).await {
             Ok(at) => Ok((environment, tenure.elapsed(from, at))),
             Err(fault) => {

@@ -16,6 +16,7 @@ use tokio::{
     process::{Child, Command},
     runtime::Handle,
     sync::oneshot,
+    time::Instant,
 };
 
 /// Starts processes, all from one thread.
@@ -29,7 +30,7 @@ pub(super) struct Spawner {
 
 struct Order {
     command: Command,
-    started: oneshot::Sender<io::Result<Child>>,
+    started: oneshot::Sender<io::Result<(Child, Instant)>>,
 }
 
 impl Spawner {
@@ -40,8 +41,11 @@ impl Spawner {
         thread::Builder::new().name("powertune-spawn".to_owned()).spawn(move || {
             let _inside = runtime.enter();
             for mut order in inbox {
+                // It returns when the program runs, which is the moment to measure from: the
+                // process goes on at once, while whoever ordered it is yet to be woken.
+                let child = order.command.spawn().map(|child| (child, Instant::now()));
                 // Whoever no longer waits for the process gets it dropped, and so killed.
-                drop(order.started.send(order.command.spawn()));
+                drop(order.started.send(child));
             }
         })?;
         Ok(Self { orders })
@@ -62,10 +66,10 @@ impl Spawner {
         let (started, answer) = oneshot::channel();
         let gone = |_gone| io::Error::other("the thread that starts processes has ended");
         self.orders.send(Order { command, started }).map_err(|_order| gone(()))?;
-        let child = answer.await.map_err(|_closed| gone(()))??;
+        let (child, started) = answer.await.map_err(|_closed| gone(()))??;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the process ended at once"))?;
-        Ok(Process { child, group: Group(group) })
+        Ok(Process { child, group: Group(group), started })
     }
 }
 
@@ -91,6 +95,7 @@ pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<Owne
 pub(super) struct Process {
     child: Child,
     group: Group,
+    started: Instant,
 }
 
 /// A process group: the process that was started and its children that did not leave.
@@ -111,6 +116,11 @@ impl Group {
 impl Process {
     pub(super) fn group(&self) -> Group {
         self.group
+    }
+
+    /// When its program began to run.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Waits for its end, and ends the rest of its group. Cancel-safe.

@@ -93,7 +93,11 @@ impl Tenure {
 
     /// The time now, to measure from.
     pub(super) fn mark(&self) -> Mark {
-        let at = Instant::now();
+        self.mark_at(Instant::now())
+    }
+
+    /// A moment to measure from.
+    pub(super) fn mark_at(&self, at: Instant) -> Mark {
         Mark { at, paused: self.lock().paused_until(at) }
     }
 
@@ -312,6 +316,6 @@ mod tests {
         tenure.shrink_to(Share::of_memory(128));
         Arc::clone(&tenure).suspend().resume().await;
         assert_eq!(tenure.share(), Share::of_memory(128));
-        admission.admit(Share::of_memory(1769 - 128)).await.unwrap();
+        admission.admit(Share::of_memory(1000)).await.unwrap();
     }
 }

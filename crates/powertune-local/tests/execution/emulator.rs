@@ -18,17 +18,16 @@ use crate::{
     trial,
 };
 
-/// Names the emulator's program.
+/// Names the emulator's program, where it is not among the peers.
 const EMULATOR: &str = "POWERTUNE_RIE";
+/// Where `cargo xtask peers` puts it, in the workspace.
+const PEER: &str = "../../target/peers/aws-lambda-rie";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let emulator = std::env::var_os(EMULATOR).map(PathBuf::from);
-    let missing = match &emulator {
-        None => Some(format!("{EMULATOR} does not name AWS's emulator")),
-        Some(path) if !path.is_file() => Some(format!("there is no {}", path.display())),
-        Some(_) => None,
-    };
-    let path = emulator.unwrap_or_default();
+    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join(PEER);
+    let path = std::env::var_os(EMULATOR).map_or(peer, PathBuf::from);
+    let missing = (!path.is_file())
+        .then(|| format!("AWS's emulator is not installed: cargo xtask peers, or {EMULATOR}"));
     vec![trial("lines and Runtime API are the emulator's", missing.as_deref(), move || {
         block_on(agrees(&path));
     })]
