@@ -85,7 +85,7 @@ fn measure(client: &str, url: &str, in_flight: usize, count: usize) {
     let each = |duration: Duration| duration.as_secs_f64() * 1e6 / count as f64;
     println!(
         "{:>11.0} us {:>13.0} us {:>9.1} MB",
-        each(cpu() - before),
+        each(cpu().saturating_sub(before)),
         each(started.elapsed()),
         peak_memory_mb()
     );

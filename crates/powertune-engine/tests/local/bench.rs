@@ -171,9 +171,10 @@ async fn drain(heard: &mut UnboundedReceiver<Event>) -> Vec<Event> {
 }
 
 fn write_handler(folder: &Path, body: &str) {
-    let indented: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = body.replace('\n', "\n    ");
     let source = format!(
-        "import os, time\ncalls = 0\ndef handler(event, context):\n    global calls\n    calls += 1\n{indented}"
+        "import os, time\ncalls = 0\ndef handler(event, context):\n    global calls\n    \
+         calls += 1\n    {indented}\n"
     );
     fs::create_dir_all(folder).expect("a folder for the code");
     fs::write(folder.join("app.py"), source).expect("the code");

@@ -16,8 +16,11 @@ pub(crate) struct RequestOptions {
     /// Request in the input format of aws-lambda-power-tuning; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<String>,
-    /// Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL
-    #[arg(long, value_name = "LIST")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        help = "Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL"
+    )]
     power_values: Option<String>,
     /// Invocations a power, cold ones included [default: 10]
     #[arg(long, value_name = "N")]
