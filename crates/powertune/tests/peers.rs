@@ -11,6 +11,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     ("boto3_walks_the_life_of_a_function", &["lifecycle.py", "--powertune"]),
     ("the_aws_cli_invokes_on_powertune_local", &["aws_cli.py"]),
     ("answers_have_the_shapes_of_moto_and_ministack", &["compare.py"]),
+    ("a_payload_lies_in_the_s3_of_moto", &["s3_payload.py"]),
     ("tune_on_ministack", &["tune.py", "ministack"]),
     ("tune_on_moto_fails_and_puts_everything_back", &["tune.py", "moto"]),
 ];

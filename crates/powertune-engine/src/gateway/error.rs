@@ -44,7 +44,7 @@ impl fmt::Display for ApiError {
         write!(f, "{}: {}", self.operation, self.message)?;
         match self.kind {
             ErrorKind::Denied => {
-                write!(f, " (allow lambda:{} for this caller and try again)", self.permission())
+                write!(f, " (allow {} for this caller and try again)", self.permission())
             }
             ErrorKind::Credentials => write!(
                 f,
@@ -60,10 +60,11 @@ impl Error for ApiError {}
 
 impl ApiError {
     /// The IAM action that allows the operation.
-    fn permission(&self) -> &'static str {
+    fn permission(&self) -> String {
         match self.operation {
-            "Invoke" => "InvokeFunction",
-            operation => operation,
+            "Invoke" => "lambda:InvokeFunction".to_owned(),
+            "GetObject" => "s3:GetObject".to_owned(),
+            operation => format!("lambda:{operation}"),
         }
     }
 
