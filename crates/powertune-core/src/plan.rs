@@ -90,14 +90,6 @@ impl Planner {
             self.powers.iter().map(|power| Measurement { power, invocations }).collect();
         Step::Measure(Round { number: 1, measurements })
     }
-
-    /// The most invocations that any course of the run may send to one power.
-    pub fn most_invocations(&self) -> u32 {
-        match self.policy {
-            Policy::Fixed { num } => num,
-            Policy::DryRun => 1,
-        }
-    }
 }
 
 #[cfg(test)]

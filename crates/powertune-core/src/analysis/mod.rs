@@ -126,7 +126,7 @@ pub fn analyse(
 }
 
 /// What every invocation was billed, requests included, as far as known.
-pub fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
+fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
     let cost = |power, outcome: &Outcome| match outcome {
         Outcome::Counted(report) => price.invocation_cost(power, report.billed_ms as f64),
         Outcome::Failed { report: Some(report), .. } => {
