@@ -42,7 +42,7 @@ pub async fn clean(
     let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
     let mark = Mark::read(&tags);
     if let Some(mark) = mark.clone().filter(|mark| !force && may_be_alive(mark)) {
-        return Err(TuneError::Failed(Cause::Alive { mark: Box::new(mark) }));
+        return Err(TuneError::NotBegun(Cause::Alive { mark: Box::new(mark) }));
     }
     let mut cleaned = Cleaned {
         function_arn: latest.arn.clone(),

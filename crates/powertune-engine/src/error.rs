@@ -2,6 +2,7 @@
 
 use powertune_core::{
     analysis::NothingMeasured, payload::PayloadError, power::Power, price::UnknownPrice,
+    result::TuningResult,
 };
 
 use crate::{gateway::ApiError, mark::Mark};
@@ -12,6 +13,9 @@ pub enum TuneError {
     /// The function can't be tuned as asked. Nothing was changed and nothing invoked.
     #[error("{0}")]
     Refused(Refusal),
+    /// The run failed before it changed anything.
+    #[error("{0}\nnothing was changed")]
+    NotBegun(Cause),
     /// The run failed, and everything was put back.
     #[error("{0}\neverything was put back as it was")]
     Failed(Cause),
@@ -25,6 +29,8 @@ pub enum TuneError {
         cause: Option<Cause>,
         /// What is left, and how to put it right by hand.
         left: Vec<LeftBehind>,
+        /// What was measured, where the run had come to a result.
+        result: Option<Box<TuningResult>>,
     },
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn before_changes(error: ApiError) -> TuneError {
         ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::Invalid => {
             refused(Refusal::Api(error))
         }
-        _ => TuneError::Failed(Cause::Api(error)),
+        _ => TuneError::NotBegun(Cause::Api(error)),
     }
 }
 
@@ -160,7 +160,7 @@ async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError>
     let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
     match Mark::read(&tags) {
         None => Ok(()),
-        Some(mark) => Err(TuneError::Failed(Cause::Marked {
+        Some(mark) => Err(TuneError::NotBegun(Cause::Marked {
             function: latest.arn.clone(),
             mark: Box::new(mark),
         })),

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     apply::apply,
-    error::{Cause, TuneError},
+    error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
-    gateway::Gateway,
+    gateway::{ErrorKind, Gateway},
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
@@ -73,15 +73,15 @@ pub async fn tune(
     context: &Context,
 ) -> Result<Ending, TuneError> {
     let started = Instant::now();
-    let prepared = prepare(gateway, request).await?;
+    let prepared = tokio::select! {
+        prepared = prepare(gateway, request) => prepared?,
+        () = context.cancelled.cancelled() => return Err(TuneError::Interrupted),
+    };
     context.events.send(Event::Planned(prepared.plan.clone()));
-    if context.cancelled.is_cancelled() {
-        return Err(TuneError::Interrupted);
-    }
     let arn = prepared.latest.arn.clone();
     let original = prepared.latest.power;
     let mark = Mark::new(original, &context.by, deadline(request, &prepared));
-    gateway.tag(&arn, mark.tags()).await.map_err(before_changes)?;
+    announce(gateway, &arn, &mark).await?;
 
     let run = Run::new(gateway, request, context, prepared, mark);
     let outcome = tokio::spawn(run.finish()).await;
@@ -91,15 +91,51 @@ pub async fn tune(
     let power = outcome.as_ref().map_or(original, |done| done.leave_at);
     let left = restore(gateway, &arn, Some(power)).await.left;
     context.events.send(Event::CleanedUp(left.clone()));
-    match outcome {
-        Ok(mut done) if left.is_empty() => {
-            if let Some(Ending::Tuned(result)) = &mut done.ending {
-                result.elapsed_ms = milliseconds(started.elapsed());
-            }
-            done.ending.ok_or(TuneError::Interrupted)
+    conclude(outcome, left, started.elapsed())
+}
+
+/// Puts the run's tags on the function.
+async fn announce(gateway: &Gateway, arn: &str, mark: &Mark) -> Result<(), TuneError> {
+    let Err(error) = gateway.tag(arn, mark.tags()).await else { return Ok(()) };
+    if error.kind != ErrorKind::Unknown {
+        return Err(before_changes(error));
+    }
+    // The tags may be there all the same.
+    let left = restore(gateway, arn, None).await.left;
+    if left.is_empty() {
+        return Err(TuneError::Failed(Cause::Api(error)));
+    }
+    Err(TuneError::LeftBehind { cause: Some(Cause::Api(error)), left, result: None })
+}
+
+/// What the run comes to, after everything, or all but `left`, was put back.
+fn conclude(
+    outcome: Result<Done, Cause>,
+    left: Vec<LeftBehind>,
+    elapsed: Duration,
+) -> Result<Ending, TuneError> {
+    let ending = match outcome {
+        Ok(done) => Ok(done.ending.map(|ending| ending.after(elapsed))),
+        Err(cause) => Err(cause),
+    };
+    match (ending, left.is_empty()) {
+        (Ok(Some(ending)), true) => Ok(ending),
+        (Ok(None), true) => Err(TuneError::Interrupted),
+        (Err(cause), true) => Err(TuneError::Failed(cause)),
+        (Ok(Some(Ending::Tuned(result))), false) => {
+            Err(TuneError::LeftBehind { cause: None, left, result: Some(result) })
         }
-        Err(cause) if left.is_empty() => Err(TuneError::Failed(cause)),
-        outcome => Err(TuneError::LeftBehind { cause: outcome.err(), left }),
+        (ending, false) => Err(TuneError::LeftBehind { cause: ending.err(), left, result: None }),
+    }
+}
+
+impl Ending {
+    /// With the time that the whole run took.
+    fn after(mut self, elapsed: Duration) -> Self {
+        if let Self::Tuned(result) = &mut self {
+            result.elapsed_ms = milliseconds(elapsed);
+        }
+        self
     }
 }
 

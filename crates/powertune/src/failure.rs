@@ -41,7 +41,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Input(_) | Self::Tune(TuneError::Refused(_)) => 2,
-            Self::Tune(TuneError::Failed(_)) | Self::Other(_) => 1,
+            Self::Tune(TuneError::NotBegun(_) | TuneError::Failed(_)) | Self::Other(_) => 1,
             Self::Tune(TuneError::LeftBehind { .. }) => 4,
             Self::Tune(TuneError::Interrupted) => 130,
         })

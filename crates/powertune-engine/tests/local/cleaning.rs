@@ -41,7 +41,7 @@ async fn cleaning_puts_back_and_twice_is_once() {
     let gateway = bench.gateway(&request).await;
 
     let error = bench.tune(json!({})).await.expect_err("marks of another run are there");
-    assert!(matches!(error, TuneError::Failed(Cause::Marked { .. })), "{error:?}");
+    assert!(matches!(error, TuneError::NotBegun(Cause::Marked { .. })), "{error:?}");
     assert!(error.to_string().contains("powertune clean"), "{error}");
 
     let cleaned = clean(&gateway, &request.function, false).await.expect("it cleans");

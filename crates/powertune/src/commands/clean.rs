@@ -34,7 +34,7 @@ impl Clean {
         if cleaned.left.is_empty() {
             return Ok(());
         }
-        Err(TuneError::LeftBehind { cause: None, left: cleaned.left }.into())
+        Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
     }
 }
 

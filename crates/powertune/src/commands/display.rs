@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 use powertune_core::{request::Request, result::TuningResult};
 use powertune_engine::{
+    error::TuneError,
     event::Events,
     gateway::Gateway,
     run::{Context, Ending, tune},
@@ -79,9 +80,14 @@ impl DisplayOptions {
         drop(context);
         // The display ends when everything has been said.
         let _ = shown.await;
-        match ending? {
-            Ending::Tuned(result) => self.print(&result),
-            Ending::Dry { plan, seen } => {
+        match ending {
+            Ok(Ending::Tuned(result)) => self.print(&result),
+            Err(TuneError::LeftBehind { cause, left, result: Some(result) }) => {
+                self.print(&result)?;
+                Err(TuneError::LeftBehind { cause, left, result: None }.into())
+            }
+            Err(error) => Err(error.into()),
+            Ok(Ending::Dry { plan, seen }) => {
                 print(&output::dry_run(&plan, &seen, self.output, &Style::of_stdout()))
             }
         }
