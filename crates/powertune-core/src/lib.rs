@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod architecture;
 pub mod arn;
+pub mod dry_run;
 pub mod observation;
 pub mod payload;
 pub mod plan;
@@ -20,3 +21,4 @@ pub mod stats;
 pub mod strategy;
 pub mod visualization;
 pub mod warning;
+pub mod workflow;

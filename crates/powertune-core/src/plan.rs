@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    observation::Evidence,
+    observation::{Evidence, Observation, Outcome},
     power::{Power, PowerValues},
+    request::Request,
 };
 
 /// How the number of invocations is chosen.
@@ -22,6 +23,13 @@ pub enum Policy {
     },
     /// One invocation at every power, to see that it works.
     DryRun,
+}
+
+impl Policy {
+    /// The policy that a request asks for.
+    pub fn of(request: &Request) -> Self {
+        if request.dry_run { Self::DryRun } else { Self::Fixed { num: request.num } }
+    }
 }
 
 /// Decides what to measure next.
@@ -61,6 +69,47 @@ pub struct Measurement {
     pub invocations: u32,
 }
 
+/// What is still to be measured at one power in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rest {
+    /// The power.
+    pub power: Power,
+    /// How many invocations it is to have.
+    pub wanted: u32,
+    /// How many of them it has had.
+    pub sent: u32,
+}
+
+impl Rest {
+    /// All of a measurement.
+    pub fn of(measurement: Measurement) -> Self {
+        Self { power: measurement.power, wanted: measurement.invocations, sent: 0 }
+    }
+
+    /// How many invocations are left.
+    pub fn left(self) -> u32 {
+        self.wanted.saturating_sub(self.sent)
+    }
+
+    /// What is left after these observations, of other powers too; `None` where nothing is, or
+    /// where another invocation would fail like the last. With `only_cold_starts` a warm one is
+    /// asked for again.
+    #[must_use]
+    pub fn after(self, seen: &[Observation], only_cold_starts: bool) -> Option<Self> {
+        let mut sent = self.sent;
+        for outcome in seen.iter().filter(|seen| seen.power == self.power).map(|seen| &seen.outcome)
+        {
+            match outcome {
+                Outcome::Counted(report) if only_cold_starts && !report.start.is_cold() => {}
+                Outcome::Failed { failure, .. } if failure.condemns_power() => return None,
+                Outcome::Counted(_) | Outcome::Failed { .. } => sent = sent.saturating_add(1),
+            }
+        }
+        (sent < self.wanted).then_some(Self { sent, ..self })
+    }
+}
+
 /// Why measuring ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +118,8 @@ pub enum Stopped {
     NumReached,
     /// It was a dry run: one invocation a power.
     DryRun,
+    /// The execution of the state machine has no room for more events in its history.
+    HistoryFull,
 }
 
 impl Planner {

@@ -100,6 +100,12 @@ pub fn on_demand(region: &Region, architecture: Architecture) -> Result<Price, U
     })
 }
 
+/// What so many state transitions of a Step Functions Standard workflow cost in `region`, in its
+/// currency, before any free tier.
+pub fn of_transitions(region: &Region, transitions: u64) -> f64 {
+    table::per_transition(region.as_str()) * transitions as f64
+}
+
 impl Price {
     /// The price of the same function with `storage_mb` under /tmp.
     pub fn with_ephemeral_storage(self, storage_mb: u32) -> Result<Self, UnknownPrice> {
@@ -264,6 +270,13 @@ mod tests {
         let price = price("us-east-1", X86_64);
         assert_close(price.invocation_cost(power(1024), 1000.0), 0.000_016_666_7 + 0.000_000_2);
         assert_close(price.invocation_cost(power(1024), 0.0), 0.000_000_2);
+    }
+
+    #[test]
+    fn transitions_have_their_regions_price() {
+        assert_close(of_transitions(&region("us-east-1"), 24), 0.0006);
+        assert_close(of_transitions(&region("sa-east-1"), 1000), 0.0375);
+        assert_close(of_transitions(&region("cn-north-1"), 10), 0.001_891);
     }
 
     #[test]

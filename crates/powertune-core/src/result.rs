@@ -12,6 +12,7 @@ use crate::{
     power::Power,
     region::{Currency, Region},
     stats::Estimate,
+    visualization,
 };
 
 /// The version of this schema; it changes when a field changes its meaning or goes.
@@ -79,6 +80,16 @@ pub struct TuningResult {
     pub warnings: Vec<String>,
     /// One row a power, smallest first.
     pub stats: Vec<PowerStats>,
+}
+
+impl TuningResult {
+    /// Has the picture shown by another page than [`visualization::BASE`].
+    pub fn show_at(&mut self, page: &str) {
+        let link = &mut self.state_machine.visualization;
+        if let Some(data) = link.strip_prefix(visualization::BASE) {
+            *link = format!("{page}{data}");
+        }
+    }
 }
 
 /// aws-lambda-power-tuning's part about the run itself.

@@ -79,6 +79,8 @@ pub enum Warning {
         /// What the function has, in MB.
         storage_mb: u32,
     },
+    /// Measuring ended before everything was measured, for want of room in an execution's history.
+    HistoryFull,
     /// SnapStart bills what a test version caches and restores.
     SnapStartCosts,
     /// Something of the run's could not be done, and the run went on.
@@ -140,6 +142,11 @@ impl fmt::Display for Warning {
                 f,
                 "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
                  not known for this region and not in the costs"
+            ),
+            Self::HistoryFull => write!(
+                f,
+                "the execution's history is nearly full, so that not every invocation asked for \
+                 was made; ask for fewer, or use `powertune tune`, which has no such limit"
             ),
             Self::SnapStartCosts => write!(
                 f,

@@ -39,6 +39,32 @@ pub(super) fn row(region: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.regions.contains(&region))
 }
 
+/// A state transition of a Standard workflow; regions without an entry have the usual price.
+const PER_TRANSITION: [(&str, f64); 13] = [
+    ("us-gov-west-1", 0.00003),
+    ("us-gov-east-1", 0.00003),
+    ("ap-northeast-2", 0.000_027_1),
+    ("eu-south-1", 0.000_026_25),
+    ("af-south-1", 0.000_029_75),
+    ("us-west-1", 0.000_027_9),
+    ("eu-west-3", 0.000_029_7),
+    ("ap-east-1", 0.000_027_5),
+    ("me-south-1", 0.000_027_5),
+    ("ap-south-1", 0.000_028_5),
+    ("sa-east-1", 0.000_037_5),
+    // In CNY.
+    ("cn-north-1", 0.000_189_1),
+    ("cn-northwest-1", 0.000_189_1),
+];
+/// Everywhere else.
+const USUAL_PER_TRANSITION: f64 = 0.000_025;
+
+/// What a state transition costs in `region`.
+pub(super) fn per_transition(region: &str) -> f64 {
+    let listed = PER_TRANSITION.iter().find(|(name, _)| *name == region);
+    listed.map_or(USUAL_PER_TRANSITION, |(_, price)| *price)
+}
+
 const fn flat(per_gb_second: f64) -> Duration {
     Duration { per_gb_second, tiers: None }
 }

@@ -1,0 +1,114 @@
+//! What a dry run comes to: whether the function works at each power, and what the run that was
+//! asked for would cost at most. Nothing is chosen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    observation::{Evidence, Outcome},
+    power::Power,
+    region::Currency,
+    report::{Report, Start},
+};
+
+/// What a dry run comes to. Durations are in milliseconds, memory is in MB.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRun {
+    /// Always true, to tell it from a result.
+    pub dry_run: bool,
+    /// The function, unqualified.
+    pub function_arn: String,
+    /// Its power now.
+    pub current_power: Power,
+    /// What the cost is in.
+    pub currency: Currency,
+    /// What the run asked for would cost, were every invocation to last until the timeout.
+    pub worst_cost: f64,
+    /// What a user should know.
+    pub warnings: Vec<String>,
+    /// Every power that was tried or skipped, smallest first.
+    pub stats: Vec<Trial>,
+}
+
+/// The one invocation of a power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trial {
+    /// The power.
+    pub value: Power,
+    /// What became of it.
+    pub state: TrialState,
+    /// How long the handler took.
+    pub duration: Option<f64>,
+    /// What was billed.
+    pub billed_duration: Option<u64>,
+    /// How long Init or Restore took, of a cold start.
+    pub init_duration: Option<f64>,
+    /// The memory that was used.
+    pub max_memory_used: Option<u32>,
+    /// Why it does not work, or was skipped.
+    pub reason: Option<String>,
+}
+
+/// What became of a power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrialState {
+    /// The function works at it.
+    Works,
+    /// It does not.
+    Failed,
+    /// It could not be tried.
+    Skipped,
+}
+
+/// The trials among what was seen, smallest power first.
+pub fn trials(seen: &Evidence) -> Vec<Trial> {
+    let mut tried: Vec<Power> = seen.observations.iter().map(|seen| seen.power).collect();
+    tried.sort_unstable();
+    tried.dedup();
+    let tried = tried.into_iter().filter_map(|power| {
+        seen.at(power).next().map(|outcome| match outcome {
+            Outcome::Counted(report) => Trial::works(power, report),
+            Outcome::Failed { failure, .. } => {
+                Trial::without_report(power, TrialState::Failed, failure.to_string())
+            }
+        })
+    });
+    let skipped = seen.skipped.iter().map(|skipped| {
+        Trial::without_report(skipped.power, TrialState::Skipped, skipped.reason.clone())
+    });
+    let mut trials: Vec<Trial> = tried.chain(skipped).collect();
+    trials.sort_by_key(|trial| trial.value);
+    trials
+}
+
+impl Trial {
+    fn works(value: Power, report: &Report) -> Self {
+        Self {
+            value,
+            state: TrialState::Works,
+            duration: Some(report.duration_ms),
+            billed_duration: Some(report.billed_ms),
+            init_duration: match report.start {
+                Start::Warm => None,
+                Start::Cold { init_ms } => Some(init_ms),
+                Start::Restored { restore_ms, .. } => Some(restore_ms),
+            },
+            max_memory_used: report.max_memory_mb,
+            reason: None,
+        }
+    }
+
+    fn without_report(value: Power, state: TrialState, reason: String) -> Self {
+        Self {
+            value,
+            state,
+            duration: None,
+            billed_duration: None,
+            init_duration: None,
+            max_memory_used: None,
+            reason: Some(reason),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Decide: takes in what was measured and says what comes next; at the end, what the result is.
+
+use serde_json::Value;
+
+use super::state::{Measured, Next, Run, State, Task};
+use crate::{
+    analysis::{NothingMeasured, analyse},
+    dry_run::{DryRun, trials},
+    observation::Failure,
+    plan::{Step as Planned, Stopped},
+    price::{self, UnknownPrice},
+    request::{Faults, Request},
+    warning::Warning,
+};
+
+use super::Digest;
+
+/// Portions in a row that may come to nothing, because a version gets ready slowly, say.
+const IDLE_PORTIONS: u32 = 3;
+/// Beyond the portions that would do if every cold start were had, so many more are tried.
+const SPARE_PORTIONS: u32 = 2;
+/// What Lambda answers when nothing ran.
+const THROTTLED: &str = "Lambda.TooManyRequestsException";
+
+/// Why nothing can be decided.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Undecided {
+    /// The request is no request any more.
+    #[error("{0}")]
+    Request(#[from] Faults),
+    /// The function's price is not known any more.
+    #[error("{0}")]
+    Price(#[from] UnknownPrice),
+    /// No power could be measured.
+    #[error("{0}")]
+    NothingMeasured(#[from] NothingMeasured),
+    /// A portion could not go on, and with it the run.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Takes `state.measured` in and says what comes next. `elapsed_ms` is how long the execution has
+/// been running; `visualization` is the page that the result's link points to.
+pub fn decide(mut state: State, elapsed_ms: u64, visualization: &str) -> Result<State, Undecided> {
+    let request = state.run.request()?;
+    let measured = std::mem::take(&mut state.measured);
+    let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
+    state.used.wave(measured.len() as u64, lost);
+    let mut queue = std::mem::take(&mut state.waiting);
+    state.tasks.clear();
+    for measured in measured {
+        queue.extend(take_in(&mut state, &request, measured)?);
+    }
+    if queue.is_empty() {
+        state.seen.rounds += 1;
+        match state.run.planner(&request).next(&state.seen.evidence()) {
+            Planned::Measure(round) => queue = Task::of_round(&round.measurements),
+            Planned::Done(stopped) => {
+                return finish(state, &request, stopped, elapsed_ms, visualization);
+            }
+        }
+    }
+    let width = state.run.width.max(1) as usize;
+    if !state.used.has_room_for(queue.len().min(width) as u64) {
+        return finish(state, &request, Stopped::HistoryFull, elapsed_ms, visualization);
+    }
+    state.next = Some(if queue.iter().any(|task| task.version.is_none()) {
+        Next::Publish
+    } else {
+        Next::Measure
+    });
+    (state.tasks, state.waiting) = waves(queue, width);
+    Ok(state)
+}
+
+/// What is measured now, and what waits.
+pub fn waves(mut queue: Vec<Task>, width: usize) -> (Vec<Task>, Vec<Task>) {
+    let waiting = queue.split_off(queue.len().min(width));
+    (queue, waiting)
+}
+
+/// Takes one portion in; what of the power is left to be measured.
+fn take_in(
+    state: &mut State,
+    request: &Request,
+    measured: Measured,
+) -> Result<Option<Task>, Undecided> {
+    let Measured { task, digest, failed, lost } = measured;
+    if let Some(failed) = failed {
+        return Err(Undecided::Failed(failed));
+    }
+    let mut digest = digest.unwrap_or_else(|| Digest::empty(task.rest.power));
+    if let Some(caught) = lost {
+        // Of an unknown number of these it is unknown whether they ran, and what they cost: none
+        // is sent again.
+        let why = format!("the portion ended with {}: {}", caught.error, caught.cause);
+        let failure = if caught.error == THROTTLED {
+            Failure::Refused { why }
+        } else {
+            Failure::Lost { why }
+        };
+        digest.lose(u64::from(portion(&state.run, request, &task)), failure);
+        state.seen.take(digest, state.run.digest_bytes);
+        return Ok(None);
+    }
+    let idle = if digest.invocations() == 0 { task.idle + 1 } else { 0 };
+    let rest = task.rest.after(&digest.observations(), request.only_cold_starts);
+    let task = Task { portions: task.portions + 1, idle, ..task };
+    let rest = rest.filter(|_| !given_up(&state.run, request, &task, &mut digest));
+    if let Some(number) = task.version.as_deref().and_then(|version| version.parse().ok()) {
+        state.used.version = state.used.version.max(number);
+    }
+    state.seen.take(digest, state.run.digest_bytes);
+    Ok(rest.map(|rest| Task {
+        rest,
+        // A version that was invoked has warm environments.
+        version: task.version.filter(|_| !request.only_cold_starts || idle > 0),
+        ..task
+    }))
+}
+
+/// Whether it is no use to go on with a power.
+fn given_up(run: &Run, request: &Request, task: &Task, digest: &mut Digest) -> bool {
+    if task.idle >= IDLE_PORTIONS {
+        let why = "its version did not get ready, or Lambda let nothing through, for as long as \
+                   three portions last";
+        digest.lose(u64::from(task.rest.left()), Failure::Refused { why: why.to_owned() });
+        return true;
+    }
+    let would_do = task.rest.wanted.div_ceil(run.in_flight.max(1));
+    request.only_cold_starts && task.portions >= would_do.saturating_add(SPARE_PORTIONS)
+}
+
+/// How many invocations a portion sends at most: where cold starts alone count, only as many as
+/// can run at the same time, since every later one would find a warm environment.
+pub fn portion(run: &Run, request: &Request, task: &Task) -> u32 {
+    if request.only_cold_starts { task.rest.left().min(run.in_flight) } else { task.rest.left() }
+}
+
+/// The result, and what is to be done with it.
+fn finish(
+    mut state: State,
+    request: &Request,
+    stopped: Stopped,
+    elapsed_ms: u64,
+    visualization: &str,
+) -> Result<State, Undecided> {
+    let subject = state.run.subject()?;
+    let mut warnings = request.warnings.clone();
+    warnings.extend(state.run.notes.iter().cloned().map(Warning::Note));
+    if stopped == Stopped::HistoryFull {
+        warnings.push(Warning::HistoryFull);
+    }
+    let seen = state.seen.evidence();
+    state.tasks.clear();
+    state.waiting.clear();
+    state.seen = super::state::Seen::default();
+    if request.dry_run {
+        let dry_run = DryRun {
+            dry_run: true,
+            function_arn: subject.function_arn,
+            current_power: subject.current,
+            currency: subject.price.currency,
+            worst_cost: state.run.worst_cost,
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+            stats: trials(&seen),
+        };
+        state.next = Some(Next::Clean);
+        state.result = Some(as_json(&dry_run));
+        return Ok(state);
+    }
+    let mut result = analyse(request, &subject, &seen, stopped, warnings)?;
+    let apply = request.auto_optimize.is_some() && result.limit_kept != Some(false);
+    let transitions = state.used.transitions_to_the_end(apply);
+    result.elapsed_ms = elapsed_ms;
+    result.state_machine.execution_cost = price::of_transitions(&subject.region, transitions);
+    result.show_at(visualization);
+    state.next = Some(if apply { Next::Apply } else { Next::Clean });
+    state.result = Some(as_json(&result));
+    Ok(state)
+}
+
+fn as_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("a result has nothing JSON can't hold")
+}
+
+#[cfg(test)]
+mod tests;

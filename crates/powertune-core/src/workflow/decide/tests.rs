@@ -1,0 +1,305 @@
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::{
+    observation::{Evidence, Observation, Outcome},
+    plan::Planner,
+    power::Power,
+    report::{Report, Start, Status},
+    request::parse,
+    workflow::state::{Caught, Execution, Seen, Subjected, Used},
+};
+
+const PAGE: &str = "https://example.org/";
+
+fn fields(more: Value) -> Map<String, Value> {
+    let request = json!({ "lambdaARN": "fn", "num": 30, "powerValues": [128, 512, 1024] });
+    let (Value::Object(mut fields), Value::Object(more)) = (request, more) else {
+        panic!("both are objects");
+    };
+    fields.extend(more);
+    fields
+}
+
+/// A state as Initialize and Publish leave it.
+fn begun(more: Value) -> State {
+    let request = fields(more);
+    let checked = parse(&request).expect("a good request");
+    let powers = checked.powers.clone().expect("the powers are named");
+    let run = Run {
+        execution: Execution {
+            id: "arn".to_owned(),
+            start_time: "2026-01-01T00:00:00Z".to_owned(),
+        },
+        request,
+        function: Subjected {
+            arn: "arn:aws:lambda:us-east-1:123456789012:function:fn".to_owned(),
+            region: "us-east-1".parse().expect("a region"),
+            architecture: crate::architecture::Architecture::X86_64,
+            power: Power::MIN,
+            current: Power::MIN,
+            ephemeral_storage_mb: 512,
+            code_sha256: None,
+            fingerprint: "print".to_owned(),
+        },
+        powers,
+        mark: "mark".to_owned(),
+        until: "2026-01-01T01:00:00Z".to_owned(),
+        width: 10,
+        in_flight: 4,
+        longest_ms: 3000,
+        worst_cost: 0.1,
+        digest_bytes: 20_000,
+        notes: vec!["worth knowing".to_owned()],
+    };
+    let Planned::Measure(round) = run.planner(&checked).next(&Evidence::default()) else {
+        panic!("the first step measures");
+    };
+    let mut state = State {
+        run,
+        tasks: Task::of_round(&round.measurements),
+        waiting: Vec::new(),
+        seen: Seen::default(),
+        used: Used::initialized(),
+        measured: Vec::new(),
+        next: None,
+        result: None,
+    };
+    publish(&mut state);
+    state
+}
+
+fn publish(state: &mut State) {
+    for (task, number) in state.tasks.iter_mut().zip(1..) {
+        let next = state.used.version + number;
+        task.version.get_or_insert_with(|| next.to_string());
+    }
+    state.used.publish();
+}
+
+/// The `number`th invocation at a power: shorter with more memory, and never twice the same.
+fn observed(power: Power, number: u32, start: Start) -> Observation {
+    let duration_ms = 400_000.0 / f64::from(power.mb().min(600)) + f64::from(number * 7 % 13);
+    let before = if let Start::Cold { init_ms } = start { init_ms } else { 0.0 };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    let billed_ms = (duration_ms + before).ceil() as u64;
+    let report = Report {
+        duration_ms,
+        billed_ms,
+        memory_mb: power.mb(),
+        max_memory_mb: Some(40),
+        start,
+        status: Status::Success,
+    };
+    Observation { power, outcome: Outcome::Counted(report) }
+}
+
+/// The next of a task's invocations, so many at most, through JSON as between two states.
+fn measure(state: &State, task: &Task, most: u32) -> Measured {
+    let request = state.run.request().expect("a good request");
+    let count = portion(&state.run, &request, task).min(most);
+    let observations: Vec<Observation> = (task.rest.sent..task.rest.sent + count)
+        .map(|number| observed(task.rest.power, number, Start::Warm))
+        .collect();
+    let digest = Digest::of(task.rest.power, &observations).within(state.run.digest_bytes);
+    through_json(&Measured { task: task.clone(), digest: Some(digest), failed: None, lost: None })
+}
+
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    let text = serde_json::to_string(value).expect("JSON");
+    assert!(text.len() < 262_144, "{}", text.len());
+    serde_json::from_str(&text).expect("the same again")
+}
+
+/// Drives the states to the end, in portions of so many invocations.
+fn run(mut state: State, most: u32) -> State {
+    loop {
+        state.measured = state.tasks.iter().map(|task| measure(&state, task, most)).collect();
+        state = decide(through_json(&state), 1234, PAGE).expect("a decision");
+        match state.next {
+            Some(Next::Measure) => {}
+            Some(Next::Publish) => publish(&mut state),
+            _ => return state,
+        }
+    }
+}
+
+#[test]
+fn tune_and_the_state_machine_decide_identically() {
+    let request = parse(&fields(json!({}))).expect("a good request");
+    let powers = request.powers.clone().expect("the powers are named");
+    let mut seen = Evidence::default();
+    let planner = Planner::new(crate::plan::Policy::of(&request), powers.clone());
+    let stopped = loop {
+        match planner.next(&seen) {
+            Planned::Done(stopped) => break stopped,
+            Planned::Measure(round) => {
+                seen.rounds = round.number;
+                for measurement in round.measurements {
+                    seen.observations.extend(
+                        (0..measurement.invocations)
+                            .map(|number| observed(measurement.power, number, Start::Warm)),
+                    );
+                }
+            }
+        }
+    };
+    let state = begun(json!({}));
+    let notes = vec![Warning::Note("worth knowing".to_owned())];
+    let mut expected =
+        analyse(&request, &state.run.subject().unwrap(), &seen, stopped, notes).unwrap();
+    for (most, waves) in [(30, 1), (8, 4)] {
+        let ended = run(state.clone(), most);
+        assert_eq!(ended.next, Some(Next::Clean));
+        expected.elapsed_ms = 1234;
+        // Initialize, Publish; a wave is the Map, three powers, Decide and the choice; Clean.
+        expected.state_machine.execution_cost = f64::from(2 + 6 * waves + 1) * 0.000_025;
+        expected.show_at(PAGE);
+        assert_eq!(ended.result, Some(as_json(&expected)), "in portions of {most}");
+    }
+}
+
+#[test]
+fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
+    let mut state = begun(json!({"num": 1000}));
+    let exact = run(
+        State { run: Run { digest_bytes: 80_000, ..state.run.clone() }, ..state.clone() },
+        1000,
+    );
+    state.run.digest_bytes = 3000;
+    let coarse = run(state, 300);
+    let [exact, coarse] = [exact, coarse].map(|state| state.result.expect("a result"));
+    assert_eq!(coarse["power"], exact["power"]);
+    // Sums are exact, but for the order in which they are added up.
+    for (field, within) in [("cost", 0.005), ("duration", 0.005), ("explorationCost", 1e-12)] {
+        let ratio = coarse[field].as_f64().unwrap() / exact[field].as_f64().unwrap();
+        assert!((ratio - 1.0).abs() < within, "{field} {ratio}");
+    }
+    assert_eq!(coarse["invocations"], 3000);
+}
+
+#[test]
+fn few_powers_at_a_time_wait_for_each_other() {
+    let mut state = begun(json!({}));
+    state.run.width = 2;
+    (state.tasks, state.waiting) = waves(state.tasks, 2);
+    // Publish has published for those that wait, too.
+    state.waiting[0].version = Some("3".to_owned());
+    let ended = run(state, 30);
+    assert_eq!(ended.result.unwrap()["invocations"], 90);
+}
+
+#[test]
+fn a_lost_portion_is_reported_and_never_repeated() {
+    let mut state = begun(json!({}));
+    let lost = |error: &str| {
+        Some(Caught { error: error.to_owned(), cause: "timed out after 900 s".to_owned() })
+    };
+    state.measured = state.tasks.iter().map(|task| measure(&state, task, 30)).collect();
+    state.measured[1] =
+        Measured { digest: None, lost: lost("States.TaskFailed"), ..state.measured[1].clone() };
+    state.measured[2] = Measured {
+        digest: None,
+        lost: lost("Lambda.TooManyRequestsException"),
+        ..state.measured[2].clone()
+    };
+    let result = decide(state, 0, PAGE).expect("a decision").result.expect("a result");
+    assert_eq!(result["power"], 128);
+    let rows = result["stats"].as_array().unwrap();
+    assert_eq!((&rows[1]["state"], &rows[1]["failures"]), (&json!("failed"), &json!(30)));
+    assert!(rows[1]["reason"].as_str().unwrap().contains("may have run"), "{}", rows[1]);
+    assert!(rows[2]["reason"].as_str().unwrap().contains("did not run"), "{}", rows[2]);
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("30 invocations may have run"), "{warnings}");
+}
+
+#[test]
+fn cold_starts_alone_get_fresh_versions_within_a_bound() {
+    let mut state = begun(json!({"onlyColdStarts": true, "num": 10}));
+    let mut portions = 0;
+    let ended = loop {
+        // Every second one comes back warm, and is asked for again.
+        let measured = |task: &Task| {
+            assert!(task.version.is_some());
+            let observations: Vec<Observation> = (0..4)
+                .map(|number| {
+                    let cold = Start::Cold { init_ms: 80.0 };
+                    let start = if number % 2 == 0 { cold } else { Start::Warm };
+                    observed(task.rest.power, number, start)
+                })
+                .collect();
+            let digest = Some(Digest::of(task.rest.power, &observations));
+            Measured { task: task.clone(), digest, failed: None, lost: None }
+        };
+        state.measured = state.tasks.iter().map(measured).collect();
+        portions += 1;
+        state = decide(state, 0, PAGE).expect("a decision");
+        match state.next {
+            Some(Next::Publish) => publish(&mut state),
+            Some(Next::Measure) => panic!("a used version has warm environments"),
+            _ => break state,
+        }
+    };
+    // Three portions of four would do for ten, and two more are tried.
+    assert_eq!(portions, 5);
+    let result = ended.result.unwrap();
+    assert_eq!(result["stats"][0]["coldStarts"], 10);
+}
+
+#[test]
+fn a_full_history_ends_measuring_with_what_there_is() {
+    let mut state = begun(json!({}));
+    state.used.events = 19_940;
+    let ended = run(state, 10);
+    let result = ended.result.unwrap();
+    assert_eq!(result["stopped"], "historyFull");
+    assert_eq!(result["invocations"], 30);
+    assert!(result["warnings"].to_string().contains("history"), "{}", result["warnings"]);
+}
+
+#[test]
+fn a_version_that_never_gets_ready_is_given_up() {
+    let mut state = begun(json!({}));
+    let mut portions = 0;
+    let ended = loop {
+        state.measured = state.tasks.iter().map(|task| measure(&state, task, 30)).collect();
+        for measured in state.measured.iter_mut().filter(|seen| seen.task.rest.power.mb() == 512) {
+            measured.digest = Some(Digest::empty(measured.task.rest.power));
+            portions += 1;
+        }
+        state = decide(state, 0, PAGE).expect("a decision");
+        if state.next != Some(Next::Measure) {
+            break state;
+        }
+    };
+    assert_eq!(portions, 3);
+    let result = ended.result.unwrap();
+    assert_eq!(result["stats"][1]["state"], "failed");
+}
+
+#[test]
+fn what_a_portion_can_not_go_on_with_ends_the_run() {
+    let mut state = begun(json!({}));
+    state.measured = vec![Measured {
+        task: state.tasks[0].clone(),
+        digest: None,
+        failed: Some("preProcessorARN: it failed".to_owned()),
+        lost: None,
+    }];
+    let error = decide(state, 0, PAGE).expect_err("it can't go on");
+    assert_eq!(error, Undecided::Failed("preProcessorARN: it failed".to_owned()));
+}
+
+#[test]
+fn a_dry_run_decides_nothing() {
+    let ended = run(begun(json!({"dryRun": true})), 30);
+    let dry_run: DryRun = serde_json::from_value(ended.result.unwrap()).unwrap();
+    assert!(dry_run.dry_run && dry_run.stats.len() == 3);
+    assert_eq!(dry_run.warnings, ["worth knowing"]);
+}
+
+#[test]
+fn the_choice_is_applied_where_that_was_asked_for() {
+    let ended = run(begun(json!({"autoOptimize": true})), 30);
+    assert_eq!(ended.next, Some(Next::Apply));
+}

@@ -1,0 +1,447 @@
+//! What was seen at one power, in few bytes: between two states of a state machine there is room
+//! for 256 KB.
+//!
+//! Samples travel as they are, in their order, while they fit; beyond that as [`Histogram`]s.
+//! Failures of a kind are counted, and the first one is kept.
+
+use serde::{Deserialize, Serialize};
+
+use super::histogram::{Histogram, Part};
+use crate::{
+    observation::{Failure, Observation, Outcome},
+    power::Power,
+    report::{Report, Start, Status},
+};
+
+/// The longest text of a failure that is kept, in characters.
+const LONGEST_TEXT: usize = 160;
+/// What a digest takes besides its samples: its frame, and failures of every kind.
+const FRAME: u64 = 500;
+
+/// What was seen at one power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Digest {
+    /// The power.
+    pub power: Power,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_memory_mb: Option<u32>,
+    samples: Samples,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failures>,
+}
+
+/// The invocations that count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Samples {
+    /// Each as it is, in the order in which they ended.
+    Exact(Vec<Sample>),
+    /// How many took how long.
+    Histograms(Histograms),
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Histograms {
+    warm: Histogram,
+    cold: Histogram,
+    restored: Histogram,
+}
+
+/// A report as a list: duration and billed; of a cold start, init too; of a restored one, restore
+/// and the part of it that is billed. All in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Sample {
+    Warm(f64, u64),
+    Cold(f64, u64, f64),
+    Restored(f64, u64, f64, Option<u64>),
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Failures {
+    /// The first of them.
+    first: Failure,
+    count: u64,
+    /// Of how many it is known what they were billed.
+    reported: u64,
+    /// What those were billed together, in milliseconds.
+    billed_ms: u64,
+}
+
+impl Digest {
+    /// Nothing seen yet.
+    pub fn empty(power: Power) -> Self {
+        Self {
+            power,
+            max_memory_mb: None,
+            samples: Samples::Exact(Vec::new()),
+            failures: Vec::new(),
+        }
+    }
+
+    /// What was seen at `power` among these observations.
+    pub fn of(power: Power, observations: &[Observation]) -> Self {
+        let mut digest = Self::empty(power);
+        for observation in observations.iter().filter(|seen| seen.power == power) {
+            digest.take(&observation.outcome);
+        }
+        digest
+    }
+
+    fn take(&mut self, outcome: &Outcome) {
+        let sample = match outcome {
+            Outcome::Counted(report) => {
+                self.max_memory_mb = self.max_memory_mb.max(report.max_memory_mb);
+                Sample::of(report)
+            }
+            Outcome::Failed { failure, report } => {
+                let billed_ms = report.as_ref().map(|report| report.billed_ms);
+                return self.fail(Failures {
+                    first: shortened(failure.clone()),
+                    count: 1,
+                    reported: u64::from(billed_ms.is_some()),
+                    billed_ms: billed_ms.unwrap_or_default(),
+                });
+            }
+        };
+        match &mut self.samples {
+            Samples::Exact(samples) => samples.push(sample),
+            Samples::Histograms(histograms) => {
+                *histograms = histograms.merged(&Histograms::of(&[sample]));
+            }
+        }
+    }
+
+    fn fail(&mut self, failures: Failures) {
+        let kind = std::mem::discriminant(&failures.first);
+        let same = |known: &&mut Failures| std::mem::discriminant(&known.first) == kind;
+        match self.failures.iter_mut().find(same) {
+            Some(known) => {
+                known.count += failures.count;
+                known.reported += failures.reported;
+                known.billed_ms += failures.billed_ms;
+            }
+            None => self.failures.push(failures),
+        }
+    }
+
+    /// `count` invocations of which nothing came back.
+    pub fn lose(&mut self, count: u64, failure: Failure) {
+        if count > 0 {
+            self.fail(Failures { first: shortened(failure), count, reported: 0, billed_ms: 0 });
+        }
+    }
+
+    /// Takes in what was seen later at the same power.
+    pub fn merge(&mut self, later: Self) {
+        self.max_memory_mb = self.max_memory_mb.max(later.max_memory_mb);
+        match (&mut self.samples, later.samples) {
+            (Samples::Exact(samples), Samples::Exact(more)) => samples.extend(more),
+            (samples, more) => {
+                *samples = Samples::Histograms(samples.histograms().merged(&more.histograms()));
+            }
+        }
+        for failures in later.failures {
+            self.fail(failures);
+        }
+    }
+
+    /// The same in at most `bytes` of JSON, as long as a histogram can be as short as that.
+    #[must_use]
+    pub fn within(mut self, bytes: u64) -> Self {
+        // A sample is at least `[0,1],` long: no need to write out what can't fit.
+        let too_long = match &self.samples {
+            Samples::Exact(samples) => samples.len() as u64 * 6 > bytes || self.length() > bytes,
+            Samples::Histograms(_) => false,
+        };
+        if too_long {
+            self.samples = Samples::Histograms(self.samples.histograms());
+        }
+        self
+    }
+
+    fn length(&self) -> u64 {
+        serde_json::to_string(self).map_or(u64::MAX, |json| json.len() as u64)
+    }
+
+    /// The longest that the digest of `count` invocations of at most `longest_ms` each can be once
+    /// it is [`within`](Self::within) limits, in bytes of JSON.
+    pub fn longest(count: u64, longest_ms: f64) -> u64 {
+        // The same number of samples is never longer in one histogram than in three.
+        FRAME + Histogram::longest(count, longest_ms) + 2 * Histogram::longest(0, longest_ms)
+    }
+
+    /// The observations again; of histograms, ones that are as good as them.
+    pub fn observations(&self) -> Vec<Observation> {
+        let reports = match &self.samples {
+            Samples::Exact(samples) => samples.clone(),
+            Samples::Histograms(histograms) => histograms.samples(),
+        };
+        let counted = reports
+            .into_iter()
+            .map(|sample| Outcome::Counted(sample.report(self.power, self.max_memory_mb)));
+        let failed = self.failures.iter().flat_map(|failures| failures.outcomes(self.power));
+        counted.chain(failed).map(|outcome| Observation { power: self.power, outcome }).collect()
+    }
+
+    /// How many invocations it stands for.
+    pub fn invocations(&self) -> u64 {
+        let counted = match &self.samples {
+            Samples::Exact(samples) => samples.len() as u64,
+            Samples::Histograms(Histograms { warm, cold, restored }) => {
+                warm.count + cold.count + restored.count
+            }
+        };
+        counted + self.failures.iter().map(|failures| failures.count).sum::<u64>()
+    }
+}
+
+impl Samples {
+    fn histograms(&self) -> Histograms {
+        match self {
+            Self::Exact(samples) => Histograms::of(samples),
+            Self::Histograms(histograms) => histograms.clone(),
+        }
+    }
+}
+
+impl Histograms {
+    fn of(samples: &[Sample]) -> Self {
+        let parts = |wanted: fn(&&Sample) -> bool| {
+            Histogram::of(samples.iter().filter(wanted).map(|sample| sample.part()))
+        };
+        Self {
+            warm: parts(|sample| matches!(sample, Sample::Warm(..))),
+            cold: parts(|sample| matches!(sample, Sample::Cold(..))),
+            restored: parts(|sample| matches!(sample, Sample::Restored(..))),
+        }
+    }
+
+    fn merged(&self, other: &Self) -> Self {
+        Self {
+            warm: self.warm.merged(&other.warm),
+            cold: self.cold.merged(&other.cold),
+            restored: self.restored.merged(&other.restored),
+        }
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let warm = |part: Part| Sample::Warm(part.total_ms, part.billed_ms);
+        let cold = |part: Part| {
+            Sample::Cold(part.total_ms - part.before_ms, part.billed_ms, part.before_ms)
+        };
+        let restored = |part: Part| {
+            Sample::Restored(part.total_ms - part.before_ms, part.billed_ms, part.before_ms, None)
+        };
+        let warm = self.warm.parts().into_iter().map(warm);
+        let cold = self.cold.parts().into_iter().map(cold);
+        let restored = self.restored.parts().into_iter().map(restored);
+        cold.chain(restored).chain(warm).collect()
+    }
+}
+
+impl Sample {
+    fn of(report: &Report) -> Self {
+        let (duration_ms, billed_ms) = (report.duration_ms, report.billed_ms);
+        match report.start {
+            Start::Warm => Self::Warm(duration_ms, billed_ms),
+            Start::Cold { init_ms } => Self::Cold(duration_ms, billed_ms, init_ms),
+            Start::Restored { restore_ms, billed_restore_ms } => {
+                Self::Restored(duration_ms, billed_ms, restore_ms, billed_restore_ms)
+            }
+        }
+    }
+
+    fn part(self) -> Part {
+        let (duration_ms, billed_ms, before_ms) = match self {
+            Self::Warm(duration_ms, billed_ms) => (duration_ms, billed_ms, 0.0),
+            Self::Cold(duration_ms, billed_ms, before_ms)
+            | Self::Restored(duration_ms, billed_ms, before_ms, _) => {
+                (duration_ms, billed_ms, before_ms)
+            }
+        };
+        Part { total_ms: duration_ms + before_ms, before_ms, billed_ms }
+    }
+
+    fn report(self, power: Power, max_memory_mb: Option<u32>) -> Report {
+        let (duration_ms, billed_ms, start) = match self {
+            Self::Warm(duration_ms, billed_ms) => (duration_ms, billed_ms, Start::Warm),
+            Self::Cold(duration_ms, billed_ms, init_ms) => {
+                (duration_ms, billed_ms, Start::Cold { init_ms })
+            }
+            Self::Restored(duration_ms, billed_ms, restore_ms, billed_restore_ms) => {
+                (duration_ms, billed_ms, Start::Restored { restore_ms, billed_restore_ms })
+            }
+        };
+        Report {
+            duration_ms,
+            billed_ms,
+            memory_mb: power.mb(),
+            max_memory_mb,
+            start,
+            status: Status::Success,
+        }
+    }
+}
+
+impl Failures {
+    fn outcomes(&self, power: Power) -> impl Iterator<Item = Outcome> {
+        (0..self.count).map(move |number| {
+            // The sum is what counts: the first of them bear what can't be divided evenly.
+            let billed_ms = (number < self.reported).then(|| {
+                self.billed_ms / self.reported + u64::from(number < self.billed_ms % self.reported)
+            });
+            let report = |billed_ms: u64| Report {
+                duration_ms: billed_ms as f64,
+                billed_ms,
+                memory_mb: power.mb(),
+                max_memory_mb: None,
+                start: Start::Warm,
+                status: Status::Failure,
+            };
+            Outcome::Failed { failure: self.first.clone(), report: billed_ms.map(report) }
+        })
+    }
+}
+
+/// A failure without more of its text than is needed to know it again.
+fn shortened(failure: Failure) -> Failure {
+    let text = |text: String| text.chars().take(LONGEST_TEXT).collect::<String>();
+    match failure {
+        Failure::Timeout => Failure::Timeout,
+        Failure::OutOfMemory => Failure::OutOfMemory,
+        Failure::FunctionError { error_type, message } => {
+            Failure::FunctionError { error_type: error_type.map(text), message: message.map(text) }
+        }
+        Failure::NoReport { why } => Failure::NoReport { why: text(why) },
+        Failure::Lost { why } => Failure::Lost { why: text(why) },
+        Failure::Refused { why } => Failure::Refused { why: text(why) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn start() -> impl Strategy<Value = Start> {
+        prop_oneof![
+            Just(Start::Warm),
+            (0.01..5e3_f64).prop_map(|init_ms| Start::Cold { init_ms }),
+            (0.01..5e3_f64, proptest::option::of(0_u64..5000)).prop_map(
+                |(restore_ms, billed_restore_ms)| Start::Restored { restore_ms, billed_restore_ms }
+            ),
+        ]
+    }
+
+    fn report() -> impl Strategy<Value = Report> {
+        (0.01..1e4_f64, start(), 1_u32..128).prop_map(|(duration_ms, start, memory_mb)| {
+            let report = Report {
+                duration_ms,
+                billed_ms: 0,
+                memory_mb: 128,
+                max_memory_mb: Some(memory_mb),
+                start,
+                status: Status::Success,
+            };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+            let billed_ms = report.total_ms().ceil() as u64;
+            Report { billed_ms, ..report }
+        })
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            4 => report().prop_map(Outcome::Counted),
+            1 => proptest::option::of(report())
+                .prop_map(|report| Outcome::Failed { failure: Failure::Timeout, report }),
+            1 => Just(Outcome::Failed {
+                failure: Failure::Lost { why: "gone".to_owned() },
+                report: None,
+            }),
+        ]
+    }
+
+    fn seen(outcomes: Vec<Outcome>) -> Vec<Observation> {
+        let observation = |outcome| Observation { power: Power::MIN, outcome };
+        outcomes.into_iter().map(observation).collect()
+    }
+
+    /// What counts of some observations: how many of each kind, and what they were billed.
+    fn account(observations: &[Observation]) -> (usize, usize, usize, u64, u64) {
+        let mut account = (0, 0, 0, 0, 0);
+        for Observation { outcome, .. } in observations {
+            match outcome {
+                Outcome::Counted(report) => {
+                    account.0 += 1;
+                    account.1 += usize::from(report.start.is_cold());
+                    account.3 += report.billed_ms;
+                }
+                Outcome::Failed { report, .. } => {
+                    account.2 += 1;
+                    account.4 += report.as_ref().map_or(0, |report| report.billed_ms);
+                }
+            }
+        }
+        account
+    }
+
+    #[test]
+    fn failures_of_a_kind_are_one_entry_with_the_first_ones_words() {
+        let failure = |message: &str| Outcome::Failed {
+            failure: Failure::FunctionError {
+                error_type: Some("ValueError".to_owned()),
+                message: Some(message.to_owned()),
+            },
+            report: None,
+        };
+        let long = "x".repeat(10_000);
+        let digest = Digest::of(Power::MIN, &seen(vec![failure("first"), failure(&long)]));
+        let json = serde_json::to_string(&digest).unwrap();
+        assert!(json.len() < 300 && json.contains("first"), "{json}");
+        assert_eq!(digest.invocations(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_travels_exactly_and_in_order(outcomes in vec(outcome(), 0..40)) {
+            let observations = seen(outcomes);
+            let digest = Digest::of(Power::MIN, &observations).within(u64::MAX);
+            let json = serde_json::to_string(&digest).unwrap();
+            let read: Digest = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read, &digest);
+            let counted = |observations: &[Observation]| -> Vec<(f64, u64, Start)> {
+                observations.iter().filter_map(|seen| match &seen.outcome {
+                    Outcome::Counted(report) => Some((report.duration_ms, report.billed_ms, report.start)),
+                    Outcome::Failed { .. } => None,
+                }).collect()
+            };
+            prop_assert_eq!(counted(&read.observations()), counted(&observations));
+        }
+
+        #[test]
+        fn nothing_is_lost_or_counted_twice(
+            one in vec(outcome(), 0..60),
+            other in vec(outcome(), 0..60),
+            bytes in 0_u64..4000,
+        ) {
+            let both = seen(one.iter().chain(&other).cloned().collect());
+            let mut digest = Digest::of(Power::MIN, &seen(one)).within(bytes);
+            digest.merge(Digest::of(Power::MIN, &seen(other)).within(bytes));
+            prop_assert_eq!(digest.invocations(), both.len() as u64);
+            prop_assert_eq!(account(&digest.within(bytes).observations()), account(&both));
+        }
+
+        #[test]
+        fn no_digest_is_longer_than_foreseen(outcomes in vec(outcome(), 0..400)) {
+            let count = outcomes.len() as u64;
+            let limit = Digest::longest(count, 1.5e4);
+            let digest = Digest::of(Power::MIN, &seen(outcomes)).within(limit);
+            prop_assert!(digest.length() <= limit, "{} {limit}", digest.length());
+        }
+    }
+}

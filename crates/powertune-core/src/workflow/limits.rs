@@ -1,0 +1,199 @@
+//! What Step Functions has room for, and what of it a run needs.
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+
+use super::{
+    Digest,
+    state::{Task, Used},
+};
+use crate::plan::{Measurement, Rest};
+
+/// Input or output of a state, in bytes.
+pub const STATE_BYTES: u64 = 256 * 1024;
+/// Events in the history of an execution.
+const HISTORY_EVENTS: u64 = 25_000;
+/// Of those, so many are used as planned; the rest is for retries, which nobody counts.
+const PLANNED_EVENTS: u64 = HISTORY_EVENTS / 5 * 4;
+/// Room for what grows with no power: counters, marks, the frames of JSON.
+const FRAME_BYTES: u64 = 4 * 1024;
+/// What a power takes in a state beside its digests: a task on the way in and on the way out.
+const TASK_BYTES: u64 = 2 * 140;
+
+/// Events of a Task state that goes well: entered, scheduled, started, succeeded, exited.
+const TASK_EVENTS: u64 = 5;
+/// Of an iteration: started, the task's, succeeded.
+const ITERATION_EVENTS: u64 = TASK_EVENTS + 2;
+/// Of a Map state: entered, started, succeeded, exited.
+const MAP_EVENTS: u64 = 4;
+const CHOICE_EVENTS: u64 = 2;
+
+/// What does not fit into the states of a state machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TooLarge {
+    /// The request itself, most likely its payload.
+    #[error(
+        "payload: the request has {bytes} bytes, and leaves no room for what is measured in the \
+         {STATE_BYTES} bytes of a state; put the payload into S3 and name it with payloadS3"
+    )]
+    Request {
+        /// Its length as JSON.
+        bytes: u64,
+    },
+    /// So many invocations at so many powers.
+    #[error(
+        "num: {num} invocations at {powers} powers do not fit into the {STATE_BYTES} bytes of a \
+         state; {most} would, or fewer powers, or `powertune tune`, which has no such limit"
+    )]
+    Num {
+        /// Invocations a power.
+        num: u32,
+        /// How many powers.
+        powers: u64,
+        /// How many invocations a power would fit.
+        most: u32,
+    },
+    /// So many powers, however few invocations they have.
+    #[error(
+        "powerValues: {powers} powers do not fit into the {STATE_BYTES} bytes of a state; {most} \
+         would, or `powertune tune`, which has no such limit"
+    )]
+    Powers {
+        /// How many powers.
+        powers: u64,
+        /// How many would fit.
+        most: u64,
+    },
+}
+
+/// The bytes that each digest may have, so that a state with two of each power's still fits: one
+/// of what was seen before, and one that was measured just now.
+///
+/// # Errors
+/// When it does not fit for `num` invocations of at most `longest_ms` at `powers` powers, beside
+/// a request of `request_bytes`.
+pub fn digest_bytes(
+    request_bytes: u64,
+    powers: u64,
+    num: u32,
+    longest_ms: f64,
+) -> Result<u64, TooLarge> {
+    let room = STATE_BYTES.saturating_sub(FRAME_BYTES + request_bytes);
+    let each = |powers: u64| (room / powers.max(1)).saturating_sub(TASK_BYTES) / 2;
+    let needed = |num: u32| Digest::longest(u64::from(num), longest_ms);
+    if needed(num) <= each(powers) {
+        return Ok(each(powers));
+    }
+    // Longest grows with num: the last that fits lies where it stops fitting.
+    let fewest = crate::request::MIN_NUM;
+    let fitting = |num: &u32| needed(*num) <= each(powers);
+    if fitting(&fewest) {
+        let most = last_fitting(u64::from(fewest), u64::from(num), |num| {
+            u32::try_from(num).is_ok_and(|num| fitting(&num))
+        });
+        return Err(TooLarge::Num { num, powers, most: u32::try_from(most).unwrap_or(fewest) });
+    }
+    let fits = |powers: u64| needed(fewest) <= each(powers);
+    if !fits(1) {
+        return Err(TooLarge::Request { bytes: request_bytes });
+    }
+    Err(TooLarge::Powers { powers, most: last_fitting(1, powers, fits) })
+}
+
+/// The last number that fits, from one that does to one that does not.
+fn last_fitting(mut fits: u64, mut does_not: u64, test: impl Fn(u64) -> bool) -> u64 {
+    while does_not - fits > 1 {
+        let middle = fits + (does_not - fits) / 2;
+        if test(middle) {
+            fits = middle;
+        } else {
+            does_not = middle;
+        }
+    }
+    fits
+}
+
+impl Used {
+    /// What an execution has used when it comes to Publish for the first time: it has started, and
+    /// Initialize has ended.
+    pub fn initialized() -> Self {
+        Self { transitions: 1, events: 1 + TASK_EVENTS, version: 0 }
+    }
+
+    /// Publish was entered.
+    pub fn publish(&mut self) {
+        self.transitions += 1;
+        self.events += TASK_EVENTS;
+    }
+
+    /// A Map over so many tasks and the states after it, Decide and the choice, were entered; of
+    /// the tasks so many were caught.
+    pub(super) fn wave(&mut self, tasks: u64, lost: u64) {
+        self.transitions += 1 + tasks + lost + 2;
+        self.events +=
+            MAP_EVENTS + tasks * ITERATION_EVENTS + 2 * lost + TASK_EVENTS + CHOICE_EVENTS;
+    }
+
+    /// Whether there is room for another wave of so many tasks, with a Publish before it, and for
+    /// the end.
+    pub(super) fn has_room_for(&self, tasks: u64) -> bool {
+        let mut then = *self;
+        then.publish();
+        then.wave(tasks, 0);
+        then.events + 4 * TASK_EVENTS <= PLANNED_EVENTS
+    }
+
+    /// The transitions of an execution that ends now, with Apply or without it.
+    pub(super) fn transitions_to_the_end(&self, apply: bool) -> u64 {
+        self.transitions + 1 + u64::from(apply)
+    }
+}
+
+impl Task {
+    /// The tasks of a round.
+    pub fn of_round(measurements: &[Measurement]) -> Vec<Self> {
+        measurements.iter().map(|&measurement| Self::new(Rest::of(measurement))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_powers_with_a_thousand_invocations_fit() {
+        for timeout_ms in [3_000.0, 60_000.0, 900_000.0] {
+            assert!(digest_bytes(2_000, 46, 1_000, timeout_ms).is_ok(), "{timeout_ms}");
+        }
+        assert!(digest_bytes(2_000, 6, 7_000, 900_000.0).is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_would() {
+        let Err(TooLarge::Num { most, .. }) = digest_bytes(2_000, 46, 100_000, 900_000.0) else {
+            panic!("it can't fit");
+        };
+        assert!(digest_bytes(2_000, 46, most, 900_000.0).is_ok());
+        assert!(digest_bytes(2_000, 46, most + 1, 900_000.0).is_err());
+        let Err(TooLarge::Powers { most, .. }) = digest_bytes(2_000, 10_000, 5, 3_000.0) else {
+            panic!("it can't fit");
+        };
+        assert!(digest_bytes(2_000, most, 5, 3_000.0).is_ok());
+        assert!(digest_bytes(2_000, most + 1, 5, 3_000.0).is_err());
+        let error = digest_bytes(257_000, 6, 5, 3_000.0).unwrap_err();
+        assert!(
+            matches!(error, TooLarge::Request { .. }) && error.to_string().contains("payloadS3")
+        );
+    }
+
+    #[test]
+    fn the_history_has_an_end() {
+        let mut used = Used::initialized();
+        let mut waves = 0;
+        while used.has_room_for(46) {
+            used.publish();
+            used.wave(46, 0);
+            waves += 1;
+        }
+        assert!((50..75).contains(&waves), "{waves}");
+        assert!(used.events < HISTORY_EVENTS);
+    }
+}

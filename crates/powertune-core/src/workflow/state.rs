@@ -1,0 +1,279 @@
+//! What the states hand to each other, as JSON. Field names are those that the definition's paths
+//! speak of.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Digest;
+use crate::{
+    analysis::Subject,
+    architecture::Architecture,
+    observation::{Evidence, Observation, Skipped},
+    plan::{Planner, Policy, Rest},
+    power::{Power, PowerValues},
+    price::{self, Price, UnknownPrice},
+    region::Region,
+    request::{Faults, Request, parse},
+};
+
+/// What Initialize is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The execution, from the context object.
+    pub execution: Execution,
+    /// The execution's input: a request.
+    pub request: Map<String, Value>,
+}
+
+/// An execution of the state machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// Its ARN.
+    pub id: String,
+    /// When it started, in RFC 3339.
+    pub start_time: String,
+}
+
+/// What goes from Initialize to Publish, Decide, Apply and Clean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// What holds for the whole run.
+    pub run: Run,
+    /// What to measure next, at most as much as can be measured at the same time.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
+    /// What to measure after that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Task>,
+    /// What was seen.
+    #[serde(default)]
+    pub seen: Seen,
+    /// What the execution has used of what Step Functions limits.
+    #[serde(default)]
+    pub used: Used,
+    /// What the Map over `tasks` came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<Measured>,
+    /// What comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+    /// The output of the execution, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// What holds for the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// The execution.
+    pub execution: Execution,
+    /// The request as it was given, checked.
+    pub request: Map<String, Value>,
+    /// The function.
+    pub function: Subjected,
+    /// Every power that the planner is to choose from.
+    pub powers: PowerValues,
+    /// The id that its marks on the function bear.
+    pub mark: String,
+    /// Until when it is over, in RFC 3339.
+    pub until: String,
+    /// How many powers are measured at the same time.
+    pub width: u32,
+    /// How many invocations each of them may have in flight.
+    pub in_flight: u32,
+    /// The longest that an invocation with its processors may take, in milliseconds.
+    pub longest_ms: u64,
+    /// What the run can cost at most.
+    pub worst_cost: f64,
+    /// The most bytes of JSON that a digest may have.
+    pub digest_bytes: u64,
+    /// What is worth knowing, beside what the request itself gives to warn of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What is known of the function, and by what a change of it is noticed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subjected {
+    /// Its unqualified ARN.
+    pub arn: String,
+    /// Its region.
+    pub region: Region,
+    /// Its instruction set architecture.
+    pub architecture: Architecture,
+    /// The power of `$LATEST`.
+    pub power: Power,
+    /// The power of what was named, a version or alias perhaps.
+    pub current: Power,
+    /// Storage at /tmp in MB.
+    pub ephemeral_storage_mb: u32,
+    /// Of its deployment package, where the endpoint says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    /// Of everything else about it.
+    pub fingerprint: String,
+}
+
+/// One power's share of a round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// What is still to be measured.
+    #[serde(flatten)]
+    pub rest: Rest,
+    /// The version to invoke; it has to be published first where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How many portions there have been.
+    #[serde(default)]
+    pub portions: u32,
+    /// How many of the last ones came to nothing.
+    #[serde(default)]
+    pub idle: u32,
+}
+
+/// What Measure is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Portion {
+    /// What holds for the whole run.
+    pub run: Run,
+    /// What to measure.
+    pub task: Task,
+}
+
+/// What an iteration of the Map comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Measured {
+    /// What was to be measured.
+    pub task: Task,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Why the run can't go on, if it can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+    /// How the portion was lost, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Caught>,
+}
+
+/// An error as a Catch hands it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Caught {
+    /// Its name.
+    pub error: String,
+    /// What was said about it.
+    #[serde(default)]
+    pub cause: String,
+}
+
+/// What was seen so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// How many rounds have been measured.
+    pub rounds: u32,
+    /// At each power.
+    pub digests: Vec<Digest>,
+    /// Powers that could not be tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+}
+
+/// What an execution has used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Used {
+    /// State transitions, retries aside.
+    pub transitions: u64,
+    /// Events of its history, retries aside.
+    pub events: u64,
+    /// The highest number of a version that was invoked.
+    pub version: u64,
+}
+
+/// What comes after Decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Next {
+    /// Versions have to be published.
+    Publish,
+    /// There is more to measure.
+    Measure,
+    /// The chosen power is to be applied.
+    Apply,
+    /// There is nothing more to do.
+    Clean,
+}
+
+impl Run {
+    /// The request. It was checked when the run began.
+    pub fn request(&self) -> Result<Request, Faults> {
+        parse(&self.request)
+    }
+
+    /// What the analysis has to know.
+    pub fn subject(&self) -> Result<Subject, UnknownPrice> {
+        let Subjected { arn, region, architecture, current, .. } = &self.function;
+        Ok(Subject {
+            function_arn: arn.clone(),
+            region: region.clone(),
+            architecture: *architecture,
+            current: *current,
+            price: self.function.price()?,
+        })
+    }
+
+    /// The planner.
+    pub fn planner(&self, request: &Request) -> Planner {
+        Planner::new(Policy::of(request), self.powers.clone())
+    }
+}
+
+impl Subjected {
+    /// What running the function costs; storage of unknown price aside.
+    pub fn price(&self) -> Result<Price, UnknownPrice> {
+        let price = price::on_demand(&self.region, self.architecture)?;
+        Ok(price.with_ephemeral_storage(self.ephemeral_storage_mb).unwrap_or(price))
+    }
+}
+
+impl Task {
+    /// All of a power's invocations.
+    pub fn new(rest: Rest) -> Self {
+        Self { rest, version: None, portions: 0, idle: 0 }
+    }
+}
+
+impl Seen {
+    /// Takes in what was seen at a power.
+    pub(super) fn take(&mut self, digest: Digest, bytes: u64) {
+        match self.digests.iter_mut().find(|known| known.power == digest.power) {
+            Some(known) => {
+                known.merge(digest);
+                let merged = std::mem::replace(known, Digest::empty(known.power));
+                *known = merged.within(bytes);
+            }
+            None => self.digests.push(digest.within(bytes)),
+        }
+    }
+
+    /// What planner and analysis decide by.
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            rounds: self.rounds,
+            observations: self.observations(),
+            skipped: self.skipped.clone(),
+        }
+    }
+
+    fn observations(&self) -> Vec<Observation> {
+        self.digests.iter().flat_map(Digest::observations).collect()
+    }
+}
