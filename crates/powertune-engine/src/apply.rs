@@ -4,9 +4,9 @@ use powertune_core::{power::Power, request::AutoOptimize};
 
 use crate::{
     error::Cause,
-    gateway::{Function, Gateway, Version},
+    gateway::{Gateway, Version},
     mark::{self, Mark},
-    publish::{Publisher, Unpublished},
+    publish::{Baseline, Publisher, Unpublished},
 };
 
 /// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
@@ -14,12 +14,14 @@ use crate::{
 /// With an alias `$LATEST` is left at `power` too; the caller puts it back.
 pub(crate) async fn apply(
     gateway: &Gateway,
-    baseline: &Function,
+    baseline: &Baseline,
     mark: &Mark,
     optimize: &AutoOptimize,
     power: Power,
 ) -> Result<Option<(String, String)>, Cause> {
-    let mut publisher = Publisher::new(gateway, baseline, mark);
+    // By the time a power is applied it was measured, so the account has it.
+    let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
+    let mut publisher = Publisher::open(gateway, baseline, mark).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;
         return Ok(None);
@@ -30,14 +32,4 @@ pub(crate) async fn apply(
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
     gateway.point_alias(&baseline.arn, alias, &version.version).await?;
     Ok(Some((alias.clone(), version.version)))
-}
-
-/// By the time a power is applied it was measured, so the account has it.
-fn failed(unpublished: Unpublished) -> Cause {
-    match unpublished {
-        Unpublished::Failed(cause) => cause,
-        Unpublished::BeyondAccount(message) => {
-            Cause::NotReady { what: "applying the chosen power".to_owned(), reason: message }
-        }
-    }
 }

@@ -82,6 +82,11 @@ impl Events {
         (Self(sender), receiver)
     }
 
+    /// A place where nobody listens.
+    pub(crate) fn unheard() -> Self {
+        Self::channel().0
+    }
+
     pub(crate) fn send(&self, event: Event) {
         // Who has stopped listening does not want to know.
         let _ = self.0.send(event);

@@ -28,12 +28,14 @@ pub(crate) struct Target<'a> {
 }
 
 /// Invokes, and again only as long as nothing ran: throttled, not ready yet, or never connected.
+/// After `last_start` it is not tried again.
 ///
 /// `throttled` hears of every refusal.
 pub(crate) async fn invoke_once(
     invoker: &Invoker,
     target: Target<'_>,
     payload: &[u8],
+    last_start: Option<Instant>,
     throttled: impl Fn(&str),
 ) -> Result<Invoked, NotInvoked> {
     let started = Instant::now();
@@ -42,12 +44,13 @@ pub(crate) async fn invoke_once(
         match invoker.invoke(target.function, target.qualifier, payload).await {
             Err(NotInvoked::Later { why, retry_after }) => {
                 throttled(&why);
-                if started.elapsed() > PATIENCE {
-                    return Err(NotInvoked::Later { why, retry_after });
-                }
                 // Full jitter, so that those who were refused together do not come back together.
                 let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
                 tokio::time::sleep(jittered.max(retry_after.unwrap_or_default())).await;
+                let late = last_start.is_some_and(|last| Instant::now() > last);
+                if late || started.elapsed() > PATIENCE {
+                    return Err(NotInvoked::Later { why, retry_after });
+                }
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
             other => return other,

@@ -19,5 +19,6 @@ mod publish;
 mod restore;
 mod round;
 pub mod run;
+pub mod steps;
 
 pub use self::clean::{Cleaned, clean};

@@ -5,7 +5,7 @@ use powertune_core::warning::Warning;
 /// Of the concurrency that is there, a run takes so much and leaves the rest to others.
 const SHARE: (u32, u32) = (4, 5);
 /// What a new account has; assumed where the account may not be asked.
-const SMALLEST_ACCOUNT: u32 = 10;
+pub(crate) const SMALLEST_ACCOUNT: u32 = 10;
 
 /// The most invocations at the same time, and what is to be said about it.
 pub(crate) fn concurrency(

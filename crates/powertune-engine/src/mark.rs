@@ -46,6 +46,11 @@ impl Mark {
         }
     }
 
+    /// The mark of an execution of the state machine.
+    pub(crate) fn of_execution(arn: &str, original: Power, until: Timestamp) -> Self {
+        Self { run: run_of(arn), original: Some(original), by: tag_value(arn), until: Some(until) }
+    }
+
     /// What the tags of a function say of a run, if they speak of one.
     pub(crate) fn read(tags: &HashMap<String, String>) -> Option<Self> {
         let said = |key: &str| tags.get(key).cloned();
@@ -81,6 +86,12 @@ impl Mark {
     pub(crate) fn description(&self) -> String {
         format!("{DESCRIPTION}{}", self.run)
     }
+}
+
+/// The id of the run that an execution of the state machine makes: whoever knows the execution
+/// knows its marks.
+pub(crate) fn run_of(execution_arn: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, execution_arn.as_bytes()).simple().to_string()
 }
 
 /// Whether a version's description is that of a run of ours.

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::Cause,
     event::{Event, Events},
-    gateway::{Invoked, Invoker},
+    gateway::{Invoked, Invoker, NotInvoked},
     invocation::{Target, invoke_once, outcome},
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) concurrency: u32,
     pub(crate) events: Events,
     pub(crate) cancelled: CancellationToken,
+    /// No invocation is begun after this; the rest stays unsent.
+    pub(crate) last_start: Option<Instant>,
 }
 
 /// A version to measure, and which of the power's invocations to send to it.
@@ -45,18 +47,19 @@ pub(crate) struct Bench {
 pub(crate) struct Portion {
     pub(crate) power: Power,
     pub(crate) version: String,
-    pub(crate) first: usize,
-    pub(crate) invocations: usize,
+    pub(crate) first: u32,
+    pub(crate) invocations: u32,
 }
 
 impl Bench {
     /// Sends a portion's invocations and returns what came of them.
     ///
-    /// It ends early when the power turns out not to work, or when the run is cancelled.
+    /// It ends early when the power turns out not to work, when the run is cancelled, or when there
+    /// is no time for another invocation.
     pub(crate) async fn measure(&self, portion: &Portion) -> Result<Vec<Observation>, Cause> {
         let at_once = match self.request.pace {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
-            _ => (self.concurrency as usize).min(portion.invocations).max(1),
+            _ => self.concurrency.min(portion.invocations).max(1) as usize,
         };
         let condemned = AtomicBool::new(false);
         let numbers = portion.first..portion.first + portion.invocations;
@@ -72,14 +75,14 @@ impl Bench {
     async fn one(
         &self,
         portion: &Portion,
-        number: usize,
+        number: u32,
         condemned: &AtomicBool,
     ) -> Result<Option<Observation>, Cause> {
         let _permit = self.permits.acquire().await.expect("the permits are never closed");
-        if condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() {
+        if condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() || self.is_late() {
             return Ok(None);
         }
-        let payload = &self.payloads[number % self.payloads.len()];
+        let payload = &self.payloads[number as usize % self.payloads.len()];
         let replaced = self.pre_process(payload).await?;
         let payload = replaced.as_deref().unwrap_or(payload.as_bytes());
         let target =
@@ -88,7 +91,10 @@ impl Bench {
             let reason = reason.to_owned();
             self.events.send(Event::Throttled { power: portion.power, reason });
         };
-        let answer = invoke_once(&self.invoker, target, payload, throttled).await;
+        let answer = invoke_once(&self.invoker, target, payload, self.last_start, throttled).await;
+        if self.is_late() && matches!(answer, Err(NotInvoked::Later { .. })) {
+            return Ok(None);
+        }
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
         if matches!(&outcome, Outcome::Failed { failure, .. } if failure.condemns_power()) {
             condemned.store(true, Ordering::Relaxed);
@@ -102,6 +108,10 @@ impl Bench {
             self.sleep().await;
         }
         Ok(Some(observation))
+    }
+
+    fn is_late(&self) -> bool {
+        self.last_start.is_some_and(|last| Instant::now() > last)
     }
 
     async fn sleep(&self) {
@@ -133,7 +143,7 @@ impl Bench {
         let failed = |why: String| Cause::Processor { field, function: function.to_string(), why };
         let name = function.to_string();
         let target = Target { function: &name, qualifier: None };
-        match invoke_once(&self.invoker, target, payload, |_| ()).await {
+        match invoke_once(&self.invoker, target, payload, None, |_| ()).await {
             Ok(invoked) if invoked.function_failed => {
                 Err(failed(String::from_utf8_lossy(&invoked.payload).into_owned()))
             }

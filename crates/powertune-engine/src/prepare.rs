@@ -1,12 +1,14 @@
 //! Reads the function and everything else that a run needs to know, and refuses what can't work,
 //! before anything is changed.
 
+use std::time::Duration;
+
 use powertune_core::{
     analysis::Subject,
     arn::{FunctionRef, Qualifier},
     payload::Payloads,
     plan::{Planner, Policy, Step},
-    power::{Power, PowerValues, default_values},
+    power::{Power, PowerValues},
     price::{self, Price},
     request::{Pace, PayloadSource, Request},
     warning::Warning,
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// An Init that takes longer than this is repeated within the timeout.
-const LONGEST_INIT_MS: f64 = 10_000.0;
+pub(crate) const LONGEST_INIT: Duration = Duration::from_secs(10);
 
 /// A run that can begin.
 #[derive(Debug)]
@@ -30,14 +32,22 @@ pub(crate) struct Prepared {
     /// `$LATEST` as it was found.
     pub(crate) latest: Function,
     pub(crate) subject: Subject,
+    pub(crate) powers: PowerValues,
     pub(crate) planner: Planner,
     pub(crate) payloads: Payloads,
+    /// How many invocations may run at the same time.
     pub(crate) concurrency: u32,
+    /// The account's unreserved concurrency, where it could be read.
+    pub(crate) unreserved: Option<u32>,
     pub(crate) plan: Plan,
 }
 
-/// Prepares a run; changes nothing.
-pub(crate) async fn prepare(gateway: &Gateway, request: &Request) -> Result<Prepared, TuneError> {
+/// Prepares a run; changes nothing. `defaults` are the powers of a request that names none.
+pub(crate) async fn prepare(
+    gateway: &Gateway,
+    request: &Request,
+    defaults: &PowerValues,
+) -> Result<Prepared, TuneError> {
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
     if let Some(reason) = &latest.unsupported {
@@ -57,10 +67,9 @@ pub(crate) async fn prepare(gateway: &Gateway, request: &Request) -> Result<Prep
     let unreserved = gateway.account_concurrency().await.ok().map(|account| account.unreserved);
     let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
     warnings.extend(warning);
-    let powers = request.powers.clone().unwrap_or_else(|| default_values().with(current));
+    let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
     let worst_cost = worst_cost(&powers, request.num, &latest, &price);
-    let policy = if request.dry_run { Policy::DryRun } else { Policy::Fixed { num: request.num } };
-    let planner = Planner::new(policy, powers);
+    let planner = Planner::new(Policy::of(request), powers.clone());
     let measurements = match planner.next(&powertune_core::observation::Evidence::default()) {
         Step::Measure(round) => round.measurements,
         Step::Done(_) => Vec::new(),
@@ -81,7 +90,7 @@ pub(crate) async fn prepare(gateway: &Gateway, request: &Request) -> Result<Prep
         current,
         price,
     };
-    Ok(Prepared { latest, subject, planner, payloads, concurrency, plan })
+    Ok(Prepared { latest, subject, powers, planner, payloads, concurrency, unreserved, plan })
 }
 
 fn refused(refusal: impl Into<Refusal>) -> TuneError {
@@ -95,6 +104,16 @@ pub(crate) fn before_changes(error: ApiError) -> TuneError {
             refused(Refusal::Api(error))
         }
         _ => TuneError::NotBegun(Cause::Api(error)),
+    }
+}
+
+/// What an error of preparing is to a run that has begun.
+pub(crate) fn into_cause(error: TuneError) -> Cause {
+    match error {
+        TuneError::NotBegun(cause) | TuneError::Failed(cause) => cause,
+        other => {
+            Cause::NotReady { what: "reading the payload".to_owned(), reason: other.to_string() }
+        }
     }
 }
 
@@ -140,7 +159,8 @@ fn price(latest: &Function, warnings: &mut Vec<Warning>) -> Result<Price, TuneEr
     }))
 }
 
-async fn payloads(gateway: &Gateway, request: &Request) -> Result<Payloads, TuneError> {
+/// The request's payloads, from S3 where they lie there.
+pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Payloads, TuneError> {
     let (bucket, key) = match &request.payload {
         PayloadSource::Inline(payloads) => return Ok(payloads.clone()),
         PayloadSource::S3 { bucket, key } => (bucket, key),
@@ -169,6 +189,6 @@ async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError>
 
 /// What the run costs if every invocation lasts until the timeout, after the longest Init.
 fn worst_cost(powers: &PowerValues, num: u32, latest: &Function, price: &Price) -> f64 {
-    let longest_ms = latest.timeout.as_secs_f64() * 1000.0 + LONGEST_INIT_MS;
+    let longest_ms = (latest.timeout + LONGEST_INIT).as_secs_f64() * 1000.0;
     powers.iter().map(|power| price.invocation_cost(power, longest_ms) * f64::from(num)).sum()
 }

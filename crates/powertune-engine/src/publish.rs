@@ -18,12 +18,33 @@ const LONGEST_POLL: Duration = Duration::from_secs(1);
 /// How often a change that met another one is tried again.
 const ATTEMPTS: u32 = 5;
 
+/// What of `$LATEST` a run goes by, as it found it: any other change is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Baseline {
+    /// Unqualified.
+    pub(crate) arn: String,
+    pub(crate) power: Power,
+    pub(crate) code_sha256: Option<String>,
+    pub(crate) fingerprint: String,
+}
+
+impl Baseline {
+    /// The function as it is now.
+    pub(crate) fn of(latest: &Function) -> Self {
+        Self {
+            arn: latest.arn.clone(),
+            power: latest.power,
+            code_sha256: latest.code_sha256.clone(),
+            fingerprint: latest.fingerprint.clone(),
+        }
+    }
+}
+
 /// Changes `$LATEST`'s memory size and publishes it.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
     gateway: &'a Gateway,
-    /// The function as the run found it.
-    baseline: &'a Function,
+    baseline: &'a Baseline,
     /// The function as it was last read.
     latest: Function,
     /// The description of versions that go when the run ends.
@@ -39,6 +60,16 @@ pub(crate) enum Unpublished {
     Failed(Cause),
 }
 
+impl Unpublished {
+    /// What it is to whoever does not expect that the account lacks the power.
+    pub(crate) fn into_cause(self, doing: &str) -> Cause {
+        match self {
+            Self::Failed(cause) => cause,
+            Self::BeyondAccount(reason) => Cause::NotReady { what: doing.to_owned(), reason },
+        }
+    }
+}
+
 impl From<Cause> for Unpublished {
     fn from(cause: Cause) -> Self {
         Self::Failed(cause)
@@ -46,8 +77,15 @@ impl From<Cause> for Unpublished {
 }
 
 impl<'a> Publisher<'a> {
-    pub(crate) fn new(gateway: &'a Gateway, baseline: &'a Function, mark: &Mark) -> Self {
-        Self { gateway, baseline, latest: baseline.clone(), mark: mark.description() }
+    /// Reads the function and makes sure that it is the run's.
+    pub(crate) async fn open(
+        gateway: &'a Gateway,
+        baseline: &'a Baseline,
+        mark: &Mark,
+    ) -> Result<Self, Cause> {
+        let latest = wait(gateway, &baseline.arn, None).await?;
+        changed(&latest, baseline, &[baseline.power])?;
+        Ok(Self { gateway, baseline, latest, mark: mark.description() })
     }
 
     /// A version with `power` for the run, with the run's mark where it is new.
@@ -133,17 +171,22 @@ impl<'a> Publisher<'a> {
     /// nothing but the power differs, and that is one of `powers`.
     async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
         self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
-        let what = if self.latest.code_sha256 != self.baseline.code_sha256 {
-            "its code".to_owned()
-        } else if !self.latest.same_but_for_power(self.baseline) {
-            "its configuration".to_owned()
-        } else if !powers.contains(&self.latest.power) {
-            format!("its memory size, now {}", self.latest.power)
-        } else {
-            return Ok(());
-        };
-        Err(Cause::Changed { what })
+        changed(&self.latest, self.baseline, powers)
     }
+}
+
+/// An error if anything but the power differs, or if that is none of `powers`.
+fn changed(latest: &Function, baseline: &Baseline, powers: &[Power]) -> Result<(), Cause> {
+    let what = if latest.code_sha256 != baseline.code_sha256 {
+        "its code".to_owned()
+    } else if latest.fingerprint != baseline.fingerprint {
+        "its configuration".to_owned()
+    } else if !powers.contains(&latest.power) {
+        format!("its memory size, now {}", latest.power)
+    } else {
+        return Ok(());
+    };
+    Err(Cause::Changed { what })
 }
 
 /// Waits until `$LATEST`, or a version, is ready.

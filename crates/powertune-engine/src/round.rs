@@ -1,25 +1,21 @@
 //! One round of a run: publishes a version for each power, puts `$LATEST` back, and measures; a
 //! power is measured as soon as its version is there, while the next is still being published.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use powertune_core::{
-    observation::{Observation, Outcome, Skipped},
-    plan::{Measurement, Round},
-    power::Power,
+    observation::{Observation, Skipped},
+    plan::{Measurement, Rest, Round},
 };
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     error::Cause,
     event::Event,
-    gateway::{Function, Gateway},
+    gateway::Gateway,
     mark::Mark,
     measure::{Bench, Portion},
-    publish::{Publisher, Unpublished, wait},
+    publish::{Baseline, Publisher, Unpublished, wait},
 };
 
 /// Beyond the passes that would do if every cold start were had, so many more are tried.
@@ -36,18 +32,9 @@ pub(crate) struct Measured {
 #[derive(Debug)]
 pub(crate) struct Rounds {
     pub(crate) gateway: Gateway,
-    /// `$LATEST` as the run found it.
-    pub(crate) baseline: Function,
+    pub(crate) baseline: Baseline,
     pub(crate) mark: Mark,
     pub(crate) bench: Arc<Bench>,
-}
-
-/// What is still to be measured at one power.
-#[derive(Debug, Clone, Copy)]
-struct Rest {
-    power: Power,
-    sent: usize,
-    wanted: usize,
 }
 
 impl Rounds {
@@ -59,7 +46,12 @@ impl Rounds {
         let mut rests = self.in_order(&round.measurements);
         for _ in 0..self.passes(&rests) {
             let pass = self.pass(&rests, &mut used).await?;
-            rests = self.remaining(rests, &pass);
+            let only_cold_starts = self.bench.request.only_cold_starts;
+            rests = rests
+                .into_iter()
+                .filter(|rest| !pass.skipped.iter().any(|skipped| skipped.power == rest.power))
+                .filter_map(|rest| rest.after(&pass.observations, only_cold_starts))
+                .collect();
             measured.observations.extend(pass.observations);
             measured.skipped.extend(pass.skipped);
             if rests.is_empty() || self.bench.cancelled.is_cancelled() {
@@ -74,38 +66,31 @@ impl Rounds {
 
     /// The function's own power first: `$LATEST` has it, so that one change less is needed.
     fn in_order(&self, measurements: &[Measurement]) -> Vec<Rest> {
-        let mut rests: Vec<Rest> = measurements
-            .iter()
-            .map(|&Measurement { power, invocations }| Rest {
-                power,
-                sent: 0,
-                wanted: invocations as usize,
-            })
-            .collect();
+        let mut rests: Vec<Rest> = measurements.iter().copied().map(Rest::of).collect();
         rests.sort_by_key(|rest| (rest.power != self.baseline.power, rest.power));
         rests
     }
 
     /// How many invocations of a power one version takes: where cold starts alone count, only as
     /// many as can run at the same time, since every later one would find a warm environment.
-    fn portion(&self, powers: usize) -> usize {
-        if self.bench.request.only_cold_starts {
-            (self.bench.concurrency as usize / powers.max(1)).max(1)
-        } else {
-            usize::MAX
+    fn portion(&self, powers: usize) -> u32 {
+        if !self.bench.request.only_cold_starts {
+            return u32::MAX;
         }
+        let powers = u32::try_from(powers).unwrap_or(u32::MAX);
+        (self.bench.concurrency / powers.max(1)).max(1)
     }
 
     fn passes(&self, rests: &[Rest]) -> u32 {
         let wanted = rests.iter().map(|rest| rest.wanted).max().unwrap_or(0);
         let passes = wanted.div_ceil(self.portion(rests.len()));
         let spare = if self.bench.request.only_cold_starts { SPARE_PASSES } else { 0 };
-        u32::try_from(passes).unwrap_or(u32::MAX - spare) + spare
+        passes + spare
     }
 
     /// One version for each power, measured.
     async fn pass(&self, rests: &[Rest], used: &mut HashSet<String>) -> Result<Measured, Cause> {
-        let mut publisher = Publisher::new(&self.gateway, &self.baseline, &self.mark);
+        let mut publisher = Publisher::open(&self.gateway, &self.baseline, &self.mark).await?;
         let mut portions = JoinSet::new();
         let mut measured = Measured::default();
         let published = self
@@ -113,7 +98,8 @@ impl Rounds {
             .await;
         // Whatever happened, $LATEST goes back to its power first: that is what others see.
         let put_back = publisher.set_power(self.baseline.power).await;
-        let failed = published.err().or(put_back.err().map(into_cause));
+        let put_back = put_back.map_err(|error| error.into_cause("putting $LATEST back"));
+        let failed = published.err().or(put_back.err());
         if failed.is_some() {
             portions.abort_all();
         }
@@ -166,36 +152,11 @@ impl Rounds {
             used.insert(version.clone());
             let power = rest.power;
             self.bench.events.send(Event::Published { power, version: version.clone() });
-            let invocations = (rest.wanted - rest.sent).min(largest);
+            let invocations = rest.left().min(largest);
             let portion = Portion { power, version, first: rest.sent, invocations };
             portions.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), portion));
         }
         Ok(())
-    }
-
-    /// What is still wanted after a pass. A power that failed, or that is not to be had, is done.
-    fn remaining(&self, rests: Vec<Rest>, pass: &Measured) -> Vec<Rest> {
-        let mut seen: BTreeMap<Power, (usize, bool)> = BTreeMap::new();
-        for observation in &pass.observations {
-            let (counted, failed) = seen.entry(observation.power).or_default();
-            match &observation.outcome {
-                Outcome::Counted(report) => {
-                    let counts = !self.bench.request.only_cold_starts || report.start.is_cold();
-                    *counted += usize::from(counts);
-                }
-                Outcome::Failed { .. } => *failed = true,
-            }
-        }
-        let skipped = |power| pass.skipped.iter().any(|skipped| skipped.power == power);
-        rests
-            .into_iter()
-            .filter(|rest| !skipped(rest.power))
-            .filter_map(|rest| {
-                let &(counted, failed) = seen.get(&rest.power)?;
-                let sent = rest.sent + counted;
-                (!failed && sent < rest.wanted).then_some(Rest { sent, ..rest })
-            })
-            .collect()
     }
 }
 
@@ -207,15 +168,6 @@ async fn measure(
 ) -> Result<Vec<Observation>, Cause> {
     wait(&gateway, &bench.function_arn, Some(&portion.version)).await?;
     bench.measure(&portion).await
-}
-
-fn into_cause(unpublished: Unpublished) -> Cause {
-    match unpublished {
-        Unpublished::Failed(cause) => cause,
-        Unpublished::BeyondAccount(reason) => {
-            Cause::NotReady { what: "putting $LATEST back".to_owned(), reason }
-        }
-    }
 }
 
 /// What a panic said.

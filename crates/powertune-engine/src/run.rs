@@ -10,9 +10,10 @@ use std::{
 use jiff::Timestamp;
 use powertune_core::{
     analysis::{Subject, analyse},
+    dry_run::{DryRun, trials},
     observation::Evidence,
     plan::{Planner, Step, Stopped},
-    power::Power,
+    power::{Power, default_values},
     request::{Pace, Request},
     result::TuningResult,
 };
@@ -27,6 +28,7 @@ use crate::{
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
+    publish::Baseline,
     restore::restore,
     round::{Rounds, panic_message},
 };
@@ -55,12 +57,7 @@ pub enum Ending {
     /// With a result.
     Tuned(Box<TuningResult>),
     /// As a dry run: with what would be done, and what came of one invocation a power.
-    Dry {
-        /// What the run that was asked for would do.
-        plan: Box<Plan>,
-        /// What was seen.
-        seen: Evidence,
-    },
+    Dry(Box<DryRun>),
 }
 
 /// Tunes a function.
@@ -73,8 +70,9 @@ pub async fn tune(
     context: &Context,
 ) -> Result<Ending, TuneError> {
     let started = Instant::now();
+    let defaults = default_values();
     let prepared = tokio::select! {
-        prepared = prepare(gateway, request) => prepared?,
+        prepared = prepare(gateway, request, &defaults) => prepared?,
         () = context.cancelled.cancelled() => return Err(TuneError::Interrupted),
     };
     context.events.send(Event::Planned(prepared.plan.clone()));
@@ -129,6 +127,21 @@ fn conclude(
     }
 }
 
+impl Plan {
+    /// A dry run of it, in which this was seen.
+    fn dry_run(&self, seen: &Evidence) -> DryRun {
+        DryRun {
+            dry_run: true,
+            function_arn: self.function_arn.clone(),
+            current_power: self.current,
+            currency: self.price.currency,
+            worst_cost: self.worst_cost,
+            warnings: self.warnings.iter().map(ToString::to_string).collect(),
+            stats: trials(seen),
+        }
+    }
+}
+
 impl Ending {
     /// With the time that the whole run took.
     fn after(mut self, elapsed: Duration) -> Self {
@@ -144,7 +157,7 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// When the run will be over at the latest.
-fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
+pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
     let sleeps = match request.pace {
         Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
         Pace::Parallel { .. } => Duration::ZERO,
@@ -194,6 +207,7 @@ impl Run {
             concurrency: prepared.concurrency,
             events: context.events.clone(),
             cancelled: context.cancelled.clone(),
+            last_start: None,
         };
         Self {
             request: request.clone(),
@@ -201,7 +215,7 @@ impl Run {
             planner: prepared.planner,
             rounds: Rounds {
                 gateway: gateway.clone(),
-                baseline: prepared.latest,
+                baseline: Baseline::of(&prepared.latest),
                 mark,
                 bench: Arc::new(bench),
             },
@@ -217,10 +231,8 @@ impl Run {
             return Ok(Done { ending: None, leave_at: original });
         }
         if stopped == Stopped::DryRun {
-            return Ok(Done {
-                ending: Some(Ending::Dry { plan: Box::new(self.plan), seen }),
-                leave_at: original,
-            });
+            let dry_run = Box::new(self.plan.dry_run(&seen));
+            return Ok(Done { ending: Some(Ending::Dry(dry_run)), leave_at: original });
         }
         let result =
             analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;

@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod calls;
 mod constraint;
 mod exception;
 mod execution;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    calls::CallLog,
     execution::Execution,
     reference::Account,
     settings::Credentials,
@@ -19,6 +20,7 @@ pub(crate) struct Platform {
     pub(crate) endpoint: String,
     pub(crate) credentials: Vec<Credentials>,
     pub(crate) execution: Execution,
+    pub(crate) calls: Option<CallLog>,
     /// Cancelled when the server stops.
     pub(crate) stopping: CancellationToken,
     store: Mutex<Store>,
@@ -30,11 +32,12 @@ impl Platform {
         execution: Execution,
         endpoint: String,
         credentials: Vec<Credentials>,
+        calls: Option<CallLog>,
         stopping: CancellationToken,
     ) -> Arc<Self> {
         let account = store.account.clone();
         let store = Mutex::new(store);
-        Arc::new(Self { account, endpoint, credentials, execution, stopping, store })
+        Arc::new(Self { account, endpoint, credentials, execution, calls, stopping, store })
     }
 
     /// Works on the store as it is now, then ends the environments that went out of service.

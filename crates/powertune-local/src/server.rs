@@ -7,6 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     api::{self, ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
+    calls::CallLog,
     exception::Exception,
     execution::{Execution, ExecutionError, Host, host_vcpus},
     package::{self, PackageError},
@@ -42,6 +43,14 @@ pub enum StartError {
     Listen {
         /// The port asked for.
         port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file for the calls can't be written.
+    #[error("cannot write calls to {}: {source}", path.display())]
+    CallLog {
+        /// The file.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -119,9 +128,13 @@ impl LocalLambda {
         if credentials.is_empty() {
             credentials.push(Credentials::random());
         }
+        let calls = settings.call_log.map(|path| {
+            CallLog::open(&path).map_err(|source| StartError::CallLog { path, source })
+        });
+        let calls = calls.transpose()?;
         let stopping = CancellationToken::new();
-        let platform =
-            Platform::new(store, execution, endpoint, credentials, stopping.child_token());
+        let token = stopping.child_token();
+        let platform = Platform::new(store, execution, endpoint, credentials, calls, token);
         let router = api::router(Arc::clone(&platform));
         let server = axum::serve(listener, router)
             .with_graceful_shutdown(stopping.child_token().cancelled_owned());

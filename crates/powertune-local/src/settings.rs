@@ -1,6 +1,6 @@
 //! What a caller chooses about the local Lambda before it starts.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use uuid::Uuid;
 
@@ -17,6 +17,9 @@ pub struct Settings {
     pub account_id: String,
     /// Key pairs that callers may sign with. If there is none, a random pair is made at start.
     pub credentials: Vec<Credentials>,
+    /// A file to which a line of JSON is written for every call: who made it, the operation and the
+    /// function. It shows which permissions a program needs.
+    pub call_log: Option<PathBuf>,
     /// How long a new version stays `Pending` and an update `InProgress`. On AWS it takes about a
     /// second; the default is short, and not zero so that clients that do not wait are found out.
     pub update_delay: Duration,
@@ -36,6 +39,7 @@ impl Default for Settings {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
             credentials: Vec::new(),
+            call_log: None,
             update_delay: Duration::from_millis(20),
             concurrency: 1000,
             largest_memory_mb: 10_240,

@@ -59,6 +59,9 @@ pub struct State {
     /// What comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
+    /// What was applied, once something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
     /// The output of the execution, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
@@ -210,6 +213,27 @@ pub enum Next {
     Apply,
     /// There is nothing more to do.
     Clean,
+}
+
+/// The chosen power, applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The power.
+    pub power: Power,
+    /// The alias that was pointed to it; `None` for `$LATEST`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// The version that the alias points to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl State {
+    /// Whether nothing was done to the function yet.
+    pub fn is_untouched(&self) -> bool {
+        self.used == Used::initialized()
+    }
 }
 
 impl Run {

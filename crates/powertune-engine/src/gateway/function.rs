@@ -1,12 +1,13 @@
 //! A function's configuration, as a run needs to know it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_lambda::types::{
     Architecture as SdkArchitecture, FunctionConfiguration, LastUpdateStatus, LogFormat,
     SnapStartApplyOn, State as SdkState, SystemLogLevel,
 };
 use powertune_core::{architecture::Architecture, power::Power, region::Region};
+use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, ErrorKind};
 
@@ -41,8 +42,8 @@ pub struct Function {
     pub snap_start: bool,
     /// Why this method can't tune it, if it can't.
     pub unsupported: Option<String>,
-    /// Everything else about it, to compare.
-    settings: Box<FunctionConfiguration>,
+    /// A digest of everything else about it, to compare.
+    pub fingerprint: String,
 }
 
 /// Whether a function or version can be invoked or changed.
@@ -59,7 +60,7 @@ pub enum Readiness {
 impl Function {
     /// Whether the two have the same code and configuration, memory size aside.
     pub fn same_but_for_power(&self, other: &Self) -> bool {
-        self.code_sha256 == other.code_sha256 && self.settings == other.settings
+        self.code_sha256 == other.code_sha256 && self.fingerprint == other.fingerprint
     }
 
     pub(super) fn read(
@@ -102,7 +103,7 @@ impl Function {
                 .unwrap_or(512),
             snap_start: has_snap_start(&configuration),
             unsupported,
-            settings: Box::new(comparable(configuration)),
+            fingerprint: fingerprint(comparable(configuration)),
         })
     }
 }
@@ -164,6 +165,16 @@ fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     })
 }
 
+/// A digest of a configuration, from which nothing of it can be read back.
+fn fingerprint(mut configuration: FunctionConfiguration) -> String {
+    // Variables are no part of the text: they may be secret, and come in any order.
+    let environment =
+        configuration.environment.take().and_then(|environment| environment.variables);
+    let variables: BTreeMap<String, String> = environment.unwrap_or_default().into_iter().collect();
+    let digest = Sha256::digest(format!("{configuration:?}{variables:?}"));
+    digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// The configuration without what changes by itself, with the memory size, or from version to
 /// version.
 fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
@@ -187,4 +198,35 @@ fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration
     }
     configuration.config_sha256 = None;
     configuration
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::EnvironmentResponse;
+
+    use super::*;
+
+    fn printed(timeout: i32, memory: i32, variables: &[(&str, &str)]) -> String {
+        let mut environment = EnvironmentResponse::builder();
+        for (name, value) in variables {
+            environment = environment.variables(*name, *value);
+        }
+        let configuration = FunctionConfiguration::builder()
+            .timeout(timeout)
+            .memory_size(memory)
+            .environment(environment.build())
+            .build();
+        fingerprint(comparable(configuration))
+    }
+
+    #[test]
+    fn a_fingerprint_tells_settings_and_secrets_apart_and_memory_not() {
+        let variables = [("A", "1"), ("B", "2"), ("C", "3"), ("D", "4")];
+        let reversed: Vec<_> = variables.iter().rev().copied().collect();
+        let one = printed(3, 128, &variables);
+        assert_eq!(one, printed(3, 512, &reversed));
+        assert_ne!(one, printed(4, 128, &variables));
+        assert_ne!(one, printed(3, 128, &[("A", "2")]));
+        assert!(one.len() == 64 && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
 }

@@ -108,11 +108,11 @@ async fn processors_run_around_each_invocation_and_are_not_measured() {
 async fn a_dry_run_invokes_each_power_once_and_decides_nothing() {
     let bench = Bench::new(SLEEPS).await;
     let before = bench.footprint().await;
-    let Ok(Ending::Dry { plan, seen }) = bench.tune(json!({"dryRun": true})).await else {
+    let Ok(Ending::Dry(dry_run)) = bench.tune(json!({"dryRun": true})).await else {
         panic!("a dry run was asked for");
     };
-    assert_eq!(seen.observations.len(), 2);
-    assert!(plan.worst_cost > 0.0);
+    assert_eq!(dry_run.stats.len(), 2);
+    assert!(dry_run.worst_cost > 0.0);
     assert_eq!(bench.footprint().await, before);
 }
 

@@ -33,6 +33,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth,
+    calls::Call,
     exception::{Exception, ExceptionKind},
     platform::Platform,
 };
@@ -116,6 +117,9 @@ async fn identify_caller(
     next: Next,
 ) -> Result<Response, Exception> {
     let caller = auth::identify(request.headers(), &platform)?;
+    if let Some(calls) = &platform.calls {
+        calls.write(&Call::of(caller, &request, &platform));
+    }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

@@ -142,7 +142,11 @@ impl Workshop {
             .prepare(version.memory_mb, share)
             .map_err(host("limiting the environment"))?;
         let program = command.get_program().to_string_lossy().into_owned();
-        let registration = self.registry.register(credentials.access_key_id, tenure);
+        let registration = self.registry.register(
+            credentials.access_key_id,
+            version.function_name.clone(),
+            tenure,
+        );
         let process = self
             .spawner
             .spawn(command, prepared.take_procs())

@@ -160,6 +160,11 @@ impl Execution {
         self.invoker.workshop.registry.caller(access_key_id)
     }
 
+    /// The name of the function that an environment runs, while it is there.
+    pub(crate) fn function_of(&self, environment: EnvironmentId) -> Option<String> {
+        self.invoker.workshop.registry.function(environment)
+    }
+
     /// The environment waits in an Invoke on this endpoint. Its share of CPU is given back until
     /// [`Suspension::resume`] has taken it again; the time between counts neither into its
     /// duration nor against its time limit.

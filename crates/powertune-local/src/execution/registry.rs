@@ -23,6 +23,8 @@ pub(super) struct Registry {
 #[derive(Debug)]
 struct Entry {
     access_key_id: String,
+    /// The function that the environment runs.
+    function: String,
     /// While it initialises or runs an invocation.
     tenure: Option<Arc<Tenure>>,
 }
@@ -36,9 +38,14 @@ pub(super) struct Registration {
 
 impl Registry {
     /// Enters an environment that initialises under `tenure`.
-    pub(super) fn register(&self, access_key_id: String, tenure: &Arc<Tenure>) -> Registration {
+    pub(super) fn register(
+        &self,
+        access_key_id: String,
+        function: String,
+        tenure: &Arc<Tenure>,
+    ) -> Registration {
         let id = EnvironmentId(Uuid::new_v4());
-        let entry = Entry { access_key_id, tenure: Some(Arc::clone(tenure)) };
+        let entry = Entry { access_key_id, function, tenure: Some(Arc::clone(tenure)) };
         self.lock().insert(id, entry);
         Registration { registry: self.clone(), id }
     }
@@ -48,6 +55,11 @@ impl Registry {
         let entries = self.lock();
         let found = entries.iter().find(|(_, entry)| entry.access_key_id == access_key_id);
         found.map(|(id, _)| *id)
+    }
+
+    /// The function that an environment runs.
+    pub(super) fn function(&self, environment: EnvironmentId) -> Option<String> {
+        self.lock().get(&environment).map(|entry| entry.function.clone())
     }
 
     /// Takes the share of CPU from an environment that waits.

@@ -87,8 +87,8 @@ impl DisplayOptions {
                 Err(TuneError::LeftBehind { cause, left, result: None }.into())
             }
             Err(error) => Err(error.into()),
-            Ok(Ending::Dry { plan, seen }) => {
-                print(&output::dry_run(&plan, &seen, self.output, &Style::of_stdout()))
+            Ok(Ending::Dry(dry_run)) => {
+                print(&output::dry_run(&dry_run, self.output, &Style::of_stdout()))
             }
         }
     }

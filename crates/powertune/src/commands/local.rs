@@ -1,9 +1,9 @@
 //! `powertune local`: serves Lambda on this machine until it is stopped.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use powertune_local::{CpuControl, LocalLambda, Settings};
+use powertune_local::{CpuControl, Credentials, LocalLambda, Settings};
 
 use super::interrupt;
 use crate::failure::Failure;
@@ -25,6 +25,12 @@ pub(crate) struct Local {
     /// The most memory that functions can have; some accounts stop at 3008
     #[arg(long, value_name = "MB", default_value_t = 10_240)]
     largest_memory: u32,
+    /// A further key pair that callers may sign with; can be given many times
+    #[arg(long, value_name = "ID:SECRET", value_parser = key_pair)]
+    key_pair: Vec<Credentials>,
+    /// Write a line of JSON to this file for every call: which permissions does a program need?
+    #[arg(long, value_name = "FILE")]
+    log_calls: Option<PathBuf>,
     /// What holds functions to their share of the CPU
     #[arg(long, value_enum, default_value_t = Cpu::Auto)]
     cpu: Cpu,
@@ -41,6 +47,16 @@ enum Cpu {
     Signals,
 }
 
+fn key_pair(text: &str) -> Result<Credentials, String> {
+    match text.split_once(':') {
+        Some((id, secret)) if !id.is_empty() && !secret.is_empty() && !id.contains('/') => {
+            Ok(Credentials { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })
+        }
+        // What was given may be a secret, so it is not repeated.
+        _ => Err("it is not of the form ID:SECRET".to_owned()),
+    }
+}
+
 impl Local {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let stop = interrupt::on_signal();
@@ -49,6 +65,9 @@ impl Local {
             region: self.region,
             update_delay: Duration::from_millis(self.update_delay),
             concurrency: self.concurrency,
+            // The first pair is the one that is printed.
+            credentials: [vec![Credentials::random()], self.key_pair].concat(),
+            call_log: self.log_calls,
             largest_memory_mb: self.largest_memory,
             cpu: match self.cpu {
                 Cpu::Auto => CpuControl::Auto,

@@ -1,13 +1,7 @@
 //! A dry run: what the run asked for would do and cost at most, and whether the function works at
 //! each power.
 
-use powertune_core::{
-    observation::{Evidence, Outcome},
-    power::Power,
-    report::{Report, Start},
-};
-use powertune_engine::event::Plan;
-use serde_json::{Value, json};
+use powertune_core::dry_run::{DryRun, Trial, TrialState};
 
 use super::{
     csv,
@@ -20,61 +14,18 @@ use super::{
     text::{harmless, message, wrapped},
 };
 
-/// What became of a power.
-enum Tried<'a> {
-    Works(&'a Report),
-    Failed(String),
-    Skipped(&'a str),
-}
-
-impl Tried<'_> {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Works(_) => "works",
-            Self::Failed(_) => "failed",
-            Self::Skipped(_) => "skipped",
-        }
-    }
-
-    fn report(&self) -> Option<&Report> {
-        match self {
-            Self::Works(report) => Some(report),
-            Self::Failed(_) | Self::Skipped(_) => None,
-        }
-    }
-
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Works(_) => None,
-            Self::Failed(reason) => Some(reason),
-            Self::Skipped(reason) => Some(reason),
-        }
+fn state_name(state: TrialState) -> &'static str {
+    match state {
+        TrialState::Works => "works",
+        TrialState::Failed => "failed",
+        TrialState::Skipped => "skipped",
     }
 }
 
-/// Every power of the plan, smallest first.
-fn tried<'a>(plan: &Plan, evidence: &'a Evidence) -> Vec<(Power, Tried<'a>)> {
-    let mut powers: Vec<Power> = plan.measurements.iter().map(|planned| planned.power).collect();
-    powers.sort_unstable();
-    powers
-        .into_iter()
-        .filter_map(|power| {
-            let skipped = evidence.skipped.iter().find(|skipped| skipped.power == power);
-            let tried = match (skipped, evidence.at(power).next()) {
-                (_, Some(Outcome::Counted(report))) => Tried::Works(report),
-                (_, Some(Outcome::Failed { failure, .. })) => Tried::Failed(failure.to_string()),
-                (Some(skipped), None) => Tried::Skipped(&skipped.reason),
-                (None, None) => return None,
-            };
-            Some((power, tried))
-        })
-        .collect()
-}
-
-fn sentence(plan: &Plan, tried: &[(Power, Tried<'_>)]) -> String {
-    let name = harmless(name(&plan.function_arn));
-    let works = tried.iter().filter(|(_, tried)| tried.report().is_some()).count();
-    let all = tried.len();
+fn sentence(dry_run: &DryRun) -> String {
+    let name = harmless(name(&dry_run.function_arn));
+    let works = dry_run.stats.iter().filter(|trial| trial.state == TrialState::Works).count();
+    let all = dry_run.stats.len();
     let powers = match (works, all) {
         (1, 1) => "the one power".to_owned(),
         (2, 2) => "both powers".to_owned(),
@@ -84,8 +35,8 @@ fn sentence(plan: &Plan, tried: &[(Power, Tried<'_>)]) -> String {
     format!("{name} works at {powers}; everything is as it was before.")
 }
 
-fn costs(plan: &Plan, charset: Charset) -> String {
-    let most = spent(plan.worst_cost, plan.price.currency, charset);
+fn costs(dry_run: &DryRun, charset: Charset) -> String {
+    let most = spent(dry_run.worst_cost, dry_run.currency, charset);
     format!(
         "The run asked for would cost at most {most}, were every invocation to last until the \
          timeout."
@@ -94,10 +45,9 @@ fn costs(plan: &Plan, charset: Charset) -> String {
 
 const CAVEAT: &str = "Each power was invoked once, mostly from a cold start, so that nothing follows for the choice.";
 
-pub(super) fn table(plan: &Plan, evidence: &Evidence, style: &Style) -> String {
-    let tried = tried(plan, evidence);
-    let mut table = style.paint(BOLD, &wrapped(&sentence(plan, &tried), style.width, 0));
-    for text in [costs(plan, style.charset), CAVEAT.to_owned()] {
+pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
+    let mut table = style.paint(BOLD, &wrapped(&sentence(dry_run), style.width, 0));
+    for text in [costs(dry_run, style.charset), CAVEAT.to_owned()] {
         table.push('\n');
         table.push_str(&wrapped(&text, style.width, 0));
     }
@@ -108,119 +58,79 @@ pub(super) fn table(plan: &Plan, evidence: &Evidence, style: &Style) -> String {
         align: if head.is_empty() { Align::Left } else { Align::Right },
         spare: 0,
     });
-    let lines: Vec<Line> = tried.iter().map(|(power, tried)| table_line(*power, tried)).collect();
+    let lines: Vec<Line> = dry_run.stats.iter().map(table_line).collect();
     table.push_str(rendered(&columns, &lines, style).trim_start_matches('\n'));
-    if !plan.warnings.is_empty() {
+    if !dry_run.warnings.is_empty() {
         table.push('\n');
     }
-    for warning in &plan.warnings {
-        let warning = wrapped(&message(&warning.to_string()), style.width, 10);
+    for warning in &dry_run.warnings {
+        let warning = wrapped(&message(warning), style.width, 10);
         table.push_str(&labelled("Warning", ATTENTION, &warning, style));
     }
     table
 }
 
-fn table_line(power: Power, tried: &Tried<'_>) -> Line {
-    let power: Cell = vec![Span::plain(power.to_string())];
-    let paint = match tried {
-        Tried::Works(report) => {
-            let texts = cells(report).map(|text| vec![Span::plain(text)]);
-            let works = vec![Span::new(tried.name(), GOOD)];
+fn table_line(trial: &Trial) -> Line {
+    let power: Cell = vec![Span::plain(trial.value.to_string())];
+    let paint = match trial.state {
+        TrialState::Works => {
+            let texts = cells(trial).map(|text| vec![Span::plain(text)]);
+            let works = vec![Span::new(state_name(trial.state), GOOD)];
             return Line::Cells([power, works].into_iter().chain(texts).collect());
         }
-        Tried::Failed(_) => BAD,
-        Tried::Skipped(_) => ATTENTION,
+        TrialState::Failed => BAD,
+        TrialState::Skipped => ATTENTION,
     };
-    let reason = tried.reason().map(message).unwrap_or_default();
-    Line::Text(power, Span::new(format!("{}: {reason}", tried.name()), paint))
+    let reason = trial.reason.as_deref().map(message).unwrap_or_default();
+    Line::Text(power, Span::new(format!("{}: {reason}", state_name(trial.state)), paint))
 }
 
 /// Time, init and memory.
-fn cells(report: &Report) -> [String; 3] {
-    let memory = report.max_memory_mb.map(|mb| format!("{mb} MB"));
+fn cells(trial: &Trial) -> [String; 3] {
+    let memory = trial.max_memory_used.map(|mb| format!("{mb} MB"));
     [
-        duration(report.duration_ms),
-        init_ms(report).map(duration).unwrap_or_default(),
+        trial.duration.map(duration).unwrap_or_default(),
+        trial.init_duration.map(duration).unwrap_or_default(),
         memory.unwrap_or_default(),
     ]
 }
 
-fn init_ms(report: &Report) -> Option<f64> {
-    match report.start {
-        Start::Warm => None,
-        Start::Cold { init_ms } => Some(init_ms),
-        Start::Restored { restore_ms, .. } => Some(restore_ms),
-    }
-}
-
-pub(super) fn json(plan: &Plan, evidence: &Evidence) -> String {
-    let stats: Vec<Value> = tried(plan, evidence)
-        .iter()
-        .map(|(power, tried)| {
-            let report = tried.report();
-            json!({
-                "value": power,
-                "state": tried.name(),
-                "duration": report.map(|report| report.duration_ms),
-                "billedDuration": report.map(|report| report.billed_ms),
-                "initDuration": report.and_then(init_ms),
-                "maxMemoryUsed": report.and_then(|report| report.max_memory_mb),
-                "reason": tried.reason(),
-            })
-        })
-        .collect();
-    let warnings: Vec<String> = plan.warnings.iter().map(ToString::to_string).collect();
-    let json = json!({
-        "dryRun": true,
-        "functionArn": plan.function_arn,
-        "currentPower": plan.current,
-        "currency": plan.price.currency,
-        "worstCost": plan.worst_cost,
-        "warnings": warnings,
-        "stats": stats,
-    });
-    format!("{json:#}\n")
-}
-
-pub(super) fn csv(plan: &Plan, evidence: &Evidence) -> String {
+pub(super) fn csv(dry_run: &DryRun) -> String {
     const HEADER: [&str; 7] =
         ["value", "state", "duration", "billedDuration", "initDuration", "maxMemoryUsed", "reason"];
-    let record = |(power, tried): &(Power, Tried<'_>)| {
-        let report = tried.report();
+    let record = |trial: &Trial| {
         vec![
-            power.mb().to_string(),
-            tried.name().to_owned(),
-            csv::optional(report.map(|report| report.duration_ms)),
-            csv::optional(report.map(|report| report.billed_ms)),
-            csv::optional(report.and_then(init_ms)),
-            csv::optional(report.and_then(|report| report.max_memory_mb)),
-            tried.reason().map(harmless).unwrap_or_default(),
+            trial.value.mb().to_string(),
+            state_name(trial.state).to_owned(),
+            csv::optional(trial.duration),
+            csv::optional(trial.billed_duration),
+            csv::optional(trial.init_duration),
+            csv::optional(trial.max_memory_used),
+            trial.reason.as_deref().map(harmless).unwrap_or_default(),
         ]
     };
-    csv::written(&HEADER, tried(plan, evidence).iter().map(record))
+    csv::written(&HEADER, dry_run.stats.iter().map(record))
 }
 
-pub(super) fn markdown(plan: &Plan, evidence: &Evidence) -> String {
-    let tried = tried(plan, evidence);
-    let sentence = escaped(&sentence(plan, &tried));
-    let costs = escaped(&costs(plan, Charset::Unicode));
+pub(super) fn markdown(dry_run: &DryRun) -> String {
+    let sentence = escaped(&sentence(dry_run));
+    let costs = escaped(&costs(dry_run, Charset::Unicode));
     let mut markdown = format!("**{sentence}**\n\n{costs} {CAVEAT}\n\n");
     let header = ["Power", "Time", "Init", "Memory used", ""].map(str::to_owned);
     markdown.push_str(&markdown::line(&header));
     markdown.push_str(&markdown::line(&["---:", "---:", "---:", "---:", "---"].map(str::to_owned)));
-    for (power, tried) in &tried {
-        let figures = tried.report().map(cells).unwrap_or_default();
-        let remark = match tried.reason() {
-            Some(reason) => format!("{}: {}", tried.name(), code(reason)),
-            None => tried.name().to_owned(),
+    for trial in &dry_run.stats {
+        let remark = match &trial.reason {
+            Some(reason) => format!("{}: {}", state_name(trial.state), code(reason)),
+            None => state_name(trial.state).to_owned(),
         };
         let row: Vec<String> =
-            [power.to_string()].into_iter().chain(figures).chain([remark]).collect();
+            [trial.value.to_string()].into_iter().chain(cells(trial)).chain([remark]).collect();
         markdown.push_str(&markdown::line(&row));
     }
-    for warning in &plan.warnings {
+    for warning in &dry_run.warnings {
         markdown.push('\n');
-        markdown.push_str(&markdown::warning(&warning.to_string()));
+        markdown.push_str(&markdown::warning(warning));
         markdown.push('\n');
     }
     markdown

@@ -18,8 +18,8 @@ mod tests;
 mod text;
 
 use clap::ValueEnum;
-use powertune_core::{observation::Evidence, result::TuningResult};
-use powertune_engine::event::Plan;
+use powertune_core::{dry_run::DryRun, result::TuningResult};
+use serde::Serialize;
 
 pub(crate) use self::{
     provenance::name as function_name,
@@ -52,17 +52,17 @@ pub(crate) fn result(result: &TuningResult, format: Format, style: &Style) -> St
     }
 }
 
-fn json(result: &TuningResult) -> String {
+fn json(result: &impl Serialize) -> String {
     let json = serde_json::to_string_pretty(result).expect("a result has nothing JSON can't hold");
     json + "\n"
 }
 
 /// What a dry run found, with a line break at its end.
-pub(crate) fn dry_run(plan: &Plan, evidence: &Evidence, format: Format, style: &Style) -> String {
+pub(crate) fn dry_run(dry_run: &DryRun, format: Format, style: &Style) -> String {
     match format {
-        Format::Table => dry_run::table(plan, evidence, style),
-        Format::Json => dry_run::json(plan, evidence),
-        Format::Csv => dry_run::csv(plan, evidence),
-        Format::Markdown => dry_run::markdown(plan, evidence),
+        Format::Table => dry_run::table(dry_run, style),
+        Format::Json => json(dry_run),
+        Format::Csv => dry_run::csv(dry_run),
+        Format::Markdown => dry_run::markdown(dry_run),
     }
 }

@@ -1,12 +1,13 @@
 //! What people and programs get to see, of results of every kind.
 
+use super::{Format, Style, dry_run, result, style::Charset};
 use insta::assert_snapshot;
 use powertune_core::{
     architecture::Architecture,
+    dry_run::{DryRun, trials},
     observation::{Evidence, Failure, Observation, Outcome, Skipped},
-    plan::{Measurement, Stopped},
+    plan::Stopped,
     power::Power,
-    price,
     region::{Currency, Region},
     report::{Report, Start, Status},
     result::{
@@ -16,9 +17,6 @@ use powertune_core::{
     stats::Estimate,
     warning::Warning,
 };
-use powertune_engine::event::Plan;
-
-use super::{Format, Style, dry_run, result, style::Charset};
 
 const PLAIN: Style = Style { color: false, width: 100, charset: Charset::Unicode };
 const NARROW: Style = Style { width: 80, ..PLAIN };
@@ -293,18 +291,7 @@ fn sentences_about_a_limit() {
     assert_snapshot!("sentences_limit", sentences.join("\n\n"));
 }
 
-fn dry() -> (Plan, Evidence) {
-    let powers = [128, 512, 1024, 3008, 10_240].map(power);
-    let price = price::on_demand(&Region::new("us-east-1").unwrap(), Architecture::Arm64).unwrap();
-    let plan = Plan {
-        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
-        current: power(512),
-        measurements: powers.map(|power| Measurement { power, invocations: 1 }).to_vec(),
-        worst_cost: 0.428,
-        price,
-        concurrency: 10,
-        warnings: vec![Warning::SnapStartCosts],
-    };
+fn dry() -> DryRun {
     let report = |duration_ms: f64, start| Report {
         duration_ms,
         billed_ms: 900,
@@ -324,18 +311,26 @@ fn dry() -> (Plan, Evidence) {
     ]
     .map(|(mb, outcome)| Observation { power: power(mb), outcome });
     let reason = "this account stops at 3008 MB".to_owned();
-    let evidence = Evidence {
+    let seen = Evidence {
         rounds: 1,
         observations: observations.to_vec(),
         skipped: vec![Skipped { power: power(10_240), reason }],
     };
-    (plan, evidence)
+    DryRun {
+        dry_run: true,
+        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
+        current_power: power(512),
+        currency: Currency::Usd,
+        worst_cost: 0.428,
+        warnings: vec![Warning::SnapStartCosts.to_string()],
+        stats: trials(&seen),
+    }
 }
 
 #[test]
 fn every_format_of_a_dry_run() {
-    let (plan, evidence) = dry();
-    let shown = |format| dry_run(&plan, &evidence, format, &NARROW);
+    let tried = dry();
+    let shown = |format| dry_run(&tried, format, &NARROW);
     assert_snapshot!("dry_run_table", shown(Format::Table));
     assert_snapshot!("dry_run_json", shown(Format::Json));
     assert_snapshot!("dry_run_csv", shown(Format::Csv));
@@ -344,9 +339,8 @@ fn every_format_of_a_dry_run() {
 
 #[test]
 fn a_dry_run_that_works_everywhere() {
-    let (mut plan, mut evidence) = dry();
-    plan.measurements.retain(|planned| [512, 1024].contains(&planned.power.mb()));
-    plan.warnings.clear();
-    evidence.skipped.clear();
-    assert_snapshot!("dry_run_works", dry_run(&plan, &evidence, Format::Table, &NARROW));
+    let mut tried = dry();
+    tried.stats.retain(|trial| [512, 1024].contains(&trial.value.mb()));
+    tried.warnings.clear();
+    assert_snapshot!("dry_run_works", dry_run(&tried, Format::Table, &NARROW));
 }

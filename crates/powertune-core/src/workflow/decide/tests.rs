@@ -63,6 +63,7 @@ fn begun(more: Value) -> State {
         used: Used::initialized(),
         measured: Vec::new(),
         next: None,
+        applied: None,
         result: None,
     };
     publish(&mut state);

@@ -1,0 +1,190 @@
+//! The steps of the state machine: the same preparing, publishing, measuring and putting back as
+//! in a [run](crate::run), each taking up where the state left off.
+//!
+//! A step that fails does so by a [`StepError`], whose name the state machine shows and from which
+//! `powertune run` makes its exit code.
+
+mod apply;
+mod clean;
+mod decide;
+mod initialize;
+mod measure;
+mod publish;
+
+use std::time::Duration;
+
+use powertune_core::{
+    power::{PowerValues, default_values},
+    request::Faults,
+    visualization,
+    workflow::{
+        Undecided,
+        state::{Run, State},
+    },
+};
+
+pub use self::{
+    apply::apply,
+    clean::{AfterEnd, clean, clean_after},
+    decide::decide,
+    initialize::initialize,
+    measure::measure,
+    publish::publish,
+};
+use crate::{
+    error::{Cause, LeftBehind, TuneError},
+    gateway::{ConnectError, Connection, Gateway},
+    mark::Mark,
+    publish::Baseline,
+};
+
+/// How a deployment is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The powers of a request that names none.
+    pub powers: PowerValues,
+    /// How long Measure may run.
+    pub measure_timeout: Duration,
+    /// The page that shows a result's picture.
+    pub visualization: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            powers: default_values(),
+            measure_timeout: Duration::from_mins(15),
+            visualization: visualization::BASE.to_owned(),
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StepError {
+    /// What kind of failure it is.
+    pub kind: StepErrorKind,
+    /// What went wrong, where, and what to do next.
+    pub message: String,
+}
+
+/// Kinds of failures, as the state machine tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepErrorKind {
+    /// The request is wrong. Nothing was called.
+    BadInput,
+    /// The function can't be tuned as asked. Nothing was changed.
+    Refused,
+    /// The run failed before it changed anything.
+    NotBegun,
+    /// The run failed.
+    Failed,
+    /// Something could not be put back.
+    LeftBehind,
+}
+
+impl StepErrorKind {
+    const ALL: [Self; 5] =
+        [Self::BadInput, Self::Refused, Self::NotBegun, Self::Failed, Self::LeftBehind];
+
+    /// Its name as an error of the state machine.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadInput => "Powertune.BadInput",
+            Self::Refused => "Powertune.Refused",
+            Self::NotBegun => "Powertune.NotBegun",
+            Self::Failed => "Powertune.Failed",
+            Self::LeftBehind => "Powertune.LeftBehind",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// A failure of this kind.
+    pub fn error(self, message: &impl ToString) -> StepError {
+        StepError { kind: self, message: message.to_string() }
+    }
+}
+
+impl From<Faults> for StepError {
+    fn from(faults: Faults) -> Self {
+        StepErrorKind::BadInput.error(&faults)
+    }
+}
+
+impl From<ConnectError> for StepError {
+    fn from(error: ConnectError) -> Self {
+        StepErrorKind::BadInput.error(&error)
+    }
+}
+
+impl From<Cause> for StepError {
+    fn from(cause: Cause) -> Self {
+        StepErrorKind::Failed.error(&cause)
+    }
+}
+
+impl From<Undecided> for StepError {
+    fn from(undecided: Undecided) -> Self {
+        StepErrorKind::Failed.error(&undecided)
+    }
+}
+
+impl From<TuneError> for StepError {
+    fn from(error: TuneError) -> Self {
+        let kind = match error {
+            TuneError::Refused(_) => StepErrorKind::Refused,
+            TuneError::NotBegun(_) => StepErrorKind::NotBegun,
+            TuneError::LeftBehind { .. } => StepErrorKind::LeftBehind,
+            TuneError::Failed(_) | TuneError::Interrupted => StepErrorKind::Failed,
+        };
+        kind.error(&error)
+    }
+}
+
+/// What could not be put back, as a failure.
+fn left_behind(left: Vec<LeftBehind>) -> StepError {
+    TuneError::LeftBehind { cause: None, left, result: None }.into()
+}
+
+/// A client for the region that the state's function is in.
+async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepError> {
+    let request = run.request()?;
+    Ok(Gateway::connect(connection, &request.function).await?)
+}
+
+fn baseline(state: &State) -> Baseline {
+    let function = &state.run.function;
+    Baseline {
+        arn: function.arn.clone(),
+        power: function.power,
+        code_sha256: function.code_sha256.clone(),
+        fingerprint: function.fingerprint.clone(),
+    }
+}
+
+fn mark(run: &Run) -> Mark {
+    Mark {
+        run: run.mark.clone(),
+        original: Some(run.function.power),
+        by: run.execution.id.clone(),
+        until: run.until.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_name() {
+        for kind in StepErrorKind::ALL {
+            assert_eq!(StepErrorKind::of_name(kind.name()), Some(kind));
+        }
+        assert_eq!(StepErrorKind::of_name("States.TaskFailed"), None);
+    }
+}

@@ -1,0 +1,139 @@
+//! Clean: puts the function back as it was, at the end of an execution and after one that ended
+//! without coming to its end.
+
+use powertune_core::{arn::FunctionRef, power::Power, workflow::state::State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{StepError, StepErrorKind, gateway, left_behind};
+use crate::{
+    gateway::{Connection, Gateway},
+    mark::{self, Mark},
+    prepare::before_changes,
+    restore::restore,
+};
+
+/// What an EventBridge rule tells of an execution that has ended.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AfterEnd {
+    detail: Detail,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    execution_arn: String,
+    /// The execution's input as text; absent where it is too long for an event, which no request
+    /// is that Initialize lets pass.
+    input: Option<String>,
+}
+
+/// What was put back, in megabytes and version numbers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct PutBack {
+    /// From what to what the memory size was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<(Power, Power)>,
+    /// The versions that were deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    versions: Vec<String>,
+}
+
+/// Puts the function back after the run in `state`, but leaves it at the power that was applied.
+///
+/// # Errors
+/// `LeftBehind` when something could not be put back.
+pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, StepError> {
+    let gateway = gateway(connection, &state.run).await?;
+    let function = &state.run.function;
+    let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
+    let leave_at = applied.map_or(function.power, |applied| applied.power);
+    sweep(&gateway, &function.arn, &state.run.mark, Some(leave_at)).await
+}
+
+/// Puts the function back after an execution that was aborted, timed out or failed.
+///
+/// # Errors
+/// `LeftBehind` when something could not be put back.
+pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutBack, StepError> {
+    let function = function_of(&end.detail)?;
+    let gateway = Gateway::connect(connection, &function).await?;
+    let name = function.unqualified().to_string();
+    let latest = gateway.function(&name, None).await.map_err(before_changes)?;
+    sweep(&gateway, &latest.arn, &mark::run_of(&end.detail.execution_arn), None).await
+}
+
+/// The function that the execution was to tune, from its input alone: a request with other faults
+/// names it, too.
+fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
+    let input: Value = detail
+        .input
+        .as_deref()
+        .and_then(|input| serde_json::from_str(input).ok())
+        .unwrap_or_default();
+    let named = input.get("lambdaARN").and_then(Value::as_str).and_then(|name| name.parse().ok());
+    named.ok_or_else(|| {
+        StepErrorKind::BadInput.error(&format!(
+            "the input of {} names no function, so that there is nothing to clean",
+            detail.execution_arn
+        ))
+    })
+}
+
+/// Puts back what the run with this id has left. The memory size goes back to `leave_at`, or to
+/// what the tags say.
+async fn sweep(
+    gateway: &Gateway,
+    arn: &str,
+    run: &str,
+    leave_at: Option<Power>,
+) -> Result<PutBack, StepError> {
+    let tags = gateway.tags(arn).await.map_err(before_changes)?;
+    let original = match Mark::read(&tags) {
+        // Another run's, which takes care of itself.
+        Some(mark) if mark.run != run => return Ok(PutBack::default()),
+        Some(mark) => leave_at.or(mark.original),
+        None => {
+            let versions = gateway.versions(arn).await.map_err(before_changes)?;
+            if !versions.iter().any(|version| mark::is_ours(&version.description)) {
+                return Ok(PutBack::default());
+            }
+            None
+        }
+    };
+    let restored = restore(gateway, arn, original).await;
+    if restored.left.is_empty() {
+        return Ok(PutBack { memory: restored.memory, versions: restored.versions });
+    }
+    Err(left_behind(restored.left))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn end(input: &str) -> AfterEnd {
+        let execution = "arn:aws:states:us-east-1:123456789012:execution:machine:name";
+        let event = json!({"detail-type": "Step Functions Execution Status Change", "detail": {
+            "executionArn": execution, "status": "ABORTED", "input": input,
+        }});
+        serde_json::from_value(event).expect("an event")
+    }
+
+    #[test]
+    fn the_function_is_found_in_an_input_with_other_faults() {
+        let function = function_of(&end(r#"{"lambdaARN": "fn", "nmu": 7}"#).detail).unwrap();
+        assert_eq!(function.to_string(), "fn");
+    }
+
+    #[test]
+    fn an_input_without_a_function_leaves_nothing_to_clean() {
+        for input in ["", "[]", "{}", r#"{"lambdaARN": 7}"#, r#"{"lambdaARN": "not a name"}"#] {
+            let error = function_of(&end(input).detail).unwrap_err();
+            assert_eq!(error.kind, StepErrorKind::BadInput, "{input}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Decide: core's own decision, at the time that it is now.
+
+use jiff::Timestamp;
+use powertune_core::workflow::{self, state::State};
+
+use super::{Settings, StepError};
+
+/// Takes in what was measured and says what comes next.
+///
+/// # Errors
+/// When nothing could be measured, or a portion says that the run can't go on.
+pub fn decide(settings: &Settings, state: State) -> Result<State, StepError> {
+    let started: Option<Timestamp> = state.run.execution.start_time.parse().ok();
+    let elapsed_ms = started.map_or(0, |started| {
+        let elapsed = Timestamp::now().as_millisecond() - started.as_millisecond();
+        u64::try_from(elapsed).unwrap_or_default()
+    });
+    Ok(workflow::decide(state, elapsed_ms, &settings.visualization)?)
+}

@@ -1,0 +1,165 @@
+//! Initialize: checks the request, reads the function and refuses what can't work. It changes
+//! nothing, so that its failure needs no cleaning.
+
+use std::time::Duration;
+
+use powertune_core::{
+    arn::FunctionRef,
+    plan::Step,
+    request::{Pace, Request, parse},
+    workflow::{
+        digest_bytes,
+        state::{Run, Seen, Start, State, Subjected, Task, Used},
+        waves,
+    },
+};
+
+use super::{Settings, StepError, StepErrorKind, measure::MARGIN};
+use crate::{
+    gateway::{Connection, Gateway},
+    limits,
+    mark::Mark,
+    prepare::{LONGEST_INIT, Prepared, before_changes, prepare},
+    run::deadline,
+};
+
+/// The longest timeout of a function whose invocations a Lambda function can wait for.
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(13);
+
+/// Begins a run.
+///
+/// # Errors
+/// `BadInput` for a request that is wrong, `Refused` for what can't work, `NotBegun` for a call
+/// that failed.
+pub async fn initialize(
+    connection: &Connection,
+    settings: &Settings,
+    start: Start,
+) -> Result<State, StepError> {
+    let request = parse(&start.request)?;
+    let gateway = Gateway::connect(connection, &request.function).await?;
+    let prepared = prepare(&gateway, &request, &settings.powers).await?;
+    let longest = longest(&gateway, &request, &prepared).await?;
+    check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
+    let run = run(start, &request, &prepared, longest)?;
+    let tasks = match run.planner(&request).next(&Seen::default().evidence()) {
+        Step::Measure(round) => Task::of_round(&round.measurements),
+        Step::Done(_) => Vec::new(),
+    };
+    let (tasks, waiting) = waves(tasks, run.width as usize);
+    Ok(State {
+        run,
+        tasks,
+        waiting,
+        seen: Seen::default(),
+        used: Used::initialized(),
+        measured: Vec::new(),
+        next: None,
+        applied: None,
+        result: None,
+    })
+}
+
+/// The longest that an invocation, its cold start and its processors can take.
+async fn longest(
+    gateway: &Gateway,
+    request: &Request,
+    prepared: &Prepared,
+) -> Result<Duration, StepError> {
+    let mut longest = prepared.latest.timeout + LONGEST_INIT;
+    for processor in [&request.pre_processor, &request.post_processor].into_iter().flatten() {
+        longest += timeout_of(gateway, processor).await? + LONGEST_INIT;
+    }
+    Ok(longest)
+}
+
+async fn timeout_of(gateway: &Gateway, function: &FunctionRef) -> Result<Duration, StepError> {
+    let qualifier = function.qualifier.as_ref().map(ToString::to_string);
+    let name = function.unqualified().to_string();
+    let read = gateway.function(&name, qualifier.as_deref()).await;
+    Ok(read.map_err(before_changes)?.timeout)
+}
+
+fn check_timeouts(
+    function: Duration,
+    longest: Duration,
+    measure: Duration,
+) -> Result<(), StepError> {
+    let refused = |text: String| Err(StepErrorKind::Refused.error(&text));
+    if function > LONGEST_TIMEOUT {
+        return refused(format!(
+            "the function's Timeout of {} s is more than the {} s that this state machine can \
+             wait for; tune it with `powertune tune`, which has no such limit, or lower its \
+             Timeout",
+            function.as_secs(),
+            LONGEST_TIMEOUT.as_secs()
+        ));
+    }
+    let needed = longest + MARGIN;
+    if needed > measure {
+        return refused(format!(
+            "an invocation with its cold start and its processors may take {} s, and the measure \
+             step has {} s: deploy with totalExecutionTimeout={} or more (900 at most), lower the \
+             Timeout, or use `powertune tune`, which has no such limit",
+            longest.as_secs(),
+            measure.as_secs(),
+            needed.as_secs()
+        ));
+    }
+    Ok(())
+}
+
+fn run(
+    start: Start,
+    request: &Request,
+    prepared: &Prepared,
+    longest: Duration,
+) -> Result<Run, StepError> {
+    let Prepared { latest, powers, plan, .. } = prepared;
+    let until = deadline(request, prepared);
+    let mark = Mark::of_execution(&start.execution.id, latest.power, until);
+    let (width, in_flight) = shares(request, prepared);
+    let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
+    let longest_ms = longest.as_secs_f64() * 1000.0;
+    let digest_bytes = digest_bytes(request_bytes, powers.len() as u64, request.num, longest_ms)
+        .map_err(|error| StepErrorKind::Refused.error(&error))?;
+    Ok(Run {
+        execution: start.execution,
+        request: start.request,
+        function: Subjected {
+            arn: latest.arn.clone(),
+            region: latest.region.clone(),
+            architecture: latest.architecture,
+            power: latest.power,
+            current: prepared.subject.current,
+            ephemeral_storage_mb: latest.ephemeral_storage_mb,
+            code_sha256: latest.code_sha256.clone(),
+            fingerprint: latest.fingerprint.clone(),
+        },
+        powers: powers.clone(),
+        mark: mark.run,
+        until: until.to_string(),
+        width,
+        in_flight,
+        longest_ms: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
+        worst_cost: plan.worst_cost,
+        digest_bytes,
+        // What the request itself gives to warn of is found again each time that it is read.
+        notes: plan.warnings.iter().skip(request.warnings.len()).map(ToString::to_string).collect(),
+    })
+}
+
+/// How many powers are measured at the same time, and how many invocations each may have in
+/// flight: together with the measure steps themselves no more than the account has room for.
+fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
+    let powers = u32::try_from(prepared.powers.len()).unwrap_or(u32::MAX);
+    let allowed = prepared.concurrency.max(1);
+    let serial = matches!(request.pace, Pace::Series { .. }) && !request.only_cold_starts;
+    if serial {
+        return (powers.min(allowed / 2).max(1), 1);
+    }
+    let account = prepared.unreserved.unwrap_or(limits::SMALLEST_ACCOUNT);
+    let beside = account.saturating_sub(allowed).max(1);
+    let width = powers.min(allowed).min(beside).max(1);
+    (width, (allowed / width).max(1))
+}

@@ -1,0 +1,61 @@
+//! A handler for each step: from an event to an answer.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use powertune_core::workflow::Step;
+use powertune_engine::{
+    gateway::Connection,
+    steps::{self, StepError, StepErrorKind},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::environment;
+
+/// Does a step.
+pub(crate) async fn handle(step: Step, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    // What fails is in the function's own log too, where whoever set up the deployment looks.
+    Box::pin(answer(step, event)).await.map_err(|error| {
+        eprintln!("{}: {error}", error.kind.name());
+        Diagnostic { error_type: error.kind.name().to_owned(), error_message: error.message }
+    })
+}
+
+async fn answer(step: Step, event: LambdaEvent<Value>) -> Result<Value, StepError> {
+    let LambdaEvent { payload: event, context } = event;
+    // The region is that of the function to tune, everything else is the deployment's.
+    let connection = Connection::default();
+    let deadline = deadline(&context);
+    match step {
+        Step::Initialize => {
+            let settings = environment::settings()?;
+            json(&steps::initialize(&connection, &settings, read(event)?).await?)
+        }
+        Step::Publish => json(&steps::publish(&connection, read(event)?, deadline).await?),
+        Step::Measure => json(&steps::measure(&connection, read(event)?, deadline).await?),
+        Step::Decide => json(&steps::decide(&environment::settings()?, read(event)?)?),
+        Step::Apply => json(&steps::apply(&connection, read(event)?).await?),
+        // From the state machine, or from the rule on the end of its executions.
+        Step::Clean if event.get("detail").is_some() => {
+            json(&steps::clean_after(&connection, &read(event)?).await?)
+        }
+        Step::Clean => json(&steps::clean(&connection, &read(event)?).await?),
+    }
+}
+
+fn read<T: DeserializeOwned>(event: Value) -> Result<T, StepError> {
+    serde_json::from_value(event).map_err(|error| {
+        StepErrorKind::BadInput.error(&format!("this is not what the state machine sends: {error}"))
+    })
+}
+
+fn json(answer: &impl Serialize) -> Result<Value, StepError> {
+    serde_json::to_value(answer).map_err(|error| StepErrorKind::Failed.error(&error))
+}
+
+/// When Lambda ends this invocation.
+fn deadline(context: &Context) -> Instant {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::now() + Duration::from_millis(context.deadline).saturating_sub(now)
+}

@@ -1,0 +1,34 @@
+//! The `bootstrap` of every Lambda function that powertune's state machine calls.
+//!
+//! The function's `Handler` says which step it is. Nothing is decided here: an event becomes the
+//! engine's or core's types, and what they say becomes the answer.
+
+mod environment;
+mod handler;
+
+use std::{env, process::ExitCode};
+
+use lambda_runtime::{Error, service_fn};
+use powertune_core::workflow::Step;
+
+fn main() -> ExitCode {
+    let handler = env::var("_HANDLER").unwrap_or_default();
+    let Some(step) = Step::of_handler(&handler) else {
+        let known = Step::ALL.map(Step::handler).join(", ");
+        eprintln!("there is no handler {handler:?}; set the function's Handler to one of {known}");
+        return ExitCode::FAILURE;
+    };
+    match serve(step) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the step {handler} can't go on: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves invocations until Lambda ends the process. One thread: what a step does is wait.
+fn serve(step: Step) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(lambda_runtime::run(service_fn(|event| handler::handle(step, event))))
+}
