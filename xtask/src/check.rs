@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result};
 
-use crate::{purity, shell};
+use crate::{generate, purity, shell};
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
         .context("`cargo fmt` puts this right")?;
+    generate::check()?;
     purity::tree()?;
     shell::run(shell::cargo().args([
         "clippy",
@@ -23,6 +24,6 @@ pub(crate) fn run() -> Result<()> {
             .args(["doc", "--workspace", "--no-deps", "--quiet"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
-    println!("check: formatting, purity, lints and documentation are in order");
+    println!("check: formatting, generated files, purity, lints and documentation are in order");
     Ok(())
 }

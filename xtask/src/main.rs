@@ -1,6 +1,7 @@
 //! What powertune's developers run: `cargo xtask --help` lists it.
 
 mod check;
+mod generate;
 mod peers;
 mod purity;
 mod shell;
@@ -21,6 +22,12 @@ enum Task {
     Check,
     /// That powertune-core touches no clock, file, network or environment
     Purity,
+    /// Writes the deploy folder
+    Generate {
+        /// Write nothing; fail if there is something to write
+        #[arg(long)]
+        check: bool,
+    },
     /// Installs what others wrote and the tests run against, into target/peers
     Peers,
 }
@@ -29,6 +36,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Check => check::run(),
         Task::Purity => purity::run(),
+        Task::Generate { check: false } => generate::write(),
+        Task::Generate { check: true } => generate::check(),
         Task::Peers => peers::run(),
     }
 }

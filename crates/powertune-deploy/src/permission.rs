@@ -1,0 +1,115 @@
+//! What each step may do: the calls it makes, and no other.
+
+use powertune_core::workflow::Step;
+
+/// A call that a step may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Permission {
+    /// The action, as IAM names it.
+    pub action: &'static str,
+    /// What it may be done to.
+    pub on: Scope,
+}
+
+/// What an action may be done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Actions that name no resource.
+    Account,
+    /// The functions that may be tuned, with their versions and aliases: Lambda looks for a
+    /// qualified ARN where a call has a qualifier.
+    Function,
+    /// Versions of these functions, but never a function.
+    Version,
+    /// The payloads, if there is a bucket of them.
+    Payload,
+}
+
+const fn account(action: &'static str) -> Permission {
+    Permission { action, on: Scope::Account }
+}
+
+const fn function(action: &'static str) -> Permission {
+    Permission { action, on: Scope::Function }
+}
+
+const fn version(action: &'static str) -> Permission {
+    Permission { action, on: Scope::Version }
+}
+
+const fn payload(action: &'static str) -> Permission {
+    Permission { action, on: Scope::Payload }
+}
+
+/// What a step may do. Writing its log, and its network interfaces in a VPC, come on top: those
+/// are the calls of Lambda and not of the step.
+pub const fn permissions(step: Step) -> &'static [Permission] {
+    match step {
+        Step::Initialize => {
+            const {
+                &[
+                    account("lambda:GetAccountSettings"),
+                    function("lambda:GetFunction"),
+                    function("lambda:GetAlias"),
+                    function("lambda:ListTags"),
+                    payload("s3:GetObject"),
+                ]
+            }
+        }
+        Step::Publish => {
+            const {
+                &[
+                    function("lambda:GetFunction"),
+                    function("lambda:ListTags"),
+                    function("lambda:TagResource"),
+                    function("lambda:UpdateFunctionConfiguration"),
+                    function("lambda:PublishVersion"),
+                ]
+            }
+        }
+        Step::Measure => {
+            const {
+                &[
+                    function("lambda:GetFunction"),
+                    function("lambda:InvokeFunction"),
+                    payload("s3:GetObject"),
+                ]
+            }
+        }
+        Step::Decide => &[],
+        Step::Apply => {
+            const {
+                &[
+                    function("lambda:GetFunction"),
+                    function("lambda:UpdateFunctionConfiguration"),
+                    function("lambda:PublishVersion"),
+                    function("lambda:CreateAlias"),
+                    function("lambda:UpdateAlias"),
+                ]
+            }
+        }
+        Step::Clean => {
+            const {
+                &[
+                    function("lambda:GetFunction"),
+                    function("lambda:ListTags"),
+                    function("lambda:UntagResource"),
+                    function("lambda:UpdateFunctionConfiguration"),
+                    function("lambda:ListVersionsByFunction"),
+                    version("lambda:DeleteFunction"),
+                ]
+            }
+        }
+    }
+}
+
+/// What any of the steps may do: all that a run needs, wherever it runs.
+pub fn all_permissions() -> Vec<Permission> {
+    let mut all = Vec::new();
+    for permission in Step::ALL.into_iter().flat_map(permissions) {
+        if !all.contains(permission) {
+            all.push(*permission);
+        }
+    }
+    all
+}

@@ -1,0 +1,141 @@
+//! The Terraform module. Its resources are written by hand, in Terraform; what they are made for,
+//! and the variables, come from the model.
+
+use powertune_core::workflow::Step;
+
+use crate::{
+    File, Target, asl,
+    cloudformation::ENDED_BADLY,
+    function::{self, Timeout},
+    hcl, notice,
+    parameter::{self, Kind, Parameter},
+    permission::{Scope, permissions},
+    policy,
+};
+
+const MAIN: &str = include_str!("terraform/main.tf");
+const OUTPUTS: &str = include_str!("terraform/outputs.tf");
+const VERSIONS: &str = include_str!("terraform/versions.tf");
+/// Where the functions' code lies, a variable that only this module has.
+const CODE: &str = include_str!("terraform/code.tf");
+
+/// The module's files.
+pub(crate) fn files() -> Vec<File> {
+    let generated = |text: &str| format!("{}\n{text}", notice(Target::Terraform));
+    vec![
+        File::new("main.tf", generated(MAIN)),
+        File::new("steps.tf", generated(&steps())),
+        File::new("variables.tf", generated(&variables())),
+        File::new("outputs.tf", generated(OUTPUTS)),
+        File::new("versions.tf", generated(VERSIONS)),
+        File::new("statemachine.asl.json", asl::text()),
+    ]
+}
+
+fn steps() -> String {
+    let steps: Vec<_> =
+        Step::ALL.into_iter().map(|step| (step.handler(), settings(step))).collect();
+    let locals = hcl::lines(&[
+        ("runtime", hcl::text(function::RUNTIME)),
+        ("ended_badly", hcl::list(ENDED_BADLY.map(hcl::text))),
+        ("log_actions", hcl::list(policy::LOG.map(hcl::text))),
+        ("network_actions", hcl::tall_list(policy::NETWORK.map(hcl::text))),
+        ("steps", hcl::braces(&steps)),
+    ]);
+    let head = "# What each step's function is given, and what it may do.";
+    format!("{head}\nlocals {{\n{}}}\n", hcl::indented(&locals))
+}
+
+fn settings(step: Step) -> String {
+    let timeout = match function::timeout(step) {
+        Timeout::Seconds(seconds) => seconds.to_string(),
+        Timeout::Chosen(parameter) => value(parameter),
+    };
+    let environment: Vec<_> = function::variables(step)
+        .iter()
+        .map(|variable| (variable.name, value(variable.value)))
+        .collect();
+    let actions = [Scope::Account, Scope::Function, Scope::Version, Scope::Payload].map(|scope| {
+        let of_scope = permissions(step).iter().filter(|permission| permission.on == scope);
+        let actions: Vec<_> = of_scope.map(|permission| hcl::text(permission.action)).collect();
+        let actions = if actions.len() < 2 { hcl::list(actions) } else { hcl::tall_list(actions) };
+        (scope_name(scope), actions)
+    });
+    hcl::braces(&[
+        ("memory_mb", function::memory_mb(step).to_string()),
+        ("timeout_s", timeout),
+        ("environment", hcl::braces(&environment)),
+        ("actions", hcl::braces(&actions)),
+    ])
+}
+
+/// The key by which `main.tf` finds a scope's resources.
+const fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Account => "account",
+        Scope::Function => "function",
+        Scope::Version => "version",
+        Scope::Payload => "payload",
+    }
+}
+
+/// A parameter as an environment variable has it.
+fn value(parameter: &Parameter) -> String {
+    let variable = format!("var.{}", parameter.snake_name);
+    match parameter.kind {
+        Kind::Texts | Kind::Numbers(_) => format!("join(\",\", {variable})"),
+        _ => variable,
+    }
+}
+
+fn variables() -> String {
+    let declarations: Vec<_> = parameter::ALL.into_iter().map(declaration).collect();
+    format!("{}\n{CODE}", declarations.join("\n"))
+}
+
+fn declaration(parameter: &Parameter) -> String {
+    let variable = format!("var.{}", parameter.snake_name);
+    let number_list = |values: &[u32]| hcl::list(values.iter().map(u32::to_string));
+    let (kind, default, rule) = match &parameter.kind {
+        Kind::Text(default) => ("string", hcl::text(default), None),
+        Kind::Pattern { default, pattern, meaning } => {
+            let holds = format!("can(regex({}, {variable}))", hcl::text(pattern));
+            ("string", hcl::text(default), Some((holds, (*meaning).to_owned())))
+        }
+        Kind::Choice { default, among } => {
+            let values = hcl::list(among.iter().map(|value| hcl::text(value)));
+            let holds = format!("contains({values}, {variable})");
+            ("string", hcl::text(default), Some((holds, among.join(" or "))))
+        }
+        Kind::Texts => ("list(string)", "[]".to_owned(), None),
+        Kind::Numbers(default) => {
+            let holds = format!("length({variable}) > 0");
+            ("list(number)", number_list(default), Some((holds, "at least one number".to_owned())))
+        }
+        Kind::Number { default, min, max } => {
+            let holds = format!("{variable} >= {min} && {variable} <= {max}");
+            ("number", default.to_string(), Some((holds, format!("{min} to {max}"))))
+        }
+        Kind::NumberAmong { default, among } => {
+            let values = number_list(among);
+            let holds = format!("contains({values}, {variable})");
+            (
+                "number",
+                default.to_string(),
+                Some((holds, format!("one of {}", values.trim_matches(['[', ']'])))),
+            )
+        }
+    };
+    let mut body = hcl::lines(&[
+        ("description", hcl::text(parameter.description)),
+        ("type", kind.to_owned()),
+        ("default", default),
+        ("nullable", "false".to_owned()),
+    ]);
+    if let Some((holds, meaning)) = rule {
+        let message = format!("{} has to be {meaning}.", parameter.snake_name);
+        let rule = hcl::lines(&[("condition", holds), ("error_message", hcl::text(&message))]);
+        body.extend(["\nvalidation {\n", &hcl::indented(&rule), "}\n"]);
+    }
+    format!("variable {} {{\n{}}}\n", hcl::text(parameter.snake_name), hcl::indented(&body))
+}
