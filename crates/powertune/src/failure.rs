@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use powertune_core::request::{Fault, Faults};
-use powertune_engine::error::TuneError;
+use powertune_engine::{error::TuneError, steps::StepErrorKind};
 
 use crate::output::plain;
 
@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Input(Faults),
     /// The run ended without a result.
     Tune(TuneError),
+    /// An execution of the state machine ended without a result.
+    Execution(StepErrorKind, String),
     /// Anything else: nothing was changed that is not put back.
     Other(String),
 }
@@ -34,15 +36,20 @@ impl Failure {
                 eprintln!("nothing was called; see powertune tune --help");
             }
             Self::Tune(error) => eprintln!("error: {}", plain(&error.to_string())),
-            Self::Other(text) => eprintln!("error: {}", plain(text)),
+            Self::Execution(_, text) | Self::Other(text) => eprintln!("error: {}", plain(text)),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Input(_) | Self::Tune(TuneError::Refused(_)) => 2,
-            Self::Tune(TuneError::NotBegun(_) | TuneError::Failed(_)) | Self::Other(_) => 1,
-            Self::Tune(TuneError::LeftBehind { .. }) => 4,
+            Self::Input(_)
+            | Self::Tune(TuneError::Refused(_))
+            | Self::Execution(StepErrorKind::BadInput | StepErrorKind::Refused, _) => 2,
+            Self::Tune(TuneError::NotBegun(_) | TuneError::Failed(_))
+            | Self::Execution(StepErrorKind::NotBegun | StepErrorKind::Failed, _)
+            | Self::Other(_) => 1,
+            Self::Tune(TuneError::LeftBehind { .. })
+            | Self::Execution(StepErrorKind::LeftBehind, _) => 4,
             Self::Tune(TuneError::Interrupted) => 130,
         })
     }

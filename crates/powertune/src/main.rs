@@ -4,6 +4,7 @@
 //! crates below it.
 
 mod commands;
+mod execution;
 mod failure;
 mod output;
 mod progress;

@@ -51,6 +51,41 @@ pub struct Connection {
     pub credentials: Option<(String, String)>,
 }
 
+impl Connection {
+    /// The configuration of a client for this connection and region; calls nothing.
+    ///
+    /// # Errors
+    /// When there is no region anywhere, or the endpoint is no URL.
+    pub async fn load(&self, region: Option<Region>) -> Result<SdkConfig, ConnectError> {
+        if let Some(url) = &self.endpoint_url {
+            check_endpoint(url)?;
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            // Answers to Invoke come when the function is done, however long nothing arrives.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(region) = region {
+            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
+        }
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some((key, secret)) = &self.credentials {
+            loader = loader.credentials_provider(aws_credential_types::Credentials::new(
+                key,
+                secret,
+                None,
+                None,
+                "powertune",
+            ));
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(ConnectError::NoRegion);
+        }
+        Ok(config)
+    }
+}
+
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -89,32 +124,7 @@ impl Gateway {
         connection: &Connection,
         function: &FunctionRef,
     ) -> Result<Self, ConnectError> {
-        let region = region(connection, function)?;
-        if let Some(url) = &connection.endpoint_url {
-            check_endpoint(url)?;
-        }
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            // Answers to Invoke come when the function is done, however long nothing arrives.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(region) = region {
-            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
-        }
-        if let Some(profile) = &connection.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some((key, secret)) = &connection.credentials {
-            loader = loader.credentials_provider(aws_credential_types::Credentials::new(
-                key,
-                secret,
-                None,
-                None,
-                "powertune",
-            ));
-        }
-        let config = loader.load().await;
-        if config.region().is_none() {
-            return Err(ConnectError::NoRegion);
-        }
+        let config = connection.load(region(connection, function)?).await?;
         let endpoint_url = connection.endpoint_url.clone();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

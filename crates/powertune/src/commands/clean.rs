@@ -1,15 +1,15 @@
 //! `powertune clean`: puts back what an interrupted run left behind.
 
 use clap::Args;
-use powertune_core::arn::FunctionRef;
+use powertune_core::{arn::FunctionRef, region::Region};
 use powertune_engine::{
     Cleaned, clean,
-    error::TuneError,
-    gateway::{ConnectError, Gateway},
+    error::{Cause, TuneError},
+    gateway::{ConnectError, Connection, Gateway},
 };
 
 use super::connection::ConnectionOptions;
-use crate::failure::Failure;
+use crate::{execution::StepFunctions, failure::Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct Clean {
@@ -29,12 +29,35 @@ impl Clean {
                 Failure::input("FUNCTION", error.to_string())
             })?;
         let gateway = connect(&self.connection, &function).await?;
-        let cleaned = clean(&gateway, &function, self.force).await?;
+        let cleaned = match clean(&gateway, &function, self.force).await {
+            // Of an execution of the state machine it is known whether it is still going on.
+            Err(TuneError::NotBegun(Cause::Alive { mark })) if self.has_ended(&mark.by).await? => {
+                clean(&gateway, &function, true).await
+            }
+            cleaned => cleaned,
+        }?;
         print!("{}", told(&cleaned));
         if cleaned.left.is_empty() {
             return Ok(());
         }
         Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
+    }
+}
+
+impl Clean {
+    /// Whether the run was an execution of a state machine, and it has ended. Where that can't be
+    /// asked, the run may be alive.
+    async fn has_ended(&self, by: &str) -> Result<bool, Failure> {
+        let parts: Vec<&str> = by.split(':').collect();
+        let ["arn", _, "states", region, _, "execution", ..] = parts.as_slice() else {
+            return Ok(false);
+        };
+        let connection = Connection { endpoint_url: None, ..self.connection.connection()? };
+        let Ok(config) = connection.load(Region::new(*region).ok()).await else {
+            return Ok(false);
+        };
+        let running = StepFunctions::new(&config, None).is_running(by).await;
+        Ok(running.is_ok_and(|running| !running))
     }
 }
 

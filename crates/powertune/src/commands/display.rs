@@ -7,14 +7,17 @@ use std::{
 };
 
 use clap::Args;
-use powertune_core::{request::Request, result::TuningResult};
+use powertune_core::{dry_run::DryRun, request::Request, result::TuningResult};
 use powertune_engine::{
     error::TuneError,
-    event::Events,
+    event::{Event, Events},
     gateway::Gateway,
     run::{Context, Ending, tune},
 };
-
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -68,13 +71,7 @@ impl DisplayOptions {
         cancelled: CancellationToken,
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
-        let mode = Mode::choose(
-            self.quiet,
-            self.verbose,
-            self.no_progress,
-            std::io::stderr().is_terminal(),
-        );
-        let shown = progress::show(heard, mode);
+        let shown = self.show(heard);
         let context = Context { by: whoami(), events, cancelled };
         let ending = tune(gateway, request, &context).await;
         drop(context);
@@ -87,13 +84,27 @@ impl DisplayOptions {
                 Err(TuneError::LeftBehind { cause, left, result: None }.into())
             }
             Err(error) => Err(error.into()),
-            Ok(Ending::Dry(dry_run)) => {
-                print(&output::dry_run(&dry_run, self.output, &Style::of_stdout()))
-            }
+            Ok(Ending::Dry(dry_run)) => self.print_dry_run(&dry_run),
         }
     }
 
-    fn print(&self, result: &TuningResult) -> Result<(), Failure> {
+    /// Where events can be sent, to be shown, and the display, which ends with them.
+    pub(crate) fn events(&self) -> (UnboundedSender<Event>, JoinHandle<()>) {
+        let (events, heard) = mpsc::unbounded_channel();
+        (events, self.show(heard))
+    }
+
+    fn show(&self, heard: UnboundedReceiver<Event>) -> JoinHandle<()> {
+        let terminal = std::io::stderr().is_terminal();
+        let mode = Mode::choose(self.quiet, self.verbose, self.no_progress, terminal);
+        progress::show(heard, mode)
+    }
+
+    pub(crate) fn print_dry_run(&self, dry_run: &DryRun) -> Result<(), Failure> {
+        print(&output::dry_run(dry_run, self.output, &Style::of_stdout()))
+    }
+
+    pub(crate) fn print(&self, result: &TuningResult) -> Result<(), Failure> {
         print(&output::result(result, self.output, &Style::of_stdout()))?;
         self.save(result)
     }
@@ -108,7 +119,7 @@ impl DisplayOptions {
 }
 
 /// Writes to stdout; a reader that has gone is no failure of ours.
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Other(format!("the result could not be printed: {error}")))

@@ -5,10 +5,12 @@ mod completions;
 mod connection;
 mod demo;
 mod display;
+mod generate;
 mod interrupt;
 mod local;
 mod local_function;
 mod options;
+mod run;
 mod tune;
 
 use clap::Subcommand;
@@ -21,8 +23,12 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     /// Tune a function: on AWS by name or ARN, or a folder or zip on this machine
     Tune(Box<tune::Tune>),
+    /// Tune a function by the state machine in your account
+    Run(Box<run::Run>),
     /// Serve AWS Lambda on this machine
     Local(local::Local),
+    /// Print what deploys the state machine: a template, a module, policies
+    Generate(generate::Generate),
     /// Put back and delete what an interrupted run left behind
     Clean(clean::Clean),
     /// Print the completions for a shell
@@ -32,10 +38,17 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if let Self::Completions(command) = self {
-            command.run();
-            return Ok(());
+        match self {
+            Self::Completions(command) => {
+                command.run();
+                Ok(())
+            }
+            Self::Generate(command) => command.run(),
+            other => other.run_in_runtime(),
         }
+    }
+
+    fn run_in_runtime(self) -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -45,9 +58,10 @@ impl Command {
                 Self::Demo(command) => command.run().await,
                 // A run is a large future.
                 Self::Tune(command) => Box::pin(command.run()).await,
+                Self::Run(command) => Box::pin(command.run()).await,
                 Self::Local(command) => command.run().await,
                 Self::Clean(command) => command.run().await,
-                Self::Completions(_) => Ok(()),
+                Self::Completions(_) | Self::Generate(_) => Ok(()),
             }
         })
     }

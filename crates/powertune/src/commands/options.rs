@@ -83,6 +83,15 @@ impl RequestOptions {
     ///
     /// `function` is what the command itself says of the function to tune.
     pub(crate) fn request(&self, function: Option<&str>) -> Result<Request, Faults> {
+        self.checked(function).map(|(_, request)| request)
+    }
+
+    /// The fields of that request, checked.
+    pub(crate) fn fields(&self, function: Option<&str>) -> Result<Map<String, Value>, Faults> {
+        self.checked(function).map(|(fields, _)| fields)
+    }
+
+    fn checked(&self, function: Option<&str>) -> Result<(Map<String, Value>, Request), Faults> {
         let mut faults = Vec::new();
         let mut fields = self.file(&mut faults);
         if let Some(function) = function {
@@ -92,7 +101,7 @@ impl RequestOptions {
         self.texts(&mut fields);
         self.flags(&mut fields);
         match parse(&fields) {
-            Ok(request) if faults.is_empty() => Ok(request),
+            Ok(request) if faults.is_empty() => Ok((fields, request)),
             Ok(_) => Err(Faults(faults)),
             Err(Faults(others)) => {
                 // A file that can't be read misses everything; that is one fault, not many.

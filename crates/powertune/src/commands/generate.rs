@@ -1,0 +1,74 @@
+//! `powertune generate`: what deploys the Step Functions edition.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use powertune_deploy::{Target, generate};
+
+use super::display::print;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// What to generate
+    #[arg(value_enum)]
+    what: What,
+    /// Write the files into this folder instead of printing the first of them
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// The state machine, in the Amazon States Language
+    Asl,
+    /// A template for the AWS SAM CLI
+    Sam,
+    /// A service for the Serverless Framework
+    Serverless,
+    /// A Terraform module
+    Terraform,
+    /// A policy for the role of each function
+    Iam,
+}
+
+impl From<What> for Target {
+    fn from(what: What) -> Self {
+        match what {
+            What::Asl => Self::Asl,
+            What::Sam => Self::Sam,
+            What::Serverless => Self::Serverless,
+            What::Terraform => Self::Terraform,
+            What::Iam => Self::Iam,
+        }
+    }
+}
+
+impl Generate {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let files = generate(self.what.into());
+        let Some(folder) = self.output else {
+            let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            if let [_, others @ ..] = names.as_slice()
+                && !others.is_empty()
+            {
+                eprintln!(
+                    "this is {}; it goes with {}: --output FOLDER writes all of them",
+                    names[0],
+                    others.join(", ")
+                );
+            }
+            return files.first().map_or(Ok(()), |file| print(&file.content));
+        };
+        for file in files {
+            let path = folder.join(&file.path);
+            let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+            written.and_then(|()| fs::write(&path, &file.content)).map_err(|error| {
+                Failure::Other(format!("{} can't be written: {error}", path.display()))
+            })?;
+            eprintln!("{}", path.display());
+        }
+        Ok(())
+    }
+}

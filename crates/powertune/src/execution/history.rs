@@ -1,0 +1,44 @@
+//! The history of an execution, read as it grows.
+
+use aws_sdk_sfn::{Client, types::HistoryEvent};
+
+use super::CallError;
+
+/// Events in a page, the most that there can be.
+const PAGE: i32 = 1000;
+
+/// Reads on where it has stopped.
+#[derive(Debug)]
+pub(super) struct History<'a> {
+    client: &'a Client,
+    execution: &'a str,
+    /// What leads to the page that was not full when it was read.
+    page: Option<String>,
+    /// The id of the last event that was read.
+    read: i64,
+}
+
+impl<'a> History<'a> {
+    pub(super) fn new(client: &'a Client, execution: &'a str) -> Self {
+        Self { client, execution, page: None, read: 0 }
+    }
+
+    /// The events that have come since.
+    pub(super) async fn next(&mut self) -> Result<Vec<HistoryEvent>, CallError> {
+        let mut events = Vec::new();
+        loop {
+            let request = self.client.get_execution_history().execution_arn(self.execution);
+            let request = request.max_results(PAGE).include_execution_data(true);
+            let page = request.set_next_token(self.page.clone()).send().await;
+            let page = page.map_err(|error| CallError::of("GetExecutionHistory", &error))?;
+            events.extend(page.events.into_iter().filter(|event| event.id > self.read));
+            if let Some(last) = events.last() {
+                self.read = last.id;
+            }
+            match page.next_token {
+                Some(next) => self.page = Some(next),
+                None => return Ok(events),
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What the history of an execution tells, as the events of a run.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
+use powertune_core::{
+    observation::{Failure, Observation, Outcome},
+    plan::Measurement,
+    power::Power,
+    warning::Warning,
+    workflow::{
+        Digest, Step,
+        state::{Measured, Next, State, Task},
+    },
+};
+use powertune_engine::event::{Event, Plan};
+use serde_json::Value;
+
+/// Where an execution stands.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    /// The result, as soon as Decide has come to it.
+    pub(super) result: Option<Value>,
+    /// Whether anything may have been done to the function.
+    pub(super) has_begun: bool,
+    published: BTreeSet<(Power, String)>,
+    skipped: usize,
+    rounds: u32,
+    cleaning: bool,
+}
+
+impl Story {
+    /// What an event of the history means.
+    pub(super) fn tell(&mut self, event: &HistoryEvent) -> Vec<Event> {
+        if let Some(entered) = event.state_entered_event_details() {
+            return self.entered(entered.name());
+        }
+        let Some(exited) = event.state_exited_event_details() else { return Vec::new() };
+        let output = exited.output().unwrap_or_default();
+        if *event.r#type() == HistoryEventType::PassStateExited {
+            return read(output).map_or(Vec::new(), |measured: Measured| lost(&measured));
+        }
+        let name = exited.name();
+        let Some(step) = Step::ALL.into_iter().find(|step| step.name() == name) else {
+            return Vec::new();
+        };
+        match step {
+            Step::Measure => read(output).map_or(Vec::new(), |measured| observed(&measured)),
+            Step::Clean => vec![Event::CleanedUp(Vec::new())],
+            _ => read(output).map_or(Vec::new(), |state: State| self.reached(step, state)),
+        }
+    }
+
+    fn entered(&mut self, name: &str) -> Vec<Event> {
+        if name == "Publish" {
+            self.has_begun = true;
+        }
+        if name.starts_with("Clean") && !self.cleaning {
+            self.cleaning = true;
+            return vec![Event::CleaningUp];
+        }
+        Vec::new()
+    }
+
+    fn reached(&mut self, step: Step, state: State) -> Vec<Event> {
+        match step {
+            Step::Initialize => Self::initialized(&state),
+            Step::Publish => self.published(state),
+            Step::Decide => self.decided(state),
+            Step::Apply => state
+                .applied
+                .map(|applied| Event::Applied {
+                    power: applied.power,
+                    alias: applied.alias.zip(applied.version),
+                })
+                .into_iter()
+                .collect(),
+            Step::Measure | Step::Clean => Vec::new(),
+        }
+    }
+
+    fn initialized(state: &State) -> Vec<Event> {
+        let run = &state.run;
+        let measurements = measurements(state);
+        let Ok(price) = run.function.price() else { return Vec::new() };
+        let mut warnings = run.request().map(|request| request.warnings).unwrap_or_default();
+        warnings.extend(run.notes.iter().cloned().map(Warning::Note));
+        let plan = Plan {
+            function_arn: run.function.arn.clone(),
+            current: run.function.current,
+            measurements: measurements.clone(),
+            worst_cost: run.worst_cost,
+            price,
+            concurrency: run.width.saturating_mul(run.in_flight),
+            warnings,
+        };
+        vec![Event::Planned(plan), Event::RoundStarted(measurements)]
+    }
+
+    fn published(&mut self, state: State) -> Vec<Event> {
+        let mut events = Vec::new();
+        for Task { rest, version, .. } in state.tasks.into_iter().chain(state.waiting) {
+            let Some(version) = version else { continue };
+            if self.published.insert((rest.power, version.clone())) {
+                events.push(Event::Published { power: rest.power, version });
+            }
+        }
+        let skipped = state.seen.skipped.into_iter().skip(self.skipped);
+        events.extend(skipped.map(Event::Skipped));
+        self.skipped += events.iter().filter(|event| matches!(event, Event::Skipped(_))).count();
+        events
+    }
+
+    fn decided(&mut self, state: State) -> Vec<Event> {
+        let mut events = Vec::new();
+        match state.next {
+            Some(Next::Publish | Next::Measure) if state.seen.rounds > self.rounds => {
+                self.rounds = state.seen.rounds;
+                events.push(Event::RoundStarted(measurements(&state)));
+            }
+            Some(Next::Apply | Next::Clean) => {
+                self.result = state.result;
+                let powers = state.run.powers;
+                events.extend(powers.iter().map(Event::PowerDone));
+            }
+            _ => {}
+        }
+        events
+    }
+}
+
+fn observed(measured: &Measured) -> Vec<Event> {
+    let observations = measured.digest.iter().flat_map(Digest::observations);
+    observations.map(Event::Observed).collect()
+}
+
+/// What a portion that was lost comes to; it says itself how many invocations that were.
+fn lost(measured: &Measured) -> Vec<Event> {
+    let Some(caught) = &measured.lost else { return Vec::new() };
+    let failure = Failure::Lost { why: format!("{}: {}", caught.error, caught.cause) };
+    let outcome = Outcome::Failed { failure, report: None };
+    vec![Event::Observed(Observation { power: measured.task.rest.power, outcome })]
+}
+
+fn measurements(state: &State) -> Vec<Measurement> {
+    let tasks = state.tasks.iter().chain(&state.waiting);
+    tasks
+        .map(|task| Measurement { power: task.rest.power, invocations: task.rest.left() })
+        .collect()
+}
+
+fn read<T: serde::de::DeserializeOwned>(output: &str) -> Option<T> {
+    serde_json::from_str(output).ok()
+}
