@@ -93,7 +93,7 @@ fn take_in(
     if let Some(caught) = lost {
         // Of an unknown number of these it is unknown whether they ran, and what they cost: none
         // is sent again.
-        let why = format!("the portion ended with {}: {}", caught.error, caught.cause);
+        let why = format!("the portion ended with {}: {}", caught.error, caught.said());
         let failure = if caught.error == THROTTLED {
             Failure::Refused { why }
         } else {

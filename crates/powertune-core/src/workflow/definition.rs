@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::Step;
 
+/// Longer than any Lambda function runs: without it a task would wait for ever for an answer that
+/// was lost.
+const TASK_TIMEOUT_S: u32 = 960;
 /// What Lambda answers when it ran nothing.
 const THROTTLED: &str = "Lambda.TooManyRequestsException";
 /// What leaves open whether anything ran.
@@ -28,6 +31,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             // The one state that changes nothing: what it refuses fails the execution as it is.
             "Initialize": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Initialize),
                 "Parameters": {
                     "execution": {
@@ -41,6 +45,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             },
             "Publish": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Publish),
                 "Retry": [throttled()],
                 "Catch": [clean_up()],
@@ -49,6 +54,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             "MeasurePowers": measure_powers(&resource(Step::Measure)),
             "Decide": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Decide),
                 "Retry": [throttled(), transient()],
                 "Catch": [clean_up()],
@@ -65,6 +71,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             },
             "Apply": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Apply),
                 "Retry": [throttled()],
                 "Catch": [clean_up()],
@@ -72,6 +79,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             },
             "Clean": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Clean),
                 "Retry": [again()],
                 "ResultPath": "$.cleaned",
@@ -80,15 +88,17 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
             },
             "CleanAfterFailure": {
                 "Type": "Task",
+                "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Clean),
                 "Retry": [again()],
                 "ResultPath": "$.cleaned",
                 "Next": "Failed",
             },
+            // What failed is told by Clean, in words and without the names that Fail may not use.
             "Failed": {
                 "Type": "Fail",
-                "ErrorPath": "$.failure.Error",
-                "CausePath": "$.failure.Cause",
+                "ErrorPath": "$.cleaned.failure.Error",
+                "CausePath": "$.cleaned.failure.Cause",
             },
         },
     })
@@ -107,6 +117,7 @@ fn measure_powers(resource: &Value) -> Value {
             "States": {
                 "Measure": {
                     "Type": "Task",
+                    "TimeoutSeconds": TASK_TIMEOUT_S,
                     "Resource": resource,
                     "Retry": [throttled()],
                     "Catch": [{

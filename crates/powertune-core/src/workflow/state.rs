@@ -59,6 +59,9 @@ pub struct State {
     /// What comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
+    /// What failed, once something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Caught>,
     /// What was applied, once something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
@@ -227,6 +230,21 @@ pub struct Applied {
     /// The version that the alias points to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+}
+
+/// The `Cause` of a Lambda function that failed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LambdaCause {
+    error_message: String,
+}
+
+impl Caught {
+    /// What was said, without the JSON that Lambda puts around it.
+    pub fn said(&self) -> String {
+        serde_json::from_str::<LambdaCause>(&self.cause)
+            .map_or_else(|_| self.cause.clone(), |cause| cause.error_message)
+    }
 }
 
 impl State {

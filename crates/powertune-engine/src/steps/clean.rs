@@ -1,7 +1,11 @@
 //! Clean: puts the function back as it was, at the end of an execution and after one that ended
 //! without coming to its end.
 
-use powertune_core::{arn::FunctionRef, power::Power, workflow::state::State};
+use powertune_core::{
+    arn::FunctionRef,
+    power::Power,
+    workflow::state::{Caught, State},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,6 +42,9 @@ pub struct PutBack {
     /// The versions that were deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     versions: Vec<String>,
+    /// What the execution fails with, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Caught>,
 }
 
 /// Puts the function back after the run in `state`, but leaves it at the power that was applied.
@@ -49,7 +56,20 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
     let leave_at = applied.map_or(function.power, |applied| applied.power);
-    sweep(&gateway, &function.arn, &state.run.mark, Some(leave_at)).await
+    let put_back = sweep(&gateway, &function.arn, &state.run.mark, Some(leave_at)).await?;
+    Ok(PutBack { failure: state.failure.as_ref().map(in_words), ..put_back })
+}
+
+/// A failure as the execution ends with it. Step Functions keeps names that begin with `States.`
+/// for itself.
+fn in_words(failure: &Caught) -> Caught {
+    match StepErrorKind::of_name(&failure.error) {
+        Some(_) => Caught { error: failure.error.clone(), cause: failure.said() },
+        None => Caught {
+            error: StepErrorKind::Failed.name().to_owned(),
+            cause: format!("{}: {}", failure.error, failure.said()),
+        },
+    }
 }
 
 /// Puts the function back after an execution that was aborted, timed out or failed.
@@ -104,7 +124,7 @@ async fn sweep(
     };
     let restored = restore(gateway, arn, original).await;
     if restored.left.is_empty() {
-        return Ok(PutBack { memory: restored.memory, versions: restored.versions });
+        return Ok(PutBack { memory: restored.memory, versions: restored.versions, failure: None });
     }
     Err(left_behind(restored.left))
 }
@@ -127,6 +147,18 @@ mod tests {
     fn the_function_is_found_in_an_input_with_other_faults() {
         let function = function_of(&end(r#"{"lambdaARN": "fn", "nmu": 7}"#).detail).unwrap();
         assert_eq!(function.to_string(), "fn");
+    }
+
+    #[test]
+    fn a_failure_is_told_in_words_under_a_name_of_ours() {
+        let caught = |error: &str, cause: &str| {
+            let caught = Caught { error: error.to_owned(), cause: cause.to_owned() };
+            let Caught { error, cause } = in_words(&caught);
+            format!("{error}: {cause}")
+        };
+        let lambda = r#"{"errorType":"Powertune.Failed","errorMessage":"too bad"}"#;
+        assert_eq!(caught("Powertune.Failed", lambda), "Powertune.Failed: too bad");
+        assert_eq!(caught("States.Timeout", ""), "Powertune.Failed: States.Timeout: ");
     }
 
     #[test]

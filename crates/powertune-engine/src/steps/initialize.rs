@@ -55,6 +55,7 @@ pub async fn initialize(
         used: Used::initialized(),
         measured: Vec::new(),
         next: None,
+        failure: None,
         applied: None,
         result: None,
     })

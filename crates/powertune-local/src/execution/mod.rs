@@ -116,7 +116,10 @@ impl Execution {
             closing: CancellationToken::new(),
         };
         let invoker = Arc::new(Invoker {
-            admission: Admission::new(host_vcpus()),
+            admission: match host.cpu {
+                CpuControl::Unlimited => Admission::lifted(host_vcpus()),
+                _ => Admission::new(host_vcpus()),
+            },
             pool: Pool::default(),
             workshop,
         });

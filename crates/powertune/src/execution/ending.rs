@@ -1,9 +1,8 @@
 //! How an execution ended, and what that means for the exit code.
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use powertune_core::{dry_run::DryRun, result::TuningResult};
+use powertune_core::{dry_run::DryRun, result::TuningResult, workflow::state::Caught};
 use powertune_engine::steps::StepErrorKind;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::story::Story;
@@ -31,19 +30,12 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
-/// The `Cause` of a Lambda function that failed.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Cause {
-    error_message: String,
-}
-
 impl Ending {
     pub(super) fn of(described: &DescribeExecutionOutput, story: Story) -> Self {
-        let cause = described.cause().unwrap_or_default();
-        let said = serde_json::from_str::<Cause>(cause)
-            .map_or_else(|_| cause.to_owned(), |cause| cause.error_message);
-        let error = described.error().unwrap_or_default();
+        let [error, cause] =
+            [described.error(), described.cause()].map(|text| text.unwrap_or_default().to_owned());
+        let caught = Caught { error, cause };
+        let (error, said) = (caught.error.as_str(), caught.said());
         let outcome = match described.status() {
             ExecutionStatus::Succeeded => result(described.output().unwrap_or_default()),
             ExecutionStatus::Failed => {

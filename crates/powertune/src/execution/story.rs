@@ -137,7 +137,7 @@ fn observed(measured: &Measured) -> Vec<Event> {
 /// What a portion that was lost comes to; it says itself how many invocations that were.
 fn lost(measured: &Measured) -> Vec<Event> {
     let Some(caught) = &measured.lost else { return Vec::new() };
-    let failure = Failure::Lost { why: format!("{}: {}", caught.error, caught.cause) };
+    let failure = Failure::Lost { why: format!("{}: {}", caught.error, caught.said()) };
     let outcome = Outcome::Failed { failure, report: None };
     vec![Event::Observed(Observation { power: measured.task.rest.power, outcome })]
 }

@@ -63,6 +63,7 @@ fn begun(more: Value) -> State {
         used: Used::initialized(),
         measured: Vec::new(),
         next: None,
+        failure: None,
         applied: None,
         result: None,
     };

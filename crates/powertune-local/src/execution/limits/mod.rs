@@ -38,13 +38,16 @@ pub enum CpuControl {
     Cgroup,
     /// `SIGSTOP` and `SIGCONT`, which need no rights.
     Signals,
+    /// Nothing, and nobody waits for anybody: to try out what calls functions. What they take says
+    /// nothing about a memory size then.
+    Unlimited,
 }
 
 /// What limits every environment of this server.
 #[derive(Debug)]
 pub(super) enum Limiter {
     Cgroup(ServerCgroup),
-    Signals { no_cgroup: Option<CgroupError> },
+    Signals { held: bool, no_cgroup: Option<CgroupError> },
 }
 
 /// Why there are no cgroups to use.
@@ -70,11 +73,12 @@ impl Limiter {
     /// Finds out what this process may use.
     pub(super) fn choose(control: CpuControl) -> Result<Self, CgroupError> {
         match control {
-            CpuControl::Signals => Ok(Self::Signals { no_cgroup: None }),
+            CpuControl::Signals => Ok(Self::Signals { held: true, no_cgroup: None }),
+            CpuControl::Unlimited => Ok(Self::Signals { held: false, no_cgroup: None }),
             CpuControl::Cgroup => ServerCgroup::create().map(Self::Cgroup),
             CpuControl::Auto => Ok(match ServerCgroup::create() {
                 Ok(cgroup) => Self::Cgroup(cgroup),
-                Err(error) => Self::Signals { no_cgroup: Some(error) },
+                Err(error) => Self::Signals { held: true, no_cgroup: Some(error) },
             }),
         }
     }
@@ -102,8 +106,9 @@ impl Display for Limiter {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cgroup(server) => write!(f, "{server}"),
-            Self::Signals { no_cgroup: None } => f.write_str("SIGSTOP governor"),
-            Self::Signals { no_cgroup: Some(error) } => {
+            Self::Signals { held: false, .. } => f.write_str("CPU not limited"),
+            Self::Signals { no_cgroup: None, .. } => f.write_str("SIGSTOP governor"),
+            Self::Signals { no_cgroup: Some(error), .. } => {
                 write!(f, "SIGSTOP governor (no cgroup: {error})")
             }
         }
