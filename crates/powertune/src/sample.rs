@@ -1,9 +1,10 @@
 //! The bundled sample function: this binary, acting as the `bootstrap` of a Lambda function.
 //!
 //! It counts primes, which takes CPU and nothing else. So its duration falls as its power grows, up
-//! to one vCPU, while its cost stays about the same; beyond that it costs more for nothing.
+//! to one vCPU, while its cost stays about the same; beyond that it costs more for nothing. It can be
+//! told to wait instead: `{"below": 0, "waitMs": 50}`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -38,6 +39,9 @@ pub(crate) fn serve() -> ExitCode {
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let bound = event.payload.get("below").and_then(Value::as_u64);
     let bound = bound.and_then(|bound| u32::try_from(bound).ok()).unwrap_or(BOUND);
+    if let Some(wait_ms) = event.payload.get("waitMs").and_then(Value::as_u64) {
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
     Ok(json!({ "below": bound, "primes": count_primes(bound) }))
 }
 
