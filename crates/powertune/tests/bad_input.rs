@@ -331,3 +331,13 @@ fn functions_on_this_machine() {
     endpoint.refuses_options(&nowhere, "--local");
     endpoint.refuses_options(&["tune", "fn", "--runtime", "python3.11"], "--local");
 }
+
+#[test]
+fn an_execution_is_not_started_with_bad_input() {
+    let untouched = Untouched::new();
+    untouched.refuses_options(&["run", "fn", "--num", "3"], "num");
+    untouched.refuses_options(&["run", "--stack", "powertune"], "lambdaARN");
+    untouched.refuses_options(&["run", "fn", "--endpoint-url", "ftp://x"], "endpoint-url");
+    let output = untouched.powertune(&["run", "--input", "-"], r#"{"lambdaARN": "fn", "nmu": 1}"#);
+    refused(&output, "nmu", "a request file");
+}
