@@ -1,11 +1,11 @@
 //! A local Lambda with a function on it, and what the tests look at afterwards.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use aws_sdk_lambda::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
-    types::FunctionConfiguration,
+    types::{FunctionConfiguration, LastUpdateStatus},
 };
 use powertune_core::{
     request::{Request, parse},
@@ -127,11 +127,22 @@ impl Bench {
         }
     }
 
+    /// The function's configuration, once Lambda is done with what the test has changed.
+    async fn settled(&self) -> FunctionConfiguration {
+        loop {
+            let function = self.client.get_function().function_name(FUNCTION).send().await;
+            let configuration = function.expect("GetFunction").configuration;
+            let configuration = configuration.expect("a configuration");
+            if configuration.last_update_status != Some(LastUpdateStatus::InProgress) {
+                return configuration;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Everything that a run may not change.
     pub(crate) async fn footprint(&self) -> Footprint {
-        let configuration = self.client.get_function().function_name(FUNCTION).send().await;
-        let mut configuration =
-            configuration.expect("GetFunction").configuration.expect("a configuration");
+        let mut configuration = self.settled().await;
         configuration.revision_id = None;
         configuration.last_modified = None;
         let versions = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
