@@ -27,6 +27,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     ),
     ("the_state_machine_on_local_sfn", &["workflow.py", POWERTUNE, BOOTSTRAP, "--on", "local-sfn"]),
     ("the_sam_template_on_ministack", &["stack.py", BOOTSTRAP]),
+    ("the_terraform_module_on_moto_and_localstack", &["module.py", BOOTSTRAP]),
     ("what_is_deployed_is_read_by_what_deploys_it", &["templates.py"]),
 ];
 
@@ -72,7 +73,7 @@ fn run(script: &[&str]) -> Result<Completion, Failed> {
 fn missing(script: &[&str]) -> Option<&'static str> {
     let needed: &[&str] = match script {
         ["templates.py", ..] => &["templates", "cdk"],
-        [.., "localstack"] => &["localstack"],
+        [.., "localstack"] | ["module.py", ..] => &["localstack"],
         [.., "local-sfn"] => &["npm"],
         _ => &[],
     };
