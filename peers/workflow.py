@@ -316,7 +316,10 @@ def aborted(stage):
 def state_machine(stage, name):
     """The state machine under a name of its own."""
     machine = interpreters.states(stage.interpreter.environment).create_state_machine(
-        name=name, definition=json.dumps(stage.definition), roleArn=interpreters.STATES_ROLE
+        name=name,
+        definition=json.dumps(stage.definition),
+        roleArn=interpreters.STATES_ROLE,
+        tags=[{"key": "aws:cloudformation:stack-name", "value": f"stack-of-{name}"}],
     )
     return machine["stateMachineArn"]
 
@@ -353,8 +356,12 @@ def powertune_run(stage):
     agree = result["power"] == other["power"] or other["power"] in result["ties"]
     expect("whether tune agrees", agree, True)
     expect("the fields", sorted(result), sorted(other))
-    missing = command(stage, "run", "missing")
+    missing = command(stage, "run", "missing", "--stack", "stack-of-powerTuningStateMachine-1")
     expect("the exit code without the function", missing.returncode, 2)
+    expect("whether it is named", "missing" in missing.stderr, True)
+    nowhere = command(stage, "run", FUNCTION, "--stack", "another")
+    expect("the exit code without the stack", nowhere.returncode, 2)
+    expect("whether the stack is named", "another" in nowhere.stderr, True)
     stage.create_tuned(SLOW)
     interrupt(stage)
     stage.create_tuned(SLEEPS)
