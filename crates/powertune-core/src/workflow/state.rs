@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Digest;
+use super::{Digest, decide::waves};
 use crate::{
     analysis::Subject,
     architecture::Architecture,
     observation::{Evidence, Observation, Skipped},
-    plan::{Planner, Policy, Rest},
+    plan::{Measurement, Planner, Policy, Rest},
     power::{Power, PowerValues},
     price::{self, Price, UnknownPrice},
     region::Region,
@@ -248,6 +248,23 @@ impl Caught {
 }
 
 impl State {
+    /// The state of a run that begins with this round: nothing was done to the function yet.
+    pub fn begin(run: Run, measurements: &[Measurement]) -> Self {
+        let (tasks, waiting) = waves(Task::of_round(measurements), run.width as usize);
+        Self {
+            run,
+            tasks,
+            waiting,
+            seen: Seen::default(),
+            used: Used::initialized(),
+            measured: Vec::new(),
+            next: None,
+            failure: None,
+            applied: None,
+            result: None,
+        }
+    }
+
     /// Whether nothing was done to the function yet.
     pub fn is_untouched(&self) -> bool {
         self.used == Used::initialized()

@@ -1,6 +1,8 @@
 //! Clean: puts the function back as it was, at the end of an execution and after one that ended
 //! without coming to its end.
 
+use std::time::Duration;
+
 use powertune_core::{
     arn::FunctionRef,
     power::Power,
@@ -17,6 +19,11 @@ use crate::{
     restore::restore,
 };
 
+/// The status of an execution whose steps have all ended.
+const FAILED: &str = "FAILED";
+/// After so long a step that was in flight has tagged the function, if it is going to.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
+
 /// What an EventBridge rule tells of an execution that has ended.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,13 +35,14 @@ pub struct AfterEnd {
 #[serde(rename_all = "camelCase")]
 struct Detail {
     execution_arn: String,
+    status: String,
     /// The execution's input as text; absent where it is too long for an event, which no request
     /// is that Initialize lets pass.
     input: Option<String>,
 }
 
 /// What was put back, in megabytes and version numbers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PutBack {
     /// From what to what the memory size was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +89,14 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let gateway = Gateway::connect(connection, &function).await?;
     let name = function.unqualified().to_string();
     let latest = gateway.function(&name, None).await.map_err(before_changes)?;
-    sweep(&gateway, &latest.arn, &mark::run_of(&end.detail.execution_arn), None).await
+    let run = mark::run_of(&end.detail.execution_arn);
+    let put_back = sweep(&gateway, &latest.arn, &run, None).await?;
+    if put_back != PutBack::default() || end.detail.status == FAILED {
+        return Ok(put_back);
+    }
+    // A step that was in flight when the execution was stopped may be about to begin.
+    tokio::time::sleep(SECOND_LOOK).await;
+    sweep(&gateway, &latest.arn, &run, None).await
 }
 
 /// The function that the execution was to tune, from its input alone: a request with other faults

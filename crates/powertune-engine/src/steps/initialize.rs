@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use powertune_core::{
     arn::FunctionRef,
+    observation::Evidence,
     plan::Step,
     request::{Pace, Request, parse},
     workflow::{
         digest_bytes,
-        state::{Run, Seen, Start, State, Subjected, Task, Used},
-        waves,
+        state::{Run, Start, State, Subjected},
     },
 };
 
@@ -42,23 +42,11 @@ pub async fn initialize(
     let longest = longest(&gateway, &request, &prepared).await?;
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
     let run = run(start, &request, &prepared, longest)?;
-    let tasks = match run.planner(&request).next(&Seen::default().evidence()) {
-        Step::Measure(round) => Task::of_round(&round.measurements),
+    let measurements = match run.planner(&request).next(&Evidence::default()) {
+        Step::Measure(round) => round.measurements,
         Step::Done(_) => Vec::new(),
     };
-    let (tasks, waiting) = waves(tasks, run.width as usize);
-    Ok(State {
-        run,
-        tasks,
-        waiting,
-        seen: Seen::default(),
-        used: Used::initialized(),
-        measured: Vec::new(),
-        next: None,
-        failure: None,
-        applied: None,
-        result: None,
-    })
+    Ok(State::begin(run, &measurements))
 }
 
 /// The longest that an invocation, its cold start and its processors can take.

@@ -131,8 +131,11 @@ async fn still_ours(
     published: Result<Vec<Task>, Cause>,
 ) -> Result<Vec<Task>, StepError> {
     let tags = gateway.tags(&baseline.arn).await.map_err(Cause::from)?;
-    if Mark::read(&tags).is_some() {
-        return Ok(published?);
+    match Mark::read(&tags) {
+        Some(found) if found.run == mark.run => return Ok(published?),
+        // Whoever has begun since then has found the function clean, and cleans up after all.
+        Some(_) => return Err(cleaned_meanwhile().into()),
+        None => {}
     }
     let left = restore(gateway, &baseline.arn, mark.original).await.left;
     if left.is_empty() { Err(cleaned_meanwhile().into()) } else { Err(left_behind(left)) }

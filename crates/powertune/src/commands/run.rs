@@ -138,7 +138,11 @@ impl End<'_> {
     /// Puts the function back after an execution that could not do it itself. A rule does the same
     /// where a template has made one, and doing it twice is doing it once.
     async fn put_back(&self) -> Result<(), Failure> {
-        let end = json!({ "detail": { "executionArn": self.execution, "input": self.input } });
+        let end = json!({ "detail": {
+            "executionArn": self.execution,
+            "status": "ABORTED",
+            "input": self.input,
+        } });
         let end = serde_json::from_value(end).expect("it has what an event has");
         // The endpoint that was named is that of Step Functions.
         let lambda = Connection { endpoint_url: None, ..self.connection.clone() };

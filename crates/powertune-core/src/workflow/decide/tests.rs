@@ -7,7 +7,7 @@ use crate::{
     power::Power,
     report::{Report, Start, Status},
     request::parse,
-    workflow::state::{Caught, Execution, Seen, Subjected, Used},
+    workflow::state::{Caught, Execution, Subjected},
 };
 
 const PAGE: &str = "https://example.org/";
@@ -55,18 +55,7 @@ fn begun(more: Value) -> State {
     let Planned::Measure(round) = run.planner(&checked).next(&Evidence::default()) else {
         panic!("the first step measures");
     };
-    let mut state = State {
-        run,
-        tasks: Task::of_round(&round.measurements),
-        waiting: Vec::new(),
-        seen: Seen::default(),
-        used: Used::initialized(),
-        measured: Vec::new(),
-        next: None,
-        failure: None,
-        applied: None,
-        result: None,
-    };
+    let mut state = State::begin(run, &round.measurements);
     publish(&mut state);
     state
 }
