@@ -47,8 +47,8 @@ impl Mark {
     }
 
     /// The mark of an execution of the state machine.
-    pub(crate) fn of_execution(arn: &str, original: Power, until: Timestamp) -> Self {
-        Self { run: run_of(arn), original: Some(original), by: tag_value(arn), until: Some(until) }
+    pub(crate) fn of_execution(arn: &str, original: Power, until: Option<Timestamp>) -> Self {
+        Self { run: run_of(arn), original: Some(original), by: tag_value(arn), until }
     }
 
     /// What the tags of a function say of a run, if they speak of one.

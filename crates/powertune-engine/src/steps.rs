@@ -168,12 +168,7 @@ fn baseline(state: &State) -> Baseline {
 }
 
 fn mark(run: &Run) -> Mark {
-    Mark {
-        run: run.mark.clone(),
-        original: Some(run.function.power),
-        by: run.execution.id.clone(),
-        until: run.until.parse().ok(),
-    }
+    Mark::of_execution(&run.execution.id, run.function.power, run.until.parse().ok())
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn run(
 ) -> Result<Run, StepError> {
     let Prepared { latest, powers, plan, .. } = prepared;
     let until = deadline(request, prepared);
-    let mark = Mark::of_execution(&start.execution.id, latest.power, until);
+    let mark = Mark::of_execution(&start.execution.id, latest.power, Some(until));
     let (width, in_flight) = shares(request, prepared);
     let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
     let longest_ms = longest.as_secs_f64() * 1000.0;
