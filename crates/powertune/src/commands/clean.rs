@@ -5,10 +5,10 @@ use powertune_core::{arn::FunctionRef, region::Region};
 use powertune_engine::{
     Cleaned, clean,
     error::{Cause, TuneError},
-    gateway::{ConnectError, Connection, Gateway},
+    gateway::{Connection, Gateway},
 };
 
-use super::connection::ConnectionOptions;
+use super::connection::{ConnectionOptions, connect_failure};
 use crate::{execution::StepFunctions, failure::Failure};
 
 #[derive(Debug, Args)]
@@ -66,13 +66,8 @@ pub(crate) async fn connect(
     options: &ConnectionOptions,
     function: &FunctionRef,
 ) -> Result<Gateway, Failure> {
-    Gateway::connect(&options.connection()?, function).await.map_err(|error| {
-        let field = match error {
-            ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
-            ConnectError::Endpoint(_) => "--endpoint-url",
-        };
-        Failure::input(field, error.to_string())
-    })
+    let connected = Gateway::connect(&options.connection()?, function).await;
+    connected.map_err(|error| connect_failure(&error))
 }
 
 /// What was done, for people.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use powertune_core::region::Region;
-use powertune_engine::gateway::Connection;
+use powertune_engine::gateway::{ConnectError, Connection};
 
 use crate::failure::Failure;
 
@@ -18,6 +18,15 @@ pub(crate) struct ConnectionOptions {
     /// Lambda endpoint to call instead of AWS's
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
+}
+
+/// What is wrong with the options is bad input.
+pub(super) fn connect_failure(error: &ConnectError) -> Failure {
+    let field = match error {
+        ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
+        ConnectError::Endpoint(_) => "--endpoint-url",
+    };
+    Failure::input(field, error.to_string())
 }
 
 impl ConnectionOptions {

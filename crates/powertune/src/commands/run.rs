@@ -1,18 +1,20 @@
 //! `powertune run`: tunes a function by the state machine in the account, and shows it as `tune`
 //! does.
 
-use aws_config::SdkConfig;
 use clap::Args;
 use powertune_core::region::Region;
 use powertune_engine::{
     error::TuneError,
-    gateway::{ConnectError, Connection},
+    gateway::Connection,
     steps::{self, StepErrorKind},
 };
 use serde_json::json;
 
 use super::{
-    connection::ConnectionOptions, display::DisplayOptions, interrupt, options::RequestOptions,
+    connection::{ConnectionOptions, connect_failure},
+    display::DisplayOptions,
+    interrupt,
+    options::RequestOptions,
 };
 use crate::{
     execution::{Ending, Named, Outcome, StepFunctions, find},
@@ -82,13 +84,7 @@ async fn connect(connection: &Connection, named: &Named) -> Result<StepFunctions
         _ => None,
     };
     let region = of_arn.or_else(|| connection.region.clone());
-    let config: SdkConfig = connection.load(region).await.map_err(|error| {
-        let field = match error {
-            ConnectError::Endpoint(_) => "--endpoint-url",
-            ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
-        };
-        Failure::input(field, error.to_string())
-    })?;
+    let config = connection.load(region).await.map_err(|error| connect_failure(&error))?;
     Ok(StepFunctions::new(&config, connection.endpoint_url.as_deref()))
 }
 
