@@ -186,6 +186,35 @@ def only_cold_starts(stage):
         expect(f"the cold starts at {power}", row["coldStarts"], 6)
 
 
+def auto(stage):
+    """Rounds until the answer is sure, each power on one version, whose environment stays warm."""
+    result = stage.result({"num": "auto", "powerValues": [128, 256, 512, 1024]})
+    expect("the power", result["power"], 128)
+    expect("why it ended", (result["stopped"], result["decidedBy"]), ("confident", "costMean"))
+    for power, row in stats(result).items():
+        # The user's own version may be warm already.
+        expect(f"whether {power} stayed warm", row["coldStarts"] <= 1, True)
+    # Initialize, Publish and Clean; a round is the Map, its powers, Decide and the choice.
+    transitions = result["stateMachine"]["executionCost"] / 0.000025
+    expect(f"whether {transitions} transitions are several rounds", transitions > 3 + 3 + 3, True)
+
+
+def max_cost(stage):
+    """A cap ends the run early, and is kept."""
+    # Timeout and longest Init at 512 MB: once a little is spent, there is no room for another.
+    worst = 20.0 * 0.5 * 0.0000166667 + 0.0000002
+    most = worst + 0.000001
+    result = stage.result({"num": 12, "maxCost": most})
+    expect("why it ended", result["stopped"], "costReached")
+    expect("whether the cap was kept", result["explorationCost"] <= most, True)
+    expect("the invocations where there was room", stats(result)[128]["invocations"], 12)
+    expect("whether fewer were made", result["invocations"] < 36, True)
+    expect("whether a warning says so", "maxCost" in str(result["warnings"]), True)
+    status, said, cause = stage.run({"maxCost": 0.00001})
+    expect("a cap below one invocation", (status, said), ("FAILED", "Powertune.Refused"))
+    expect("whether it is named", "maxCost" in cause, True)
+
+
 def payload_by_weight(stage):
     """Weighted payloads, and processors around each invocation."""
     logs = {name: stage.folder / f"{name}-{time.time_ns()}" for name in ("pre", "post")}
@@ -362,6 +391,10 @@ def powertune_run(stage):
     agree = result["power"] == other["power"] or other["power"] in result["ties"]
     expect("whether tune agrees", agree, True)
     expect("the fields", sorted(result), sorted(other))
+    rounds = command(stage, "run", FUNCTION, "--output", "json", num="auto")
+    expect(f"the exit code in rounds ({rounds.stderr})", rounds.returncode, 0)
+    expect("why it ended", json.loads(rounds.stdout)["stopped"], "confident")
+    expect("whether the plan is told", "as many invocations as" in rounds.stderr, True)
     missing = command(stage, "run", "missing", "--stack", "stack-of-powerTuningStateMachine-1")
     expect("the exit code without the function", missing.returncode, 2)
     expect("whether it is named", "missing" in missing.stderr, True)
@@ -373,9 +406,9 @@ def powertune_run(stage):
     stage.create_tuned(SLEEPS)
 
 
-def command(stage, *words):
+def command(stage, *words, num="5"):
     """powertune, to its end."""
-    options = ("--power-values", "128,512", "--num", "5", "--no-progress")
+    options = ("--power-values", "128,512", "--num", num, "--no-progress")
     return subprocess.run(
         [stage.arguments.powertune, *words, *options],
         env={**os.environ, **stage.interpreter.environment},
@@ -419,6 +452,8 @@ SCENARIOS = (
     series,
     parallel,
     only_cold_starts,
+    auto,
+    max_cost,
     payload_by_weight,
     payload_in_s3,
     dry_run,
@@ -431,7 +466,7 @@ SCENARIOS = (
     powertune_run,
 )
 # What an interpreter that is asked for a second opinion is given.
-SECOND_OPINION = {series, parallel, payload_by_weight, always_fails, refused}
+SECOND_OPINION = {series, parallel, auto, max_cost, payload_by_weight, always_fails, refused}
 
 
 def check_permissions(powertune, log):

@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod architecture;
 pub mod arn;
+pub mod budget;
 pub mod dry_run;
 pub mod observation;
 pub mod payload;

@@ -42,7 +42,10 @@ pub enum PayloadError {
         weight: Value,
     },
     /// Fewer invocations than payloads.
-    #[error("there are {payloads} payloads and only num={num} invocations: raise num")]
+    #[error(
+        "there are {payloads} payloads, and a power gets no more than {num} invocations: give a \
+         larger num"
+    )]
     FewerThanPayloads {
         /// The invocations of a power.
         num: usize,
@@ -52,7 +55,7 @@ pub enum PayloadError {
     /// Fewer invocations than it takes to send every payload by its weight.
     #[error(
         "Invalid payload weight (num is too small): of {num} invocations payload[{index}] would \
-         get none; raise num or the weight"
+         get none; give a larger num, or raise the weight"
     )]
     NumTooSmall {
         /// The invocations of a power.

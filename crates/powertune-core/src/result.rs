@@ -60,7 +60,7 @@ pub struct TuningResult {
     pub decided_by: DecidedBy,
     /// The probability that no other measured power is better by more than the indifference zone.
     pub confidence: f64,
-    /// Powers not told apart from the chosen one.
+    /// Powers not told apart from the chosen one by what the strategy compares.
     pub ties: Vec<Power>,
     /// The function's own power, where it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +110,8 @@ pub struct StateMachine {
 pub enum DecidedBy {
     /// aws-lambda-power-tuning's: `averagePrice` and `averageDuration`.
     AveragePrice,
+    /// What is really paid and waited for: the means in `cost` and `duration`, warm-ups aside.
+    CostMean,
 }
 
 /// The power that the function has now.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::power::Power;
+use crate::{power::Power, region::Currency};
 
 /// Something worth knowing that does not stop a run. Its text says what to do about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,11 @@ pub enum Warning {
         /// Why the first of them failed.
         first: String,
     },
+    /// Durations drifted while the run went on.
+    Drift {
+        /// How much longer the last invocations took than the first, as a share.
+        change: f64,
+    },
     /// Invocations ended without their cost being known.
     CostUnknown {
         /// How many.
@@ -81,6 +86,13 @@ pub enum Warning {
     },
     /// Measuring ended before everything was measured, for want of room in an execution's history.
     HistoryFull,
+    /// Measuring ended before everything was measured, for the sake of `maxCost`.
+    CostReached {
+        /// What was not to be exceeded.
+        most: f64,
+        /// What it is in.
+        currency: Currency,
+    },
     /// SnapStart bills what a test version caches and restores.
     SnapStartCosts,
     /// Something of the run's could not be done, and the run went on.
@@ -127,6 +139,14 @@ impl fmt::Display for Warning {
                     "{power}: invocations that failed and do not count: {failures}; the first: {first}"
                 )
             }
+            Self::Drift { change } => write!(
+                f,
+                "durations drifted during the run: the last third of a power's invocations took \
+                 {:.0} % {} than the first, so that the figures depend on how long a function is \
+                 warm; powers were measured side by side, and the comparison holds",
+                change.abs() * 100.0,
+                if *change > 0.0 { "longer" } else { "less" }
+            ),
             Self::CostUnknown { invocations } => write!(
                 f,
                 "{invocations} invocations may have run without their REPORT being seen; what \
@@ -147,6 +167,12 @@ impl fmt::Display for Warning {
                 f,
                 "the execution's history is nearly full, so that not every invocation asked for \
                  was made; ask for fewer, or use `powertune tune`, which has no such limit"
+            ),
+            Self::CostReached { most, currency } => write!(
+                f,
+                "maxCost ({most} {currency}) ended measuring before everything was measured: \
+                 another invocation that lasts until the timeout could have exceeded it; give \
+                 more, or lower the function's Timeout"
             ),
             Self::SnapStartCosts => write!(
                 f,

@@ -13,7 +13,7 @@ pub mod state;
 mod step;
 
 pub use self::{
-    decide::{Undecided, decide, portion, waves},
+    decide::{Undecided, decide, portion},
     definition::definition,
     digest::Digest,
     limits::{STATE_BYTES, TooLarge, digest_bytes},

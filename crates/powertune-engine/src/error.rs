@@ -2,7 +2,7 @@
 
 use powertune_core::{
     analysis::NothingMeasured, payload::PayloadError, power::Power, price::UnknownPrice,
-    result::TuningResult,
+    region::Currency, result::TuningResult,
 };
 
 use crate::{gateway::ApiError, mark::Mark};
@@ -69,12 +69,36 @@ pub enum Refusal {
          delete the reservation (aws lambda delete-function-concurrency)"
     )]
     NothingMayRun,
+    /// Not even the cheapest invocation is sure to be within `maxCost`.
+    #[error(
+        "maxCost: {most} {currency} is less than one invocation at {power} costs if it lasts until \
+         the function's Timeout of {timeout_s} s after the longest Init; give at least {}, or \
+         lower the Timeout", round_up(*.needed)
+    )]
+    MaxCost {
+        /// What was given.
+        most: f64,
+        /// What it is in.
+        currency: Currency,
+        /// The smallest power to measure.
+        power: Power,
+        /// The function's Timeout in seconds.
+        timeout_s: u64,
+        /// What an invocation there can cost.
+        needed: f64,
+    },
     /// A price that powertune does not know.
     #[error("{0}")]
     Price(#[from] UnknownPrice),
     /// A payload from S3 that can't be used.
     #[error("payloadS3: {0}")]
     Payload(#[from] PayloadError),
+}
+
+/// An amount with a few digits, none of which is too low.
+fn round_up(amount: f64) -> f64 {
+    let scale = 10_f64.powf(2.0 - amount.log10().floor());
+    (amount * scale).ceil() / scale
 }
 
 /// Why a run failed.

@@ -3,7 +3,7 @@
 use powertune_core::{
     observation::{Observation, Skipped},
     plan::Measurement,
-    power::Power,
+    power::{Power, PowerValues},
     price::Price,
     warning::Warning,
 };
@@ -58,8 +58,12 @@ pub struct Plan {
     pub function_arn: String,
     /// Its power now.
     pub current: Power,
+    /// The powers to choose from.
+    pub powers: PowerValues,
     /// What is measured first.
     pub measurements: Vec<Measurement>,
+    /// The most invocations that a power may come to have, where that is found out in the run.
+    pub most_invocations: Option<u32>,
     /// What the run that was asked for can cost at most, were every invocation to last until the
     /// timeout.
     pub worst_cost: f64,

@@ -6,6 +6,7 @@
 //! [`event::Event`]s.
 
 mod apply;
+mod budget;
 mod clean;
 pub mod error;
 pub mod event;

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    budget::Budget,
     error::Cause,
     event::{Event, Events},
     gateway::{Invoked, Invoker, NotInvoked},
@@ -36,6 +37,7 @@ pub(crate) struct Bench {
     /// One permit an invocation in flight, over all powers.
     pub(crate) permits: Semaphore,
     pub(crate) concurrency: u32,
+    pub(crate) budget: Budget,
     pub(crate) events: Events,
     pub(crate) cancelled: CancellationToken,
     /// No invocation is begun after this; the rest stays unsent.
@@ -55,7 +57,7 @@ impl Bench {
     /// Sends a portion's invocations and returns what came of them.
     ///
     /// It ends early when the power turns out not to work, when the run is cancelled, or when there
-    /// is no time for another invocation.
+    /// is no time or no money for another invocation.
     pub(crate) async fn measure(&self, portion: &Portion) -> Result<Vec<Observation>, Cause> {
         let at_once = match self.request.pace {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
@@ -79,7 +81,9 @@ impl Bench {
         condemned: &AtomicBool,
     ) -> Result<Option<Observation>, Cause> {
         let _permit = self.permits.acquire().await.expect("the permits are never closed");
+        let Some(reservation) = self.budget.reserve(portion.power).await else { return Ok(None) };
         if condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() || self.is_late() {
+            reservation.release();
             return Ok(None);
         }
         let payload = &self.payloads[number as usize % self.payloads.len()];
@@ -93,9 +97,11 @@ impl Bench {
         };
         let answer = invoke_once(&self.invoker, target, payload, self.last_start, throttled).await;
         if self.is_late() && matches!(answer, Err(NotInvoked::Later { .. })) {
+            reservation.release();
             return Ok(None);
         }
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
+        reservation.settle(&outcome);
         if matches!(&outcome, Outcome::Failed { failure, .. } if failure.condemns_power()) {
             condemned.store(true, Ordering::Relaxed);
         }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use powertune_core::{
     analysis::Subject,
     arn::{FunctionRef, Qualifier},
+    budget::Tariff,
+    observation::Evidence,
     payload::Payloads,
-    plan::{Planner, Policy, Step},
+    plan::{Measurement, Planner, Step},
     power::{Power, PowerValues},
     price::{self, Price},
-    request::{Pace, PayloadSource, Request},
+    request::{Num, Pace, PayloadSource, Request},
     warning::Warning,
 };
 use serde_json::Value;
@@ -34,6 +36,7 @@ pub(crate) struct Prepared {
     pub(crate) subject: Subject,
     pub(crate) powers: PowerValues,
     pub(crate) planner: Planner,
+    pub(crate) tariff: Tariff,
     pub(crate) payloads: Payloads,
     /// How many invocations may run at the same time.
     pub(crate) concurrency: u32,
@@ -68,17 +71,21 @@ pub(crate) async fn prepare(
     let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
     warnings.extend(warning);
     let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
-    let worst_cost = worst_cost(&powers, request.num, &latest, &price);
-    let planner = Planner::new(Policy::of(request), powers.clone());
-    let measurements = match planner.next(&powertune_core::observation::Evidence::default()) {
+    let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) };
+    let planner = Planner::new(request, price, powers.clone());
+    let measurements = match planner.next(&Evidence::default()) {
         Step::Measure(round) => round.measurements,
         Step::Done(_) => Vec::new(),
     };
+    affordable(request, &latest, &tariff, &measurements)?;
     let plan = Plan {
         function_arn: latest.arn.clone(),
         current,
         measurements,
-        worst_cost,
+        most_invocations: (request.num == Num::Auto && !request.dry_run)
+            .then(|| request.most_invocations()),
+        worst_cost: worst_cost(request, &powers, &tariff),
+        powers: powers.clone(),
         price,
         concurrency,
         warnings,
@@ -90,7 +97,17 @@ pub(crate) async fn prepare(
         current,
         price,
     };
-    Ok(Prepared { latest, subject, powers, planner, payloads, concurrency, unreserved, plan })
+    Ok(Prepared {
+        latest,
+        subject,
+        powers,
+        planner,
+        tariff,
+        payloads,
+        concurrency,
+        unreserved,
+        plan,
+    })
 }
 
 fn refused(refusal: impl Into<Refusal>) -> TuneError {
@@ -170,7 +187,7 @@ pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Pay
     let payloads =
         Payloads::parse(Some(&value)).map_err(|error| refused(Refusal::Payload(error)))?;
     payloads
-        .expand(request.num as usize)
+        .expand(request.most_invocations() as usize)
         .map_err(|error| refused(Refusal::Payload(error)))
         .map(|_| payloads)
 }
@@ -187,8 +204,38 @@ async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError>
     }
 }
 
+/// Sees to it that at least one invocation can be paid, whatever it comes to.
+fn affordable(
+    request: &Request,
+    latest: &Function,
+    tariff: &Tariff,
+    measurements: &[Measurement],
+) -> Result<(), TuneError> {
+    let Some(most) = request.max_cost else { return Ok(()) };
+    let Some(power) = measurements.iter().map(|first| first.power).min() else { return Ok(()) };
+    let needed = tariff.worst(power);
+    if needed <= most {
+        return Ok(());
+    }
+    let currency = tariff.price.currency;
+    let timeout_s = latest.timeout.as_secs();
+    Err(refused(Refusal::MaxCost { most, currency, power, timeout_s, needed }))
+}
+
 /// What the run costs if every invocation lasts until the timeout, after the longest Init.
-fn worst_cost(powers: &PowerValues, num: u32, latest: &Function, price: &Price) -> f64 {
-    let longest_ms = (latest.timeout + LONGEST_INIT).as_secs_f64() * 1000.0;
-    powers.iter().map(|power| price.invocation_cost(power, longest_ms) * f64::from(num)).sum()
+fn worst_cost(request: &Request, powers: &PowerValues, tariff: &Tariff) -> f64 {
+    let largest = powers.iter().last().into_iter().cycle().take(beyond_named(request));
+    let each = powers.iter().chain(largest).map(|power| tariff.worst(power));
+    let worst = each.sum::<f64>() * f64::from(request.most_invocations());
+    request.max_cost.map_or(worst, |most| most.min(worst))
+}
+
+/// How many sizes may be measured that are not among the powers: some between them, where nobody
+/// has named any.
+pub(crate) fn beyond_named(request: &Request) -> usize {
+    if request.num == Num::Auto && request.powers.is_none() { 2 } else { 0 }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }

@@ -1,18 +1,23 @@
-//! One round of a run: publishes a version for each power, puts `$LATEST` back, and measures; a
-//! power is measured as soon as its version is there, while the next is still being published.
+//! One round of a run: publishes a version for each power that has none, puts `$LATEST` back, and
+//! measures; a power is measured as soon as its version is there, while the next is still being
+//! published. Later rounds invoke the same versions again, whose environments are warm.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use powertune_core::{
     observation::{Observation, Skipped},
     plan::{Measurement, Rest, Round},
+    power::Power,
 };
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     error::Cause,
     event::Event,
-    gateway::Gateway,
+    gateway::{Gateway, Version},
     mark::Mark,
     measure::{Bench, Portion},
     publish::{Baseline, Publisher, Unpublished, wait},
@@ -20,6 +25,9 @@ use crate::{
 
 /// Beyond the passes that would do if every cold start were had, so many more are tried.
 const SPARE_PASSES: u32 = 2;
+
+/// What is being measured.
+type Portions = JoinSet<Result<Vec<Observation>, Cause>>;
 
 /// What a round came to.
 #[derive(Debug, Default)]
@@ -35,17 +43,34 @@ pub(crate) struct Rounds {
     pub(crate) baseline: Baseline,
     pub(crate) mark: Mark,
     pub(crate) bench: Arc<Bench>,
+    /// The version of each power that is to be invoked again when more is to be measured there.
+    versions: BTreeMap<Power, String>,
+    /// Every version that was invoked.
+    used: HashSet<String>,
+    /// How many invocations each power has had.
+    sent: BTreeMap<Power, u32>,
 }
 
 impl Rounds {
+    pub(crate) fn new(gateway: Gateway, baseline: Baseline, mark: Mark, bench: Bench) -> Self {
+        Self {
+            gateway,
+            baseline,
+            mark,
+            bench: Arc::new(bench),
+            versions: BTreeMap::new(),
+            used: HashSet::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
     /// Measures a round. `$LATEST` has its own power again before the last invocation ends.
-    pub(crate) async fn measure(&self, round: &Round) -> Result<Measured, Cause> {
+    pub(crate) async fn measure(&mut self, round: &Round) -> Result<Measured, Cause> {
         self.bench.events.send(Event::RoundStarted(round.measurements.clone()));
         let mut measured = Measured::default();
-        let mut used = HashSet::new();
         let mut rests = self.in_order(&round.measurements);
         for _ in 0..self.passes(&rests) {
-            let pass = self.pass(&rests, &mut used).await?;
+            let pass = self.pass(&rests).await?;
             let only_cold_starts = self.bench.request.only_cold_starts;
             rests = rests
                 .into_iter()
@@ -54,9 +79,13 @@ impl Rounds {
                 .collect();
             measured.observations.extend(pass.observations);
             measured.skipped.extend(pass.skipped);
-            if rests.is_empty() || self.bench.cancelled.is_cancelled() {
+            let is_over = self.bench.cancelled.is_cancelled() || self.bench.budget.is_used_up();
+            if rests.is_empty() || is_over {
                 break;
             }
+        }
+        for observation in &measured.observations {
+            *self.sent.entry(observation.power).or_default() += 1;
         }
         for measurement in &round.measurements {
             self.bench.events.send(Event::PowerDone(measurement.power));
@@ -89,17 +118,22 @@ impl Rounds {
     }
 
     /// One version for each power, measured.
-    async fn pass(&self, rests: &[Rest], used: &mut HashSet<String>) -> Result<Measured, Cause> {
-        let mut publisher = Publisher::open(&self.gateway, &self.baseline, &self.mark).await?;
+    async fn pass(&mut self, rests: &[Rest]) -> Result<Measured, Cause> {
         let mut portions = JoinSet::new();
         let mut measured = Measured::default();
-        let published = self
-            .publish_all(&mut publisher, rests, used, &mut portions, &mut measured.skipped)
-            .await;
-        // Whatever happened, $LATEST goes back to its power first: that is what others see.
-        let put_back = publisher.set_power(self.baseline.power).await;
-        let put_back = put_back.map_err(|error| error.into_cause("putting $LATEST back"));
-        let failed = published.err().or(put_back.err());
+        let (known, unknown): (Vec<Rest>, Vec<Rest>) =
+            rests.iter().partition(|rest| self.versions.contains_key(&rest.power));
+        let largest = self.portion(rests.len());
+        for rest in known {
+            let version = self.versions[&rest.power].clone();
+            self.begin(&mut portions, rest, version, largest);
+        }
+        let failed = if unknown.is_empty() {
+            None
+        } else {
+            let skipped = &mut measured.skipped;
+            self.publish_all(&unknown, largest, &mut portions, skipped).await.err()
+        };
         if failed.is_some() {
             portions.abort_all();
         }
@@ -113,6 +147,14 @@ impl Rounds {
         failed.map_or(Ok(measured), Err)
     }
 
+    /// Begins to measure a power.
+    fn begin(&self, portions: &mut Portions, rest: Rest, version: String, largest: u32) {
+        let first = self.sent.get(&rest.power).copied().unwrap_or_default() + rest.sent;
+        let invocations = rest.left().min(largest);
+        let portion = Portion { power: rest.power, version, first, invocations };
+        portions.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), portion));
+    }
+
     /// The next portion that ends; once the user stops the run, all of them end at once.
     async fn next<T: 'static>(&self, portions: &mut JoinSet<T>) -> Option<Result<T, JoinError>> {
         tokio::select! {
@@ -123,40 +165,56 @@ impl Rounds {
         portions.join_next().await
     }
 
+    /// Publishes a version for each of these powers and begins to measure it; then puts `$LATEST`
+    /// back.
     async fn publish_all(
-        &self,
-        publisher: &mut Publisher<'_>,
+        &mut self,
         rests: &[Rest],
-        used: &mut HashSet<String>,
-        portions: &mut JoinSet<Result<Vec<Observation>, Cause>>,
+        largest: u32,
+        portions: &mut Portions,
         skipped: &mut Vec<Skipped>,
     ) -> Result<(), Cause> {
-        let largest = self.portion(rests.len());
-        for rest in rests {
+        let (gateway, baseline) = (self.gateway.clone(), self.baseline.clone());
+        let mut publisher = Publisher::open(&gateway, &baseline, &self.mark).await?;
+        let mut published = Ok(());
+        for &rest in rests {
             if self.bench.cancelled.is_cancelled() {
-                return Ok(());
+                break;
             }
-            let fresh = publisher
-                .publish_marked(rest.power, |version| !used.contains(&version.version))
-                .await;
-            let version = match fresh {
-                Ok(version) => version.version,
+            match self.publish(&mut publisher, rest.power).await {
+                Ok(version) => self.begin(portions, rest, version, largest),
                 Err(Unpublished::BeyondAccount(reason)) => {
                     let skip = Skipped { power: rest.power, reason };
                     self.bench.events.send(Event::Skipped(skip.clone()));
                     skipped.push(skip);
-                    continue;
                 }
-                Err(Unpublished::Failed(cause)) => return Err(cause),
-            };
-            used.insert(version.clone());
-            let power = rest.power;
-            self.bench.events.send(Event::Published { power, version: version.clone() });
-            let invocations = rest.left().min(largest);
-            let portion = Portion { power, version, first: rest.sent, invocations };
-            portions.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), portion));
+                Err(Unpublished::Failed(cause)) => {
+                    published = Err(cause);
+                    break;
+                }
+            }
         }
-        Ok(())
+        // Whatever happened, $LATEST goes back to its power first: that is what others see.
+        let put_back = publisher.set_power(baseline.power).await;
+        let put_back = put_back.map_err(|error| error.into_cause("putting $LATEST back"));
+        published.and(put_back)
+    }
+
+    /// A version of a power that was not invoked before, to be kept for later rounds where warm
+    /// environments do no harm.
+    async fn publish(
+        &mut self,
+        publisher: &mut Publisher<'_>,
+        power: Power,
+    ) -> Result<String, Unpublished> {
+        let usable = |version: &Version| !self.used.contains(&version.version);
+        let version = publisher.publish_marked(power, usable).await?.version;
+        self.used.insert(version.clone());
+        if !self.bench.request.only_cold_starts {
+            self.versions.insert(power, version.clone());
+        }
+        self.bench.events.send(Event::Published { power, version: version.clone() });
+        Ok(version)
     }
 }
 

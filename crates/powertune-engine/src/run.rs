@@ -2,10 +2,7 @@
 //!
 //! Putting back happens in every ending, panics and Ctrl-C included.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use powertune_core::{
@@ -14,14 +11,16 @@ use powertune_core::{
     observation::Evidence,
     plan::{Planner, Step, Stopped},
     power::{Power, default_values},
-    request::{Pace, Request},
+    request::{Num, Pace, Request},
     result::TuningResult,
+    warning::Warning,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     apply::apply,
+    budget::Budget,
     error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
     gateway::{ErrorKind, Gateway},
@@ -152,7 +151,7 @@ impl Ending {
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -162,7 +161,10 @@ pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
         Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
         Pace::Parallel { .. } => Duration::ZERO,
     };
-    let longest = (prepared.latest.timeout + sleeps).saturating_mul(request.num) + OVERHEAD;
+    // Where the number is found out in the run, not all powers are measured side by side.
+    let rounds = if request.num == Num::Auto { 2 } else { 1 };
+    let invocations = request.most_invocations().saturating_mul(rounds);
+    let longest = (prepared.latest.timeout + sleeps).saturating_mul(invocations) + OVERHEAD;
     let longest = i64::try_from(longest.min(LONGEST_RUN).as_secs()).unwrap_or(i64::MAX);
     let now = Timestamp::now().as_second();
     Timestamp::from_second(now + longest).unwrap_or(Timestamp::MAX)
@@ -197,7 +199,7 @@ impl Run {
     ) -> Self {
         let processors = request.pre_processor.is_some() || request.post_processor.is_some();
         let timeout = if processors { PROCESSOR_TIMEOUT } else { prepared.latest.timeout };
-        let payloads = prepared.payloads.expand(request.num as usize);
+        let payloads = prepared.payloads.expand(request.most_invocations() as usize);
         let bench = Bench {
             invoker: gateway.invoker(timeout),
             function_arn: prepared.latest.arn.clone(),
@@ -205,6 +207,7 @@ impl Run {
             payloads: payloads.expect("the payloads were expanded when they were checked"),
             permits: Semaphore::new(prepared.concurrency as usize),
             concurrency: prepared.concurrency,
+            budget: Budget::new(request.max_cost, prepared.tariff),
             events: context.events.clone(),
             cancelled: context.cancelled.clone(),
             last_start: None,
@@ -213,24 +216,22 @@ impl Run {
             request: request.clone(),
             subject: prepared.subject,
             planner: prepared.planner,
-            rounds: Rounds {
-                gateway: gateway.clone(),
-                baseline: Baseline::of(&prepared.latest),
-                mark,
-                bench: Arc::new(bench),
-            },
+            rounds: Rounds::new(gateway.clone(), Baseline::of(&prepared.latest), mark, bench),
             plan: prepared.plan,
         }
     }
 
-    async fn finish(self) -> Result<Done, Cause> {
+    async fn finish(mut self) -> Result<Done, Cause> {
         let original = self.rounds.baseline.power;
         let mut seen = Evidence::default();
-        let stopped = self.measure(&mut seen).await?;
-        if self.rounds.bench.cancelled.is_cancelled() {
+        let Some(stopped) = self.measure(&mut seen).await? else {
             return Ok(Done { ending: None, leave_at: original });
+        };
+        if let Some(most) = self.request.max_cost.filter(|_| stopped == Stopped::CostReached) {
+            let currency = self.plan.price.currency;
+            self.plan.warnings.push(Warning::CostReached { most, currency });
         }
-        if stopped == Stopped::DryRun {
+        if self.request.dry_run {
             let dry_run = Box::new(self.plan.dry_run(&seen));
             return Ok(Done { ending: Some(Ending::Dry(dry_run)), leave_at: original });
         }
@@ -240,17 +241,25 @@ impl Run {
         Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), leave_at })
     }
 
-    /// Asks the planner and measures, until there is nothing more to measure.
-    async fn measure(&self, seen: &mut Evidence) -> Result<Stopped, Cause> {
+    /// Asks the planner and measures, until there is nothing more to measure; `None` where the user
+    /// has stopped it.
+    async fn measure(&mut self, seen: &mut Evidence) -> Result<Option<Stopped>, Cause> {
         loop {
             let round = match self.planner.next(seen) {
-                Step::Done(stopped) => return Ok(stopped),
+                Step::Done(stopped) => return Ok(Some(stopped)),
                 Step::Measure(round) => round,
             };
             let measured = self.rounds.measure(&round).await?;
             seen.observations.extend(measured.observations);
             seen.skipped.extend(measured.skipped);
             seen.rounds += 1;
+            let bench = &self.rounds.bench;
+            if bench.cancelled.is_cancelled() {
+                return Ok(None);
+            }
+            if bench.budget.is_used_up() {
+                return Ok(Some(Stopped::CostReached));
+            }
         }
     }
 
@@ -262,7 +271,7 @@ impl Run {
         if result.limit_kept == Some(false) {
             return Ok(original);
         }
-        let Rounds { gateway, baseline, mark, bench } = &self.rounds;
+        let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;
         let alias = apply(gateway, baseline, mark, optimize, result.power).await?;
         let leave_at = if alias.is_some() { original } else { result.power };
         bench.events.send(Event::Applied { power: result.power, alias });

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use powertune_core::{
     power::{PowerValues, default_values},
+    price::UnknownPrice,
     request::Faults,
     visualization,
     workflow::{
@@ -125,6 +126,12 @@ impl From<ConnectError> for StepError {
 impl From<Cause> for StepError {
     fn from(cause: Cause) -> Self {
         StepErrorKind::Failed.error(&cause)
+    }
+}
+
+impl From<UnknownPrice> for StepError {
+    fn from(unknown: UnknownPrice) -> Self {
+        StepErrorKind::Failed.error(&unknown)
     }
 }
 

@@ -102,15 +102,22 @@ impl Display {
 /// What is going to be done, and what to know beforehand.
 fn plan_lines(plan: &Plan, charset: Charset) -> Vec<String> {
     let name = message(function_name(&plan.function_arn));
-    let powers = plan.measurements.len();
-    let each = plan.measurements.iter().map(|planned| planned.invocations).max().unwrap_or(0);
     let most = spent(plan.worst_cost, plan.price.currency, charset);
-    let powers = if powers == 1 { "1 power".to_owned() } else { format!("{powers} powers") };
-    let each = if each == 1 { "1 invocation".to_owned() } else { format!("{each} invocations") };
-    let mut lines = vec![format!("{name}: {powers}, {each} each; costs {most} at most")];
+    let powers = counted(plan.powers.len() as u64, "power");
+    let each = plan.measurements.iter().map(|planned| planned.invocations).max().unwrap_or(0);
+    let invocations = match plan.most_invocations {
+        Some(most) => format!("as many invocations as the answer needs, {most} each at most"),
+        None => format!("{} each", counted(u64::from(each), "invocation")),
+    };
+    let mut lines = vec![format!("{name}: {powers}, {invocations}; costs {most} at most")];
     let warning = |text: &str| format!("warning: {}", message(text));
     lines.extend(plan.warnings.iter().map(|text| warning(&text.to_string())));
     lines
+}
+
+/// `1 power`, `2 powers`.
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// What was applied.

@@ -101,7 +101,7 @@ fn table() -> Vec<(&'static str, Vec<Value>)> {
                 json!(true),
                 json!([5]),
                 json!({}),
-                json!("auto"),
+                json!("Auto"),
                 json!(""),
             ],
         ),
@@ -134,7 +134,7 @@ fn table() -> Vec<(&'static str, Vec<Value>)> {
                 json!([{"payload": 1, "weight": -1}]),
                 json!([{"payload": 1, "weight": "heavy"}]),
                 json!([{"payload": 1, "weight": 1}, {"payload": 2, "weight": 1000}]),
-                Value::Array(vec![json!({"payload": 1, "weight": 1}); 11]),
+                Value::Array(vec![json!({"payload": 1, "weight": 1}); 61]),
                 json!(huge),
             ],
         ),
@@ -184,6 +184,10 @@ fn table() -> Vec<(&'static str, Vec<Value>)> {
             vec![json!(0), json!(-5), json!(1e9), json!("fast"), json!([]), json!(true), json!({})],
         ),
         ("tolerance", vec![json!(-1), json!(101), json!("some"), json!([]), json!(true)]),
+        (
+            "maxCost",
+            vec![json!(0), json!(-1), json!("cheap"), json!("NaN"), json!([]), json!(true)],
+        ),
         ("parallel", vec![json!(0), json!(-1), json!(1.5), json!("many"), json!([]), json!(true)]),
         ("seed", vec![json!(-1), json!(1.5), json!("luck"), json!([]), json!(true)]),
     ]
@@ -258,7 +262,7 @@ fn options_name_the_option_too() {
     let endpoint = Untouched::new();
     for (option, value, field) in [
         ("--num", "4", "num (--num)"),
-        ("--num", "auto", "num (--num)"),
+        ("--num", "many", "num (--num)"),
         ("--power-values", "64", "powerValues (--power-values)"),
         ("--payload", "s3://bucket", "payloadS3"),
         ("--strategy", "cheap", "strategy (--strategy)"),
@@ -266,6 +270,7 @@ fn options_name_the_option_too() {
         ("--max-duration", "-1", "maxDuration (--max-duration)"),
         ("--percentile", "90", "percentile (--percentile)"),
         ("--tolerance", "-1", "tolerance (--tolerance)"),
+        ("--max-cost", "-1", "maxCost (--max-cost)"),
         ("--parallel", "0", "parallel (--parallel)"),
         ("--discard-top-bottom", "x", "discardTopBottom (--discard-top-bottom)"),
         ("--sleep-between-runs-ms", "-1", "sleepBetweenRunsMs (--sleep-between-runs-ms)"),

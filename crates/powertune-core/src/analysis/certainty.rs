@@ -1,94 +1,230 @@
 //! How sure a choice is: what the strategy would say of each of many draws of what the powers'
 //! figures may truly be.
 
+use std::cmp::Ordering;
+
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::row::Row;
 use crate::{
     price::Price,
-    stats::resample::{DEFAULT_DRAWS, Draw, Statistic, draws},
-    strategy::{Candidate, Strategy, badness},
+    request::{Num, Request},
+    result::DecidedBy,
+    stats::{
+        Reach,
+        resample::{DEFAULT_DRAWS, Draw, Sample, Statistic, draws, winsorised},
+    },
+    strategy::{Candidate, Strategy, badness, choose},
 };
 
 /// Differences of up to 3 % are nothing to choose by.
-const INDIFFERENCE: f64 = 0.03;
+pub(crate) const INDIFFERENCE: f64 = 0.03;
 /// Of two powers told apart at 95 %, one is better in less than this share of the draws.
 const TAIL: f64 = 0.025;
 
+/// By what figures powers are compared, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rule {
+    pub(crate) strategy: Strategy,
+    pub(crate) tolerance: f64,
+    pub(crate) decided_by: DecidedBy,
+    pub(crate) discard: f64,
+    pub(crate) price: Price,
+    pub(crate) seed: u64,
+}
+
+/// What the candidates may truly be, in many draws.
+#[derive(Debug)]
+pub(crate) struct Drawn(Vec<Vec<Candidate>>);
+
 /// How sure a choice is.
 #[derive(Debug, PartialEq)]
-pub(super) struct Certainty {
+pub(crate) struct Certainty {
     /// The probability that no other candidate is better by more than the indifference zone.
-    pub(super) confidence: f64,
+    pub(crate) confidence: f64,
+    /// For each candidate, the probability that it is better by more than that.
+    pub(crate) better: Vec<f64>,
     /// The indices of the candidates that are not told apart from the chosen one.
-    pub(super) ties: Vec<usize>,
+    pub(crate) ties: Vec<usize>,
 }
 
-/// How a certainty is computed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rule<'a> {
-    pub(super) strategy: Strategy,
-    pub(super) tolerance: f64,
-    pub(super) discard: f64,
-    pub(super) price: &'a Price,
-    pub(super) seed: u64,
-}
-
-/// How sure it is that `rows[chosen]` is the one to choose.
-pub(super) fn certainty(rule: Rule<'_>, rows: &[&Row<'_>], chosen: usize) -> Certainty {
-    let mut rng = ChaCha8Rng::seed_from_u64(rule.seed);
-    let drawn: Vec<Vec<Candidate>> =
-        rows.iter().map(|row| candidates(rule, row, &mut rng)).collect();
-    // A power that is always better, never better, or told apart in neither direction.
-    let mut better = vec![0.0; rows.len()];
-    let mut right = 0_u32;
-    let zone = 1.0 + rule.tolerance.max(INDIFFERENCE);
-    for index in 0..DEFAULT_DRAWS {
-        let candidates: Vec<Candidate> = drawn.iter().map(|draws| draws[index]).collect();
-        let badness = badness(rule.strategy, &candidates);
-        let own = badness[chosen];
-        right += u32::from(badness.iter().all(|&other| own <= other * zone));
-        for (better, &other) in better.iter_mut().zip(&badness) {
-            *better += if other < own {
-                1.0
-            } else if other > own {
-                0.0
-            } else {
-                0.5
-            };
+impl Rule {
+    /// The rule that a request asks for.
+    pub(crate) fn of(request: &Request, price: Price) -> Self {
+        Self {
+            strategy: request.strategy,
+            tolerance: request.tolerance,
+            decided_by: match request.num {
+                Num::Auto => DecidedBy::CostMean,
+                Num::Fixed(_) => DecidedBy::AveragePrice,
+            },
+            discard: request.discard_top_bottom,
+            price,
+            seed: request.seed,
         }
     }
-    let count = DEFAULT_DRAWS as f64;
-    let told_apart = |better: f64| better / count < TAIL || better / count > 1.0 - TAIL;
-    Certainty {
-        confidence: f64::from(right) / count,
-        ties: (0..rows.len()).filter(|&i| i != chosen && !told_apart(better[i])).collect(),
+
+    /// What all powers together tell of how a power's invocations vary.
+    pub(crate) fn reach(&self, rows: &[&Row<'_>]) -> Reach {
+        self.reach_of(&rows.iter().map(|row| row.steady_durations()).collect::<Vec<_>>())
+    }
+
+    fn reach_of(&self, durations: &[Vec<f64>]) -> Reach {
+        let durations = durations.iter().map(Vec::as_slice);
+        match self.decided_by {
+            DecidedBy::AveragePrice => Reach::typical(durations),
+            DecidedBy::CostMean => Reach::pooled(durations),
+        }
+    }
+
+    /// What is known of one power that was measured.
+    pub(crate) fn candidate(&self, row: &Row<'_>) -> Candidate {
+        let measured = "a measured power has samples";
+        let limited_ms = self.percentile().and_then(|percentile| row.duration_at(percentile));
+        match self.decided_by {
+            DecidedBy::AveragePrice => Candidate {
+                cost: row.average_price(self.discard, &self.price).expect(measured),
+                duration_ms: row.average_duration(self.discard).expect(measured),
+                limited_ms,
+            },
+            DecidedBy::CostMean => {
+                let billed_ms = row.steady_billed().expect(measured);
+                Candidate {
+                    cost: self.price.invocation_cost(row.power, billed_ms),
+                    duration_ms: row.steady_duration().expect(measured),
+                    limited_ms,
+                }
+            }
+        }
+    }
+
+    /// The index of the candidate to choose.
+    pub(crate) fn choose(&self, candidates: &[Candidate]) -> Option<usize> {
+        choose(self.strategy, self.tolerance, candidates)
+    }
+
+    fn percentile(&self) -> Option<f64> {
+        match self.strategy {
+            Strategy::MaxDuration { percentile, .. } => Some(percentile),
+            Strategy::Cost | Strategy::Speed | Strategy::Balanced { .. } => None,
+        }
+    }
+
+    /// By how much another one may be better without anything to choose by.
+    fn zone(&self) -> f64 {
+        match self.decided_by {
+            DecidedBy::AveragePrice => 1.0 + self.tolerance.max(INDIFFERENCE),
+            DecidedBy::CostMean => (1.0 + self.tolerance) * (1.0 + INDIFFERENCE),
+        }
+    }
+
+    /// What the candidates may truly be, drawn together: a list for each draw.
+    pub(crate) fn draw(&self, rows: &[&Row<'_>]) -> Drawn {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let samples: Vec<Vec<Sample>> = rows
+            .iter()
+            .map(|row| match self.decided_by {
+                DecidedBy::AveragePrice => row.samples(),
+                DecidedBy::CostMean => winsorised(&row.steady_samples()),
+            })
+            .collect();
+        let reach = match self.decided_by {
+            DecidedBy::AveragePrice => Reach::default(),
+            DecidedBy::CostMean => {
+                self.reach_of(&samples.iter().map(|samples| durations(samples)).collect::<Vec<_>>())
+            }
+        };
+        let by_row: Vec<Vec<Candidate>> = rows
+            .iter()
+            .zip(&samples)
+            .map(|(row, samples)| self.draws(row, samples, reach, &mut rng))
+            .collect();
+        let draws = (0..DEFAULT_DRAWS).map(|draw| by_row.iter().map(|row| row[draw]).collect());
+        Drawn(draws.collect())
+    }
+
+    /// How sure it is that the candidate `chosen` is the one to choose.
+    pub(crate) fn certainty(&self, drawn: &Drawn, chosen: usize) -> Certainty {
+        let powers = drawn.0.first().map_or(0, Vec::len);
+        let mut better_at_all = vec![0.0; powers];
+        let mut better = vec![0.0; powers];
+        let mut right = 0_u32;
+        let zone = self.zone();
+        for candidates in &drawn.0 {
+            let badness = badness(self.strategy, candidates);
+            let own = badness[chosen];
+            right += u32::from(badness.iter().all(|&other| own <= other * zone));
+            for (index, &other) in badness.iter().enumerate() {
+                better[index] += f64::from(u8::from(own > other * zone));
+                better_at_all[index] += match other.total_cmp(&own) {
+                    Ordering::Less => 1.0,
+                    Ordering::Equal => 0.5,
+                    Ordering::Greater => 0.0,
+                };
+            }
+        }
+        let count = drawn.0.len() as f64;
+        let told_apart = |better: f64| better / count < TAIL || better / count > 1.0 - TAIL;
+        Certainty {
+            confidence: f64::from(right) / count,
+            better: better.into_iter().map(|better| better / count).collect(),
+            ties: (0..powers).filter(|&i| i != chosen && !told_apart(better_at_all[i])).collect(),
+        }
+    }
+
+    /// How sure it is that even a candidate that is better than `index` by the factor `allowance`
+    /// is worse than the best.
+    pub(crate) fn certainty_of_worse(&self, drawn: &Drawn, index: usize, allowance: f64) -> f64 {
+        let worse = drawn.0.iter().filter(|candidates| {
+            let badness = badness(self.strategy, candidates);
+            let best = badness.iter().copied().fold(f64::INFINITY, f64::min);
+            badness[index] * allowance > best
+        });
+        worse.count() as f64 / drawn.0.len() as f64
+    }
+
+    /// Draws of one power's candidate; `samples` are those that its means are drawn from.
+    fn draws(
+        &self,
+        row: &Row<'_>,
+        samples: &[Sample],
+        reach: Reach,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Candidate> {
+        let power = row.power;
+        let discard = self.discard;
+        let (billed, duration) = match self.decided_by {
+            DecidedBy::AveragePrice => {
+                (Statistic::CeilTrimmedMean { discard }, Statistic::TrimmedMean { discard })
+            }
+            DecidedBy::CostMean => (Statistic::Mean, Statistic::Mean),
+        };
+        let cost = |billed_ms| match self.decided_by {
+            DecidedBy::AveragePrice => self.price.duration_cost(power, billed_ms),
+            DecidedBy::CostMean => self.price.invocation_cost(power, billed_ms),
+        };
+        let candidate = |draw: Draw, limited_ms| Candidate {
+            cost: cost(draw.billed_ms),
+            duration_ms: draw.duration_ms,
+            limited_ms,
+        };
+        let plain = draws(samples, billed, duration, reach, DEFAULT_DRAWS, rng);
+        let plain = plain.expect("a measured power has samples, and no statistic here needs more");
+        let limited = self.percentile().and_then(|percentile| {
+            let at = Statistic::Percentile(percentile / 100.0);
+            draws(&row.steady_samples(), billed, at, reach, DEFAULT_DRAWS, rng)
+        });
+        match limited {
+            Some(limited) => plain
+                .into_iter()
+                .zip(limited)
+                .map(|(draw, limited)| candidate(draw, Some(limited.duration_ms)))
+                .collect(),
+            None => plain.into_iter().map(|draw| candidate(draw, None)).collect(),
+        }
     }
 }
 
-/// Draws of one power's candidate.
-fn candidates(rule: Rule<'_>, row: &Row<'_>, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
-    let discard = rule.discard;
-    let billed = Statistic::CeilTrimmedMean { discard };
-    let power = row.power;
-    let candidate = |draw: Draw, limited_ms| Candidate {
-        cost: rule.price.duration_cost(power, draw.billed_ms),
-        duration_ms: draw.duration_ms,
-        limited_ms,
-    };
-    let plain =
-        draws(&row.samples(), billed, Statistic::TrimmedMean { discard }, DEFAULT_DRAWS, rng);
-    let plain = plain.expect("a measured power has samples, and no statistic here needs more");
-    let Strategy::MaxDuration { percentile, .. } = rule.strategy else {
-        return plain.into_iter().map(|draw| candidate(draw, None)).collect();
-    };
-    let at = Statistic::Percentile(percentile / 100.0);
-    match draws(&row.steady_samples(), billed, at, DEFAULT_DRAWS, rng) {
-        Some(limited) => plain
-            .into_iter()
-            .zip(limited)
-            .map(|(draw, limited)| candidate(draw, Some(limited.duration_ms)))
-            .collect(),
-        None => plain.into_iter().map(|draw| candidate(draw, None)).collect(),
-    }
+fn durations(samples: &[Sample]) -> Vec<f64> {
+    samples.iter().map(|sample| sample.duration_ms).collect()
 }

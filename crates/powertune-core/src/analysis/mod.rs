@@ -1,14 +1,12 @@
 //! The analysis: from everything that was seen to the result.
 
-mod certainty;
-mod row;
+pub(crate) mod certainty;
+mod drift;
+pub(crate) mod row;
 
 use std::collections::BTreeSet;
 
-use self::{
-    certainty::{Rule, certainty},
-    row::Row,
-};
+use self::{certainty::Rule, row::Row};
 use crate::{
     architecture::Architecture,
     observation::{Evidence, Failure, Outcome},
@@ -16,10 +14,9 @@ use crate::{
     power::Power,
     price::{self, Price},
     region::Region,
-    request::Request,
-    result::{Current, DecidedBy, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
-    stats::Reach,
-    strategy::{Candidate, Strategy, choose, keeps},
+    request::{Num, Request},
+    result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
+    strategy::{Candidate, Strategy, keeps},
     visualization,
     warning::Warning,
 };
@@ -60,23 +57,15 @@ pub fn analyse(
     stopped: Stopped,
     mut warnings: Vec<Warning>,
 ) -> Result<TuningResult, NothingMeasured> {
-    let rows = rows(request, seen);
-    let discard = request.discard_top_bottom;
-    let stats = all_stats(&rows, seen, discard, &subject.price);
+    let rule = Rule::of(request, subject.price);
+    let rows = rows(seen, request.only_cold_starts);
     let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.verdict().is_none()).collect();
-    let candidates: Vec<Candidate> =
-        measured.iter().map(|row| candidate(request, subject, row)).collect();
-    let Some(chosen) = choose(request.strategy, request.tolerance, &candidates) else {
+    let stats = all_stats(&rule, &rows, seen);
+    let candidates: Vec<Candidate> = measured.iter().map(|row| rule.candidate(row)).collect();
+    let Some(chosen) = rule.choose(&candidates) else {
         return Err(NothingMeasured { stats });
     };
-    let rule = Rule {
-        strategy: request.strategy,
-        tolerance: request.tolerance,
-        discard,
-        price: &subject.price,
-        seed: request.seed,
-    };
-    let certainty = certainty(rule, &measured, chosen);
+    let certainty = rule.certainty(&rule.draw(&measured), chosen);
     let winner = candidates[chosen];
     let current = measured.iter().position(|row| row.power == subject.current).map(|index| {
         let Candidate { cost, duration_ms: duration, .. } = candidates[index];
@@ -108,7 +97,7 @@ pub fn analyse(
         max_duration: limit(request.strategy).map(|(limit_ms, _)| limit_ms),
         percentile: limit(request.strategy).map(|(_, percentile)| percentile),
         limit_kept: limit(request.strategy).map(|(limit_ms, _)| keeps(&winner, limit_ms)),
-        decided_by: DecidedBy::AveragePrice,
+        decided_by: rule.decided_by,
         confidence: certainty.confidence,
         ties: certainty.ties.into_iter().map(|index| measured[index].power).collect(),
         savings: current
@@ -137,19 +126,16 @@ fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
     seen.observations.iter().map(|seen| cost(seen.power, &seen.outcome)).sum()
 }
 
-fn rows<'a>(request: &Request, seen: &'a Evidence) -> Vec<Row<'a>> {
+/// What was seen, sorted out by power, smallest first.
+pub(crate) fn rows(seen: &Evidence, only_cold_starts: bool) -> Vec<Row<'_>> {
     let powers: BTreeSet<Power> = seen.observations.iter().map(|seen| seen.power).collect();
-    powers
-        .into_iter()
-        .map(|power| Row::new(power, seen.at(power), request.only_cold_starts))
-        .collect()
+    powers.into_iter().map(|power| Row::new(power, seen.at(power), only_cold_starts)).collect()
 }
 
-fn all_stats(rows: &[Row<'_>], seen: &Evidence, discard: f64, price: &Price) -> Vec<PowerStats> {
+fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> {
     // What one power's few samples do not show of rare slow invocations, the other powers' do.
-    let durations: Vec<Vec<f64>> = rows.iter().map(Row::steady_durations).collect();
-    let reach = Reach::typical(durations.iter().map(Vec::as_slice));
-    let tried = rows.iter().map(|row| row.stats(discard, price, reach));
+    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
+    let tried = rows.iter().map(|row| row.stats(rule.discard, &rule.price, reach));
     let skipped = seen.skipped.iter().map(|skipped| PowerStats {
         value: skipped.power,
         average_price: None,
@@ -169,16 +155,6 @@ fn all_stats(rows: &[Row<'_>], seen: &Evidence, discard: f64, price: &Price) -> 
     stats
 }
 
-fn candidate(request: &Request, subject: &Subject, row: &Row<'_>) -> Candidate {
-    let discard = request.discard_top_bottom;
-    let measured = "a measured power has samples";
-    Candidate {
-        cost: row.average_price(discard, &subject.price).expect(measured),
-        duration_ms: row.average_duration(discard).expect(measured),
-        limited_ms: limit(request.strategy).and_then(|(_, percentile)| row.duration_at(percentile)),
-    }
-}
-
 /// The limit in milliseconds and its percentile, where the strategy has one.
 fn limit(strategy: Strategy) -> Option<(f64, f64)> {
     match strategy {
@@ -196,15 +172,24 @@ fn limit_warning(strategy: Strategy, winner: &Candidate) -> Option<Warning> {
     })
 }
 
+/// How many invocations a power was to have.
+fn asked(request: &Request, row: &Row<'_>) -> u32 {
+    match request.num {
+        Num::Fixed(num) => num,
+        Num::Auto => row.invocations,
+    }
+}
+
 /// What the samples themselves give to warn of.
 fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for row in measured {
-        if request.only_cold_starts && (row.counted.len() as u64) < u64::from(request.num) {
+        let asked = asked(request, row);
+        if request.only_cold_starts && (row.counted.len() as u64) < u64::from(asked) {
             warnings.push(Warning::WarmDespiteColdOnly {
                 power: row.power,
                 cold: u32::try_from(row.counted.len()).unwrap_or(u32::MAX),
-                asked: request.num,
+                asked,
             });
         }
         if let Some(first) = row.failures.first() {
@@ -214,6 +199,10 @@ fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) ->
                 first: first.to_string(),
             });
         }
+    }
+    if request.num == Num::Auto {
+        // Histograms, which long runs of the state machine hand over, have no order.
+        warnings.extend(drift::drift(measured).map(|change| Warning::Drift { change }));
     }
     let powers = |wanted: &dyn Fn(&Row<'_>) -> bool| -> Vec<Power> {
         measured.iter().filter(|row| wanted(row)).map(|row| row.power).collect()
@@ -227,7 +216,7 @@ fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) ->
     if !all_cold.is_empty() && all_cold.len() < measured.len() {
         warnings.push(Warning::UnequalColdStarts { cold: all_cold });
     }
-    if !mixed.is_empty() {
+    if !mixed.is_empty() && request.num != Num::Auto {
         warnings.push(Warning::MixedColdStarts { powers: mixed });
     }
     let unknown = seen.observations.iter().filter(|seen| cost_unknown(&seen.outcome)).count();

@@ -11,18 +11,18 @@ use crate::{
 
 /// One power's outcomes, sorted out.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
-    pub(super) power: Power,
+pub(crate) struct Row<'a> {
+    pub(crate) power: Power,
     /// Those that count.
-    pub(super) counted: Vec<&'a Report>,
-    pub(super) failures: Vec<&'a Failure>,
+    pub(crate) counted: Vec<&'a Report>,
+    pub(crate) failures: Vec<&'a Failure>,
     /// All that were sent, those that do not count included.
-    pub(super) invocations: u32,
+    pub(crate) invocations: u32,
 }
 
 impl<'a> Row<'a> {
     /// Sorts out `outcomes`. With `only_cold_starts`, what came back warm does not count.
-    pub(super) fn new(
+    pub(crate) fn new(
         power: Power,
         outcomes: impl Iterator<Item = &'a Outcome>,
         only_cold_starts: bool,
@@ -41,7 +41,7 @@ impl<'a> Row<'a> {
 
     /// Why the function does not work at this power, if it does not: a failure that would repeat
     /// itself, or more failures of other kinds than measurements.
-    pub(super) fn verdict(&self) -> Option<String> {
+    pub(crate) fn verdict(&self) -> Option<String> {
         let condemning = self.failures.iter().find(|failure| failure.condemns_power());
         let overwhelming =
             || self.failures.first().filter(|_| self.failures.len() > self.counted.len());
@@ -52,7 +52,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    pub(super) fn cold_starts(&self) -> usize {
+    pub(crate) fn cold_starts(&self) -> usize {
         self.counted.iter().filter(|report| report.start.is_cold()).count()
     }
 
@@ -64,7 +64,7 @@ impl<'a> Row<'a> {
     }
 
     /// aws-lambda-power-tuning's averageDuration.
-    pub(super) fn average_duration(&self, discard: f64) -> Option<f64> {
+    pub(crate) fn average_duration(&self, discard: f64) -> Option<f64> {
         let durations: Vec<f64> = self.counted.iter().map(|report| report.total_ms()).collect();
         stats::trimmed_mean(&durations, discard)
     }
@@ -76,32 +76,53 @@ impl<'a> Row<'a> {
     }
 
     /// aws-lambda-power-tuning's averagePrice.
-    pub(super) fn average_price(&self, discard: f64, price: &Price) -> Option<f64> {
+    pub(crate) fn average_price(&self, discard: f64, price: &Price) -> Option<f64> {
         self.average_billed(discard).map(|billed_ms| price.duration_cost(self.power, billed_ms))
     }
 
     /// The duration at a percentile (0 to 100), of the same invocations as `duration` in the result.
-    pub(super) fn duration_at(&self, percentile: f64) -> Option<f64> {
+    pub(crate) fn duration_at(&self, percentile: f64) -> Option<f64> {
         stats::percentile(&self.steady_durations(), percentile / 100.0)
     }
 
     /// How long the invocations behind `cost` and `duration` in the result took.
-    pub(super) fn steady_durations(&self) -> Vec<f64> {
+    pub(crate) fn steady_durations(&self) -> Vec<f64> {
         totals(&self.steady())
     }
 
+    /// Mean duration of the invocations behind `cost` and `duration` in the result.
+    pub(crate) fn steady_duration(&self) -> Option<f64> {
+        stats::mean(&self.steady_durations())
+    }
+
+    /// Mean of what those were billed, in milliseconds.
+    pub(crate) fn steady_billed(&self) -> Option<f64> {
+        let billed: Vec<f64> = self.steady().iter().map(|report| report.billed_ms as f64).collect();
+        stats::mean(&billed)
+    }
+
+    /// How many invocations those are.
+    pub(crate) fn steady_count(&self) -> u32 {
+        count(self.steady().len())
+    }
+
+    /// Whether they are warm ones.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.cold_starts() < self.counted.len()
+    }
+
     /// Every counted invocation, for drawing from.
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         samples(&self.counted)
     }
 
     /// The invocations behind `cost` and `duration` in the result, for drawing from.
-    pub(super) fn steady_samples(&self) -> Vec<Sample> {
+    pub(crate) fn steady_samples(&self) -> Vec<Sample> {
         samples(&self.steady())
     }
 
     /// The row as it stands in the result.
-    pub(super) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
+    pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
         let billed: Vec<f64> = steady.iter().map(|report| report.billed_ms as f64).collect();

@@ -5,6 +5,7 @@ use crate::{
     observation::{Observation, Skipped},
     report::{Report, Start, Status},
     request::parse,
+    result::DecidedBy,
 };
 
 const CURRENT: u32 = 128;
@@ -58,6 +59,7 @@ fn analysed(
 ) -> Result<TuningResult, NothingMeasured> {
     let Value::Object(mut fields) = request else { panic!("a request is an object") };
     fields.insert("lambdaARN".to_owned(), "fn".into());
+    fields.entry("num").or_insert(10.into());
     let request = parse(&fields).expect("a good request");
     let seen = Evidence { rounds: 1, observations, skipped: Vec::new() };
     analyse(&request, &subject(), &seen, Stopped::NumReached, Vec::new())
@@ -230,4 +232,34 @@ fn the_json_has_upstreams_names_and_comes_back_the_same() {
 fn the_same_evidence_gives_the_same_result() {
     let rows = [(128, 100.0), (256, 49.0), (512, 25.5)];
     assert_eq!(analysed(json!({}), all(&rows)), analysed(json!({}), all(&rows)));
+}
+
+#[test]
+fn auto_decides_by_what_is_really_paid() {
+    // Dearer by upstream's trimmed mean, cheaper on average; its cold start is no part of it.
+    let mut observations = vec![cold(256, 900.0, 3000.0)];
+    observations.extend([50.0, 90.0, 90.0, 90.0, 50.0, 50.0].map(|ms| counted(256, ms)));
+    observations.extend([145.0; 7].map(|ms| counted(128, ms)));
+    let result = |num: Value, tolerance: f64| {
+        analysed(json!({ "num": num, "tolerance": tolerance }), observations.clone()).unwrap()
+    };
+    let auto = result("auto".into(), 0.0);
+    assert_eq!((auto.power, auto.decided_by), (power(256), DecidedBy::CostMean));
+    assert!((auto.cost / auto.stats[1].cost.unwrap().mean - 1.0).abs() < 1e-12);
+    assert!((auto.duration - 70.0).abs() < 1e-9);
+    let fixed = result(7.into(), 0.0);
+    assert_eq!((fixed.power, fixed.decided_by), (power(128), DecidedBy::AveragePrice));
+}
+
+#[test]
+fn a_tolerance_is_room_beside_the_indifference_zone() {
+    let close = all(&[(128, 1000.0), (1024, 130.0)]);
+    let result = |tolerance: f64| {
+        analysed(json!({ "num": "auto", "tolerance": tolerance }), close.clone()).unwrap()
+    };
+    // 4 % dearer and 8 times as fast: not cheap enough by 3 %, but by 5 %.
+    assert_eq!(result(3.0).power, power(128));
+    let faster = result(5.0);
+    assert_eq!(faster.power, power(1024));
+    assert!(faster.confidence > 0.99, "{}", faster.confidence);
 }

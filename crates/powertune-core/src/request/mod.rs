@@ -6,6 +6,8 @@
 
 mod fields;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 pub use self::fields::{Fault, Faults};
@@ -23,13 +25,14 @@ pub const MIN_NUM: u32 = 5;
 /// The most invocations a power: far beyond what an answer needs, and a guard against a typing
 /// error that would cost money.
 pub const MAX_NUM: u32 = 100_000;
-/// Invocations a power where none are asked for.
-pub const DEFAULT_NUM: u32 = 10;
-/// Cold starts that are allowed for when a percentile decides how many invocations are needed.
-const SPARE_FOR_COLD_STARTS: u32 = 5;
+/// The most invocations a power where the planner itself decides how many it needs.
+pub const AUTO_MOST: u32 = 60;
+/// How much more than the cheapest, in percent, a faster power may cost where the planner itself
+/// decides how much to measure.
+const AUTO_TOLERANCE: f64 = 3.0;
 
 /// Every field that a request may have.
-pub const FIELDS: [&str; 25] = [
+pub const FIELDS: [&str; 26] = [
     "lambdaARN",
     "num",
     "powerValues",
@@ -54,6 +57,7 @@ pub const FIELDS: [&str; 25] = [
     "percentile",
     "tolerance",
     "parallel",
+    "maxCost",
     "seed",
 ];
 
@@ -65,7 +69,7 @@ pub struct Request {
     /// The powers to measure; `None` stands for the default ones and the function's own.
     pub powers: Option<PowerValues>,
     /// How many invocations each power gets.
-    pub num: u32,
+    pub num: Num,
     /// Whether each power is invoked but once, to see that it works.
     pub dry_run: bool,
     /// What the function is invoked with.
@@ -90,10 +94,22 @@ pub struct Request {
     pub auto_optimize: Option<AutoOptimize>,
     /// Whether payloads are to stay out of messages.
     pub disable_payload_logs: bool,
+    /// The most that the invocations may cost, in the currency of the function's region; those of
+    /// pre- and post-processors aside.
+    pub max_cost: Option<f64>,
     /// Seed of everything random in the analysis.
     pub seed: u64,
     /// What the request's author should know.
     pub warnings: Vec<Warning>,
+}
+
+/// How many invocations each power gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Num {
+    /// As many as the answer needs.
+    Auto,
+    /// This many, cold ones included.
+    Fixed(u32),
 }
 
 /// Where the payload comes from.
@@ -146,11 +162,12 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
     let dry_run = flag(&mut fields, "dryRun");
     let strategy = strategy(&mut fields, &mut warnings);
     let num = num(&mut fields, strategy);
-    let payload = payload(&mut fields, num, &mut warnings);
+    let most = most_invocations(num, strategy);
+    let payload = payload(&mut fields, most, &mut warnings);
     let pace = pace(&mut fields, &mut warnings);
     let only_cold_starts = flag(&mut fields, "onlyColdStarts");
     let discard_top_bottom = discard(&mut fields, only_cold_starts, &mut warnings);
-    let tolerance = tolerance(&mut fields, strategy, &mut warnings);
+    let tolerance = tolerance(&mut fields, num, strategy, &mut warnings);
     let auto_optimize = auto_optimize(&mut fields, dry_run, &mut warnings);
     let pre_processor = fields.read("preProcessorARN", function_ref);
     let post_processor = fields.read("postProcessorARN", function_ref);
@@ -158,6 +175,10 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
     let disable_payload_logs = flag(&mut fields, "disablePayloadLogs");
     // Its statistics are always part of our result; the field stays known for those who have it.
     let _ = flag(&mut fields, "includeOutputResults");
+    let max_cost = fields.read("maxCost", |value| {
+        number(value, f64::MIN_POSITIVE..=f64::MAX)
+            .map_err(|_| format!("{} is not an amount above 0", shown(value)))
+    });
     let seed = fields.read("seed", |value| whole(value, 0..=u64::MAX)).unwrap_or(0);
     let request = function.zip(payload).map(|(function, payload)| Request {
         function,
@@ -175,6 +196,7 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
         allowed_exceptions,
         auto_optimize,
         disable_payload_logs,
+        max_cost,
         seed,
         warnings,
     });
@@ -223,27 +245,54 @@ fn power_values(value: &Value, warnings: &mut Vec<Warning>) -> Result<PowerValue
     Ok(powers)
 }
 
-fn num(fields: &mut Fields<'_>, strategy: Strategy) -> u32 {
-    let given = fields.read("num", |value| match value.as_str() {
-        Some("auto") => {
-            Err("auto is not there yet; give the invocations a power as a number".to_owned())
+fn num(fields: &mut Fields<'_>, strategy: Strategy) -> Num {
+    let given = fields.read("num", |value| {
+        if value.as_str() == Some("auto") {
+            return Ok(Num::Auto);
         }
-        _ => whole(value, u64::from(MIN_NUM)..=u64::from(MAX_NUM)),
+        let num = whole(value, u64::from(MIN_NUM)..=u64::from(MAX_NUM))?;
+        Ok(Num::Fixed(u32::try_from(num).unwrap_or(MAX_NUM)))
     });
-    let given = given.and_then(|num| u32::try_from(num).ok());
-    let Strategy::MaxDuration { percentile, .. } = strategy else {
-        return given.unwrap_or(DEFAULT_NUM);
-    };
-    let needed = samples_for(percentile);
-    if given.is_some_and(|given| given < needed) {
-        let problem = format!("percentile {percentile} takes at least {needed} invocations");
-        fields.fault("num", problem);
+    if let (Some(Num::Fixed(given)), Strategy::MaxDuration { percentile, .. }) = (given, strategy) {
+        let needed = samples_for(percentile);
+        if given < needed {
+            let problem = format!("percentile {percentile} takes at least {needed} invocations");
+            fields.fault("num", problem);
+        }
     }
-    given.unwrap_or((needed + SPARE_FOR_COLD_STARTS).max(DEFAULT_NUM))
+    given.unwrap_or(Num::Auto)
+}
+
+/// The most invocations that a power can get.
+fn most_invocations(num: Num, strategy: Strategy) -> u32 {
+    match (num, strategy) {
+        (Num::Fixed(num), _) => num,
+        (Num::Auto, Strategy::MaxDuration { percentile, .. }) => {
+            AUTO_MOST.max(2 * samples_for(percentile))
+        }
+        (Num::Auto, _) => AUTO_MOST,
+    }
+}
+
+impl Request {
+    /// The most invocations that a power can get, warm-ups included.
+    pub fn most_invocations(&self) -> u32 {
+        most_invocations(self.num, self.strategy)
+    }
+
+    /// How many invocations it takes until every payload of the request was sent once; 1 where the
+    /// payload lies in S3 and is not known yet.
+    pub(crate) fn payload_cycle(&self) -> u32 {
+        let PayloadSource::Inline(payloads) = &self.payload else { return 1 };
+        let all = payloads.expand(self.most_invocations() as usize).unwrap_or_default();
+        let mut met = std::collections::HashSet::new();
+        let firsts = all.iter().zip(1..).filter(|(payload, _)| met.insert(Arc::as_ptr(payload)));
+        firsts.map(|(_, number)| number).last().unwrap_or(1)
+    }
 }
 
 /// The fewest samples that have a percentile (0 to 100, exclusive): n >= 1/(1-p).
-fn samples_for(percentile: f64) -> u32 {
+pub(crate) fn samples_for(percentile: f64) -> u32 {
     (1..=MAX_NUM).find(|&n| f64::from(n) * (100.0 - percentile) >= 100.0 - 1e-9).unwrap_or(MAX_NUM)
 }
 
@@ -360,9 +409,15 @@ fn clamped(
     used
 }
 
-fn tolerance(fields: &mut Fields<'_>, strategy: Strategy, warnings: &mut Vec<Warning>) -> f64 {
-    let percent = fields.read("tolerance", |value| number(value, 0.0..=100.0)).unwrap_or(0.0);
-    if percent > 0.0 && matches!(strategy, Strategy::Balanced { .. }) {
+fn tolerance(
+    fields: &mut Fields<'_>,
+    num: Num,
+    strategy: Strategy,
+    warnings: &mut Vec<Warning>,
+) -> f64 {
+    let given = fields.read("tolerance", |value| number(value, 0.0..=100.0));
+    let percent = given.unwrap_or(if num == Num::Auto { AUTO_TOLERANCE } else { 0.0 });
+    if given.is_some_and(|given| given > 0.0) && matches!(strategy, Strategy::Balanced { .. }) {
         let because = "the strategy balanced weighs cost against speed already";
         warnings.push(Warning::Ignored { field: "tolerance", because });
     }

@@ -20,11 +20,12 @@ fn warned(request: Value) -> Vec<Warning> {
 }
 
 #[test]
-fn the_least_request_has_upstreams_defaults() {
+fn the_least_request_is_all_defaults() {
     let request = read(json!({})).expect("a good request");
     assert_eq!(request.function.name, "fn");
     assert_eq!(request.powers, None);
-    assert_eq!((request.num, request.dry_run), (DEFAULT_NUM, false));
+    assert_eq!((request.num, request.dry_run), (Num::Auto, false));
+    assert_eq!(request.max_cost, None);
     assert_eq!(request.strategy, Strategy::Cost);
     assert_eq!(request.pace, Pace::Series { sleep_ms: 0 });
     assert!((request.discard_top_bottom - 0.2).abs() < f64::EPSILON);
@@ -53,7 +54,7 @@ fn upstreams_whole_input_is_understood() {
         "allowedExceptions": ["Teapot"],
     }))
     .expect("a good request");
-    assert_eq!(request.num, 50);
+    assert_eq!(request.num, Num::Fixed(50));
     assert_eq!(request.powers, "128,256,512".parse().ok());
     assert_eq!(request.pace, Pace::Parallel { limit: None });
     assert_eq!(request.strategy, Strategy::Balanced { weight: 0.3 });
@@ -161,18 +162,36 @@ fn contradictions_are_faults_and_idle_fields_warn() {
 
 #[test]
 fn a_percentile_needs_samples_enough() {
-    let num = |request| read(request).map(|request| request.num);
-    assert_eq!(num(json!({"maxDuration": 100})), Ok(20 + SPARE_FOR_COLD_STARTS));
-    assert_eq!(num(json!({"maxDuration": 100, "percentile": 50})), Ok(DEFAULT_NUM));
-    assert_eq!(num(json!({"maxDuration": 100, "num": 20})), Ok(20));
+    let most = |request| read(request).map(|request| request.most_invocations());
+    assert_eq!(most(json!({"maxDuration": 100, "num": 20})), Ok(20));
     assert_eq!(faulty_fields(json!({"maxDuration": 100, "num": 19})), ["num"]);
+    assert_eq!(most(json!({"maxDuration": 100})), Ok(AUTO_MOST));
+    assert_eq!(most(json!({"maxDuration": 100, "percentile": 99})), Ok(200));
     assert_eq!(samples_for(99.0), 100);
     assert_eq!(samples_for(90.0), 10);
 }
 
 #[test]
-fn auto_is_refused_until_it_exists() {
-    assert_eq!(faulty_fields(json!({"num": "auto"})), ["num"]);
+fn auto_takes_a_little_more_for_a_faster_power_and_a_given_num_does_not() {
+    let read = |fields| read(fields).expect("a good request");
+    for auto in [json!({}), json!({"num": "auto"})] {
+        let request = read(auto);
+        assert_eq!((request.num, request.tolerance), (Num::Auto, 0.03));
+    }
+    assert!(read(json!({"num": 10})).tolerance.abs() < f64::EPSILON);
+    assert!(read(json!({"tolerance": 0})).tolerance.abs() < f64::EPSILON);
+    // What nobody asked for is nothing to warn of.
+    assert!(read(json!({"strategy": "balanced"})).warnings.is_empty());
+}
+
+#[test]
+fn a_cost_can_be_given_that_is_not_to_be_exceeded() {
+    let max_cost = |fields| read(fields).map(|request| request.max_cost);
+    assert_eq!(max_cost(json!({"maxCost": 0.25})), Ok(Some(0.25)));
+    assert_eq!(max_cost(json!({"maxCost": "1e-3"})), Ok(Some(1e-3)));
+    for wrong in [json!(0), json!(-1), json!("cheap"), json!("NaN"), json!("inf"), json!(true)] {
+        assert_eq!(faulty_fields(json!({ "maxCost": wrong })), ["maxCost"]);
+    }
 }
 
 #[test]
@@ -180,4 +199,19 @@ fn a_weighted_payload_needs_invocations_enough() {
     let payload: Vec<Value> = (0..11).map(|id| json!({"payload": id, "weight": 1})).collect();
     assert_eq!(faulty_fields(json!({"payload": payload, "num": 10})), ["payload"]);
     assert_eq!(faulty_fields(json!({"payload": payload, "num": 11})), Vec::<String>::new());
+    assert_eq!(faulty_fields(json!({ "payload": payload })), Vec::<String>::new());
+    let payload: Vec<Value> =
+        (0..=AUTO_MOST).map(|id| json!({"payload": id, "weight": 1})).collect();
+    assert_eq!(faulty_fields(json!({ "payload": payload })), ["payload"]);
+}
+
+#[test]
+fn rare_payloads_are_waited_for() {
+    let cycle = |payload| read(json!({ "payload": payload })).unwrap().payload_cycle();
+    assert_eq!(cycle(json!({"id": 1})), 1);
+    let weighted = |weights: [u32; 2]| {
+        json!(weights.map(|weight| json!({ "payload": weight, "weight": weight })))
+    };
+    assert_eq!(cycle(weighted([5, 6])), 2);
+    assert!((5..=11).contains(&cycle(weighted([9, 1]))));
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     mean, percentile,
-    reweighting::{Reweighting, Rounding},
+    reweighting::{Reweighting, Rounding, Spread, by_factor},
 };
 
 /// Draws behind an interval, as far as [`WORK`] allows.
@@ -43,7 +43,15 @@ pub fn billed_mean_interval(samples: &[f64]) -> Option<Estimate> {
 /// A power whose few samples happened to meet none of them looks far more certain than it is; the
 /// same function's other powers tell. By default nothing is known from elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Reach(f64);
+pub struct Reach {
+    /// How far above the mean the farthest invocations lie, by the mean.
+    pub(super) farthest: f64,
+    /// How much invocations vary.
+    pub(super) spread: Spread,
+}
+
+/// How many samples the spread that all of a function's powers have together is worth at each.
+const SPREAD_WORTH: usize = 3;
 
 impl Reach {
     /// Where the farthest sample lies at the median of a function's powers, each given by its
@@ -55,7 +63,31 @@ impl Reach {
         };
         let reaches: Vec<f64> = powers.into_iter().filter_map(relative).collect();
         let median = percentile(&reaches, 0.5).or(reaches.first().copied());
-        Self(median.unwrap_or_default())
+        Self { farthest: median.unwrap_or_default(), spread: Spread::default() }
+    }
+
+    /// How much invocations vary, as a standard deviation by the mean, where that is known.
+    pub fn relative_spread(self) -> f64 {
+        self.spread.relative
+    }
+
+    /// What all of a function's powers tell, each given by its samples: where the farthest sample of
+    /// any lies, and how much samples vary, pooled over all powers. For few samples at each power,
+    /// and for a run that stops by what it sees: a power whose samples are alike by chance would
+    /// end it too early.
+    pub fn pooled<'a>(powers: impl IntoIterator<Item = &'a [f64]>) -> Self {
+        let mut reach = Self::default();
+        let (mut squares, mut freedom) = (0.0, 0.0);
+        for samples in powers {
+            let Some(mean) = mean(samples).filter(|mean| *mean > 0.0) else { continue };
+            squares += samples.iter().map(|sample| (sample / mean - 1.0).powi(2)).sum::<f64>();
+            freedom += samples.len() as f64 - 1.0;
+            reach.farthest = reach.farthest.max(farthest(samples, mean) / mean);
+        }
+        if freedom > 0.0 {
+            reach.spread = Spread { relative: (squares / freedom).sqrt(), worth: SPREAD_WORTH };
+        }
+        reach
     }
 
     /// The mean with its 95 % interval; `None` of nothing.
@@ -103,7 +135,8 @@ impl Reach {
             return Some(Estimate { mean, low: None, high: None });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let mut drawn = Reweighting::draw(samples.len(), &mut rng);
+        let Spread { relative, worth } = self.spread;
+        let mut drawn = Reweighting::draw(samples.len(), worth, &mut rng);
         let draws = (WORK / samples.len()).clamp(LEAST_DRAWS, DRAWS);
         // The same samples in another order are the same samples.
         let mut sorted = samples.to_vec();
@@ -111,8 +144,8 @@ impl Reach {
         let farthest = self.farthest(&sorted, mean);
         let deviations: Vec<f64> = (0..draws)
             .map(|_| {
-                drawn.redraw(&mut rng);
-                drawn.mean_deviation(&sorted, mean, farthest, rounding.step())
+                drawn.redraw(worth, &mut rng);
+                drawn.mean_deviation(&sorted, mean, farthest, rounding.step(), relative)
             })
             .collect();
         Some(within(mean, rounding, &deviations))
@@ -120,7 +153,7 @@ impl Reach {
 
     /// What the farthest sample is above the mean, here or as it typically is.
     fn farthest(self, samples: &[f64], mean: f64) -> f64 {
-        farthest(samples, mean).max(self.0 * mean)
+        farthest(samples, mean).max(self.farthest * mean)
     }
 }
 
@@ -133,8 +166,7 @@ fn farthest(samples: &[f64], mean: f64) -> f64 {
 fn within(mean: f64, rounding: Rounding, deviations: &[f64]) -> Estimate {
     let end = |p| {
         let deviation = percentile(deviations, p)?;
-        // On the log scale: a duration is wrong by a factor.
-        Some(if mean > 0.0 { mean * (deviation / mean).exp() } else { mean + deviation })
+        Some(by_factor(mean, deviation))
     };
     let low = end(0.025).map(|low| low.max(rounding.least()).min(mean));
     let high = end(0.975).map(|high| high.max(mean));
@@ -169,7 +201,7 @@ mod tests {
         const RUNS: usize = 300;
         let mut rng = ChaCha8Rng::seed_from_u64(42);
         // The same for all runs, which an interval has for itself: drawing them takes longest.
-        let drawn: Vec<_> = (0..600).map(|_| Reweighting::draw(count, &mut rng)).collect();
+        let drawn: Vec<_> = (0..600).map(|_| Reweighting::draw(count, 0, &mut rng)).collect();
         let covered = (0..RUNS).filter(|_| {
             let run: Vec<Vec<f64>> =
                 (0..powers).map(|_| (0..count).map(|_| sample(&mut rng)).collect()).collect();
@@ -178,7 +210,7 @@ mod tests {
             let farthest = reach.farthest(&run[0], mean);
             let deviations: Vec<f64> = drawn
                 .iter()
-                .map(|drawn| drawn.mean_deviation(&run[0], mean, farthest, rounding.step()))
+                .map(|drawn| drawn.mean_deviation(&run[0], mean, farthest, rounding.step(), 0.0))
                 .collect();
             let estimate = within(mean, rounding, &deviations);
             (estimate.low.unwrap()..=estimate.high.unwrap()).contains(&truth)
@@ -223,18 +255,22 @@ mod tests {
         assert!(alone < 0.75 && together > 0.9, "{alone} alone, {together} together");
     }
 
+    fn reach(farthest: f64) -> Reach {
+        Reach { farthest, ..Reach::default() }
+    }
+
     #[test]
     fn the_reach_is_that_of_the_median_power() {
         let powers = [&[1.0, 1.0, 4.0][..], &[10.0, 10.0], &[2.0, 4.0], &[7.0], &[]];
         // 4 is 1.0 above a mean of 2, by it; 10 is 0.0; 4 is a third.
-        assert_eq!(Reach::typical(powers), Reach(1.0 / 3.0));
-        assert_eq!(Reach::typical([&[2.0, 6.0][..]]), Reach(0.5));
+        assert_eq!(Reach::typical(powers), reach(1.0 / 3.0));
+        assert_eq!(Reach::typical([&[2.0, 6.0][..]]), reach(0.5));
         assert_eq!(Reach::typical([]), Reach::default());
         let samples = [2.0, 3.0, 4.0];
         let alone = mean_interval(&samples).unwrap();
-        let wider = Reach(2.0).mean_interval(&samples).unwrap();
+        let wider = reach(2.0).mean_interval(&samples).unwrap();
         assert!(wider.low < alone.low && wider.high > alone.high);
-        assert_eq!(Reach(0.1).mean_interval(&samples).unwrap(), alone);
+        assert_eq!(reach(0.1).mean_interval(&samples).unwrap(), alone);
     }
 
     #[test]

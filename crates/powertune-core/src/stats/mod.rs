@@ -13,4 +13,5 @@ mod reweighting;
 mod summary;
 
 pub use interval::{Estimate, Reach, billed_mean_interval, mean_interval};
+pub(crate) use summary::at_least;
 pub use summary::{mean, percentile, trimmed_mean};

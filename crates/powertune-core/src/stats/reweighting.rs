@@ -14,6 +14,12 @@
 //!   uncertain, not bad.
 //! - Its spread lacks the uncertainty of the spread itself. Every deviation is stretched by
 //!   `sqrt((n + 1) / chi^2(n - 1))`, so that the mean of normal samples varies as Student's t says.
+//!
+//! Where other powers' samples tell how much the function varies, a prior for the spread, worth
+//! `d` samples, joins what a power's own say: the mean of normal samples then varies as Student's t
+//! with `n - 1 + d` degrees of freedom and the moderated variance of Smyth ("Linear Models and
+//! Empirical Bayes Methods for Assessing Differential Expression in Microarray Experiments",
+//! Statistical Applications in Genetics and Molecular Biology 3(1), 2004).
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -58,19 +64,30 @@ pub(super) struct Reweighting {
     side: f64,
     /// How much wider a deviation is for not knowing the spread.
     stretch: f64,
+    /// How far the mean is off by a spread that the prior tells, by its standard deviation.
+    prior: f64,
+}
+
+/// What is known of the spread before the first sample.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Spread {
+    /// The standard deviation, by the mean.
+    pub(super) relative: f64,
+    /// How many samples that knowledge is worth; 0 for none.
+    pub(super) worth: usize,
 }
 
 impl Reweighting {
-    /// A draw for `count` samples.
-    pub(super) fn draw(count: usize, rng: &mut ChaCha8Rng) -> Self {
+    /// A draw for `count` samples, where the spread is known as well as `worth` more tell it.
+    pub(super) fn draw(count: usize, worth: usize, rng: &mut ChaCha8Rng) -> Self {
         let seen = vec![0.0; count];
-        let mut drawn = Self { seen, unseen: 0.0, reach: 0.0, side: 0.0, stretch: 0.0 };
-        drawn.redraw(rng);
+        let mut drawn = Self { seen, unseen: 0.0, reach: 0.0, side: 0.0, stretch: 0.0, prior: 0.0 };
+        drawn.redraw(worth, rng);
         drawn
     }
 
     /// Another draw in the place of this one.
-    pub(super) fn redraw(&mut self, rng: &mut ChaCha8Rng) {
+    pub(super) fn redraw(&mut self, worth: usize, rng: &mut ChaCha8Rng) {
         for share in &mut self.seen {
             *share = exponential(rng);
         }
@@ -83,14 +100,21 @@ impl Reweighting {
         self.reach = exponential(rng);
         self.side = if rng.random() { 1.0 } else { -1.0 };
         let count = self.seen.len();
-        self.stretch = match count.checked_sub(1) {
+        self.stretch = match (count + worth).checked_sub(1) {
             Some(freedom @ 1..) => ((count + 1) as f64 / chi_squared(freedom, rng)).sqrt(),
             _ => 0.0,
         };
+        if worth > 0 {
+            // The normal component of the t: stretch holds the root of n + 1 already.
+            let scale = (worth as f64 / (count * (count + 1)) as f64).sqrt();
+            self.prior = normal(rng) * scale * self.stretch;
+        }
     }
 
     /// How far the mean of `values` may truly be from `mean`, theirs. `farthest` is what the
     /// highest is above it; `step` is what the values are rounded to, 0 for not at all.
+    ///
+    /// `spread` is the prior's standard deviation, by the mean.
     ///
     /// The neighbour of a rounded value, a step away, can be missing in the samples even if every
     /// one of them is equal, so that a share of the unseen goes there.
@@ -100,12 +124,14 @@ impl Reweighting {
         mean: f64,
         farthest: f64,
         step: f64,
+        spread: f64,
     ) -> f64 {
         let seen: f64 =
             self.seen.iter().zip(values).map(|(share, value)| share * (value - mean)).sum();
         let expected = 1.0 / (self.seen.len() + 1) as f64;
         let beyond = (self.unseen * self.reach - expected) * farthest;
-        seen * self.stretch + beyond + self.unseen * self.side * step
+        let prior = self.prior * spread * mean;
+        seen * self.stretch + prior + beyond + self.unseen * self.side * step
     }
 
     /// How far the mean of `values` without `cut` of them at each end may truly be from
@@ -155,6 +181,11 @@ impl Reweighting {
     }
 }
 
+/// A mean that is off by this much, on the log scale: a duration is wrong by a factor.
+pub(super) fn by_factor(mean: f64, deviation: f64) -> f64 {
+    if mean > 0.0 { mean * (deviation / mean).exp() } else { mean + deviation }
+}
+
 /// A draw from the exponential distribution of mean 1.
 fn exponential(rng: &mut ChaCha8Rng) -> f64 {
     -uniform(rng).ln()
@@ -179,6 +210,11 @@ fn chi_squared(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     }
     // Far below any draw that matters, but not the zero that would make a stretch infinite.
     (2.0 * sum).max(1e-12)
+}
+
+/// A draw from the standard normal distribution, as Box and Muller make it.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    (2.0 * exponential(rng)).sqrt() * (std::f64::consts::TAU * uniform(rng)).cos()
 }
 
 /// Uniform over (0, 1]: it has a logarithm.
@@ -210,7 +246,9 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 55.0];
         let sum: f64 = (0..20_000)
-            .map(|_| Reweighting::draw(10, &mut rng).mean_deviation(&values, 10.0, 45.0, 1.0))
+            .map(|_| {
+                Reweighting::draw(10, 4, &mut rng).mean_deviation(&values, 10.0, 45.0, 1.0, 0.5)
+            })
             .sum();
         // The standard error of the mean is 5, that of 20,000 draws 0.05.
         assert!((sum / 20_000.0).abs() < 0.2);
@@ -226,8 +264,9 @@ mod tests {
             reach: 1.0,
             side: 1.0,
             stretch: 1.0,
+            prior: 0.0,
         };
-        assert!(equal.mean_deviation(&values, 4.0, 5.0, 0.0).abs() < 1e-12);
+        assert!(equal.mean_deviation(&values, 4.0, 5.0, 0.0, 0.3).abs() < 1e-12);
         assert!(equal.trimmed_mean_deviation(&values, &order, 1, 10.0 / 3.0).abs() < 1e-12);
         assert!((equal.percentile(&values, &order, 0.5, 5.0) - 3.0).abs() < 1e-9);
     }

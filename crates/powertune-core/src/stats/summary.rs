@@ -46,6 +46,19 @@ pub(super) fn has_percentile(count: usize, p: f64) -> bool {
     (0.0..1.0).contains(&p) && count as f64 * (1.0 - p) > 1.0 - 1e-9
 }
 
+/// The probability that of `count` independent trials, each a success with probability `chance`, at
+/// least `successes` succeed.
+pub(crate) fn at_least(successes: usize, count: usize, chance: f64) -> f64 {
+    let odds = chance / (1.0 - chance);
+    let mut term = (1.0 - chance).powf(count as f64);
+    let mut fewer = 0.0;
+    for k in 0..successes {
+        fewer += term;
+        term *= odds * (count - k) as f64 / (k + 1) as f64;
+    }
+    1.0 - fewer
+}
+
 /// How many samples a trimmed mean cuts off each end.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most 0.4 of the count
 pub(super) fn trimmed_count(count: usize, discard: f64) -> usize {
@@ -63,6 +76,13 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    #[test]
+    fn a_binomial_tail_is_the_tables() {
+        assert!((at_least(0, 4, 0.05) - 1.0).abs() < 1e-12);
+        assert!((at_least(2, 4, 0.05) - 0.014_018_75).abs() < 1e-9);
+        assert!((at_least(4, 4, 0.5) - 0.0625).abs() < 1e-12);
+    }
 
     #[test]
     fn the_trimmed_mean_is_upstreams() {

@@ -53,30 +53,27 @@ pub fn decide(mut state: State, elapsed_ms: u64, visualization: &str) -> Result<
     }
     if queue.is_empty() {
         state.seen.rounds += 1;
-        match state.run.planner(&request).next(&state.seen.evidence()) {
-            Planned::Measure(round) => queue = Task::of_round(&round.measurements),
+        match state.run.planner(&request)?.next(&state.seen.evidence()) {
+            Planned::Measure(round) => queue = state.tasks_of(&round, &request),
             Planned::Done(stopped) => {
                 return finish(state, &request, stopped, elapsed_ms, visualization);
             }
         }
     }
-    let width = state.run.width.max(1) as usize;
-    if !state.used.has_room_for(queue.len().min(width) as u64) {
-        return finish(state, &request, Stopped::HistoryFull, elapsed_ms, visualization);
-    }
-    state.next = Some(if queue.iter().any(|task| task.version.is_none()) {
-        Next::Publish
+    let unpublished = queue.iter().any(|task| task.version.is_none());
+    state.line_up(queue)?;
+    let stopped = if state.tasks.is_empty() {
+        Some(Stopped::CostReached)
+    } else if state.used.has_room_for(state.tasks.len() as u64) {
+        None
     } else {
-        Next::Measure
-    });
-    (state.tasks, state.waiting) = waves(queue, width);
+        Some(Stopped::HistoryFull)
+    };
+    if let Some(stopped) = stopped {
+        return finish(state, &request, stopped, elapsed_ms, visualization);
+    }
+    state.next = Some(if unpublished { Next::Publish } else { Next::Measure });
     Ok(state)
-}
-
-/// What is measured now, and what waits.
-pub fn waves(mut queue: Vec<Task>, width: usize) -> (Vec<Task>, Vec<Task>) {
-    let waiting = queue.split_off(queue.len().min(width));
-    (queue, waiting)
 }
 
 /// Takes one portion in; what of the power is left to be measured.
@@ -89,22 +86,34 @@ fn take_in(
     if let Some(failed) = failed {
         return Err(Undecided::Failed(failed));
     }
-    let mut digest = digest.unwrap_or_else(|| Digest::empty(task.rest.power));
+    let tariff = state.run.tariff()?;
+    let power = task.rest.power;
+    if let Some(version) = task.version.clone().filter(|_| !request.only_cold_starts) {
+        state.versions.retain(|known| known.0 != power);
+        state.versions.push((power, version));
+    }
+    let mut digest = digest.unwrap_or_else(|| Digest::empty(power));
     if let Some(caught) = lost {
         // Of an unknown number of these it is unknown whether they ran, and what they cost: none
         // is sent again.
         let why = format!("the portion ended with {}: {}", caught.error, caught.said());
+        let count = portion(&state.run, request, &task);
         let failure = if caught.error == THROTTLED {
             Failure::Refused { why }
         } else {
+            let worst = tariff.worst(power) * f64::from(count);
+            state.spent += task.budget.map_or(worst, |budget| budget.min(worst));
             Failure::Lost { why }
         };
-        digest.lose(u64::from(portion(&state.run, request, &task)), failure);
+        digest.lose(u64::from(count), failure);
         state.seen.take(digest, state.run.digest_bytes);
         return Ok(None);
     }
     let idle = if digest.invocations() == 0 { task.idle + 1 } else { 0 };
-    let rest = task.rest.after(&digest.observations(), request.only_cold_starts);
+    let observations = digest.observations();
+    state.spent +=
+        observations.iter().map(|seen| tariff.charged(power, &seen.outcome)).sum::<f64>();
+    let rest = task.rest.after(&observations, request.only_cold_starts);
     let task = Task { portions: task.portions + 1, idle, ..task };
     let rest = rest.filter(|_| !given_up(&state.run, request, &task, &mut digest));
     if let Some(number) = task.version.as_deref().and_then(|version| version.parse().ok()) {
@@ -148,8 +157,12 @@ fn finish(
     let subject = state.run.subject()?;
     let mut warnings = request.warnings.clone();
     warnings.extend(state.run.notes.iter().cloned().map(Warning::Note));
-    if stopped == Stopped::HistoryFull {
-        warnings.push(Warning::HistoryFull);
+    match (stopped, state.run.max_cost) {
+        (Stopped::HistoryFull, _) => warnings.push(Warning::HistoryFull),
+        (Stopped::CostReached, Some(most)) => {
+            warnings.push(Warning::CostReached { most, currency: subject.price.currency });
+        }
+        _ => {}
     }
     let seen = state.seen.evidence();
     state.tasks.clear();

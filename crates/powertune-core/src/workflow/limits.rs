@@ -1,11 +1,7 @@
 //! What Step Functions has room for, and what of it a run needs.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 
-use super::{
-    Digest,
-    state::{Task, Used},
-};
-use crate::plan::{Measurement, Rest};
+use super::{Digest, state::Used};
 
 /// Input or output of a state, in bytes.
 pub const STATE_BYTES: u64 = 256 * 1024;
@@ -15,8 +11,9 @@ const HISTORY_EVENTS: u64 = 25_000;
 const PLANNED_EVENTS: u64 = HISTORY_EVENTS / 5 * 4;
 /// Room for what grows with no power: counters, marks, the frames of JSON.
 const FRAME_BYTES: u64 = 4 * 1024;
-/// What a power takes in a state beside its digests: a task on the way in and on the way out.
-const TASK_BYTES: u64 = 2 * 140;
+/// What a power takes in a state beside its digests: a task on the way in and on the way out, and
+/// its version.
+const TASK_BYTES: u64 = 2 * 160 + 20;
 
 /// Events of a Task state that goes well: entered, scheduled, started, succeeded, exited.
 const TASK_EVENTS: u64 = 5;
@@ -144,13 +141,6 @@ impl Used {
     /// The transitions of an execution that ends now, with Apply or without it.
     pub(super) fn transitions_to_the_end(&self, apply: bool) -> u64 {
         self.transitions + 1 + u64::from(apply)
-    }
-}
-
-impl Task {
-    /// The tasks of a round.
-    pub fn of_round(measurements: &[Measurement]) -> Vec<Self> {
-        measurements.iter().map(|&measurement| Self::new(Rest::of(measurement))).collect()
     }
 }
 

@@ -4,12 +4,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Digest, decide::waves};
+use super::Digest;
 use crate::{
     analysis::Subject,
     architecture::Architecture,
+    budget::{Need, Tariff, shares},
     observation::{Evidence, Observation, Skipped},
-    plan::{Measurement, Planner, Policy, Rest},
+    plan::{Measurement, Planner, Rest, Round},
     power::{Power, PowerValues},
     price::{self, Price, UnknownPrice},
     region::Region,
@@ -50,6 +51,12 @@ pub struct State {
     /// What was seen.
     #[serde(default)]
     pub seen: Seen,
+    /// The version of each power that is to be invoked again when more is to be measured there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(Power, String)>,
+    /// What the invocations have cost; the most that they can have cost where that is not known.
+    #[serde(default)]
+    pub spent: f64,
     /// What the execution has used of what Step Functions limits.
     #[serde(default)]
     pub used: Used,
@@ -92,8 +99,13 @@ pub struct Run {
     pub in_flight: u32,
     /// The longest that an invocation with its processors may take, in milliseconds.
     pub longest_ms: u64,
+    /// The longest that an invocation can be billed for, in milliseconds.
+    pub longest_billed_ms: u64,
     /// What the run can cost at most.
     pub worst_cost: f64,
+    /// What it may cost at most, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<f64>,
     /// The most bytes of JSON that a digest may have.
     pub digest_bytes: u64,
     /// What is worth knowing, beside what the request itself gives to warn of.
@@ -131,6 +143,9 @@ pub struct Task {
     /// What is still to be measured.
     #[serde(flatten)]
     pub rest: Rest,
+    /// How many invocations the power had before this round.
+    #[serde(default)]
+    pub first: u32,
     /// The version to invoke; it has to be published first where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -140,6 +155,9 @@ pub struct Task {
     /// How many of the last ones came to nothing.
     #[serde(default)]
     pub idle: u32,
+    /// What the next portion may cost at most, where the run may not cost anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
 }
 
 /// What Measure is given.
@@ -249,20 +267,68 @@ impl Caught {
 
 impl State {
     /// The state of a run that begins with this round: nothing was done to the function yet.
-    pub fn begin(run: Run, measurements: &[Measurement]) -> Self {
-        let (tasks, waiting) = waves(Task::of_round(measurements), run.width as usize);
-        Self {
+    ///
+    /// # Errors
+    /// When the price of the function is not known.
+    pub fn begin(run: Run, measurements: &[Measurement]) -> Result<Self, UnknownPrice> {
+        let mut state = Self {
             run,
-            tasks,
-            waiting,
+            tasks: Vec::new(),
+            waiting: Vec::new(),
             seen: Seen::default(),
+            versions: Vec::new(),
+            spent: 0.0,
             used: Used::initialized(),
             measured: Vec::new(),
             next: None,
             failure: None,
             applied: None,
             result: None,
+        };
+        let queue = measurements.iter().map(|&each| Task::new(Rest::of(each))).collect();
+        state.line_up(queue)?;
+        Ok(state)
+    }
+
+    /// The tasks of a round. A power that has a version is measured there again, unless that has to
+    /// be fresh.
+    pub(super) fn tasks_of(&self, round: &Round, request: &Request) -> Vec<Task> {
+        let task = |&measurement: &Measurement| {
+            let power = measurement.power;
+            let mut known = self.versions.iter().filter(|_| !request.only_cold_starts);
+            let version = known.find(|known| known.0 == power).map(|known| known.1.clone());
+            let first = self.seen.invocations(power);
+            Task { first, version, ..Task::new(Rest::of(measurement)) }
+        };
+        round.measurements.iter().map(task).collect()
+    }
+
+    /// Has as much of `queue` measured next as can be measured and paid at the same time; the rest
+    /// waits.
+    ///
+    /// # Errors
+    /// When the price of the function is not known.
+    pub fn line_up(&mut self, queue: Vec<Task>) -> Result<(), UnknownPrice> {
+        let width = self.run.width.max(1) as usize;
+        let room = self.run.max_cost.map_or(f64::INFINITY, |most| most - self.spent);
+        let tariff = self.run.tariff()?;
+        let mut needs = Vec::new();
+        let mut taken = 0.0;
+        (self.tasks, self.waiting) = queue.into_iter().partition(|task| {
+            let worst = tariff.worst(task.rest.power);
+            let fits = needs.len() < width && taken + worst <= room;
+            if fits {
+                taken += worst;
+                needs.push(Need { worst, invocations: task.rest.left() });
+            }
+            fits
+        });
+        if self.run.max_cost.is_some() {
+            for (task, share) in self.tasks.iter_mut().zip(shares(room, &needs)) {
+                task.budget = Some(share);
+            }
         }
+        Ok(())
     }
 
     /// Whether nothing was done to the function yet.
@@ -290,8 +356,14 @@ impl Run {
     }
 
     /// The planner.
-    pub fn planner(&self, request: &Request) -> Planner {
-        Planner::new(Policy::of(request), self.powers.clone())
+    pub fn planner(&self, request: &Request) -> Result<Planner, UnknownPrice> {
+        Ok(Planner::new(request, self.function.price()?, self.powers.clone()))
+    }
+
+    /// What an invocation costs.
+    pub fn tariff(&self) -> Result<Tariff, UnknownPrice> {
+        let price = self.function.price()?;
+        Ok(Tariff { price, longest_ms: self.longest_billed_ms as f64 })
     }
 }
 
@@ -306,7 +378,7 @@ impl Subjected {
 impl Task {
     /// All of a power's invocations.
     pub fn new(rest: Rest) -> Self {
-        Self { rest, version: None, portions: 0, idle: 0 }
+        Self { rest, first: 0, version: None, portions: 0, idle: 0, budget: None }
     }
 }
 
@@ -321,6 +393,12 @@ impl Seen {
             }
             None => self.digests.push(digest.within(bytes)),
         }
+    }
+
+    /// How many invocations a power has had.
+    fn invocations(&self, power: Power) -> u32 {
+        let seen = self.digests.iter().find(|digest| digest.power == power);
+        seen.map_or(0, |digest| u32::try_from(digest.invocations()).unwrap_or(u32::MAX))
     }
 
     /// What planner and analysis decide by.

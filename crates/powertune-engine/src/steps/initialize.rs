@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use powertune_core::{
     arn::FunctionRef,
-    observation::Evidence,
-    plan::Step,
     request::{Pace, Request, parse},
     workflow::{
         digest_bytes,
@@ -19,8 +17,8 @@ use crate::{
     gateway::{Connection, Gateway},
     limits,
     mark::Mark,
-    prepare::{LONGEST_INIT, Prepared, before_changes, prepare},
-    run::deadline,
+    prepare::{LONGEST_INIT, Prepared, before_changes, beyond_named, prepare},
+    run::{deadline, milliseconds},
 };
 
 /// The longest timeout of a function whose invocations a Lambda function can wait for.
@@ -42,11 +40,7 @@ pub async fn initialize(
     let longest = longest(&gateway, &request, &prepared).await?;
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
     let run = run(start, &request, &prepared, longest)?;
-    let measurements = match run.planner(&request).next(&Evidence::default()) {
-        Step::Measure(round) => round.measurements,
-        Step::Done(_) => Vec::new(),
-    };
-    Ok(State::begin(run, &measurements))
+    Ok(State::begin(run, &prepared.plan.measurements)?)
 }
 
 /// The longest that an invocation, its cold start and its processors can take.
@@ -110,7 +104,9 @@ fn run(
     let (width, in_flight) = shares(request, prepared);
     let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
     let longest_ms = longest.as_secs_f64() * 1000.0;
-    let digest_bytes = digest_bytes(request_bytes, powers.len() as u64, request.num, longest_ms)
+    let most_powers = (powers.len() + beyond_named(request)) as u64;
+    let most_invocations = request.most_invocations();
+    let digest_bytes = digest_bytes(request_bytes, most_powers, most_invocations, longest_ms)
         .map_err(|error| StepErrorKind::Refused.error(&error))?;
     Ok(Run {
         execution: start.execution,
@@ -130,8 +126,10 @@ fn run(
         until: until.to_string(),
         width,
         in_flight,
-        longest_ms: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
+        longest_ms: milliseconds(longest),
+        longest_billed_ms: milliseconds(latest.timeout + LONGEST_INIT),
         worst_cost: plan.worst_cost,
+        max_cost: request.max_cost,
         digest_bytes,
         // What the request itself gives to warn of is found again each time that it is read.
         notes: plan.warnings.iter().skip(request.warnings.len()).map(ToString::to_string).collect(),

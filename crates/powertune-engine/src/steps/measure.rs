@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StepError, gateway};
 use crate::{
+    budget::Budget,
     error::Cause,
     event::Events,
     gateway::{Connection, Gateway},
@@ -44,10 +45,12 @@ pub async fn measure(
     let Portion { run, task } = portion;
     let gateway = gateway(connection, &run).await?;
     let request = run.request()?;
+    let budget = Budget::new(task.budget, run.tariff()?);
     let last_start = deadline
         .checked_sub(Duration::from_millis(run.longest_ms) + RETURN)
         .unwrap_or_else(Instant::now);
-    let (digest, failed) = match observe(&gateway, &run, &request, &task, last_start).await {
+    let observed = observe(&gateway, &run, &request, &task, budget, last_start).await;
+    let (digest, failed) = match observed {
         Ok(observations) => {
             let digest = Digest::of(task.rest.power, &observations).within(run.digest_bytes);
             (Some(digest), None)
@@ -62,6 +65,7 @@ async fn observe(
     run: &Run,
     request: &Request,
     task: &Task,
+    budget: Budget,
     last_start: Instant,
 ) -> Result<Vec<Observation>, Cause> {
     let Some(version) = task.version.clone() else { return Ok(Vec::new()) };
@@ -78,10 +82,11 @@ async fn observe(
         function_arn: arn.clone(),
         request: request.clone(),
         payloads: payloads
-            .expand(request.num as usize)
+            .expand(request.most_invocations() as usize)
             .expect("the payloads were expanded when they were read"),
         permits: Semaphore::new(run.in_flight.max(1) as usize),
         concurrency: run.in_flight.max(1),
+        budget,
         events: Events::unheard(),
         cancelled: CancellationToken::new(),
         last_start: Some(last_start),
@@ -89,7 +94,7 @@ async fn observe(
     let portion = measure::Portion {
         power: task.rest.power,
         version,
-        first: task.rest.sent,
+        first: task.first + task.rest.sent,
         invocations: workflow::portion(run, request, task),
     };
     Arc::new(bench).measure(&portion).await

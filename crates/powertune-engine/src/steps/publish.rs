@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 
 use powertune_core::{
     observation::Skipped,
-    workflow::{
-        state::{State, Task},
-        waves,
-    },
+    workflow::state::{State, Task},
 };
 
 use super::{StepError, baseline, gateway, left_behind, mark};
@@ -44,7 +41,7 @@ pub async fn publish(
     let published = publish_all(&gateway, &baseline, &mark, &mut state, queue, until).await;
     let queue = still_ours(&gateway, &baseline, &mark, published).await?;
     state.used.publish();
-    (state.tasks, state.waiting) = waves(queue, state.run.width as usize);
+    state.line_up(queue)?;
     Ok(state)
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::Path, time::Duration};
 use aws_sdk_lambda::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
-    types::{FunctionConfiguration, LastUpdateStatus},
+    types::{Environment, FunctionConfiguration, LastUpdateStatus},
 };
 use powertune_core::{
     request::{Request, parse},
@@ -207,4 +207,24 @@ fn client(lambda: &LocalLambda) -> Client {
         .credentials_provider(credentials)
         .build();
     Client::from_conf(config)
+}
+
+/// Writes what it is called with to the file that its environment names.
+pub(crate) const LOGGING: &str =
+    "import json\nwith open(os.environ['LOG'], 'a') as f: f.write(json.dumps(event) + '\\n')";
+
+/// Has a function write to this file.
+pub(crate) async fn log_to(bench: &Bench, function: &str, path: &Path) {
+    let variables = Environment::builder().variables("LOG", path.display().to_string()).build();
+    let update = bench.client.update_function_configuration().function_name(function);
+    update.environment(variables).send().await.expect("UpdateFunctionConfiguration");
+    loop {
+        let configuration =
+            bench.client.get_function_configuration().function_name(function).send().await;
+        let status = configuration.expect("a configuration").last_update_status;
+        if status == Some(LastUpdateStatus::Successful) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

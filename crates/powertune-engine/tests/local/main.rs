@@ -5,3 +5,4 @@ mod cleaning;
 mod endings;
 mod modes;
 mod refusals;
+mod rounds;

@@ -4,7 +4,7 @@ use powertune_core::{power::Power, result::State};
 use powertune_engine::{event::Event, run::Ending};
 use serde_json::json;
 
-use crate::bench::{Bench, FUNCTION};
+use crate::bench::{Bench, FUNCTION, LOGGING, log_to};
 
 const SLEEPS: &str = "time.sleep(0.02)\nreturn event";
 
@@ -63,27 +63,6 @@ async fn weighted_payloads_are_sent_by_their_weights() {
     let mut lines: Vec<&str> = seen.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, [r#"{"a": 1}"#, r#"{"a": 1}"#, r#"{"a": 1}"#, r#"{"a": 2}"#, r#"{"a": 2}"#]);
-}
-
-/// Writes what it is called with to the file that its environment names.
-const LOGGING: &str =
-    "import json\nwith open(os.environ['LOG'], 'a') as f: f.write(json.dumps(event) + '\\n')";
-
-async fn log_to(bench: &Bench, function: &str, path: &std::path::Path) {
-    let variables = aws_sdk_lambda::types::Environment::builder()
-        .variables("LOG", path.display().to_string())
-        .build();
-    let update = bench.client.update_function_configuration().function_name(function);
-    update.environment(variables).send().await.expect("UpdateFunctionConfiguration");
-    loop {
-        let configuration =
-            bench.client.get_function_configuration().function_name(function).send().await;
-        let status = configuration.expect("a configuration").last_update_status;
-        if status == Some(aws_sdk_lambda::types::LastUpdateStatus::Successful) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,3 +53,17 @@ async fn a_version_with_other_settings() {
     let refusal = refusal(&bench, json!({"lambdaARN": format!("{FUNCTION}:1")})).await;
     assert_eq!(refusal, Refusal::QualifierDiffers { qualifier: "1".to_owned() });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_that_no_invocation_is_sure_to_keep() {
+    let bench = Bench::new("return 1").await;
+    let refusal = refusal(&bench, json!({"maxCost": 0.0001})).await;
+    let Refusal::MaxCost { power, needed, .. } = refusal else { panic!("{refusal:?}") };
+    assert_eq!(power.mb(), 256);
+    // What it asks for is enough.
+    let text = refusal.to_string();
+    let asked = text.split("at least ").nth(1).and_then(|rest| rest.split(',').next());
+    let asked: f64 = asked.and_then(|asked| asked.parse().ok()).expect("an amount");
+    assert!(asked >= needed && asked < needed * 1.02, "{text}");
+    bench.result(json!({"maxCost": asked})).await;
+}

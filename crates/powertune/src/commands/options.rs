@@ -22,7 +22,7 @@ pub(crate) struct RequestOptions {
         help = "Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL"
     )]
     power_values: Option<String>,
-    /// Invocations a power, cold ones included [default: 10]
+    /// Invocations a power, cold ones included, or auto: as many as the answer needs [default: auto]
     #[arg(long, value_name = "N")]
     num: Option<String>,
     /// What the function is invoked with: JSON, @FILE or s3://BUCKET/KEY
@@ -40,9 +40,13 @@ pub(crate) struct RequestOptions {
     /// The percentile at which --max-duration is to be kept [default: 95]
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     percentile: Option<String>,
-    /// How much worse than the best, in %, a power may be that is better otherwise [default: 0]
+    /// How much worse than the best, in %, a power may be that is better otherwise [default: 3 with
+    /// --num auto, else 0]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     tolerance: Option<String>,
+    /// Stop before the invocations can cost more than this, in the currency of the region
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    max_cost: Option<String>,
     /// Invoke in parallel, so many at a time over all powers
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     parallel: Option<String>,
@@ -166,6 +170,7 @@ impl RequestOptions {
             ("maxDuration", &self.max_duration),
             ("percentile", &self.percentile),
             ("tolerance", &self.tolerance),
+            ("maxCost", &self.max_cost),
             ("parallel", &self.parallel),
             ("discardTopBottom", &self.discard_top_bottom),
             ("sleepBetweenRunsMs", &self.sleep_between_runs_ms),

@@ -7,6 +7,7 @@ use powertune_core::{
     observation::{Failure, Observation, Outcome},
     plan::Measurement,
     power::Power,
+    request::Num,
     warning::Warning,
     workflow::{
         Digest, Step,
@@ -26,6 +27,8 @@ pub(super) struct Story {
     published: BTreeSet<(Power, String)>,
     skipped: usize,
     rounds: u32,
+    /// The powers of the round.
+    measuring: Vec<Power>,
     cleaning: bool,
 }
 
@@ -64,7 +67,7 @@ impl Story {
 
     fn reached(&mut self, step: Step, state: State) -> Vec<Event> {
         match step {
-            Step::Initialize => Self::initialized(&state),
+            Step::Initialize => self.initialized(&state),
             Step::Publish => self.published(state),
             Step::Decide => self.decided(state),
             Step::Apply => state
@@ -79,22 +82,28 @@ impl Story {
         }
     }
 
-    fn initialized(state: &State) -> Vec<Event> {
+    fn initialized(&mut self, state: &State) -> Vec<Event> {
         let run = &state.run;
         let measurements = measurements(state);
-        let Ok(price) = run.function.price() else { return Vec::new() };
-        let mut warnings = run.request().map(|request| request.warnings).unwrap_or_default();
+        let (Ok(price), Ok(request)) = (run.function.price(), run.request()) else {
+            return Vec::new();
+        };
+        let open_ended = request.num == Num::Auto && !request.dry_run;
+        let most_invocations = open_ended.then(|| request.most_invocations());
+        let mut warnings = request.warnings;
         warnings.extend(run.notes.iter().cloned().map(Warning::Note));
         let plan = Plan {
             function_arn: run.function.arn.clone(),
             current: run.function.current,
+            powers: run.powers.clone(),
             measurements: measurements.clone(),
+            most_invocations,
             worst_cost: run.worst_cost,
             price,
             concurrency: run.width.saturating_mul(run.in_flight),
             warnings,
         };
-        vec![Event::Planned(plan), Event::RoundStarted(measurements)]
+        vec![Event::Planned(plan), self.round(measurements)]
     }
 
     fn published(&mut self, state: State) -> Vec<Event> {
@@ -116,16 +125,21 @@ impl Story {
         match state.next {
             Some(Next::Publish | Next::Measure) if state.seen.rounds > self.rounds => {
                 self.rounds = state.seen.rounds;
-                events.push(Event::RoundStarted(measurements(&state)));
+                events.extend(self.measuring.drain(..).map(Event::PowerDone));
+                events.push(self.round(measurements(&state)));
             }
             Some(Next::Apply | Next::Clean) => {
                 self.result = state.result;
-                let powers = state.run.powers;
-                events.extend(powers.iter().map(Event::PowerDone));
+                events.extend(self.measuring.drain(..).map(Event::PowerDone));
             }
             _ => {}
         }
         events
+    }
+
+    fn round(&mut self, measurements: Vec<Measurement>) -> Event {
+        self.measuring = measurements.iter().map(|measurement| measurement.power).collect();
+        Event::RoundStarted(measurements)
     }
 }
 

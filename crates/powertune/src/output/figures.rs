@@ -3,7 +3,7 @@
 
 use powertune_core::{
     power::Power,
-    result::{PowerStats, State, TuningResult},
+    result::{DecidedBy, PowerStats, State, TuningResult},
     stats::Estimate,
 };
 
@@ -40,6 +40,16 @@ pub(super) fn measured(result: &TuningResult) -> impl Iterator<Item = &PowerStat
 
 pub(super) fn row(result: &TuningResult, power: Power) -> Option<&PowerStats> {
     measured(result).find(|row| row.value == power)
+}
+
+/// The cost and the duration by which a power is compared with others.
+pub(super) fn deciding(result: &TuningResult, row: &PowerStats) -> Option<(f64, f64)> {
+    match result.decided_by {
+        DecidedBy::AveragePrice => row.average_price.zip(row.average_duration),
+        DecidedBy::CostMean => {
+            row.cost.zip(row.duration).map(|(cost, duration)| (cost.mean, duration.mean.mean))
+        }
+    }
 }
 
 /// One power's figure beside the current power's.

@@ -1,6 +1,9 @@
 //! What a result rests on, in words.
 
-use powertune_core::result::{DecidedBy, TuningResult};
+use powertune_core::{
+    plan::Stopped,
+    result::{DecidedBy, TuningResult},
+};
 
 use super::{
     figures::is_current,
@@ -11,7 +14,9 @@ use super::{
 
 /// Labels and sentences.
 pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static str, String)> {
-    vec![("Measured", measured(result, charset)), ("Figures", figures(result))]
+    let measured = [measured(result, charset), stopped(result.stopped).to_owned()];
+    let measured = measured.join(" ").trim_end().to_owned();
+    vec![("Measured", measured), ("Figures", figures(result))]
 }
 
 fn measured(result: &TuningResult, charset: Charset) -> String {
@@ -27,10 +32,24 @@ fn measured(result: &TuningResult, charset: Charset) -> String {
     )
 }
 
+/// Why there was no more to measure, where that is not as a matter of course.
+fn stopped(stopped: Stopped) -> &'static str {
+    match stopped {
+        Stopped::NumReached | Stopped::DryRun => "",
+        Stopped::Confident => "It stopped when the choice was 95 % sure.",
+        Stopped::MostReached => {
+            "It stopped at the most invocations that a power gets, before the choice was 95 % sure."
+        }
+        Stopped::CostReached => "It stopped at the cost that it was not to exceed.",
+        Stopped::HistoryFull => "It stopped for want of room in the execution's history.",
+    }
+}
+
 fn figures(result: &TuningResult) -> String {
     let means = "Means of warm invocations (of cold starts where only those count), with 95 % \
                  confidence intervals (CI), the request charge included.";
     let by = match result.decided_by {
+        DecidedBy::CostMean => return format!("{means} The choice is by them."),
         DecidedBy::AveragePrice => {
             "The choice is by averagePrice and averageDuration, aws-lambda-power-tuning's trimmed \
              means without that charge"

@@ -133,6 +133,16 @@ fn typical() -> TuningResult {
     tuned(curve(), 1024, Some(128))
 }
 
+/// The same, but that the run itself found out how many invocations it needs.
+fn by_itself(result: TuningResult) -> TuningResult {
+    TuningResult { decided_by: DecidedBy::CostMean, stopped: Stopped::Confident, ..result }
+}
+
+/// A function that costs 1 % more at 256 MB than at 128 MB, and takes half the time.
+fn doubling() -> Vec<PowerStats> {
+    vec![row(128, 1000.0), row(256, 505.0), row(512, 400.0)]
+}
+
 fn with_everything() -> TuningResult {
     let mut stats = curve();
     for row in &mut stats {
@@ -174,6 +184,44 @@ fn table_of_a_typical_result() {
     assert_snapshot!("table_narrow", result(&typical(), Format::Table, &NARROW));
     assert_snapshot!("table_color", result(&typical(), Format::Table, &COLOR));
     assert_snapshot!("table_ascii", result(&typical(), Format::Table, &ASCII));
+}
+
+#[test]
+fn table_of_a_run_that_found_out_by_itself() {
+    let mut tuned = by_itself(typical());
+    assert_snapshot!("auto_table", shown(&tuned, Format::Table));
+    tuned.confidence = 0.81;
+    let mut ends = Vec::new();
+    for stopped in [Stopped::MostReached, Stopped::CostReached, Stopped::HistoryFull] {
+        tuned.stopped = stopped;
+        let table = result(&tuned, Format::Table, &Style { width: 1000, ..PLAIN });
+        let told = |line: &&str| line.starts_with("Measured") || line.contains("surer");
+        ends.extend(table.lines().filter(told).map(str::to_owned));
+    }
+    assert_snapshot!("auto_ends", ends.join("\n"));
+}
+
+#[test]
+fn sentences_about_a_tolerance() {
+    let speed = |result| TuningResult { strategy: "speed".to_owned(), ..result };
+    let close = || vec![row(128, 1000.0), row(1024, 124.2), row(2048, 123.0)];
+    let mut limited = by_itself(tuned(doubling(), 256, None));
+    limited.strategy = "max-duration".to_owned();
+    limited.max_duration = Some(1200.0);
+    limited.percentile = Some(50.0);
+    limited.limit_kept = Some(true);
+    let sentences = [
+        ("for more speed than today's", by_itself(tuned(doubling(), 256, Some(128)))),
+        ("for more speed than another", by_itself(tuned(doubling(), 256, Some(512)))),
+        ("today's", by_itself(tuned(doubling(), 256, Some(256)))),
+        ("no current power", by_itself(tuned(doubling(), 256, None))),
+        ("by averagePrice", tuned(doubling(), 256, None)),
+        ("for less money than today's", speed(by_itself(tuned(close(), 1024, Some(2048))))),
+        ("for less money than another", speed(by_itself(tuned(close(), 1024, Some(128))))),
+        ("under a limit", limited),
+    ]
+    .map(|(name, tuned)| format!("{name}:\n{}", sentence(&tuned)));
+    assert_snapshot!("sentences_tolerance", sentences.join("\n\n"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use powertune_core::{power::Power, region::Currency};
 use powertune_engine::event::Event;
 
 use super::{
-    PUTTING_BACK, applied, plan_lines,
+    PUTTING_BACK, applied, counted, plan_lines,
     tally::{Row, Stage, Tally},
 };
 use crate::output::{Charset, duration, message, spent};
@@ -88,7 +88,10 @@ impl Bars {
         let charset = self.charset;
         self.total.get_or_insert_with(|| {
             let total = self.screen.insert(0, ProgressBar::new(0));
-            total.set_style(total_style(charset, Arc::clone(&self.end)));
+            total.set_style(match self.tally.open_round() {
+                Some(_) => style("{prefix:>8} {msg}", charset),
+                None => total_style(charset, Arc::clone(&self.end)),
+            });
             total.set_prefix("total");
             total.enable_steady_tick(TICK);
             total
@@ -117,9 +120,19 @@ impl Bars {
             let (done, wanted) = self.tally.progress();
             total.set_length(wanted);
             total.set_position(done);
-            let cost = currency.map(|currency| spent(self.tally.cost(), currency, self.charset));
-            total.set_message(cost.map(|cost| format!("{cost} so far")).unwrap_or_default());
+            total.set_message(self.so_far(done));
         }
+    }
+
+    /// What stands behind the bar of the whole run, or in its place.
+    fn so_far(&self, done: u64) -> String {
+        let round = self.tally.open_round().map(|round| {
+            format!("{} in {}", counted(done, "invocation"), counted(round.into(), "round"))
+        });
+        let currency = self.tally.price().map(|price| price.currency);
+        let cost = currency
+            .map(|currency| format!("{} so far", spent(self.tally.cost(), currency, self.charset)));
+        round.into_iter().chain(cost).collect::<Vec<_>>().join(", ")
     }
 
     /// When the slowest power will be done: powers are measured side by side.
@@ -211,10 +224,13 @@ fn words(row: &Row, currency: Option<Currency>, charset: Charset) -> String {
 
 #[cfg(test)]
 mod tests {
-    use powertune_core::observation::{Failure, Skipped};
+    use powertune_core::{
+        observation::{Failure, Skipped},
+        plan::Measurement,
+    };
 
     use super::{
-        super::tally::tests::{counted, failed, planned, power},
+        super::tally::tests::{counted, failed, open_ended, planned, power},
         *,
     };
 
@@ -261,6 +277,21 @@ mod tests {
         assert_eq!((total.position(), total.length()), (3, Some(9)));
         assert_eq!(total.message(), "under $0.0001 so far");
         bars.end();
+    }
+
+    #[test]
+    fn a_run_without_a_known_end_counts_what_is_behind_it() {
+        let mut bars = Bars::new(Charset::Unicode);
+        bars.screen.set_draw_target(ProgressDrawTarget::hidden());
+        for event in open_ended().into_iter().chain([counted(512, 1.0, None)]) {
+            bars.show(&event);
+        }
+        let total = bars.total.as_ref().unwrap();
+        assert_eq!(total.message(), "1 invocation in 1 round, under $0.0001 so far");
+        let more = Measurement { power: power(512), invocations: 2 };
+        bars.show(&Event::RoundStarted(vec![more]));
+        let total = bars.total.as_ref().unwrap();
+        assert_eq!(total.message(), "1 invocation in 2 rounds, under $0.0001 so far");
     }
 
     #[test]

@@ -71,19 +71,15 @@ pub(super) fn outcome(row: &Row) -> String {
         _ => {}
     }
     let mean = row.mean_ms().map_or("no time measured".to_owned(), duration);
-    let invocations = counted_noun(row.done, "invocation");
+    let invocations = super::counted(row.done, "invocation");
     let mut words = vec![mean, invocations];
     if row.cold_starts > 0 {
-        words.push(counted_noun(row.cold_starts, "cold start"));
+        words.push(super::counted(row.cold_starts, "cold start"));
     }
     if row.failures > 0 {
         words.push(format!("{} failed", row.failures));
     }
     words.join(", ")
-}
-
-fn counted_noun(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]
@@ -92,7 +88,7 @@ mod tests {
     use powertune_core::observation::{Failure, Skipped};
 
     use super::{
-        super::tally::tests::{counted, failed, planned, power},
+        super::tally::tests::{counted, failed, open_ended, planned, power},
         *,
     };
 
@@ -130,6 +126,15 @@ mod tests {
     fn a_run_in_lines() {
         assert_snapshot!("lines", log(false));
         assert_snapshot!("lines_verbose", log(true));
+    }
+
+    #[test]
+    fn a_run_without_a_known_end_says_so() {
+        let [planned, _] = open_ended();
+        let lines = told(&planned, &Tally::default(), None, false, Charset::Ascii);
+        let first = "resize: 3 powers, as many invocations as the answer needs, 60 each at most; \
+                     costs $0.012 at most";
+        assert_eq!(lines[0], first);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use powertune_engine::event::Event;
 pub(super) struct Tally {
     price: Option<Price>,
     rows: BTreeMap<Power, Row>,
+    rounds: u32,
+    open_ended: bool,
 }
 
 /// One power.
@@ -29,6 +31,7 @@ pub(super) struct Row {
     /// What they were billed.
     pub(super) cost: f64,
     pub(super) stage: Stage,
+    published: bool,
     warm: Mean,
     cold: Mean,
 }
@@ -76,17 +79,23 @@ impl Tally {
         let (power, ended) = match event {
             Event::Planned(plan) => {
                 self.price = Some(plan.price);
+                self.open_ended = plan.most_invocations.is_some();
                 return None;
             }
             Event::RoundStarted(measurements) => {
+                self.rounds += 1;
                 for measurement in measurements {
                     let row = self.rows.entry(measurement.power).or_default();
                     row.wanted += u64::from(measurement.invocations);
-                    row.stage = Stage::Unpublished;
+                    row.stage = if row.published { Stage::Measuring } else { Stage::Unpublished };
                 }
                 return None;
             }
-            Event::Published { power, .. } => (*power, self.row(*power).reach(Stage::Starting)),
+            Event::Published { power, .. } => {
+                let row = self.row(*power);
+                row.published = true;
+                (*power, row.reach(Stage::Starting))
+            }
             Event::Skipped(skipped) => {
                 let stage = Stage::Skipped(skipped.reason.clone());
                 (skipped.power, self.row(skipped.power).reach(stage))
@@ -150,7 +159,13 @@ impl Tally {
         self.rows.values().map(|row| row.cost).sum()
     }
 
-    /// How many invocations are behind the run, and how many there are to be.
+    /// The number of the round, where it is not known how many more there will be.
+    pub(super) fn open_round(&self) -> Option<u32> {
+        self.open_ended.then_some(self.rounds)
+    }
+
+    /// How many invocations are behind the run, and how many there are to be as far as that is
+    /// known.
     pub(super) fn progress(&self) -> (u64, u64) {
         let (done, wanted): (Vec<u64>, Vec<u64>) =
             self.rows.values().map(|row| (row.progress(), row.wanted)).unzip();
@@ -220,13 +235,22 @@ pub(super) mod tests {
         let plan = Plan {
             function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
             current: power(128),
+            powers: "128,512,10240".parse().unwrap(),
             measurements: measurements.clone(),
+            most_invocations: None,
             worst_cost: 0.0123,
             price: price::on_demand(&region, Architecture::X86_64).unwrap(),
             concurrency: 10,
             warnings: vec![Warning::Note("a\u{1b}[1m note".to_owned())],
         };
         [Event::Planned(plan), Event::RoundStarted(measurements)]
+    }
+
+    /// The same powers, where it is found out in the run how often.
+    pub(in crate::progress) fn open_ended() -> [Event; 2] {
+        let [planned, round] = planned();
+        let Event::Planned(plan) = planned else { unreachable!("the plan comes first") };
+        [Event::Planned(Plan { most_invocations: Some(60), ..plan }), round]
     }
 
     pub(in crate::progress) fn counted(mb: u32, duration_ms: f64, init_ms: Option<f64>) -> Event {
@@ -298,6 +322,21 @@ pub(super) mod tests {
         let more = Measurement { power: power(512), invocations: 2 };
         tally.take(&Event::RoundStarted(vec![more]));
         assert_eq!(tally.at(power(512)).unwrap().wanted, 5);
+        assert_eq!(tally.at(power(512)).unwrap().stage, Stage::Unpublished);
         assert_eq!(tally.take(&Event::PowerDone(power(512))), Some(power(512)));
+    }
+
+    #[test]
+    fn a_version_is_there_in_every_later_round() {
+        let mut tally = Tally::default();
+        let published = Event::Published { power: power(512), version: "1".to_owned() };
+        let done = [counted(512, 1.0, None), Event::PowerDone(power(512))];
+        let more = Measurement { power: power(512), invocations: 2 };
+        let more = Event::RoundStarted(vec![more]);
+        for event in open_ended().into_iter().chain([published]).chain(done).chain([more]) {
+            tally.take(&event);
+        }
+        assert_eq!(tally.open_round(), Some(2));
+        assert_eq!(tally.at(power(512)).unwrap().stage, Stage::Measuring);
     }
 }

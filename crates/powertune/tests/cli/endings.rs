@@ -49,6 +49,17 @@ fn a_function_that_is_not_there_is_2() {
 }
 
 #[test]
+fn a_cost_that_one_invocation_may_exceed_is_2() {
+    let folder = function("return 1");
+    let mut arguments = arguments(folder.path());
+    arguments.extend(["--max-cost", "1e-9"].map(str::to_owned));
+    let output = run(&borrowed(&arguments));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("maxCost") && said.contains("give at least 0.0"), "{said}");
+}
+
+#[test]
 fn an_endpoint_that_is_not_there_is_1() {
     let output = powertune(&["tune", "fn", "--endpoint-url", "http://127.0.0.1:1"])
         .env("AWS_REGION", "us-east-1")

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::{
+    budget::{Account, Room},
     observation::{Evidence, Observation, Outcome},
-    plan::Planner,
+    plan::Measurement,
     power::Power,
     report::{Report, Start, Status},
     request::parse,
@@ -48,22 +51,27 @@ fn begun(more: Value) -> State {
         width: 10,
         in_flight: 4,
         longest_ms: 3000,
+        longest_billed_ms: 13_000,
         worst_cost: 0.1,
+        max_cost: checked.max_cost,
         digest_bytes: 20_000,
         notes: vec!["worth knowing".to_owned()],
     };
-    let Planned::Measure(round) = run.planner(&checked).next(&Evidence::default()) else {
+    let planner = run.planner(&checked).expect("a price");
+    let Planned::Measure(round) = planner.next(&Evidence::default()) else {
         panic!("the first step measures");
     };
-    let mut state = State::begin(run, &round.measurements);
+    let mut state = State::begin(run, &round.measurements).expect("a price");
     publish(&mut state);
     state
 }
 
 fn publish(state: &mut State) {
-    for (task, number) in state.tasks.iter_mut().zip(1..) {
-        let next = state.used.version + number;
-        task.version.get_or_insert_with(|| next.to_string());
+    for task in state.tasks.iter_mut().chain(&mut state.waiting) {
+        if task.version.is_none() {
+            state.used.version += 1;
+            task.version = Some(state.used.version.to_string());
+        }
     }
     state.used.publish();
 }
@@ -85,13 +93,35 @@ fn observed(power: Power, number: u32, start: Start) -> Observation {
     Observation { power, outcome: Outcome::Counted(report) }
 }
 
+/// What the `number`th invocation at a power comes to.
+type Function = fn(Power, u32) -> Observation;
+
+fn steady(power: Power, number: u32) -> Observation {
+    observed(power, number, Start::Warm)
+}
+
+/// Takes up to three times as long, so that it takes more than one look to be sure.
+fn unsteady(power: Power, number: u32) -> Observation {
+    let mut observation = steady(power, number);
+    if let Outcome::Counted(report) = &mut observation.outcome {
+        let factor = 1 + u64::from(number * 5 % 3);
+        report.billed_ms *= factor;
+        report.duration_ms *= factor as f64;
+    }
+    observation
+}
+
 /// The next of a task's invocations, so many at most, through JSON as between two states.
 fn measure(state: &State, task: &Task, most: u32) -> Measured {
+    measure_of(steady, state, task, most)
+}
+
+fn measure_of(function: Function, state: &State, task: &Task, most: u32) -> Measured {
     let request = state.run.request().expect("a good request");
     let count = portion(&state.run, &request, task).min(most);
-    let observations: Vec<Observation> = (task.rest.sent..task.rest.sent + count)
-        .map(|number| observed(task.rest.power, number, Start::Warm))
-        .collect();
+    let first = task.first + task.rest.sent;
+    let observations: Vec<Observation> =
+        (first..first + count).map(|number| function(task.rest.power, number)).collect();
     let digest = Digest::of(task.rest.power, &observations).within(state.run.digest_bytes);
     through_json(&Measured { task: task.clone(), digest: Some(digest), failed: None, lost: None })
 }
@@ -115,27 +145,30 @@ fn run(mut state: State, most: u32) -> State {
     }
 }
 
-#[test]
-fn tune_and_the_state_machine_decide_identically() {
-    let request = parse(&fields(json!({}))).expect("a good request");
-    let powers = request.powers.clone().expect("the powers are named");
+/// What a loop in one process sees, and why it ends.
+fn looped(function: Function, state: &State, request: &Request) -> (Evidence, Stopped) {
     let mut seen = Evidence::default();
-    let planner = Planner::new(crate::plan::Policy::of(&request), powers.clone());
-    let stopped = loop {
+    let planner = state.run.planner(request).expect("a price");
+    loop {
         match planner.next(&seen) {
-            Planned::Done(stopped) => break stopped,
+            Planned::Done(stopped) => return (seen, stopped),
             Planned::Measure(round) => {
                 seen.rounds = round.number;
-                for measurement in round.measurements {
-                    seen.observations.extend(
-                        (0..measurement.invocations)
-                            .map(|number| observed(measurement.power, number, Start::Warm)),
-                    );
+                for Measurement { power, invocations } in round.measurements {
+                    let first = u32::try_from(seen.at(power).count()).expect("few");
+                    let numbers = first..first + invocations;
+                    seen.observations.extend(numbers.map(|number| function(power, number)));
                 }
             }
         }
-    };
+    }
+}
+
+#[test]
+fn tune_and_the_state_machine_decide_identically() {
     let state = begun(json!({}));
+    let request = state.run.request().expect("a good request");
+    let (seen, stopped) = looped(steady, &state, &request);
     let notes = vec![Warning::Note("worth knowing".to_owned())];
     let mut expected =
         analyse(&request, &state.run.subject().unwrap(), &seen, stopped, notes).unwrap();
@@ -148,6 +181,107 @@ fn tune_and_the_state_machine_decide_identically() {
         expected.show_at(PAGE);
         assert_eq!(ended.result, Some(as_json(&expected)), "in portions of {most}");
     }
+}
+
+#[test]
+fn rounds_of_auto_go_on_where_the_last_one_ended() {
+    let mut state = begun(json!({"num": "auto"}));
+    let request = state.run.request().expect("a good request");
+    let (seen, stopped) = looped(unsteady, &state, &request);
+    let mut published = BTreeMap::new();
+    let (mut waves, mut publishings) = (0, 1);
+    let ended = loop {
+        for task in &state.tasks {
+            let version = task.version.clone().expect("it was published");
+            let known = published.entry(task.rest.power).or_insert_with(|| version.clone());
+            assert_eq!(*known, version, "one version a power");
+        }
+        let measured = |task| measure_of(unsteady, &state, task, 60);
+        state.measured = state.tasks.iter().map(measured).collect();
+        waves += 1;
+        state = decide(through_json(&state), 1234, PAGE).expect("a decision");
+        match state.next {
+            Some(Next::Measure) => {}
+            Some(Next::Publish) => {
+                publishings += 1;
+                assert!(state.tasks.iter().any(|task| task.version.is_none()));
+                publish(&mut state);
+            }
+            _ => break state,
+        }
+    };
+    assert!(waves > publishings, "{waves} waves, {publishings} publishings");
+    let notes = vec![Warning::Note("worth knowing".to_owned())];
+    let subject = begun(json!({})).run.subject().expect("a price");
+    let expected = analyse(&request, &subject, &seen, stopped, notes).unwrap();
+    let result = ended.result.unwrap();
+    assert_eq!(result["stats"], as_json(&expected.stats));
+    assert_eq!(result["stopped"], as_json(&stopped));
+}
+
+/// What was spent by then, by the result.
+fn spent(result: &Value) -> f64 {
+    result["explorationCost"].as_f64().expect("a cost")
+}
+
+#[test]
+fn a_cost_that_is_not_to_be_exceeded_ends_measuring_with_what_there_is() {
+    let state = begun(json!({}));
+    let worst = |mb: u32| {
+        let power = Power::new(mb).expect("a power");
+        state.run.tariff().expect("a price").worst(power)
+    };
+    for (most, rows) in [(worst(128), 1), (2.0 * worst(1024), 3), (100.0 * worst(1024), 3)] {
+        let state = begun(json!({ "maxCost": most }));
+        for portion in [1, 7, 30] {
+            let result = run_within_budgets(state.clone(), portion).result.expect("a result");
+            assert!(spent(&result) <= most, "{} of {most}", spent(&result));
+            assert_eq!(result["stats"].as_array().map(Vec::len), Some(rows), "{most}");
+            let all = result["invocations"] == 90;
+            assert_eq!(result["stopped"], if all { "numReached" } else { "costReached" });
+            assert_eq!(result["warnings"].to_string().contains("maxCost"), !all);
+        }
+    }
+}
+
+/// Drives the states to the end; each portion keeps to its budget.
+fn run_within_budgets(mut state: State, most: u32) -> State {
+    loop {
+        let tariff = state.run.tariff().expect("a price");
+        let within = |task: &Task| {
+            let mut account = Account::new(task.budget);
+            let worst = tariff.worst(task.rest.power);
+            let mut sent = 0;
+            while sent < most.min(task.rest.left()) && account.reserve(worst) == Room::Reserved {
+                let number = task.first + task.rest.sent + sent;
+                let seen = observed(task.rest.power, number, Start::Warm);
+                account.settle(worst, tariff.charged(task.rest.power, &seen.outcome));
+                sent += 1;
+            }
+            assert!(sent > 0, "every portion has room for one");
+            measure(&state, task, sent)
+        };
+        state.measured = state.tasks.iter().map(within).collect();
+        state = decide(through_json(&state), 0, PAGE).expect("a decision");
+        match state.next {
+            Some(Next::Measure) => {}
+            Some(Next::Publish) => publish(&mut state),
+            _ => return state,
+        }
+    }
+}
+
+#[test]
+fn a_lost_portion_has_spent_its_budget_at_most() {
+    let mut state = begun(json!({"maxCost": 0.1}));
+    let budget = state.tasks[1].budget.expect("a share");
+    state.measured = state.tasks.iter().map(|task| measure(&state, task, 1)).collect();
+    let lost = Caught { error: "States.Timeout".to_owned(), cause: String::new() };
+    state.measured[1] = Measured { digest: None, lost: Some(lost), ..state.measured[1].clone() };
+    let state = decide(state, 0, PAGE).expect("a decision");
+    assert!(state.spent >= budget && state.spent < 0.1, "{} {budget}", state.spent);
+    let shared: f64 = state.tasks.iter().filter_map(|task| task.budget).sum();
+    assert!(shared <= 0.1 - state.spent + 1e-12, "{shared}");
 }
 
 #[test]
@@ -173,9 +307,10 @@ fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
 fn few_powers_at_a_time_wait_for_each_other() {
     let mut state = begun(json!({}));
     state.run.width = 2;
-    (state.tasks, state.waiting) = waves(state.tasks, 2);
     // Publish has published for those that wait, too.
-    state.waiting[0].version = Some("3".to_owned());
+    let tasks = std::mem::take(&mut state.tasks);
+    state.line_up(tasks).expect("a price");
+    assert_eq!((state.tasks.len(), state.waiting.len()), (2, 1));
     let ended = run(state, 30);
     assert_eq!(ended.result.unwrap()["invocations"], 90);
 }

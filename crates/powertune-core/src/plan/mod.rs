@@ -6,30 +6,26 @@
 
 use serde::{Deserialize, Serialize};
 
+mod auto;
+mod between;
+
+use self::auto::Auto;
 use crate::{
     observation::{Evidence, Observation, Outcome},
     power::{Power, PowerValues},
-    request::Request,
+    price::Price,
+    request::{Num, Request},
 };
 
 /// How the number of invocations is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
-pub enum Policy {
+#[derive(Debug, Clone, PartialEq)]
+enum Policy {
     /// So many invocations at every power, cold ones included.
-    Fixed {
-        /// Invocations a power.
-        num: u32,
-    },
+    Fixed { num: u32 },
     /// One invocation at every power, to see that it works.
     DryRun,
-}
-
-impl Policy {
-    /// The policy that a request asks for.
-    pub fn of(request: &Request) -> Self {
-        if request.dry_run { Self::DryRun } else { Self::Fixed { num: request.num } }
-    }
+    /// As many as the answer needs.
+    Auto(Box<Auto>),
 }
 
 /// Decides what to measure next.
@@ -118,21 +114,33 @@ pub enum Stopped {
     NumReached,
     /// It was a dry run: one invocation a power.
     DryRun,
+    /// No other power is better by more than the indifference zone, at 95 % confidence.
+    Confident,
+    /// What could still tell the powers apart has had its most invocations.
+    MostReached,
+    /// Another invocation could exceed `maxCost`.
+    CostReached,
     /// The execution of the state machine has no room for more events in its history.
     HistoryFull,
 }
 
 impl Planner {
-    /// A planner for these powers.
-    pub fn new(policy: Policy, powers: PowerValues) -> Self {
+    /// A planner for what is asked of a function with these powers to choose from, at this price.
+    pub fn new(request: &Request, price: Price, powers: PowerValues) -> Self {
+        let policy = match request.num {
+            _ if request.dry_run => Policy::DryRun,
+            Num::Fixed(num) => Policy::Fixed { num },
+            Num::Auto => Policy::Auto(Box::new(Auto::new(request, price))),
+        };
         Self { policy, powers }
     }
 
     /// What to do next, given everything seen so far.
     pub fn next(&self, seen: &Evidence) -> Step {
-        let (invocations, stopped) = match self.policy {
-            Policy::Fixed { num } => (num, Stopped::NumReached),
+        let (invocations, stopped) = match &self.policy {
+            Policy::Fixed { num } => (*num, Stopped::NumReached),
             Policy::DryRun => (1, Stopped::DryRun),
+            Policy::Auto(auto) => return auto.next(&self.powers, seen),
         };
         if seen.rounds > 0 {
             return Step::Done(stopped);
@@ -144,25 +152,4 @@ impl Planner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn powers() -> PowerValues {
-        "128,512".parse().expect("valid powers")
-    }
-
-    #[test]
-    fn fixed_measures_every_power_once_and_is_done() {
-        let planner = Planner::new(Policy::Fixed { num: 7 }, powers());
-        let Step::Measure(round) = planner.next(&Evidence::default()) else {
-            panic!("the first step measures");
-        };
-        assert_eq!(round.number, 1);
-        assert_eq!(
-            round.measurements,
-            powers().iter().map(|power| Measurement { power, invocations: 7 }).collect::<Vec<_>>()
-        );
-        let seen = Evidence { rounds: 1, ..Evidence::default() };
-        assert_eq!(planner.next(&seen), Step::Done(Stopped::NumReached));
-    }
-}
+mod tests;

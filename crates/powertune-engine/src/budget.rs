@@ -1,0 +1,175 @@
+//! Keeps a run within its `maxCost`: every invocation asks for room, and waits for it while others
+//! in flight may turn out cheaper than their worst.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use powertune_core::{
+    budget::{Account, Room, Tariff},
+    observation::Outcome,
+    power::Power,
+};
+use tokio::sync::Notify;
+
+/// What all invocations of a run share.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    tariff: Tariff,
+    account: Mutex<Account>,
+    settled: Notify,
+    used_up: AtomicBool,
+}
+
+/// Room for one invocation. Where it is dropped, what became of the invocation is not known, and it
+/// counts at its worst.
+#[derive(Debug)]
+pub(crate) struct Reservation<'a> {
+    budget: &'a Budget,
+    power: Power,
+    cost: f64,
+}
+
+impl Budget {
+    /// `most` can be spent; `None` sets no bounds.
+    pub(crate) fn new(most: Option<f64>, tariff: Tariff) -> Self {
+        Self {
+            tariff,
+            account: Mutex::new(Account::new(most)),
+            settled: Notify::new(),
+            used_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Room for an invocation at `power`; `None` where there is none any more.
+    pub(crate) async fn reserve(&self, power: Power) -> Option<Reservation<'_>> {
+        let worst = self.tariff.worst(power);
+        loop {
+            // Before the look at the account, so that nothing that is settled after it is missed.
+            let settled = self.settled.notified();
+            let room = self.account().reserve(worst);
+            match room {
+                Room::Reserved => return Some(Reservation { budget: self, power, cost: worst }),
+                Room::Later => settled.await,
+                Room::Never => {
+                    self.used_up.store(true, Ordering::Relaxed);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Whether an invocation found no room.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used_up.load(Ordering::Relaxed)
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        // Its figures are whole even where somebody panicked.
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation<'_> {
+    /// Gives back what the invocation did not cost.
+    pub(crate) fn settle(mut self, outcome: &Outcome) {
+        self.cost = self.budget.tariff.charged(self.power, outcome);
+    }
+
+    /// Gives everything back: nothing ran.
+    pub(crate) fn release(mut self) {
+        self.cost = 0.0;
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let worst = self.budget.tariff.worst(self.power);
+        self.budget.account().settle(worst, self.cost);
+        self.budget.settled.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use powertune_core::{
+        architecture::Architecture,
+        observation::Failure,
+        price,
+        report::{Report, Start, Status},
+    };
+    use rand::RngExt;
+    use tokio::{task::JoinSet, time::timeout};
+
+    use super::*;
+
+    const LONGEST_MS: u64 = 1000;
+
+    fn tariff() -> Tariff {
+        let region = "us-east-1".parse().expect("a region");
+        let price = price::on_demand(&region, Architecture::X86_64).expect("a price");
+        Tariff { price, longest_ms: LONGEST_MS as f64 }
+    }
+
+    /// An invocation that took this long, or was lost.
+    fn outcome(billed_ms: Option<u64>) -> Outcome {
+        let Some(billed_ms) = billed_ms else {
+            return Outcome::Failed { failure: Failure::Lost { why: String::new() }, report: None };
+        };
+        Outcome::Counted(Report {
+            duration_ms: billed_ms as f64,
+            billed_ms,
+            memory_mb: 128,
+            max_memory_mb: None,
+            start: Start::Warm,
+            status: Status::Success,
+        })
+    }
+
+    /// One power's invocations, one after the other; what they cost at most.
+    async fn series(budget: Arc<Budget>, power: Power) -> f64 {
+        let mut spent = 0.0;
+        for _ in 0..30 {
+            let Some(reservation) = budget.reserve(power).await else { break };
+            let (wait_us, lost) = (rand::rng().random_range(0..500), rand::rng().random_bool(0.1));
+            let billed_ms = (!lost).then(|| rand::rng().random_range(1..=LONGEST_MS));
+            tokio::time::sleep(Duration::from_micros(wait_us)).await;
+            let outcome = outcome(billed_ms);
+            spent += budget.tariff.charged(power, &outcome);
+            reservation.settle(&outcome);
+        }
+        spent
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_cap_holds_and_nobody_waits_for_ever() {
+        let largest = Power::MAX;
+        for most in [1.0, 2.5, 10.0, 1000.0] {
+            let most = most * tariff().worst(largest);
+            let budget = Arc::new(Budget::new(Some(most), tariff()));
+            let mut powers = JoinSet::new();
+            for power in [Power::MIN, Power::new(1024).expect("a power"), largest, largest] {
+                powers.spawn(series(Arc::clone(&budget), power));
+            }
+            let spent = timeout(Duration::from_secs(30), powers.join_all()).await;
+            let spent: f64 = spent.expect("it ends").into_iter().sum();
+            assert!(spent <= most * (1.0 + 1e-9), "{spent} of {most}");
+            let all = most > 100.0 * tariff().worst(largest);
+            assert_eq!(budget.is_used_up(), !all);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_is_there_for_others() {
+        let budget = Budget::new(Some(tariff().worst(Power::MIN)), tariff());
+        let first = budget.reserve(Power::MIN).await.expect("there is room");
+        first.release();
+        let second = budget.reserve(Power::MIN).await.expect("there is room again");
+        drop(second);
+        assert!(budget.reserve(Power::MIN).await.is_none(), "nobody knows what became of it");
+        assert!(budget.is_used_up());
+    }
+}
