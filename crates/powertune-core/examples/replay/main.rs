@@ -1,0 +1,277 @@
+//! Runs the very planner over recorded samples, and says how well it chose.
+//!
+//! ```text
+//! cargo run --release -p powertune-core --example replay -- --data FILE.csv
+//! ```
+//!
+//! The file has a row for each invocation, with the columns `source`, `function`, `arch`,
+//! `memory_mb`, `duration_ms` and `cold` (1 for a cold start). With `--summary` it has a row for
+//! each size, with `mean_ms`, `p99_ms` and `n` in the place of `duration_ms`. A *function* is one
+//! source, function and arch. Only rows whose `cold` is that of `--cold` are replayed. Functions
+//! recorded at a single size are left out: there is nothing to choose.
+//!
+//! # What is drawn
+//! - At a size recorded by samples, one of them: Q(u) = sorted\[floor(u n)\], for a uniform u.
+//! - At a size known by mean and 99th percentile, the lognormal distribution of both: its sigma is
+//!   the smaller root of p99/mean = exp(2.3263 sigma - sigma²/2). Several rows of one size are
+//!   averaged, weighted with `n`.
+//! - At a size in between, equal quantiles of its recorded neighbours are interpolated: ln Q(u) is
+//!   linear in ln m between ln Q(u) at both.
+//! - The first invocation at a size is a cold start. With `--warm-ups same` it takes as long as any
+//!   other, with `--warm-ups cold` as long as a cold row of the nearest size (by ratio) that has
+//!   some. With `--cold 1` every invocation is a cold start.
+//!
+//! # What is true
+//! - The true cost of a size is its MB times the mean of ceil(duration), at least 1 ms each: over
+//!   all samples where there are any, over 2,000 equidistant quantiles elsewhere. The true duration
+//!   is the mean duration over the same. Requests cost nothing here.
+//! - The powers raced are those of `--powers`, or else the six default ones, without those outside
+//!   of what was recorded. Where they are not named, the planner may measure sizes in between.
+//! - The value of a size is its true cost for the strategy cost, its true duration for speed, and
+//!   half of each for balanced, as shares of the highest among the powers raced.
+//! - The best size is the one of the least value among those recorded, those raced, and the
+//!   multiples of 64 MB between the least and the greatest recorded.
+//!
+//! # What is told
+//! - Regret: value of the power recommended over that of the best size, less 1. It is negative
+//!   where a size off the grid was measured and is better still. Its mean, median, 95th percentile
+//!   and maximum (nearest rank) are over all repetitions, `within5` is the share up to 5 %.
+//! - Invocations: all that were sent, warm-ups included. Units: the sum of MB times ceil(duration)
+//!   over them, over the true cost of one invocation at the best size.
+//! - Coverage: of the 95 % intervals of the cost in the results, for powers with at least 5
+//!   invocations behind theirs, the share that contains the true cost.
+//! - Confident: the share of results with a confidence of at least 95 %. Confident and wrong: of
+//!   those, the share whose regret is above 3 %.
+//! - Agreement: the probability that two repetitions of a function recommend the same power,
+//!   averaged over the functions.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "an example drives the planner, and may print and start threads"
+)]
+
+mod contest;
+mod data;
+mod distribution;
+mod function;
+mod output;
+mod repetition;
+mod score;
+
+use std::{
+    fmt,
+    num::NonZero,
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use clap::{Parser, ValueEnum, value_parser};
+use powertune_core::{
+    power::{PowerValues, default_values},
+    request::{MAX_NUM, MIN_NUM},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    contest::{Contest, Goal},
+    data::{Format, Wanted},
+    function::Function,
+    output::{Line, Outcome},
+    repetition::{Manner, Repetition},
+    score::Figures,
+};
+
+/// Runs the planner over recorded samples and says how well it chose.
+#[derive(Debug, Parser)]
+struct Options {
+    /// CSV file of what was recorded.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// The file has means and 99th percentiles instead of single invocations.
+    #[arg(long)]
+    summary: bool,
+    /// How the number of invocations is chosen: `auto`, or `fixed:N` for N at each power.
+    #[arg(long, default_value = "auto")]
+    policy: Policy,
+    /// Powers to race, like `128,256,512` or `128-1024:64` [default: the planner's own].
+    #[arg(long)]
+    powers: Option<PowerValues>,
+    /// What the power is to be best at.
+    #[arg(long, value_enum, default_value_t = Goal::Cost)]
+    strategy: Goal,
+    /// Replay cold starts (1) or warm invocations (0).
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=1))]
+    cold: u8,
+    /// What the first invocation at a size takes as long as.
+    #[arg(long, value_enum, default_value_t = WarmUps::Same)]
+    warm_ups: WarmUps,
+    /// Runs of each function.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
+    reps: u32,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the number of invocations is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    Auto,
+    Fixed(u32),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WarmUps {
+    /// Any other invocation.
+    Same,
+    /// A recorded cold start.
+    Cold,
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let num = text.strip_prefix("fixed:").and_then(|num| num.parse().ok());
+        match num.filter(|num| (MIN_NUM..=MAX_NUM).contains(num)) {
+            Some(num) => Ok(Self::Fixed(num)),
+            None if text == "auto" => Ok(Self::Auto),
+            None => {
+                Err(format!("there are `auto`, and `fixed:N` with N from {MIN_NUM} to {MAX_NUM}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => write!(f, "auto"),
+            Self::Fixed(num) => write!(f, "fixed:{num}"),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match replay(&options) {
+        Ok(outcome) if options.json => println!("{}", json!(outcome)),
+        Ok(outcome) => print!("{}", outcome.table()),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn replay(options: &Options) -> Result<Outcome, String> {
+    let contests = contests(options)?;
+    let manner = Manner {
+        num: match options.policy {
+            Policy::Auto => Value::from("auto"),
+            Policy::Fixed(num) => Value::from(num),
+        },
+        goal: options.strategy,
+        only_cold_starts: options.cold == 1,
+        named: options.powers.is_some(),
+        seed: options.seed,
+    };
+    let runs = run_all(&contests, &manner, options.reps)?;
+    let by_function: Vec<&[Repetition]> = runs.iter().map(Vec::as_slice).collect();
+    let lines = contests.iter().zip(&runs).map(|(contest, runs)| Line::of(contest, runs));
+    Ok(Outcome {
+        policy: options.policy.to_string(),
+        data: options.data.display().to_string(),
+        cold: options.cold,
+        reps: options.reps,
+        seed: options.seed,
+        strategy: options.strategy.name(),
+        overall: Figures::over(&by_function),
+        functions: lines.collect(),
+    })
+}
+
+/// The file's functions, those left out that give no choice.
+fn contests(options: &Options) -> Result<Vec<Contest>, String> {
+    let wanted = Wanted {
+        format: if options.summary { Format::Summary } else { Format::Samples },
+        cold: options.cold == 1,
+        cold_warm_ups: options.warm_ups == WarmUps::Cold,
+    };
+    let functions = data::read(&options.data, wanted)?;
+    let (several, single): (Vec<Function>, Vec<Function>) =
+        functions.into_iter().partition(|function| function.recorded().len() > 1);
+    if !single.is_empty() {
+        let names: Vec<String> = single.iter().map(|function| function.name.to_string()).collect();
+        eprintln!("left out, recorded at a single size: {}", names.join(", "));
+    }
+    if several.is_empty() {
+        let data = options.data.display();
+        return Err(format!(
+            "{data} has no function with rows at two sizes whose cold is {}: add some, or try \
+             the other --cold",
+            options.cold
+        ));
+    }
+    let powers = options.powers.clone().unwrap_or_else(default_values);
+    several
+        .into_iter()
+        .map(|function| Contest::new(function, &powers, options.strategy))
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", options.data.display()))
+}
+
+/// The repetitions of every function, in order, whichever thread runs them.
+fn run_all(
+    contests: &[Contest],
+    manner: &Manner,
+    reps: u32,
+) -> Result<Vec<Vec<Repetition>>, String> {
+    let functions = 0..contests.len();
+    let jobs: Vec<(usize, u32)> =
+        functions.flat_map(|index| (0..reps).map(move |number| (index, number))).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done: Vec<((usize, u32), Repetition)> = Vec::new();
+        while let Some(&job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (index, number) = job;
+            done.push((job, repetition::run(&contests[index], manner, index, number)?));
+        }
+        Ok::<_, String>(done)
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let done: Result<Vec<_>, _> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no repetition panics")).collect()
+    });
+    let mut done = done?.concat();
+    done.sort_by_key(|&(job, _)| job);
+    let mut runs = vec![Vec::new(); contests.len()];
+    for ((index, _), run) in done {
+        runs[index].push(run);
+    }
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_reads_as_it_is_shown() {
+        for text in ["auto", "fixed:5", "fixed:10"] {
+            assert_eq!(text.parse::<Policy>().unwrap().to_string(), text);
+        }
+        for text in ["", "fixed", "fixed:", "fixed:4", "fixed:-5", "race", "auto:5"] {
+            assert!(text.parse::<Policy>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The table and the JSON object that a replay ends with.
+
+use std::collections::BTreeMap;
+
+use powertune_core::power::Power;
+use serde::Serialize;
+
+use crate::{
+    contest::Contest,
+    repetition::Repetition,
+    score::{Figures, recommended},
+};
+
+const HEADS: [&str; 15] = [
+    "function",
+    "regret %",
+    "median",
+    "p95",
+    "max",
+    "within 5 %",
+    "invocations",
+    "units median",
+    "mean",
+    "coverage %",
+    "confident %",
+    "and wrong %",
+    "agreement %",
+    "chosen",
+    "best",
+];
+
+/// What was replayed, and what came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) policy: String,
+    pub(crate) data: String,
+    pub(crate) cold: u8,
+    pub(crate) reps: u32,
+    pub(crate) seed: u64,
+    pub(crate) strategy: &'static str,
+    pub(crate) overall: Figures,
+    pub(crate) functions: Vec<Line>,
+}
+
+/// One function.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    source: String,
+    function: String,
+    arch: String,
+    /// The truly best size.
+    best: Power,
+    /// How often each power was recommended.
+    recommended: BTreeMap<u32, u32>,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+impl Line {
+    pub(crate) fn of(contest: &Contest, runs: &[Repetition]) -> Self {
+        let name = contest.function.name.clone();
+        let counts = recommended(runs).into_iter();
+        Self {
+            source: name.source,
+            function: name.function,
+            arch: name.arch,
+            best: contest.best,
+            recommended: counts.map(|(power, count)| (power.mb(), count)).collect(),
+            figures: Figures::over(&[runs]),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let name = format!("{} {} {}", self.source, self.function, self.arch);
+        let chosen = most_often(&self.recommended).map_or_else(dash, |mb| mb.to_string());
+        cells(name, &self.figures, [chosen, self.best.mb().to_string()])
+    }
+}
+
+impl Outcome {
+    /// The table, for people.
+    pub(crate) fn table(&self) -> String {
+        let heads = HEADS.map(str::to_owned).to_vec();
+        let overall = cells("overall".to_owned(), &self.overall, [dash(), dash()]);
+        let mut rows = vec![heads];
+        rows.extend(self.functions.iter().map(Line::cells));
+        rows.push(overall);
+        let kind = if self.cold == 1 { "cold starts" } else { "warm invocations" };
+        format!(
+            "policy {}, strategy {}, {} repetitions, seed {}, {kind} of {}\n\n{}",
+            self.policy,
+            self.strategy,
+            self.reps,
+            self.seed,
+            self.data,
+            aligned(&rows)
+        )
+    }
+}
+
+/// The power recommended most often; of several the smallest.
+fn most_often(recommended: &BTreeMap<u32, u32>) -> Option<u32> {
+    let most = recommended.iter().rev().max_by_key(|(_, count)| **count);
+    most.map(|(&mb, _)| mb)
+}
+
+fn cells(name: String, figures: &Figures, powers: [String; 2]) -> Vec<String> {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let rough = |share: f64| format!("{:.1}", 100.0 * share);
+    let known = |share: Option<f64>| share.map_or_else(dash, rough);
+    let mut cells = vec![
+        name,
+        percent(figures.regret_mean),
+        percent(figures.regret_median),
+        percent(figures.regret_p95),
+        percent(figures.regret_max),
+        rough(figures.within5),
+        format!("{:.1}", figures.invocations),
+        format!("{:.1}", figures.units_median),
+        format!("{:.1}", figures.units_mean),
+        known(figures.coverage),
+        rough(figures.confident),
+        known(figures.confident_wrong),
+        known(figures.agreement),
+    ];
+    cells.extend(powers);
+    cells
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// Lines of cells, the first cell to the left and the others to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width =
+        |column: usize| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
+    let line = |cells: &Vec<String>| {
+        let mut line = vec![format!("{:<1$}", cells[0], widths[0])];
+        line.extend(
+            cells.iter().zip(&widths).skip(1).map(|(cell, width)| format!("{cell:>width$}")),
+        );
+        line.join("  ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_powers_recommended_equally_often_the_smallest_stands_for_all() {
+        assert_eq!(most_often(&BTreeMap::from([(128, 3), (256, 4), (512, 4)])), Some(256));
+        assert_eq!(most_often(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn every_head_has_its_cells() {
+        let figures = Figures::over(&[&[Repetition {
+            recommended: Power::MIN,
+            regret: 0.0123,
+            confidence: 1.0,
+            invocations: 5,
+            units: 7.0,
+            intervals: 0,
+            holding: 0,
+        }]]);
+        let cells = cells("f".to_owned(), &figures, [dash(), dash()]);
+        assert_eq!(cells.len(), HEADS.len());
+        let table = aligned(&[HEADS.map(str::to_owned).to_vec(), cells]);
+        let lengths: Vec<usize> = table.lines().map(str::len).collect();
+        assert_eq!(lengths, [lengths[0]; 2], "{table}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Families of functions: how the duration falls with memory, and how it varies.
+
+use powertune_core::{observation::Outcome, power::Power};
+use rand::RngExt;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+use super::run::{Function, counted};
+
+/// A family of functions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Family {
+    /// One thread that computes: no faster beyond one vCPU.
+    CpuBound,
+    /// Two threads and a serial part.
+    MultiThreaded,
+    /// Waits for others, whatever the memory.
+    Waiting,
+    /// A few milliseconds, where the rounding up of what is billed matters.
+    Short,
+    /// Slow out of proportion below 512 MB.
+    JvmLike,
+    /// Every fifth invocation takes three times as long.
+    Bimodal,
+    /// Now and then ten times slower, and always uneven.
+    HeavyTailed,
+    /// Gets slower from one invocation to the next.
+    Drifting,
+}
+
+pub(crate) const ALL: [Family; 8] = [
+    Family::CpuBound,
+    Family::MultiThreaded,
+    Family::Waiting,
+    Family::Short,
+    Family::JvmLike,
+    Family::Bimodal,
+    Family::HeavyTailed,
+    Family::Drifting,
+];
+
+impl Family {
+    /// The median duration at a power, in milliseconds.
+    fn median_ms(self, power: Power) -> f64 {
+        let vcpus = power.vcpus();
+        let mb = f64::from(power.mb());
+        match self {
+            Self::CpuBound | Self::Drifting => 20.0 + 400.0 / vcpus.min(1.0),
+            Self::MultiThreaded => 30.0 + 400.0 / vcpus.min(2.0),
+            Self::Waiting => 250.0 + 1.0 / vcpus,
+            Self::Short => 1.0 + 0.15 / vcpus.min(1.0),
+            Self::JvmLike => (40.0 + 60.0 / vcpus.min(1.0)) * (1.0 + (512.0 / mb - 1.0).max(0.0)),
+            Self::Bimodal | Self::HeavyTailed => 50.0 + 150.0 / vcpus.min(1.0),
+        }
+    }
+
+    /// How an invocation differs from the median, as a factor.
+    fn noise(self, number: u32, rng: &mut ChaCha8Rng) -> f64 {
+        let gauss = |rng: &mut ChaCha8Rng| {
+            let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+        };
+        let tame = (0.05 * gauss(rng)).exp();
+        match self {
+            Self::CpuBound | Self::MultiThreaded | Self::Waiting | Self::JvmLike => tame,
+            Self::Short => (0.2 * gauss(rng)).exp(),
+            Self::Bimodal => tame * if rng.random::<f64>() < 0.2 { 3.0 } else { 1.0 },
+            Self::HeavyTailed => {
+                (0.5 * gauss(rng)).exp() * if rng.random::<f64>() < 0.02 { 10.0 } else { 1.0 }
+            }
+            Self::Drifting => tame * (1.0 + 0.01 * f64::from(number)),
+        }
+    }
+
+    /// The true mean of what is billed at a power, times its memory; drift apart, which falls on
+    /// all powers alike.
+    pub(crate) fn cost(self, power: Power) -> f64 {
+        const DRAWS: u32 = 4_000;
+        // The same noise at every power, so that they differ in nothing else.
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let mut billed =
+            |number| (self.median_ms(power) * self.noise(number, &mut rng)).ceil().max(1.0);
+        let sum: f64 = std::iter::repeat_n(0, DRAWS as usize).map(&mut billed).sum();
+        f64::from(power.mb()) * sum / f64::from(DRAWS)
+    }
+}
+
+impl Function for Family {
+    fn invoke(&self, power: Power, number: u32, rng: &mut ChaCha8Rng) -> Outcome {
+        counted(power, number, self.median_ms(power) * self.noise(number, rng))
+    }
+}

@@ -1,0 +1,107 @@
+//! Drives the planner over a made-up function.
+
+use powertune_core::{
+    analysis::{NothingMeasured, Subject, analyse},
+    architecture::Architecture,
+    observation::{Evidence, Observation, Outcome},
+    plan::{Planner, Round, Step, Stopped},
+    power::{Power, PowerValues, default_values},
+    price,
+    region::Region,
+    report::{Report, Start, Status},
+    request::{Request, parse},
+    result::TuningResult,
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde_json::{Value, json};
+
+/// What one invocation comes to; `number` counts the power's invocations from 0.
+pub(crate) trait Function {
+    fn invoke(&self, power: Power, number: u32, rng: &mut ChaCha8Rng) -> Outcome;
+}
+
+/// A run that has ended.
+pub(crate) struct Run {
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) seen: Evidence,
+    pub(crate) stopped: Stopped,
+    pub(crate) result: Result<TuningResult, NothingMeasured>,
+}
+
+impl Run {
+    pub(crate) fn result(&self) -> &TuningResult {
+        self.result.as_ref().expect("something was measured")
+    }
+
+    pub(crate) fn invocations(&self, mb: u32) -> u32 {
+        let power = Power::new(mb).expect("a power");
+        u32::try_from(self.seen.at(power).count()).expect("few")
+    }
+}
+
+/// A checked request with these fields besides the function.
+pub(crate) fn request(fields: Value) -> Request {
+    let mut request = json!({ "lambdaARN": "fn", "num": "auto" });
+    let (Value::Object(map), Value::Object(more)) = (&mut request, fields) else {
+        panic!("both are objects");
+    };
+    map.extend(more);
+    parse(map).expect("a good request")
+}
+
+pub(crate) fn subject() -> Subject {
+    let region = Region::new("us-east-1").expect("a region");
+    let price = price::on_demand(&region, Architecture::X86_64).expect("a known price");
+    Subject {
+        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:fn".to_owned(),
+        region,
+        architecture: Architecture::X86_64,
+        current: Power::MIN,
+        price,
+    }
+}
+
+/// Runs a request to its end.
+pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run {
+    let powers: PowerValues = request.powers.clone().unwrap_or_else(default_values);
+    let subject = subject();
+    let planner = Planner::new(request, subject.price, powers);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut seen, mut rounds) = (Evidence::default(), Vec::new());
+    let stopped = loop {
+        let round = match planner.next(&seen) {
+            Step::Done(stopped) => break stopped,
+            Step::Measure(round) => round,
+        };
+        assert!(rounds.len() < 100, "it goes on and on");
+        assert!(!round.measurements.is_empty(), "a round without anything to do");
+        let most = round.measurements.iter().map(|m| m.invocations).max().unwrap_or(0);
+        // Side by side, as the engine measures them.
+        for turn in 0..most {
+            for measurement in round.measurements.iter().filter(|m| turn < m.invocations) {
+                let power = measurement.power;
+                let number = u32::try_from(seen.at(power).count()).expect("few");
+                let outcome = function.invoke(power, number, &mut rng);
+                seen.observations.push(Observation { power, outcome });
+            }
+        }
+        seen.rounds += 1;
+        rounds.push(round);
+    };
+    let result = analyse(request, &subject, &seen, stopped, Vec::new());
+    Run { rounds, seen, stopped, result }
+}
+
+/// A counted invocation, the first of a power a cold start.
+pub(crate) fn counted(power: Power, number: u32, duration_ms: f64) -> Outcome {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, small")]
+    let billed_ms = (duration_ms.ceil() as u64).max(1);
+    Outcome::Counted(Report {
+        duration_ms,
+        billed_ms,
+        memory_mb: power.mb(),
+        max_memory_mb: Some(64),
+        start: if number == 0 { Start::Cold { init_ms: 150.0 } } else { Start::Warm },
+        status: Status::Success,
+    })
+}
