@@ -67,6 +67,11 @@ pub enum Warning {
         /// How much longer the last invocations took than the first, as a share.
         change: f64,
     },
+    /// Environments of one power differ more than the invocations within them.
+    Environments {
+        /// The standard deviation of an environment's mean, as a share.
+        spread: f64,
+    },
     /// Invocations ended without their cost being known.
     CostUnknown {
         /// How many.
@@ -146,6 +151,13 @@ impl fmt::Display for Warning {
                  warm; powers were measured side by side, and the comparison holds",
                 change.abs() * 100.0,
                 if *change > 0.0 { "longer" } else { "less" }
+            ),
+            Self::Environments { spread } => write!(
+                f,
+                "environments of the same power differ by {:.0} % (standard deviation), more than \
+                 their invocations do among themselves; the confidence allows for it, the \
+                 intervals of single powers do not",
+                spread * 100.0
             ),
             Self::CostUnknown { invocations } => write!(
                 f,

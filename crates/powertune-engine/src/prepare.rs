@@ -72,7 +72,7 @@ pub(crate) async fn prepare(
     warnings.extend(warning);
     let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
     let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) };
-    let planner = Planner::new(request, price, powers.clone());
+    let planner = Planner::new(request, price, current, powers.clone());
     let measurements = match planner.next(&Evidence::default()) {
         Step::Measure(round) => round.measurements,
         Step::Done(_) => Vec::new(),

@@ -69,6 +69,9 @@ impl Rounds {
         self.bench.events.send(Event::RoundStarted(round.measurements.clone()));
         let mut measured = Measured::default();
         let mut rests = self.in_order(&round.measurements);
+        for measurement in round.measurements.iter().filter(|measurement| measurement.fresh) {
+            self.versions.remove(&measurement.power);
+        }
         for _ in 0..self.passes(&rests) {
             let pass = self.pass(&rests).await?;
             let only_cold_starts = self.bench.request.only_cold_starts;

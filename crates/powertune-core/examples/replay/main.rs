@@ -17,7 +17,8 @@
 //!   averaged, weighted with `n`.
 //! - At a size in between, equal quantiles of its recorded neighbours are interpolated: ln Q(u) is
 //!   linear in ln m between ln Q(u) at both.
-//! - The first invocation at a size is a cold start. With `--warm-ups same` it takes as long as any
+//! - The first invocation at a size, and in each further environment that the planner asks for, is
+//!   a cold start. Environments are alike. With `--warm-ups same` it takes as long as any
 //!   other, with `--warm-ups cold` as long as a cold row of the nearest size (by ratio) that has
 //!   some. With `--cold 1` every invocation is a cold start.
 //!

@@ -78,7 +78,7 @@ pub(crate) fn run(
     rng.set_stream((index as u64) << 32 | u64::from(number));
     let request = request(contest, manner, rng.next_u64())?;
     let subject = subject(contest)?;
-    let planner = Planner::new(&request, subject.price, contest.powers.clone());
+    let planner = Planner::new(&request, subject.price, subject.current, contest.powers.clone());
     let mut stage = Stage {
         contest,
         only_cold_starts: manner.only_cold_starts,
@@ -135,6 +135,9 @@ impl Stage<'_> {
     /// Invokes each power as often as it is asked for, one of each in turn.
     fn measure(&mut self, measurements: &[Measurement], seen: &mut Vec<Observation>) {
         let most = measurements.iter().map(|wanted| wanted.invocations).max().unwrap_or(0);
+        for wanted in measurements.iter().filter(|wanted| wanted.fresh) {
+            self.invoked.remove(&wanted.power);
+        }
         for turn in 0..most {
             for wanted in measurements.iter().filter(|wanted| turn < wanted.invocations) {
                 let outcome = Outcome::Counted(self.invoke(wanted.power));
@@ -248,7 +251,7 @@ mod tests {
             let (rng, invoked) = (ChaCha8Rng::seed_from_u64(1), BTreeSet::new());
             let mut stage = Stage { contest: &contest, only_cold_starts, rng, invoked, cost: 0.0 };
             let mut seen = Evidence { rounds: 1, ..Evidence::default() };
-            let measurements = [Measurement { power: power(128), invocations: num }];
+            let measurements = [Measurement::new(power(128), num)];
             stage.measure(&measurements, &mut seen.observations);
             let stopped = Stopped::NumReached;
             let subject = subject(&contest).unwrap();

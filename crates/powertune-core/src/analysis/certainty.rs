@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use super::row::Row;
+use super::{
+    environments::{Environments, environments},
+    row::Row,
+};
 use crate::{
     price::Price,
     request::{Num, Request},
@@ -13,6 +16,7 @@ use crate::{
     stats::{
         Reach,
         resample::{DEFAULT_DRAWS, Draw, Sample, Statistic, draws, winsorised},
+        students_t,
     },
     strategy::{Candidate, Strategy, badness, choose},
 };
@@ -140,7 +144,11 @@ impl Rule {
             .map(|(row, samples)| self.draws(row, samples, reach, &mut rng))
             .collect();
         let draws = (0..DEFAULT_DRAWS).map(|draw| by_row.iter().map(|row| row[draw]).collect());
-        Drawn(draws.collect())
+        let mut draws: Vec<Vec<Candidate>> = draws.collect();
+        if self.decided_by == DecidedBy::CostMean {
+            vary_environments(rows, &mut draws, &mut rng);
+        }
+        Drawn(draws)
     }
 
     /// How sure it is that the candidate `chosen` is the one to choose.
@@ -227,4 +235,31 @@ impl Rule {
 
 fn durations(samples: &[Sample]) -> Vec<f64> {
     samples.iter().map(|sample| sample.duration_ms).collect()
+}
+
+/// Has the candidates vary by how much environments do, where that is more than their invocations
+/// explain: a power is as slow as the few environments that it was measured in.
+fn vary_environments(rows: &[&Row<'_>], draws: &mut [Vec<Candidate>], rng: &mut ChaCha8Rng) {
+    let Environments { spread, freedom } = environments(rows);
+    if spread <= 0.0 {
+        return;
+    }
+    // A power's environments weigh as much as they have invocations.
+    let deviations: Vec<f64> = rows
+        .iter()
+        .map(|row| {
+            let groups = row.environments();
+            let count = row.steady_count().max(1);
+            let shares = groups.iter().map(|group| (group.len() as f64 / f64::from(count)).powi(2));
+            spread * shares.sum::<f64>().sqrt()
+        })
+        .collect();
+    for candidates in draws {
+        for (candidate, deviation) in candidates.iter_mut().zip(&deviations) {
+            let factor = (deviation * students_t(freedom, rng)).exp();
+            candidate.cost *= factor;
+            candidate.duration_ms *= factor;
+            candidate.limited_ms = candidate.limited_ms.map(|limited_ms| limited_ms * factor);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod certainty;
 mod drift;
+pub(crate) mod environments;
 pub(crate) mod row;
 
 use std::collections::BTreeSet;
@@ -203,6 +204,10 @@ fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) ->
     if request.num == Num::Auto {
         // Histograms, which long runs of the state machine hand over, have no order.
         warnings.extend(drift::drift(measured).map(|change| Warning::Drift { change }));
+        let spread = environments::environments(measured).spread;
+        if spread > 0.0 {
+            warnings.push(Warning::Environments { spread });
+        }
     }
     let powers = |wanted: &dyn Fn(&Row<'_>) -> bool| -> Vec<Power> {
         measured.iter().filter(|row| wanted(row)).map(|row| row.power).collect()

@@ -106,6 +106,21 @@ impl<'a> Row<'a> {
         count(self.steady().len())
     }
 
+    /// The warm invocations by environment, where each cold start stands for a new one: that is so
+    /// where invocations follow each other. Where they run side by side, it finds one environment.
+    pub(crate) fn environments(&self) -> Vec<Vec<Sample>> {
+        let mut environments = vec![Vec::new()];
+        for report in &self.counted {
+            if report.start.is_cold() {
+                environments.push(Vec::new());
+            } else if let Some(environment) = environments.last_mut() {
+                environment.push(sample(report));
+            }
+        }
+        environments.retain(|environment| !environment.is_empty());
+        environments
+    }
+
     /// Whether they are warm ones.
     pub(crate) fn is_warm(&self) -> bool {
         self.cold_starts() < self.counted.len()
@@ -169,11 +184,11 @@ fn totals(reports: &[&Report]) -> Vec<f64> {
 }
 
 fn samples(reports: &[&Report]) -> Vec<Sample> {
-    let sample = |report: &&Report| Sample {
-        billed_ms: report.billed_ms as f64,
-        duration_ms: report.total_ms(),
-    };
-    reports.iter().map(sample).collect()
+    reports.iter().map(|report| sample(report)).collect()
+}
+
+fn sample(report: &Report) -> Sample {
+    Sample { billed_ms: report.billed_ms as f64, duration_ms: report.total_ms() }
 }
 
 fn duration_stats(durations: &[f64], reach: Reach) -> Option<DurationStats> {

@@ -24,13 +24,15 @@ use crate::{
     observation::Evidence,
     power::{Power, PowerValues},
     price::Price,
-    request::{Request, samples_for},
+    request::{Pace, Request, samples_for},
     stats,
     strategy::{Candidate, Strategy, badness},
 };
 
 /// Invocations of a first look that are to count.
 const START: u32 = 4;
+/// Environments that a sure choice rests on, where a power has one at a time.
+const ENVIRONMENTS: usize = 2;
 /// Powers of the first round.
 const FIRST_POWERS: usize = 3;
 /// The confidence that is enough.
@@ -49,7 +51,7 @@ const CONFIRMED_WIDE: u32 = 15;
 /// A standard deviation, by the mean.
 const WIDE: f64 = 0.5;
 /// A power that is worse than the choice by this factor needs no confirmation.
-const CLOSE: f64 = 1.5;
+const CLOSE: f64 = 1.25;
 /// More memory brings CPU in proportion, so that a function gets no cheaper by it; but for this
 /// factor, which leaves room for what memory itself is good for.
 const ALLOWANCE: f64 = 0.9;
@@ -73,6 +75,10 @@ const ROUNDS: u32 = 60;
 pub(super) struct Auto {
     rule: Rule,
     only_cold_starts: bool,
+    /// Whether a power's invocations follow each other, in the same environment.
+    series: bool,
+    /// The power that the function has now: what a choice saves is known only beside it.
+    current: Power,
     /// The most invocations a power.
     most: u32,
     /// Whether sizes may be measured that were not named.
@@ -94,10 +100,12 @@ struct Look<'a> {
 }
 
 impl Auto {
-    pub(super) fn new(request: &Request, price: Price) -> Self {
+    pub(super) fn new(request: &Request, price: Price, current: Power) -> Self {
         Self {
             rule: Rule::of(request, price),
             only_cold_starts: request.only_cold_starts,
+            series: matches!(request.pace, Pace::Series { .. }) && !request.only_cold_starts,
+            current,
             most: request.most_invocations(),
             unnamed: request.powers.is_none(),
             payloads: request.payload_cycle(),
@@ -131,13 +139,25 @@ impl Auto {
     /// The first look at a power. Its first invocation is a cold start, which does not count.
     fn first(&self, power: Power) -> Measurement {
         let warm_up = u32::from(!self.only_cold_starts);
-        Measurement { power, invocations: (START + warm_up).min(self.most) }
+        Measurement::new(power, (START + warm_up).min(self.most))
     }
 
     /// So many more invocations of a power, as far as it may have them; `None` where it has had all.
+    /// The first more of them go to a new environment: one that is slow by chance is to be noticed.
     fn more(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
+        let fresh = self.lacks_environments(row);
+        let invocations = invocations + u32::from(fresh);
         let invocations = invocations.min(self.most.saturating_sub(row.invocations));
-        (invocations > 0).then_some(Measurement { power: row.power, invocations })
+        // A warm-up alone would tell nothing.
+        let fresh = fresh && invocations > 1;
+        (invocations > 0).then_some(Measurement { power: row.power, invocations, fresh })
+    }
+
+    /// Whether a power should be measured in another environment; where no cold start is ever seen,
+    /// there is no telling.
+    fn lacks_environments(&self, row: &Row<'_>) -> bool {
+        let told = row.is_warm() && row.cold_starts() > 0;
+        self.series && told && row.environments().len() < ENVIRONMENTS
     }
 
     /// Whether the samples are sure to break the limit on the duration, if there is one: so many
@@ -182,7 +202,7 @@ impl Look<'_> {
     fn short(&self) -> Vec<Measurement> {
         let short = |row: &Row<'_>| {
             // What fails once more than it counts is not asked for ever again.
-            let hopeless = row.failures.len() >= START as usize;
+            let hopeless = row.failures.len() > START as usize;
             let condemned = row.failures.iter().any(|failure| failure.condemns_power());
             if condemned || hopeless && row.verdict().is_some() {
                 return None;
@@ -190,7 +210,8 @@ impl Look<'_> {
             let counted =
                 if row.is_warm() || self.auto.only_cold_starts { row.steady_count() } else { 0 };
             let start = if self.auto.breaks_limit(row) { START } else { self.auto.start() };
-            self.auto.more(row, start.saturating_sub(counted))
+            let short = start.saturating_sub(counted);
+            (short > 0).then(|| self.auto.more(row, short)).flatten()
         };
         self.rows.iter().filter_map(short).collect()
     }
@@ -202,7 +223,8 @@ impl Look<'_> {
         let mut ladder: Vec<Power> = Vec::new();
         for &power in all {
             let apart = |last: &Power| f64::from(power.mb()) >= COARSE * f64::from(last.mb());
-            if all.len() <= FEW || ladder.last().is_none_or(apart) {
+            let wanted = all.len() <= FEW || power == self.auto.current;
+            if wanted || ladder.last().is_none_or(apart) {
                 ladder.push(power);
             }
         }
@@ -223,29 +245,32 @@ impl Look<'_> {
         let mut untried = self.ladder();
         untried.retain(|&power| !self.is_tried(power));
         if self.seen.rounds == 0 {
-            untried.truncate(FIRST_POWERS);
-        } else if self.rest_is_ruled_out() {
-            untried.clear();
+            let (first, rest) = untried.split_at(untried.len().min(FIRST_POWERS));
+            let current = rest.iter().filter(|&&power| power == self.auto.current);
+            untried = first.iter().chain(current).copied().collect();
         } else {
             untried.truncate(1);
+            untried.retain(|&next| !self.is_ruled_out(next));
         }
         untried
     }
 
-    /// Whether nothing further up the ladder can win.
-    fn rest_is_ruled_out(&self) -> bool {
-        let Some(largest) = self.measured.len().checked_sub(1) else { return false };
+    /// Whether neither `next` nor what comes after it on the ladder can win.
+    fn is_ruled_out(&self, next: Power) -> bool {
+        let measured = &self.measured;
         let last = match self.auto.rule.strategy {
-            Strategy::Cost | Strategy::MaxDuration { .. } => largest,
+            Strategy::Cost | Strategy::MaxDuration { .. } => measured
+                .iter()
+                .rposition(|row| row.power < next)
+                .filter(|&last| !may_gain_beyond_proportion(measured[last])),
             // More memory is not slower.
-            Strategy::Speed => 0,
-            Strategy::Balanced { .. } => return false,
+            Strategy::Speed => measured.iter().position(|row| row.power > next),
+            Strategy::Balanced { .. } => None,
         };
-        if last == largest && may_gain_beyond_proportion(self.measured[last]) {
-            return false;
-        }
         let allowance = ALLOWANCE / (1.0 + self.auto.rule.tolerance);
-        self.auto.rule.certainty_of_worse(&self.drawn, last, allowance) >= BOUND
+        last.is_some_and(|last| {
+            self.auto.rule.certainty_of_worse(&self.drawn, last, allowance) >= BOUND
+        })
     }
 
     /// More invocations for the power in front and for those that may still be better.
@@ -277,7 +302,11 @@ impl Look<'_> {
         (0..badness.len())
             .filter(|&index| index == front || badness[index] < CLOSE * badness[front])
             .map(|index| self.measured[index])
-            .filter_map(|row| self.auto.more(row, least.saturating_sub(row.steady_count())))
+            .filter_map(|row| {
+                let alone = u32::from(self.auto.lacks_environments(row));
+                let short = least.saturating_sub(row.steady_count()).max(alone);
+                (short > 0).then(|| self.auto.more(row, short)).flatten()
+            })
             .collect()
     }
 

@@ -63,6 +63,16 @@ pub struct Measurement {
     pub power: Power,
     /// How many invocations to send to it.
     pub invocations: u32,
+    /// Whether to send them to an environment that was not there before, on a version of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+}
+
+impl Measurement {
+    /// So many invocations at a power, in whatever environment there is.
+    pub fn new(power: Power, invocations: u32) -> Self {
+        Self { power, invocations, fresh: false }
+    }
 }
 
 /// What is still to be measured at one power in a round.
@@ -125,12 +135,13 @@ pub enum Stopped {
 }
 
 impl Planner {
-    /// A planner for what is asked of a function with these powers to choose from, at this price.
-    pub fn new(request: &Request, price: Price, powers: PowerValues) -> Self {
+    /// A planner for what is asked of a function that has the power `current` now and these to
+    /// choose from, at this price.
+    pub fn new(request: &Request, price: Price, current: Power, powers: PowerValues) -> Self {
         let policy = match request.num {
             _ if request.dry_run => Policy::DryRun,
             Num::Fixed(num) => Policy::Fixed { num },
-            Num::Auto => Policy::Auto(Box::new(Auto::new(request, price))),
+            Num::Auto => Policy::Auto(Box::new(Auto::new(request, price, current))),
         };
         Self { policy, powers }
     }
@@ -146,7 +157,7 @@ impl Planner {
             return Step::Done(stopped);
         }
         let measurements =
-            self.powers.iter().map(|power| Measurement { power, invocations }).collect();
+            self.powers.iter().map(|power| Measurement::new(power, invocations)).collect();
         Step::Measure(Round { number: 1, measurements })
     }
 }

@@ -11,6 +11,11 @@ use crate::{
 };
 
 fn planner(fields: Value) -> Planner {
+    planner_at(128, fields)
+}
+
+/// A planner for a function that has so much memory now.
+fn planner_at(current: u32, fields: Value) -> Planner {
     let mut request = json!({ "lambdaARN": "fn" });
     let (Value::Object(map), Value::Object(more)) = (&mut request, fields) else {
         panic!("both are objects");
@@ -20,7 +25,7 @@ fn planner(fields: Value) -> Planner {
     let region = Region::new("us-east-1").expect("a region");
     let price = price::on_demand(&region, Architecture::X86_64).expect("a known price");
     let powers = request.powers.clone().unwrap_or_else(crate::power::default_values);
-    Planner::new(&request, price, powers)
+    Planner::new(&request, price, power(current), powers)
 }
 
 fn power(mb: u32) -> Power {
@@ -70,11 +75,26 @@ fn fixed_measures_every_power_once_and_is_done() {
 
 #[test]
 fn auto_looks_at_the_cheap_powers_first_with_a_warm_up_each() {
-    let first = |fields| measured(planner(fields).next(&Evidence::default()));
-    assert_eq!(first(json!({})), [(128, 5), (256, 5), (512, 5)]);
-    assert_eq!(first(json!({ "onlyColdStarts": true })), [(128, 4), (256, 4), (512, 4)]);
+    let first = |fields| measured(planner_at(1024, fields).next(&Evidence::default()));
+    assert_eq!(first(json!({ "powerValues": [128, 256, 512] })), [(128, 5), (256, 5), (512, 5)]);
+    assert_eq!(first(json!({ "onlyColdStarts": true })), [(128, 4), (256, 4), (512, 4), (1024, 4)]);
     assert_eq!(first(json!({ "strategy": "speed" })), [(1024, 5), (1536, 5), (3008, 5)]);
     assert_eq!(first(json!({ "powerValues": [1024] })), [(1024, 5)]);
+}
+
+#[test]
+fn what_the_function_has_now_is_measured_too() {
+    let planner = planner_at(3008, json!({ "tolerance": 0 }));
+    let first = measured(planner.next(&Evidence::default()));
+    assert_eq!(first, [(128, 5), (256, 5), (512, 5), (3008, 5)]);
+    // What lies between is looked at or ruled out as ever.
+    let rising = looked_at(&[(128, 800.0), (256, 700.0), (512, 600.0), (3008, 500.0)]);
+    assert_eq!(measured(planner.next(&rising)), [(128, 2)]);
+    let flat = looked_at(&[(128, 800.0), (256, 400.0), (512, 201.0), (3008, 100.0)]);
+    assert_eq!(measured(planner.next(&flat)), [(1024, 5)]);
+    // A power that is not among those to choose from is not.
+    let planner = planner_at(3008, json!({ "powerValues": [128, 256] }));
+    assert_eq!(measured(planner.next(&Evidence::default())), [(128, 5), (256, 5)]);
 }
 
 #[test]
@@ -84,7 +104,7 @@ fn dearer_powers_are_looked_at_until_they_can_not_win() {
     assert_eq!(measured(planner.next(&flat)), [(1024, 5)]);
     let rising = looked_at(&[(128, 800.0), (256, 700.0), (512, 600.0)]);
     // None of the others: only what the choice still has to be confirmed with.
-    assert_eq!(measured(planner.next(&rising)), [(128, 1)]);
+    assert_eq!(measured(planner.next(&rising)), [(128, 2)]);
 }
 
 #[test]
@@ -117,7 +137,7 @@ fn a_power_that_fails_or_is_skipped_is_left_alone() {
     });
     let reason = "beyond the account".to_owned();
     seen.skipped.push(crate::observation::Skipped { power: power(512), reason });
-    assert_eq!(measured(planner.next(&seen)), [(256, 1)]);
+    assert_eq!(measured(planner.next(&seen)), [(256, 2)]);
 }
 
 #[test]
@@ -125,7 +145,21 @@ fn a_limit_takes_as_many_as_its_percentile_where_it_may_be_kept() {
     let planner = planner(json!({ "maxDuration": 500, "powerValues": [128, 1024] }));
     // All four above the limit: it is not kept at the 95th percentile.
     let seen = looked_at(&[(128, 800.0), (1024, 300.0)]);
-    assert_eq!(measured(planner.next(&seen)), [(1024, 16)]);
+    assert_eq!(measured(planner.next(&seen)), [(1024, 17)]);
+}
+
+#[test]
+fn a_sure_choice_is_confirmed_in_another_environment() {
+    let fields = json!({ "tolerance": 0, "powerValues": [128, 256] });
+    let seen = looked_at(&[(128, 800.0), (256, 700.0)]);
+    let fresh = |step: Step| -> Vec<(u32, u32, bool)> {
+        let Step::Measure(round) = step else { panic!("there is something to measure") };
+        round.measurements.iter().map(|m| (m.power.mb(), m.invocations, m.fresh)).collect()
+    };
+    assert_eq!(fresh(planner(fields).next(&seen)), [(128, 2, true)]);
+    // Side by side they have many already, and who ran where is not known.
+    let fields = json!({ "tolerance": 0, "powerValues": [128, 256], "parallelInvocation": true });
+    assert_eq!(fresh(planner(fields).next(&seen)), [(128, 1, false)]);
 }
 
 #[test]
@@ -142,10 +176,10 @@ fn what_is_lost_again_and_again_is_given_up() {
     let planner = planner(json!({ "powerValues": [128, 256] }));
     let mut seen = looked_at(&[(256, 400.0)]);
     let lost = Outcome::Failed { failure: Failure::Lost { why: "gone".to_owned() }, report: None };
-    for _ in 0..3 {
+    for _ in 0..4 {
         seen.observations.push(Observation { power: power(128), outcome: lost.clone() });
     }
     assert_eq!(measured(planner.next(&seen))[0].0, 128);
     seen.observations.push(Observation { power: power(128), outcome: lost });
-    assert_eq!(measured(planner.next(&seen)), [(256, 1)]);
+    assert_eq!(measured(planner.next(&seen)), [(256, 2)]);
 }

@@ -13,5 +13,6 @@ mod reweighting;
 mod summary;
 
 pub use interval::{Estimate, Reach, billed_mean_interval, mean_interval};
+pub(crate) use reweighting::students_t;
 pub(crate) use summary::at_least;
 pub use summary::{mean, percentile, trimmed_mean};

@@ -212,6 +212,12 @@ fn chi_squared(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     (2.0 * sum).max(1e-12)
 }
 
+/// A draw from Student's t distribution.
+pub(crate) fn students_t(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
+    let freedom = freedom.max(1);
+    normal(rng) * (freedom as f64 / chi_squared(freedom, rng)).sqrt()
+}
+
 /// A draw from the standard normal distribution, as Box and Muller make it.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (2.0 * exponential(rng)).sqrt() * (std::f64::consts::TAU * uniform(rng)).cos()

@@ -295,7 +295,8 @@ impl State {
     pub(super) fn tasks_of(&self, round: &Round, request: &Request) -> Vec<Task> {
         let task = |&measurement: &Measurement| {
             let power = measurement.power;
-            let mut known = self.versions.iter().filter(|_| !request.only_cold_starts);
+            let fresh = measurement.fresh || request.only_cold_starts;
+            let mut known = self.versions.iter().filter(|_| !fresh);
             let version = known.find(|known| known.0 == power).map(|known| known.1.clone());
             let first = self.seen.invocations(power);
             Task { first, version, ..Task::new(Rest::of(measurement)) }
@@ -357,7 +358,8 @@ impl Run {
 
     /// The planner.
     pub fn planner(&self, request: &Request) -> Result<Planner, UnknownPrice> {
-        Ok(Planner::new(request, self.function.price()?, self.powers.clone()))
+        let Subjected { current, .. } = self.function;
+        Ok(Planner::new(request, self.function.price()?, current, self.powers.clone()))
     }
 
     /// What an invocation costs.

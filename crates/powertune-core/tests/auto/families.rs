@@ -4,7 +4,7 @@ use powertune_core::{observation::Outcome, power::Power};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use super::run::{Function, counted};
+use super::run::{Function, Invocation, counted};
 
 /// A family of functions.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,13 @@ pub(crate) enum Family {
     Bimodal,
     /// Now and then ten times slower, and always uneven.
     HeavyTailed,
+    /// Some environments are a tenth slower or faster than others, whatever the power.
+    UnevenHosts,
     /// Gets slower from one invocation to the next.
     Drifting,
 }
 
-pub(crate) const ALL: [Family; 8] = [
+pub(crate) const ALL: [Family; 9] = [
     Family::CpuBound,
     Family::MultiThreaded,
     Family::Waiting,
@@ -35,6 +37,7 @@ pub(crate) const ALL: [Family; 8] = [
     Family::JvmLike,
     Family::Bimodal,
     Family::HeavyTailed,
+    Family::UnevenHosts,
     Family::Drifting,
 ];
 
@@ -44,7 +47,7 @@ impl Family {
         let vcpus = power.vcpus();
         let mb = f64::from(power.mb());
         match self {
-            Self::CpuBound | Self::Drifting => 20.0 + 400.0 / vcpus.min(1.0),
+            Self::CpuBound | Self::UnevenHosts | Self::Drifting => 20.0 + 400.0 / vcpus.min(1.0),
             Self::MultiThreaded => 30.0 + 400.0 / vcpus.min(2.0),
             Self::Waiting => 250.0 + 1.0 / vcpus,
             Self::Short => 1.0 + 0.15 / vcpus.min(1.0),
@@ -55,19 +58,19 @@ impl Family {
 
     /// How an invocation differs from the median, as a factor.
     fn noise(self, number: u32, rng: &mut ChaCha8Rng) -> f64 {
-        let gauss = |rng: &mut ChaCha8Rng| {
-            let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-            radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
-        };
         let tame = (0.05 * gauss(rng)).exp();
         match self {
-            Self::CpuBound | Self::MultiThreaded | Self::Waiting | Self::JvmLike => tame,
+            Self::CpuBound
+            | Self::MultiThreaded
+            | Self::Waiting
+            | Self::JvmLike
+            | Self::UnevenHosts => tame,
             Self::Short => (0.2 * gauss(rng)).exp(),
             Self::Bimodal => tame * if rng.random::<f64>() < 0.2 { 3.0 } else { 1.0 },
             Self::HeavyTailed => {
                 (0.5 * gauss(rng)).exp() * if rng.random::<f64>() < 0.02 { 10.0 } else { 1.0 }
             }
-            Self::Drifting => tame * (1.0 + 0.01 * f64::from(number)),
+            Self::Drifting => tame * (1.0 + 0.02 * f64::from(number)),
         }
     }
 
@@ -84,8 +87,24 @@ impl Family {
     }
 }
 
+/// How fast an environment is, as a factor, where they are not alike.
+fn host(invocation: Invocation, seed: u64) -> f64 {
+    let own = u64::from(invocation.power.mb()) * 1000 + u64::from(invocation.environment);
+    (0.1 * gauss(&mut ChaCha8Rng::seed_from_u64(seed ^ own))).exp()
+}
+
+/// Normally distributed, as Box and Muller make it.
+fn gauss(rng: &mut ChaCha8Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+}
+
 impl Function for Family {
-    fn invoke(&self, power: Power, number: u32, rng: &mut ChaCha8Rng) -> Outcome {
-        counted(power, number, self.median_ms(power) * self.noise(number, rng))
+    fn invoke(&self, invocation: Invocation, rng: &mut ChaCha8Rng) -> Outcome {
+        // The run's own hosts: the generator is that of the run.
+        let seed = rng.get_seed()[..8].try_into().map(u64::from_le_bytes).expect("eight bytes");
+        let host = if matches!(self, Self::UnevenHosts) { host(invocation, seed) } else { 1.0 };
+        let Invocation { power, number, .. } = invocation;
+        counted(invocation, host * self.median_ms(power) * self.noise(number, rng))
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     families::{ALL, Family},
-    run::{Function, counted, request, run},
+    run::{Function, Invocation, counted, request, run},
 };
 
 /// A function that does as it likes.
@@ -28,7 +28,8 @@ struct Wild {
 }
 
 impl Function for Wild {
-    fn invoke(&self, power: Power, number: u32, rng: &mut ChaCha8Rng) -> Outcome {
+    fn invoke(&self, invocation: Invocation, rng: &mut ChaCha8Rng) -> Outcome {
+        let power = invocation.power;
         if power.mb() < self.needs_mb {
             return Outcome::Failed { failure: Failure::OutOfMemory, report: None };
         }
@@ -38,7 +39,7 @@ impl Function for Wild {
         }
         let (scale, spread) = self.scales[power.mb() as usize % self.scales.len()];
         let duration_ms = scale * (spread * (rng.random::<f64>() - 0.5)).exp();
-        counted(power, number, duration_ms)
+        counted(invocation, duration_ms)
     }
 }
 
@@ -150,4 +151,19 @@ fn a_drift_is_told() {
     assert!(told(&run.result().warnings), "{:?}", run.result().warnings);
     let run = super::run::run(&request(json!({})), &Family::CpuBound, 2);
     assert!(!told(&run.result().warnings), "{:?}", run.result().warnings);
+}
+
+#[test]
+fn uneven_environments_are_told_and_make_it_less_sure() {
+    let runs = |family: Family| {
+        (0..20).map(move |seed| run(&request(json!({ "seed": seed })), &family, seed))
+    };
+    let told = |family| {
+        let warned = |warnings: &[String]| warnings.iter().any(|w| w.contains("environments"));
+        runs(family).filter(|run| warned(&run.result().warnings)).count()
+    };
+    let (uneven, even) = (told(Family::UnevenHosts), told(Family::CpuBound));
+    assert!(uneven >= 10 && even <= 2, "{uneven} of 20, and {even} where there are none");
+    let confident = |family| runs(family).filter(|run| run.stopped == Stopped::Confident).count();
+    assert!(confident(Family::UnevenHosts) < confident(Family::CpuBound));
 }

@@ -1,5 +1,7 @@
 //! Drives the planner over a made-up function.
 
+use std::collections::BTreeMap;
+
 use powertune_core::{
     analysis::{NothingMeasured, Subject, analyse},
     architecture::Architecture,
@@ -15,9 +17,21 @@ use powertune_core::{
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
 
-/// What one invocation comes to; `number` counts the power's invocations from 0.
+/// One invocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invocation {
+    pub(crate) power: Power,
+    /// Counts the power's invocations from 0.
+    pub(crate) number: u32,
+    /// Counts the power's environments from 0.
+    pub(crate) environment: u32,
+    /// Whether it is the environment's first.
+    pub(crate) cold: bool,
+}
+
 pub(crate) trait Function {
-    fn invoke(&self, power: Power, number: u32, rng: &mut ChaCha8Rng) -> Outcome;
+    /// What an invocation comes to.
+    fn invoke(&self, invocation: Invocation, rng: &mut ChaCha8Rng) -> Outcome;
 }
 
 /// A run that has ended.
@@ -65,9 +79,10 @@ pub(crate) fn subject() -> Subject {
 pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run {
     let powers: PowerValues = request.powers.clone().unwrap_or_else(default_values);
     let subject = subject();
-    let planner = Planner::new(request, subject.price, powers);
+    let planner = Planner::new(request, subject.price, subject.current, powers);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut seen, mut rounds) = (Evidence::default(), Vec::new());
+    let mut environments: BTreeMap<Power, u32> = BTreeMap::new();
     let stopped = loop {
         let round = match planner.next(&seen) {
             Step::Done(stopped) => break stopped,
@@ -81,7 +96,12 @@ pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run 
             for measurement in round.measurements.iter().filter(|m| turn < m.invocations) {
                 let power = measurement.power;
                 let number = u32::try_from(seen.at(power).count()).expect("few");
-                let outcome = function.invoke(power, number, &mut rng);
+                let cold = number == 0 || measurement.fresh && turn == 0;
+                let environments = environments.entry(power).or_default();
+                *environments += u32::from(cold);
+                let environment = *environments - 1;
+                let invocation = Invocation { power, number, environment, cold };
+                let outcome = function.invoke(invocation, &mut rng);
                 seen.observations.push(Observation { power, outcome });
             }
         }
@@ -92,8 +112,8 @@ pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run 
     Run { rounds, seen, stopped, result }
 }
 
-/// A counted invocation, the first of a power a cold start.
-pub(crate) fn counted(power: Power, number: u32, duration_ms: f64) -> Outcome {
+/// A counted invocation that took this long.
+pub(crate) fn counted(Invocation { power, cold, .. }: Invocation, duration_ms: f64) -> Outcome {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, small")]
     let billed_ms = (duration_ms.ceil() as u64).max(1);
     Outcome::Counted(Report {
@@ -101,7 +121,7 @@ pub(crate) fn counted(power: Power, number: u32, duration_ms: f64) -> Outcome {
         billed_ms,
         memory_mb: power.mb(),
         max_memory_mb: Some(64),
-        start: if number == 0 { Start::Cold { init_ms: 150.0 } } else { Start::Warm },
+        start: if cold { Start::Cold { init_ms: 150.0 } } else { Start::Warm },
         status: Status::Success,
     })
 }

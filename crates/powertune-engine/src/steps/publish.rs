@@ -103,8 +103,8 @@ async fn each(
         // A version that was invoked before has warm environments.
         let used = state.used.version;
         let fresh = |version: &str| version.parse().is_ok_and(|number: u64| number > used);
-        let usable =
-            |version: &crate::gateway::Version| !only_cold_starts || fresh(&version.version);
+        let wants_fresh = only_cold_starts || task.first > 0;
+        let usable = |version: &crate::gateway::Version| !wants_fresh || fresh(&version.version);
         match publisher.publish_marked(task.rest.power, usable).await {
             Ok(version) => {
                 task.version = Some(version.version);

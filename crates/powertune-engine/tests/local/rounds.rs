@@ -29,7 +29,7 @@ fn worst(mb: u32) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn auto_publishes_a_power_once_and_measures_it_in_many_rounds() {
+async fn auto_measures_in_rounds_and_a_power_in_two_environments_at_most() {
     let bench = Bench::new(SLEEPS).await;
     let before = bench.footprint().await;
     let fields = json!({"num": "auto", "powerValues": [256, 512, 1024, 2048]});
@@ -45,9 +45,11 @@ async fn auto_publishes_a_power_once_and_measures_it_in_many_rounds() {
             *versions.entry(*power).or_default() += 1;
         }
     }
-    assert!(versions.values().all(|&versions| versions == 1), "{versions:?}");
-    // Every later invocation finds a warm environment.
-    assert!(result.stats.iter().all(|row| row.cold_starts == 1), "{:?}", result.stats);
+    assert!(versions.values().all(|&versions| versions <= 2), "{versions:?}");
+    assert_eq!(versions[&result.power], 2, "the choice is confirmed in another one");
+    // Every other invocation finds a warm environment.
+    let each_once = result.stats.iter().all(|row| row.cold_starts == versions[&row.value]);
+    assert!(each_once, "{versions:?} {:?}", result.stats);
     assert_eq!(bench.footprint().await, before);
 }
 

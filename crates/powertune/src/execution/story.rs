@@ -158,9 +158,7 @@ fn lost(measured: &Measured) -> Vec<Event> {
 
 fn measurements(state: &State) -> Vec<Measurement> {
     let tasks = state.tasks.iter().chain(&state.waiting);
-    tasks
-        .map(|task| Measurement { power: task.rest.power, invocations: task.rest.left() })
-        .collect()
+    tasks.map(|task| Measurement::new(task.rest.power, task.rest.left())).collect()
 }
 
 fn read<T: serde::de::DeserializeOwned>(output: &str) -> Option<T> {

@@ -288,7 +288,7 @@ mod tests {
         }
         let total = bars.total.as_ref().unwrap();
         assert_eq!(total.message(), "1 invocation in 1 round, under $0.0001 so far");
-        let more = Measurement { power: power(512), invocations: 2 };
+        let more = Measurement::new(power(512), 2);
         bars.show(&Event::RoundStarted(vec![more]));
         let total = bars.total.as_ref().unwrap();
         assert_eq!(total.message(), "1 invocation in 2 rounds, under $0.0001 so far");

@@ -230,7 +230,7 @@ pub(super) mod tests {
     /// 128, 512 and 10240 MB, three times each.
     pub(in crate::progress) fn planned() -> [Event; 2] {
         let measurements: Vec<Measurement> =
-            [128, 512, 10_240].map(|mb| Measurement { power: power(mb), invocations: 3 }).to_vec();
+            [128, 512, 10_240].map(|mb| Measurement::new(power(mb), 3)).to_vec();
         let region = Region::new("us-east-1").unwrap();
         let plan = Plan {
             function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
@@ -319,7 +319,7 @@ pub(super) mod tests {
     fn another_round_asks_for_more() {
         let mut tally = tally();
         tally.take(&Event::PowerDone(power(512)));
-        let more = Measurement { power: power(512), invocations: 2 };
+        let more = Measurement::new(power(512), 2);
         tally.take(&Event::RoundStarted(vec![more]));
         assert_eq!(tally.at(power(512)).unwrap().wanted, 5);
         assert_eq!(tally.at(power(512)).unwrap().stage, Stage::Unpublished);
@@ -331,7 +331,7 @@ pub(super) mod tests {
         let mut tally = Tally::default();
         let published = Event::Published { power: power(512), version: "1".to_owned() };
         let done = [counted(512, 1.0, None), Event::PowerDone(power(512))];
-        let more = Measurement { power: power(512), invocations: 2 };
+        let more = Measurement::new(power(512), 2);
         let more = Event::RoundStarted(vec![more]);
         for event in open_ended().into_iter().chain([published]).chain(done).chain([more]) {
             tally.take(&event);
