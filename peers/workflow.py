@@ -187,13 +187,13 @@ def only_cold_starts(stage):
 
 
 def auto(stage):
-    """Rounds until the answer is sure, each power on one version, whose environment stays warm."""
+    """Rounds until the answer is sure, each power on two versions at most, whose environments stay warm."""
     result = stage.result({"num": "auto", "powerValues": [128, 256, 512, 1024]})
     expect("the power", result["power"], 128)
     expect("why it ended", (result["stopped"], result["decidedBy"]), ("confident", "costMean"))
     for power, row in stats(result).items():
         # The user's own version may be warm already.
-        expect(f"whether {power} stayed warm", row["coldStarts"] <= 1, True)
+        expect(f"whether {power} stayed warm", row["coldStarts"] <= 2, True)
     # Initialize, Publish and Clean; a round is the Map, its powers, Decide and the choice.
     transitions = result["stateMachine"]["executionCost"] / 0.000025
     expect(f"whether {transitions} transitions are several rounds", transitions > 3 + 3 + 3, True)
