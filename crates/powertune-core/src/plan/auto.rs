@@ -142,9 +142,12 @@ impl Auto {
         Measurement::new(power, (START + warm_up).min(self.most))
     }
 
-    /// So many more invocations of a power, as far as it may have them; `None` where it has had all.
+    /// So many more invocations of a power, as far as it may have them; `None` where those are none.
     /// The first more of them go to a new environment: one that is slow by chance is to be noticed.
     fn more(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
+        if invocations == 0 {
+            return None;
+        }
         let fresh = self.lacks_environments(row);
         let invocations = invocations + u32::from(fresh);
         let invocations = invocations.min(self.most.saturating_sub(row.invocations));
@@ -201,7 +204,7 @@ impl Look<'_> {
     /// More for powers that were looked at and have too few invocations that count.
     fn short(&self) -> Vec<Measurement> {
         let short = |row: &Row<'_>| {
-            // What fails once more than it counts is not asked for ever again.
+            // What fails more often than it counts is not asked for again and again.
             let hopeless = row.failures.len() > START as usize;
             let condemned = row.failures.iter().any(|failure| failure.condemns_power());
             if condemned || hopeless && row.verdict().is_some() {
@@ -210,8 +213,7 @@ impl Look<'_> {
             let counted =
                 if row.is_warm() || self.auto.only_cold_starts { row.steady_count() } else { 0 };
             let start = if self.auto.breaks_limit(row) { START } else { self.auto.start() };
-            let short = start.saturating_sub(counted);
-            (short > 0).then(|| self.auto.more(row, short)).flatten()
+            self.auto.more(row, start.saturating_sub(counted))
         };
         self.rows.iter().filter_map(short).collect()
     }
@@ -304,8 +306,7 @@ impl Look<'_> {
             .map(|index| self.measured[index])
             .filter_map(|row| {
                 let alone = u32::from(self.auto.lacks_environments(row));
-                let short = least.saturating_sub(row.steady_count()).max(alone);
-                (short > 0).then(|| self.auto.more(row, short)).flatten()
+                self.auto.more(row, least.saturating_sub(row.steady_count()).max(alone))
             })
             .collect()
     }
