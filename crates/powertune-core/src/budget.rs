@@ -3,11 +3,7 @@
 //! An invocation begins only if the run could pay for it were it to last until the timeout, beside
 //! everything that is in flight. Calls of pre- and post-processors are not counted.
 
-use crate::{
-    observation::{Failure, Outcome},
-    power::Power,
-    price::Price,
-};
+use crate::{observation::Outcome, power::Power, price::Price};
 
 /// What an invocation of one function costs: at most, and in the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,13 +22,7 @@ impl Tariff {
 
     /// What an invocation has cost; the most that it can have cost where that is not known.
     pub fn charged(&self, power: Power, outcome: &Outcome) -> f64 {
-        match outcome {
-            Outcome::Counted(report) | Outcome::Failed { report: Some(report), .. } => {
-                self.price.invocation_cost(power, report.billed_ms as f64)
-            }
-            Outcome::Failed { failure: Failure::Refused { .. }, report: None } => 0.0,
-            Outcome::Failed { report: None, .. } => self.worst(power),
-        }
+        outcome.cost(power, &self.price).unwrap_or_else(|| self.worst(power))
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{power::Power, report::Report};
+use crate::{power::Power, price::Price, report::Report};
 
 /// One invocation of the function at one power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,20 @@ impl fmt::Display for Failure {
             Self::NoReport { why } => write!(f, "its REPORT could not be read: {why}"),
             Self::Lost { why } => write!(f, "the invocation was lost, and may have run: {why}"),
             Self::Refused { why } => write!(f, "Lambda did not run it: {why}"),
+        }
+    }
+}
+
+impl Outcome {
+    /// What the invocation cost at `power`, the request included; `None` where it is not known
+    /// whether it ran, or for how long.
+    pub fn cost(&self, power: Power, price: &Price) -> Option<f64> {
+        match self {
+            Self::Counted(report) | Self::Failed { report: Some(report), .. } => {
+                Some(price.invocation_cost(power, report.billed_ms as f64))
+            }
+            Self::Failed { failure: Failure::Refused { .. }, report: None } => Some(0.0),
+            Self::Failed { report: None, .. } => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use self::{certainty::Rule, row::Row};
 use crate::{
     architecture::Architecture,
-    observation::{Evidence, Failure, Outcome},
+    observation::{Evidence, Observation},
     plan::Stopped,
     power::Power,
     price::{self, Price},
@@ -73,7 +73,7 @@ pub fn analyse(
         Current { power: subject.current, cost, duration }
     });
     warnings.extend(limit_warning(request.strategy, &winner));
-    warnings.extend(sample_warnings(request, &measured, seen));
+    warnings.extend(sample_warnings(request, &subject.price, &measured, seen));
     let lambda_cost = exploration_cost(seen, &subject.price);
     Ok(TuningResult {
         power: measured[chosen].power,
@@ -117,14 +117,8 @@ pub fn analyse(
 
 /// What every invocation was billed, requests included, as far as known.
 fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
-    let cost = |power, outcome: &Outcome| match outcome {
-        Outcome::Counted(report) => price.invocation_cost(power, report.billed_ms as f64),
-        Outcome::Failed { report: Some(report), .. } => {
-            price.invocation_cost(power, report.billed_ms as f64)
-        }
-        Outcome::Failed { report: None, .. } => 0.0,
-    };
-    seen.observations.iter().map(|seen| cost(seen.power, &seen.outcome)).sum()
+    let cost = |seen: &Observation| seen.outcome.cost(seen.power, price).unwrap_or_default();
+    seen.observations.iter().map(cost).sum()
 }
 
 /// What was seen, sorted out by power, smallest first.
@@ -182,7 +176,12 @@ fn asked(request: &Request, row: &Row<'_>) -> u32 {
 }
 
 /// What the samples themselves give to warn of.
-fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) -> Vec<Warning> {
+fn sample_warnings(
+    request: &Request,
+    price: &Price,
+    measured: &[&Row<'_>],
+    seen: &Evidence,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for row in measured {
         let asked = asked(request, row);
@@ -224,19 +223,13 @@ fn sample_warnings(request: &Request, measured: &[&Row<'_>], seen: &Evidence) ->
     if !mixed.is_empty() && request.num != Num::Auto {
         warnings.push(Warning::MixedColdStarts { powers: mixed });
     }
-    let unknown = seen.observations.iter().filter(|seen| cost_unknown(&seen.outcome)).count();
+    let unknown = |seen: &&Observation| seen.outcome.cost(seen.power, price).is_none();
+    let unknown = seen.observations.iter().filter(unknown).count();
     if unknown > 0 {
         let invocations = u32::try_from(unknown).unwrap_or(u32::MAX);
         warnings.push(Warning::CostUnknown { invocations });
     }
     warnings
-}
-
-fn cost_unknown(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Failed { failure: Failure::Refused { .. }, .. } | Outcome::Counted(_) => false,
-        Outcome::Failed { report, .. } => report.is_none(),
-    }
 }
 
 fn picture(subject: &Subject, stats: &[PowerStats]) -> String {

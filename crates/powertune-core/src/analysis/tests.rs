@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    observation::{Observation, Skipped},
+    observation::{Failure, Outcome, Skipped},
     report::{Report, Start, Status},
     request::parse,
     result::DecidedBy,

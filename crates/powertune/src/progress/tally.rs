@@ -118,19 +118,11 @@ impl Tally {
         let price = self.price;
         let row = self.row(*power);
         row.done += 1;
-        let report = match outcome {
-            Outcome::Counted(report) => {
-                row.count(report);
-                Some(report)
-            }
-            Outcome::Failed { report, .. } => {
-                row.failures += 1;
-                report.as_ref()
-            }
-        };
-        if let Some((price, report)) = price.zip(report) {
-            row.cost += price.invocation_cost(*power, report.billed_ms as f64);
+        match outcome {
+            Outcome::Counted(report) => row.count(report),
+            Outcome::Failed { .. } => row.failures += 1,
         }
+        row.cost += price.and_then(|price| outcome.cost(*power, &price)).unwrap_or_default();
         match outcome {
             Outcome::Failed { failure, .. } if failure.condemns_power() => {
                 row.reach(Stage::Failed(failure.to_string()))
