@@ -9,10 +9,10 @@ use powertune_core::{
     budget::Tariff,
     observation::Evidence,
     payload::Payloads,
-    plan::{Measurement, Planner, Step},
+    plan::{Measurement, Planner, Step, most_unnamed},
     power::{Power, PowerValues},
     price::{self, Price},
-    request::{Num, Pace, PayloadSource, Request},
+    request::{Pace, PayloadSource, Request},
     warning::Warning,
 };
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway},
     limits::concurrency,
     mark::Mark,
+    run::milliseconds,
 };
 
 /// An Init that takes longer than this is repeated within the timeout.
@@ -71,7 +72,7 @@ pub(crate) async fn prepare(
     let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
     warnings.extend(warning);
     let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
-    let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) };
+    let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) as f64 };
     let planner = Planner::new(request, price, current, powers.clone());
     let measurements = match planner.next(&Evidence::default()) {
         Step::Measure(round) => round.measurements,
@@ -82,8 +83,7 @@ pub(crate) async fn prepare(
         function_arn: latest.arn.clone(),
         current,
         measurements,
-        most_invocations: (request.num == Num::Auto && !request.dry_run)
-            .then(|| request.most_invocations()),
+        most_invocations: request.open_end(),
         worst_cost: worst_cost(request, &powers, &tariff),
         powers: powers.clone(),
         price,
@@ -224,18 +224,8 @@ fn affordable(
 
 /// What the run costs if every invocation lasts until the timeout, after the longest Init.
 fn worst_cost(request: &Request, powers: &PowerValues, tariff: &Tariff) -> f64 {
-    let largest = powers.iter().last().into_iter().cycle().take(beyond_named(request));
+    let largest = powers.iter().last().into_iter().cycle().take(most_unnamed(request));
     let each = powers.iter().chain(largest).map(|power| tariff.worst(power));
     let worst = each.sum::<f64>() * f64::from(request.most_invocations());
     request.max_cost.map_or(worst, |most| most.min(worst))
-}
-
-/// How many sizes may be measured that are not among the powers: some between them, where nobody
-/// has named any.
-pub(crate) fn beyond_named(request: &Request) -> usize {
-    if request.num == Num::Auto && request.powers.is_none() { 2 } else { 0 }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }

@@ -66,7 +66,7 @@ const FEW: usize = 8;
 /// but at first those that are this factor apart.
 const COARSE: f64 = 1.5;
 /// Sizes between measured ones that are measured too, at most.
-const BETWEEN: usize = 2;
+pub(super) const BETWEEN: usize = 2;
 /// However little a round comes to, there are no more than this.
 const ROUNDS: u32 = 60;
 

@@ -134,6 +134,12 @@ pub enum Stopped {
     HistoryFull,
 }
 
+/// How many sizes may be measured that are not among the powers to choose from: some between them,
+/// where nobody has named any.
+pub fn most_unnamed(request: &Request) -> usize {
+    if request.num == Num::Auto && request.powers.is_none() { auto::BETWEEN } else { 0 }
+}
+
 impl Planner {
     /// A planner for what is asked of a function that has the power `current` now and these to
     /// choose from, at this price.

@@ -280,6 +280,11 @@ impl Request {
         most_invocations(self.num, self.strategy)
     }
 
+    /// The same, where it is found out in the run how many each gets.
+    pub fn open_end(&self) -> Option<u32> {
+        (self.num == Num::Auto && !self.dry_run).then(|| self.most_invocations())
+    }
+
     /// How many invocations it takes until every payload of the request was sent once; 1 where the
     /// payload lies in S3 and is not known yet.
     pub(crate) fn payload_cycle(&self) -> u32 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use powertune_core::{
     arn::FunctionRef,
+    plan::most_unnamed,
     request::{Pace, Request, parse},
     workflow::{
         digest_bytes,
@@ -17,7 +18,7 @@ use crate::{
     gateway::{Connection, Gateway},
     limits,
     mark::Mark,
-    prepare::{LONGEST_INIT, Prepared, before_changes, beyond_named, prepare},
+    prepare::{LONGEST_INIT, Prepared, before_changes, prepare},
     run::{deadline, milliseconds},
 };
 
@@ -103,11 +104,12 @@ fn run(
     let mark = Mark::of_execution(&start.execution.id, latest.power, Some(until));
     let (width, in_flight) = shares(request, prepared);
     let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
-    let longest_ms = longest.as_secs_f64() * 1000.0;
-    let most_powers = (powers.len() + beyond_named(request)) as u64;
+    let longest_ms = milliseconds(longest);
+    let most_powers = (powers.len() + most_unnamed(request)) as u64;
     let most_invocations = request.most_invocations();
-    let digest_bytes = digest_bytes(request_bytes, most_powers, most_invocations, longest_ms)
-        .map_err(|error| StepErrorKind::Refused.error(&error))?;
+    let digest_bytes =
+        digest_bytes(request_bytes, most_powers, most_invocations, longest_ms as f64)
+            .map_err(|error| StepErrorKind::Refused.error(&error))?;
     Ok(Run {
         execution: start.execution,
         request: start.request,
@@ -126,7 +128,7 @@ fn run(
         until: until.to_string(),
         width,
         in_flight,
-        longest_ms: milliseconds(longest),
+        longest_ms,
         longest_billed_ms: milliseconds(latest.timeout + LONGEST_INIT),
         worst_cost: plan.worst_cost,
         max_cost: request.max_cost,

@@ -7,7 +7,6 @@ use powertune_core::{
     observation::{Failure, Observation, Outcome},
     plan::Measurement,
     power::Power,
-    request::Num,
     warning::Warning,
     workflow::{
         Digest, Step,
@@ -88,8 +87,7 @@ impl Story {
         let (Ok(price), Ok(request)) = (run.function.price(), run.request()) else {
             return Vec::new();
         };
-        let open_ended = request.num == Num::Auto && !request.dry_run;
-        let most_invocations = open_ended.then(|| request.most_invocations());
+        let most_invocations = request.open_end();
         let mut warnings = request.warnings;
         warnings.extend(run.notes.iter().cloned().map(Warning::Note));
         let plan = Plan {
