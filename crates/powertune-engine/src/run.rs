@@ -13,7 +13,6 @@ use powertune_core::{
     power::{Power, default_values},
     request::{Num, Pace, Request},
     result::TuningResult,
-    warning::Warning,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -227,10 +226,8 @@ impl Run {
         let Some(stopped) = self.measure(&mut seen).await? else {
             return Ok(Done { ending: None, leave_at: original });
         };
-        if let Some(most) = self.request.max_cost.filter(|_| stopped == Stopped::CostReached) {
-            let currency = self.plan.price.currency;
-            self.plan.warnings.push(Warning::CostReached { most, currency });
-        }
+        let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
+        self.plan.warnings.extend(warning);
         if self.request.dry_run {
             let dry_run = Box::new(self.plan.dry_run(&seen));
             return Ok(Done { ending: Some(Ending::Dry(dry_run)), leave_at: original });

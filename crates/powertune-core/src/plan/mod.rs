@@ -14,7 +14,9 @@ use crate::{
     observation::{Evidence, Observation, Outcome},
     power::{Power, PowerValues},
     price::Price,
+    region::Currency,
     request::{Num, Request},
+    warning::Warning,
 };
 
 /// How the number of invocations is chosen.
@@ -132,6 +134,17 @@ pub enum Stopped {
     CostReached,
     /// The execution of the state machine has no room for more events in its history.
     HistoryFull,
+}
+
+impl Stopped {
+    /// What there is to warn of, where measuring ended before everything was measured.
+    pub fn warning(self, max_cost: Option<f64>, currency: Currency) -> Option<Warning> {
+        match self {
+            Self::HistoryFull => Some(Warning::HistoryFull),
+            Self::CostReached => max_cost.map(|most| Warning::CostReached { most, currency }),
+            Self::NumReached | Self::DryRun | Self::Confident | Self::MostReached => None,
+        }
+    }
 }
 
 /// How many sizes may be measured that are not among the powers to choose from: some between them,

@@ -157,13 +157,7 @@ fn finish(
     let subject = state.run.subject()?;
     let mut warnings = request.warnings.clone();
     warnings.extend(state.run.notes.iter().cloned().map(Warning::Note));
-    match (stopped, state.run.max_cost) {
-        (Stopped::HistoryFull, _) => warnings.push(Warning::HistoryFull),
-        (Stopped::CostReached, Some(most)) => {
-            warnings.push(Warning::CostReached { most, currency: subject.price.currency });
-        }
-        _ => {}
-    }
+    warnings.extend(stopped.warning(state.run.max_cost, subject.price.currency));
     let seen = state.seen.evidence();
     state.tasks.clear();
     state.waiting.clear();
