@@ -7,6 +7,7 @@ use std::{
 };
 
 use powertune_core::{architecture::Architecture, power::Power};
+use serde::Serialize;
 
 use crate::distribution::Distribution;
 
@@ -29,7 +30,7 @@ pub(crate) struct Function {
 }
 
 /// What tells a function from the others of its file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Name {
     pub(crate) source: String,
     pub(crate) function: String,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     contest::Contest,
+    function::Name,
     repetition::Repetition,
     score::{Figures, recommended},
 };
@@ -45,9 +46,8 @@ pub(crate) struct Outcome {
 /// One function.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
-    source: String,
-    function: String,
-    arch: String,
+    #[serde(flatten)]
+    name: Name,
     /// The truly best size.
     best: Power,
     /// How often each power was recommended.
@@ -58,12 +58,9 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn of(contest: &Contest, runs: &[Repetition]) -> Self {
-        let name = contest.function.name.clone();
         let counts = recommended(runs).into_iter();
         Self {
-            source: name.source,
-            function: name.function,
-            arch: name.arch,
+            name: contest.function.name.clone(),
             best: contest.best,
             recommended: counts.map(|(power, count)| (power.mb(), count)).collect(),
             figures: Figures::over(&[runs]),
@@ -71,9 +68,8 @@ impl Line {
     }
 
     fn cells(&self) -> Vec<String> {
-        let name = format!("{} {} {}", self.source, self.function, self.arch);
         let chosen = most_often(&self.recommended).map_or_else(dash, |mb| mb.to_string());
-        cells(name, &self.figures, [chosen, self.best.mb().to_string()])
+        cells(self.name.to_string(), &self.figures, [chosen, self.best.mb().to_string()])
     }
 }
 

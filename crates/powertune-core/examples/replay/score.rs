@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use powertune_core::power::Power;
+use powertune_core::{power::Power, stats::mean};
 use serde::Serialize;
 
 use crate::repetition::Repetition;
@@ -48,18 +48,18 @@ impl Figures {
             .collect();
         let agreements: Vec<f64> = functions.iter().filter_map(|runs| agreement(runs)).collect();
         Self {
-            regret_mean: mean(&regrets),
+            regret_mean: mean_of(&regrets),
             regret_median: nearest_rank(&regrets, 50),
             regret_p95: nearest_rank(&regrets, 95),
             regret_max: nearest_rank(&regrets, 100),
             within5: share(&regrets.iter().map(|&regret| regret <= CLOSE).collect::<Vec<_>>()),
-            invocations: mean(&invocations),
+            invocations: mean_of(&invocations),
             units_median: nearest_rank(&units, 50),
-            units_mean: mean(&units),
+            units_mean: mean_of(&units),
             coverage: (intervals > 0.0).then(|| holding / intervals),
             confident: sure.len() as f64 / all.len() as f64,
             confident_wrong: (!sure.is_empty()).then(|| share(&sure)),
-            agreement: (!agreements.is_empty()).then(|| mean(&agreements)),
+            agreement: mean(&agreements),
         }
     }
 }
@@ -92,8 +92,9 @@ fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
     sorted[(percent * sorted.len()).div_ceil(100).max(1) - 1]
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+/// The mean of what there is at least one of.
+fn mean_of(values: &[f64]) -> f64 {
+    mean(values).expect("there is at least one repetition")
 }
 
 fn share(holding: &[bool]) -> f64 {
