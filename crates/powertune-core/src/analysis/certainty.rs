@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Differences of up to 3 % are nothing to choose by.
-pub(crate) const INDIFFERENCE: f64 = 0.03;
+const INDIFFERENCE: f64 = 0.03;
 /// Of two powers told apart at 95 %, one is better in less than this share of the draws.
 const TAIL: f64 = 0.025;
 
@@ -70,10 +70,7 @@ impl Rule {
 
     /// What all powers together tell of how a power's invocations vary.
     pub(crate) fn reach(&self, rows: &[&Row<'_>]) -> Reach {
-        self.reach_of(&rows.iter().map(|row| row.steady_durations()).collect::<Vec<_>>())
-    }
-
-    fn reach_of(&self, durations: &[Vec<f64>]) -> Reach {
+        let durations: Vec<Vec<f64>> = rows.iter().map(|row| row.steady_durations()).collect();
         let durations = durations.iter().map(Vec::as_slice);
         match self.decided_by {
             DecidedBy::AveragePrice => Reach::typical(durations),
@@ -125,17 +122,15 @@ impl Rule {
     /// What the candidates may truly be, drawn together: a list for each draw.
     pub(crate) fn draw(&self, rows: &[&Row<'_>]) -> Drawn {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let samples: Vec<Vec<Sample>> = rows
-            .iter()
-            .map(|row| match self.decided_by {
-                DecidedBy::AveragePrice => row.samples(),
-                DecidedBy::CostMean => winsorised(&row.steady_samples()),
-            })
-            .collect();
-        let reach = match self.decided_by {
-            DecidedBy::AveragePrice => Reach::default(),
+        let (samples, reach): (Vec<Vec<Sample>>, Reach) = match self.decided_by {
+            DecidedBy::AveragePrice => {
+                (rows.iter().map(|row| row.samples()).collect(), Reach::default())
+            }
             DecidedBy::CostMean => {
-                self.reach_of(&samples.iter().map(|samples| durations(samples)).collect::<Vec<_>>())
+                let samples: Vec<_> =
+                    rows.iter().map(|row| winsorised(&row.steady_samples())).collect();
+                let durations: Vec<Vec<f64>> = samples.iter().map(|row| durations(row)).collect();
+                (samples, Reach::pooled(durations.iter().map(Vec::as_slice)))
             }
         };
         let by_row: Vec<Vec<Candidate>> = rows

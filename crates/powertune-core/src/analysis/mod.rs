@@ -211,11 +211,11 @@ fn sample_warnings(
     let powers = |wanted: &dyn Fn(&Row<'_>) -> bool| -> Vec<Power> {
         measured.iter().filter(|row| wanted(row)).map(|row| row.power).collect()
     };
-    let all_cold = powers(&|row| row.cold_starts() == row.counted.len());
+    let all_cold = powers(&|row| !row.is_warm());
     let mixed = powers(&|row| {
         // Trimming takes care of so few.
         let trimmed = (row.counted.len() as f64 * request.discard_top_bottom).floor();
-        row.cold_starts() < row.counted.len() && row.cold_starts() as f64 > trimmed
+        row.is_warm() && row.cold_starts() as f64 > trimmed
     });
     if !all_cold.is_empty() && all_cold.len() < measured.len() {
         warnings.push(Warning::UnequalColdStarts { cold: all_cold });

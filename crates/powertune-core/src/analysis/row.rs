@@ -65,14 +65,12 @@ impl<'a> Row<'a> {
 
     /// aws-lambda-power-tuning's averageDuration.
     pub(crate) fn average_duration(&self, discard: f64) -> Option<f64> {
-        let durations: Vec<f64> = self.counted.iter().map(|report| report.total_ms()).collect();
-        stats::trimmed_mean(&durations, discard)
+        stats::trimmed_mean(&totals(&self.counted), discard)
     }
 
     /// The billed milliseconds behind aws-lambda-power-tuning's averagePrice.
     fn average_billed(&self, discard: f64) -> Option<f64> {
-        let billed: Vec<f64> = self.counted.iter().map(|report| report.billed_ms as f64).collect();
-        stats::trimmed_mean(&billed, discard).map(f64::ceil)
+        stats::trimmed_mean(&billed(&self.counted), discard).map(f64::ceil)
     }
 
     /// aws-lambda-power-tuning's averagePrice.
@@ -97,8 +95,7 @@ impl<'a> Row<'a> {
 
     /// Mean of what those were billed, in milliseconds.
     pub(crate) fn steady_billed(&self) -> Option<f64> {
-        let billed: Vec<f64> = self.steady().iter().map(|report| report.billed_ms as f64).collect();
-        stats::mean(&billed)
+        stats::mean(&billed(&self.steady()))
     }
 
     /// How many invocations those are.
@@ -140,9 +137,8 @@ impl<'a> Row<'a> {
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
-        let billed: Vec<f64> = steady.iter().map(|report| report.billed_ms as f64).collect();
         let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
-        let cost = reach.billed_mean_interval(&billed).map(|billed_ms| Estimate {
+        let cost = reach.billed_mean_interval(&billed(&steady)).map(|billed_ms| Estimate {
             mean: price_of(billed_ms.mean),
             low: billed_ms.low.map(price_of),
             high: billed_ms.high.map(price_of),
@@ -181,6 +177,10 @@ fn count(items: usize) -> u32 {
 
 fn totals(reports: &[&Report]) -> Vec<f64> {
     reports.iter().map(|report| report.total_ms()).collect()
+}
+
+fn billed(reports: &[&Report]) -> Vec<f64> {
+    reports.iter().map(|report| report.billed_ms as f64).collect()
 }
 
 fn samples(reports: &[&Report]) -> Vec<Sample> {

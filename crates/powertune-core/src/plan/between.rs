@@ -17,6 +17,8 @@ use crate::{
 const LEAST_GAIN: f64 = 0.05;
 /// Sizes are tried in steps of so many MB, as Lambda's once were.
 const STEP_MB: u32 = 64;
+/// What takes no time at all has no logarithm, in milliseconds.
+const LEAST_MS: f64 = 1e-3;
 
 /// A measured power, on logarithmic scales.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +78,8 @@ impl Point {
     fn of(row: &Row<'_>) -> Option<Self> {
         Some(Self {
             power: f64::from(row.power.mb()).ln(),
-            duration: row.steady_duration()?.max(1e-3).ln(),
-            billed: row.steady_billed()?.max(1e-3).ln(),
+            duration: row.steady_duration()?.max(LEAST_MS).ln(),
+            billed: row.steady_billed()?.max(LEAST_MS).ln(),
         })
     }
 }
@@ -94,12 +96,10 @@ fn promised(
     let at = f64::from(power.mb()).ln();
     let duration = halfway(points, left, at, |point| point.duration);
     let billed = halfway(points, left, at, |point| point.billed);
-    let (low, high) = (&own[left], &own[left + 1]);
     // A percentile is taken to fall as the mean does.
-    let share = (at - points[left].power) / (points[left + 1].power - points[left].power);
-    let limited_ms = low.limited_ms.zip(high.limited_ms).map(|(low, high)| {
-        (low.max(1e-3).ln() + share * (high.max(1e-3).ln() - low.max(1e-3).ln())).exp()
-    });
+    let limited =
+        |index: usize| Some((points[index].power, own[index].limited_ms?.max(LEAST_MS).ln()));
+    let limited_ms = limited(left).zip(limited(left + 1)).map(|(a, b)| line(a, b, at).exp());
     Candidate {
         cost: rule.price.invocation_cost(power, billed.exp().max(1.0)),
         duration_ms: duration.exp(),
@@ -109,17 +109,20 @@ fn promised(
 
 fn halfway(points: &[Point], left: usize, at: f64, value: impl Fn(&Point) -> f64) -> f64 {
     let right = left + 1;
-    let line = |a: &Point, b: &Point| {
-        value(a) + (at - a.power) / (b.power - a.power) * (value(b) - value(a))
+    let line = |a: usize, b: usize| {
+        let [a, b] = [a, b].map(|index| (points[index].power, value(&points[index])));
+        line(a, b, at)
     };
-    let chord = line(&points[left], &points[right]);
+    let chord = line(left, right);
     // Beyond the first and the last, nothing is known but that more memory is no slower.
-    let from_left =
-        if left > 0 { line(&points[left - 1], &points[left]) } else { f64::NEG_INFINITY };
-    let from_right = match points.get(right + 1) {
-        Some(next) => line(&points[right], next),
-        None => value(&points[right]),
-    };
+    let from_left = if left > 0 { line(left - 1, left) } else { f64::NEG_INFINITY };
+    let from_right =
+        if right + 1 < points.len() { line(right, right + 1) } else { value(&points[right]) };
     let knee = from_left.max(from_right).min(chord);
     f64::midpoint(chord, knee)
+}
+
+/// The value at `at` on the straight line through two points.
+fn line(a: (f64, f64), b: (f64, f64), at: f64) -> f64 {
+    a.1 + (at - a.0) / (b.0 - a.0) * (b.1 - a.1)
 }

@@ -144,7 +144,7 @@ impl Reach {
         let farthest = self.farthest(&sorted, mean);
         let deviations: Vec<f64> = (0..draws)
             .map(|_| {
-                drawn.redraw(worth, &mut rng);
+                drawn.redraw(&mut rng);
                 drawn.mean_deviation(&sorted, mean, farthest, rounding.step(), relative)
             })
             .collect();

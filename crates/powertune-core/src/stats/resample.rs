@@ -74,10 +74,9 @@ pub fn draws(
     let duration_ms = samples.iter().map(|sample| sample.duration_ms).collect();
     let billed = Figure::new(billed, billed_ms, Rounding::WholeMilliseconds, reach)?;
     let duration = Figure::new(duration, duration_ms, Rounding::None, reach)?;
-    let worth = reach.spread.worth;
-    let mut drawn = Reweighting::draw(samples.len(), worth, rng);
+    let mut drawn = Reweighting::draw(samples.len(), reach.spread.worth, rng);
     let draw = |_| {
-        drawn.redraw(worth, rng);
+        drawn.redraw(rng);
         Draw { billed_ms: billed.under(&drawn), duration_ms: duration.under(&drawn) }
     };
     Some((0..count).map(draw).collect())

@@ -66,6 +66,8 @@ pub(super) struct Reweighting {
     stretch: f64,
     /// How far the mean is off by a spread that the prior tells, by its standard deviation.
     prior: f64,
+    /// How many samples the prior is worth.
+    worth: usize,
 }
 
 /// What is known of the spread before the first sample.
@@ -81,13 +83,14 @@ impl Reweighting {
     /// A draw for `count` samples, where the spread is known as well as `worth` more tell it.
     pub(super) fn draw(count: usize, worth: usize, rng: &mut ChaCha8Rng) -> Self {
         let seen = vec![0.0; count];
-        let mut drawn = Self { seen, unseen: 0.0, reach: 0.0, side: 0.0, stretch: 0.0, prior: 0.0 };
-        drawn.redraw(worth, rng);
+        let mut drawn =
+            Self { seen, unseen: 0.0, reach: 0.0, side: 0.0, stretch: 0.0, prior: 0.0, worth };
+        drawn.redraw(rng);
         drawn
     }
 
     /// Another draw in the place of this one.
-    pub(super) fn redraw(&mut self, worth: usize, rng: &mut ChaCha8Rng) {
+    pub(super) fn redraw(&mut self, rng: &mut ChaCha8Rng) {
         for share in &mut self.seen {
             *share = exponential(rng);
         }
@@ -99,7 +102,7 @@ impl Reweighting {
         self.unseen = unseen / (seen + unseen);
         self.reach = exponential(rng);
         self.side = if rng.random() { 1.0 } else { -1.0 };
-        let count = self.seen.len();
+        let (count, worth) = (self.seen.len(), self.worth);
         self.stretch = match (count + worth).checked_sub(1) {
             Some(freedom @ 1..) => ((count + 1) as f64 / chi_squared(freedom, rng)).sqrt(),
             _ => 0.0,
@@ -271,6 +274,7 @@ mod tests {
             side: 1.0,
             stretch: 1.0,
             prior: 0.0,
+            worth: 0,
         };
         assert!(equal.mean_deviation(&values, 4.0, 5.0, 0.0, 0.3).abs() < 1e-12);
         assert!(equal.trimmed_mean_deviation(&values, &order, 1, 10.0 / 3.0).abs() < 1e-12);
