@@ -3,6 +3,7 @@
 use powertune_core::{power::Power, request::AutoOptimize};
 
 use crate::{
+    conflict::repeated,
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
@@ -26,10 +27,10 @@ pub(crate) async fn apply(
         publisher.set_power(power).await.map_err(failed)?;
         return Ok(None);
     };
-    // Without our mark: this version is the user's to keep.
-    let description = format!("{power}, chosen by powertune");
+    // Without our mark: as soon as the alias points to it, this version is the user's to keep.
+    let description = mark.choice(power);
     let usable = |version: &Version| !mark::is_ours(&version.description);
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
-    gateway.point_alias(&baseline.arn, alias, &version.version).await?;
+    repeated(|| gateway.point_alias(&baseline.arn, alias, &version.version)).await?;
     Ok(Some((alias.clone(), version.version)))
 }

@@ -58,7 +58,9 @@ pub async fn clean(
             return Ok(cleaned);
         }
     }
-    let restored = restore(gateway, &latest.arn, mark.and_then(|mark| mark.original)).await;
+    let original = mark.as_ref().and_then(|mark| mark.original);
+    let run = mark.as_ref().map(|mark| mark.run.as_str());
+    let restored = restore(gateway, &latest.arn, original, run).await;
     cleaned.memory = restored.memory;
     cleaned.versions = restored.versions;
     cleaned.left = restored.left;

@@ -8,6 +8,7 @@
 mod apply;
 mod budget;
 mod clean;
+mod conflict;
 pub mod error;
 pub mod event;
 pub mod gateway;

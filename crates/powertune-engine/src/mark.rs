@@ -86,6 +86,12 @@ impl Mark {
     pub(crate) fn description(&self) -> String {
         format!("{DESCRIPTION}{}", self.run)
     }
+
+    /// The description of the version that this run's alias is to point to. It is the user's to
+    /// keep once the alias does.
+    pub(crate) fn choice(&self, power: Power) -> String {
+        format!("{power}{}", chosen_by(&self.run))
+    }
 }
 
 /// The id of the run that an execution of the state machine makes: whoever knows the execution
@@ -99,6 +105,15 @@ pub(crate) fn is_ours(description: &str) -> bool {
     description
         .strip_prefix(DESCRIPTION)
         .is_some_and(|run| run.len() == 32 && run.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether a version's description is that of the choice of the run with this id.
+pub(crate) fn is_choice_of(run: &str, description: &str) -> bool {
+    description.ends_with(&chosen_by(run))
+}
+
+fn chosen_by(run: &str) -> String {
+    format!(", chosen by {DESCRIPTION}{run}")
 }
 
 /// What a tag can hold: other characters become a dash.
@@ -130,5 +145,15 @@ mod tests {
         assert_eq!(Mark::read(&tags), None);
         assert!(!is_ours("powertune run of last week"));
         assert!(is_ours(&Mark::new(Power::MIN, "me", Timestamp::UNIX_EPOCH).description()));
+    }
+
+    #[test]
+    fn a_choice_is_its_runs_and_no_test_version() {
+        let mark = Mark::new(Power::MIN, "me", Timestamp::UNIX_EPOCH);
+        let choice = mark.choice(Power::MIN);
+        assert!(choice.starts_with("128 MB, chosen by powertune run "), "{choice}");
+        assert!(is_choice_of(&mark.run, &choice) && !is_ours(&choice));
+        assert!(!is_choice_of(&run_of("another"), &choice));
+        assert!(!is_choice_of(&mark.run, &mark.description()));
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use powertune_core::power::Power;
 
 use crate::{
+    conflict::{ATTEMPTS, is_meeting},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     mark::Mark,
@@ -15,8 +16,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(15);
 const FIRST_POLL: Duration = Duration::from_millis(25);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
-/// How often a change that met another one is tried again.
-const ATTEMPTS: u32 = 5;
 
 /// What of `$LATEST` a run goes by, as it found it: any other change is somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,11 +209,6 @@ pub(crate) async fn wait(
         }
         poll = poll.mul_f64(1.5).min(LONGEST_POLL);
     }
-}
-
-/// Whether a change met another one: reading the function again tells whose it was.
-fn is_meeting(error: &ApiError) -> bool {
-    matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
 }
 
 /// Whether an update was refused because the account's functions can't have so much memory.

@@ -6,14 +6,12 @@
 use powertune_core::power::Power;
 
 use crate::{
+    conflict::{ATTEMPTS, is_meeting, repeated},
     error::LeftBehind,
     gateway::{ErrorKind, Gateway, Version},
     mark::{self, Mark},
     publish::wait,
 };
-
-/// How often a change that met another one is tried again.
-const ATTEMPTS: u32 = 5;
 
 /// What was put back.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,12 +28,20 @@ pub(crate) struct Restored {
 
 /// Gives `$LATEST` the power `original` (where it is known), deletes every version that bears one
 /// of our marks, and takes our tags away if all that worked.
-pub(crate) async fn restore(gateway: &Gateway, arn: &str, original: Option<Power>) -> Restored {
+///
+/// `unapplied` is the id of a run that may have published its choice, but may not have come to
+/// point an alias to it: a choice that no alias points to is of no use to anybody.
+pub(crate) async fn restore(
+    gateway: &Gateway,
+    arn: &str,
+    original: Option<Power>,
+    unapplied: Option<&str>,
+) -> Restored {
     let mut restored = Restored::default();
     if let Some(original) = original {
         restore_power(gateway, arn, original, &mut restored).await;
     }
-    delete_versions(gateway, arn, &mut restored).await;
+    delete_versions(gateway, arn, unapplied, &mut restored).await;
     // The tags say how to undo what is left, so they stay while something is.
     if restored.left.is_empty() {
         remove_tags(gateway, arn, &mut restored).await;
@@ -59,9 +65,8 @@ async fn restore_power(gateway: &Gateway, arn: &str, original: Power, restored: 
         match gateway.set_power(&latest, original).await {
             Ok(()) => restored.memory = Some((latest.power, original)),
             Err(error) => {
-                let met = matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed);
                 why = error.to_string();
-                if !met {
+                if !is_meeting(&error) {
                     break;
                 }
             }
@@ -82,22 +87,32 @@ async fn restore_power(gateway: &Gateway, arn: &str, original: Power, restored: 
     });
 }
 
-async fn delete_versions(gateway: &Gateway, arn: &str, restored: &mut Restored) {
+async fn delete_versions(
+    gateway: &Gateway,
+    arn: &str,
+    unapplied: Option<&str>,
+    restored: &mut Restored,
+) {
     let versions = match gateway.versions(arn).await {
         Ok(versions) => versions,
         Err(error) => {
             restored.left.push(LeftBehind {
                 what: "test versions, whose description begins with \"powertune run\"".to_owned(),
                 why: error.to_string(),
-                by_hand: format!("powertune clean {arn}"),
+                by_hand: format!("powertune clean {arn} --force"),
             });
             return;
         }
     };
-    let ours = |version: &Version| mark::is_ours(&version.description);
-    for Version { version, .. } in versions.into_iter().filter(ours) {
-        match gateway.delete_version(arn, &version).await {
+    for Version { version, description, .. } in versions {
+        let is_choice = unapplied.is_some_and(|run| mark::is_choice_of(run, &description));
+        if !is_choice && !mark::is_ours(&description) {
+            continue;
+        }
+        match repeated(|| gateway.delete_version(arn, &version)).await {
             Ok(()) => restored.versions.push(version),
+            // The choice was applied.
+            Err(error) if is_choice && error.kind == ErrorKind::Aliased => {}
             Err(error) => restored.left.push(LeftBehind {
                 what: format!("version {version}"),
                 why: error.to_string(),
@@ -111,7 +126,7 @@ async fn delete_versions(gateway: &Gateway, arn: &str, restored: &mut Restored) 
 
 async fn remove_tags(gateway: &Gateway, arn: &str, restored: &mut Restored) {
     let keys = Mark::keys();
-    match gateway.untag(arn, keys.clone()).await {
+    match repeated(|| gateway.untag(arn, keys.clone())).await {
         Ok(()) => restored.tags = true,
         Err(error) => restored.left.push(LeftBehind {
             what: format!("the tags {}", keys.join(", ")),

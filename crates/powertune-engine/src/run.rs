@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apply::apply,
     budget::Budget,
+    conflict::repeated,
     error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
     gateway::{ErrorKind, Gateway},
@@ -79,25 +80,28 @@ pub async fn tune(
     let mark = Mark::new(original, &context.by, deadline(request, &prepared));
     announce(gateway, &arn, &mark).await?;
 
+    let id = mark.run.clone();
     let run = Run::new(gateway, request, context, prepared, mark);
     let outcome = tokio::spawn(run.finish()).await;
     let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
 
     context.events.send(Event::CleaningUp);
     let power = outcome.as_ref().map_or(original, |done| done.leave_at);
-    let left = restore(gateway, &arn, Some(power)).await.left;
+    let unapplied = outcome.is_err().then_some(id.as_str());
+    let left = restore(gateway, &arn, Some(power), unapplied).await.left;
     context.events.send(Event::CleanedUp(left.clone()));
     conclude(outcome, left, started.elapsed())
 }
 
 /// Puts the run's tags on the function.
 async fn announce(gateway: &Gateway, arn: &str, mark: &Mark) -> Result<(), TuneError> {
-    let Err(error) = gateway.tag(arn, mark.tags()).await else { return Ok(()) };
+    let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
+    let Err(error) = tagged else { return Ok(()) };
     if error.kind != ErrorKind::Unknown {
         return Err(before_changes(error));
     }
     // The tags may be there all the same.
-    let left = restore(gateway, arn, None).await.left;
+    let left = restore(gateway, arn, None, None).await.left;
     if left.is_empty() {
         return Err(TuneError::Failed(Cause::Api(error)));
     }

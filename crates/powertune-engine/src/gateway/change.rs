@@ -164,17 +164,24 @@ impl Gateway {
     }
 
     /// DeleteFunction of one version; one that is gone already is deleted.
+    ///
+    /// Lambda itself sees to it that a version stays to which an alias points: between asking for
+    /// the aliases and deleting, somebody could point one there.
     pub async fn delete_version(&self, arn: &str, version: &str) -> Result<(), ApiError> {
         debug_assert!(!version.is_empty(), "without a version the function itself would go");
         let answer =
             self.control.delete_function().function_name(arn).qualifier(version).send().await;
         match answer.map_err(|error| ApiError::from_sdk("DeleteFunction", &error)) {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind == ErrorKind::Conflict && error.message.contains("alias") => {
+                Err(ApiError { kind: ErrorKind::Aliased, ..error })
+            }
             other => other.map(|_| ()),
         }
     }
 
-    /// Points an alias to a version: UpdateAlias, or CreateAlias where there is none.
+    /// Points an alias to a version: UpdateAlias, or CreateAlias where there is none. A conflict may
+    /// mean that the alias is there after all, as when the answer to CreateAlias was lost.
     pub async fn point_alias(&self, arn: &str, alias: &str, version: &str) -> Result<(), ApiError> {
         let update = self.control.update_alias().function_name(arn).name(alias);
         let updated = update.function_version(version).send().await;

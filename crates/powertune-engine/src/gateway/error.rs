@@ -29,6 +29,8 @@ pub enum ErrorKind {
     PreconditionFailed,
     /// Something else is going on with the function.
     Conflict,
+    /// The version can't be deleted, because an alias points to it.
+    Aliased,
     /// Too many requests; nothing was done.
     Throttled,
     /// AWS refused the request's content.

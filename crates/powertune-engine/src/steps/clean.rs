@@ -64,7 +64,9 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
     let leave_at = applied.map_or(function.power, |applied| applied.power);
-    let put_back = sweep(&gateway, &function.arn, &state.run.mark, Some(leave_at)).await?;
+    let run = &state.run.mark;
+    let unapplied = state.applied.is_none().then_some(run.as_str());
+    let put_back = sweep(&gateway, &function.arn, run, Some(leave_at), unapplied).await?;
     Ok(PutBack { failure: state.failure.as_ref().map(in_words), ..put_back })
 }
 
@@ -90,13 +92,13 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let name = function.unqualified().to_string();
     let latest = gateway.function(&name, None).await.map_err(before_changes)?;
     let run = mark::run_of(&end.detail.execution_arn);
-    let put_back = sweep(&gateway, &latest.arn, &run, None).await?;
+    let put_back = sweep(&gateway, &latest.arn, &run, None, Some(&run)).await?;
     if put_back != PutBack::default() || end.detail.status == FAILED {
         return Ok(put_back);
     }
     // A step that was in flight when the execution was stopped may be about to begin.
     tokio::time::sleep(SECOND_LOOK).await;
-    sweep(&gateway, &latest.arn, &run, None).await
+    sweep(&gateway, &latest.arn, &run, None, Some(&run)).await
 }
 
 /// The function that the execution was to tune, from its input alone: a request with other faults
@@ -117,12 +119,13 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
 }
 
 /// Puts back what the run with this id has left. The memory size goes back to `leave_at`, or to
-/// what the tags say.
+/// what the tags say; for `unapplied` see [`restore`].
 async fn sweep(
     gateway: &Gateway,
     arn: &str,
     run: &str,
     leave_at: Option<Power>,
+    unapplied: Option<&str>,
 ) -> Result<PutBack, StepError> {
     let tags = gateway.tags(arn).await.map_err(before_changes)?;
     let original = match Mark::read(&tags) {
@@ -137,7 +140,7 @@ async fn sweep(
             None
         }
     };
-    let restored = restore(gateway, arn, original).await;
+    let restored = restore(gateway, arn, original, unapplied).await;
     if restored.left.is_empty() {
         return Ok(PutBack { memory: restored.memory, versions: restored.versions, failure: None });
     }

@@ -10,6 +10,7 @@ use powertune_core::{
 
 use super::{StepError, baseline, gateway, left_behind, mark};
 use crate::{
+    conflict::repeated,
     error::Cause,
     gateway::{Connection, Gateway},
     mark::Mark,
@@ -58,7 +59,10 @@ async fn announce(
         Some(found) => {
             Err(Cause::Marked { function: arn.to_owned(), mark: Box::new(found) }.into())
         }
-        None if untouched => Ok(gateway.tag(arn, mark.tags()).await.map_err(Cause::from)?),
+        None if untouched => {
+            let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
+            Ok(tagged.map_err(Cause::from)?)
+        }
         None => Err(cleaned_meanwhile().into()),
     }
 }
@@ -134,6 +138,6 @@ async fn still_ours(
         Some(_) => return Err(cleaned_meanwhile().into()),
         None => {}
     }
-    let left = restore(gateway, &baseline.arn, mark.original).await.left;
+    let left = restore(gateway, &baseline.arn, mark.original, None).await.left;
     if left.is_empty() { Err(cleaned_meanwhile().into()) } else { Err(left_behind(left)) }
 }

@@ -55,6 +55,37 @@ async fn cleaning_puts_back_and_twice_is_once() {
     assert_eq!(bench.footprint().await, before);
 }
 
+/// Publishes a version of another power with this description.
+async fn publish(bench: &Bench, memory_mb: i32, description: &str) -> String {
+    let update = bench.client.update_function_configuration().function_name(FUNCTION);
+    update.memory_size(memory_mb).send().await.expect("UpdateFunctionConfiguration");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let publish = bench.client.publish_version().function_name(FUNCTION).description(description);
+    publish.send().await.expect("PublishVersion").version.expect("a version")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_goes_unless_an_alias_points_to_it() {
+    let bench = Bench::new("return 1").await;
+    let other = "128 MB, chosen by powertune run fedcba9876543210fedcba9876543210";
+    publish(&bench, 128, other).await;
+    let own = format!("192 MB, chosen by powertune run {RUN}");
+    let pointed_to = publish(&bench, 192, &own).await;
+    let alias = bench.client.create_alias().function_name(FUNCTION).name("live");
+    alias.function_version(pointed_to).send().await.expect("CreateAlias");
+    publish(&bench, ORIGINAL, "the user's").await;
+    let before = bench.footprint().await;
+
+    let unapplied = publish(&bench, 192, &own).await;
+    die_in_the_middle(&bench, "2020-01-01T00:00:00Z").await;
+    let request = request(json!({}));
+    let gateway = bench.gateway(&request).await;
+    let cleaned = clean(&gateway, &request.function, false).await.expect("it cleans");
+    assert_eq!(cleaned.versions, [unapplied, "5".to_owned()]);
+    assert_eq!(cleaned.left, []);
+    assert_eq!(bench.footprint().await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_may_be_alive_is_left_alone_unless_forced() {
     let bench = Bench::new("return 1").await;
