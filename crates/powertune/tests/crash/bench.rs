@@ -1,0 +1,162 @@
+//! A local Lambda, and functions on it with everything that a user may have.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use aws_sdk_lambda::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::{FunctionConfiguration, LastUpdateStatus},
+};
+use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use tempfile::TempDir;
+
+use crate::{
+    footprint::Footprint,
+    kind::{ALIAS, CHEAPEST_MB, ORIGINAL_MB},
+    upstream::Upstream,
+};
+
+/// A local Lambda and a client that is not ours.
+pub(crate) struct Bench {
+    lambda: LocalLambda,
+    client: Client,
+    code: TempDir,
+    created: AtomicU32,
+}
+
+impl Bench {
+    /// Starts a Lambda that lets functions take what CPU they get: nothing is measured here.
+    pub(crate) async fn start() -> Self {
+        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
+        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let code = tempfile::tempdir().expect("a folder");
+        fs::write(code.path().join("app.py"), handler()).expect("the code");
+        let client = client(&lambda);
+        Self { lambda, client, code, created: AtomicU32::new(0) }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.lambda.shutdown().await;
+    }
+
+    pub(crate) fn upstream(&self) -> Upstream {
+        Upstream::of(&self.lambda)
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.lambda.environment()
+    }
+
+    /// A new function with a description, an environment variable, a tag, a version and an alias of
+    /// the user's; `$LATEST` is what the version was published from if `is_published`.
+    pub(crate) async fn function(&self, is_published: bool) -> String {
+        let name = format!("fn-{}", self.created.fetch_add(1, Ordering::Relaxed));
+        let function = NewFunction {
+            name: name.clone(),
+            code: self.code.path().to_owned(),
+            runtime: "python3.11".to_owned(),
+            handler: "app.handler".to_owned(),
+            memory_mb: ORIGINAL_MB,
+            timeout_s: 20,
+            environment: BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())]),
+            architecture: None,
+        };
+        let arn = self.lambda.create_function(function).await.expect("the function is created");
+        let update = self.client.update_function_configuration().function_name(&name);
+        update.description("the user's").send().await.expect("UpdateFunctionConfiguration");
+        self.settled(&name).await;
+        let tag = self.client.tag_resource().resource(arn).tags("team", "payments");
+        tag.send().await.expect("TagResource");
+        let publish = self.client.publish_version().function_name(&name);
+        let version = publish.description("the user's version").send().await;
+        let version = version.expect("PublishVersion").version.expect("a version");
+        let alias = self.client.create_alias().function_name(&name).name(ALIAS);
+        alias.function_version(version).send().await.expect("CreateAlias");
+        if !is_published {
+            let update = self.client.update_function_configuration().function_name(&name);
+            update.timeout(21).send().await.expect("UpdateFunctionConfiguration");
+        }
+        self.settled(&name).await;
+        name
+    }
+
+    /// `$LATEST`, once Lambda is done with the last change.
+    async fn settled(&self, name: &str) -> FunctionConfiguration {
+        loop {
+            let function = self.client.get_function().function_name(name).send().await;
+            let configuration = function.expect("GetFunction").configuration;
+            let configuration = configuration.expect("a configuration");
+            if configuration.last_update_status != Some(LastUpdateStatus::InProgress) {
+                return configuration;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// All that the function consists of.
+    pub(crate) async fn footprint(&self, name: &str) -> Footprint {
+        let latest = self.settled(name).await;
+        let arn = latest.function_arn.clone().unwrap_or_default();
+        let versions = self.client.list_versions_by_function().function_name(name).send().await;
+        let versions = versions.expect("ListVersionsByFunction").versions.unwrap_or_default();
+        let aliases = self.client.list_aliases().function_name(name).send().await;
+        let aliases = aliases.expect("ListAliases").aliases.unwrap_or_default();
+        let tags = self.client.list_tags().resource(arn).send().await.expect("ListTags");
+        Footprint {
+            latest: lasting(latest),
+            versions: versions
+                .into_iter()
+                .map(|version| (version.version.clone().unwrap_or_default(), lasting(version)))
+                .filter(|(number, _)| number != "$LATEST")
+                .collect(),
+            aliases: aliases
+                .into_iter()
+                .map(|mut alias| {
+                    alias.revision_id = None;
+                    (alias.name.clone().unwrap_or_default(), alias)
+                })
+                .collect(),
+            tags: tags.tags.unwrap_or_default(),
+        }
+    }
+}
+
+/// A configuration without what says when and how far it was changed.
+fn lasting(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
+    configuration.revision_id = None;
+    configuration.last_modified = None;
+    configuration.state = None;
+    configuration.state_reason = None;
+    configuration.state_reason_code = None;
+    configuration.last_update_status = None;
+    configuration.last_update_status_reason = None;
+    configuration.last_update_status_reason_code = None;
+    configuration
+}
+
+/// A function that is much the cheapest at [`CHEAPEST_MB`].
+fn handler() -> String {
+    format!(
+        "import time\n\
+         def handler(event, context):\n    \
+             best = int(context.memory_limit_in_mb) == {CHEAPEST_MB}\n    \
+             time.sleep(0.001 if best else 0.08)\n"
+    )
+}
+
+fn client(lambda: &LocalLambda) -> Client {
+    let pair = lambda.credentials();
+    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(lambda.region().to_owned()))
+        .endpoint_url(lambda.endpoint_url())
+        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,95 @@
+//! All that a function consists of, to compare before and after.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Debug,
+};
+
+use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration};
+
+use crate::kind::POWERS;
+
+/// A function's configuration, versions, aliases and tags.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Footprint {
+    pub(crate) latest: FunctionConfiguration,
+    pub(crate) versions: BTreeMap<String, FunctionConfiguration>,
+    pub(crate) aliases: BTreeMap<String, AliasConfiguration>,
+    pub(crate) tags: HashMap<String, String>,
+}
+
+impl Footprint {
+    /// Whether there are tags of a run's.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.tags.keys().any(|key| key.starts_with("powertune:"))
+    }
+
+    pub(crate) fn alias_version(&self, alias: &str) -> Option<&str> {
+        self.aliases.get(alias)?.function_version()
+    }
+
+    /// This one with `$LATEST` at the power that it had, where it has to be at a measured one.
+    pub(crate) fn with_latest_back(&self, before: &Self) -> Result<Self, String> {
+        measured_mb(&self.latest)?;
+        let mut footprint = self.clone();
+        footprint.latest.memory_size = before.latest.memory_size;
+        Ok(footprint)
+    }
+
+    /// This one with the alias as it was and without the version that it points to, which has to be
+    /// a new one that differs from `$LATEST` in its power alone.
+    pub(crate) fn with_alias_back(&self, alias: &str, before: &Self) -> Result<Self, String> {
+        let mut footprint = self.clone();
+        let pointed_to = self.alias_version(alias).ok_or(format!("there is no alias {alias}"))?;
+        if before.versions.contains_key(pointed_to) {
+            return Err(format!("{alias} still points to version {pointed_to}"));
+        }
+        let version = footprint.versions.remove(pointed_to);
+        let version = version.ok_or(format!("{alias} points to version {pointed_to}, a gap"))?;
+        let memory_mb = measured_mb(&version)?;
+        let description = version.description.clone().unwrap_or_default();
+        if !description.starts_with(&format!("{memory_mb} MB, chosen by powertune run ")) {
+            return Err(format!("version {pointed_to} is described as {description:?}"));
+        }
+        let mut same = version;
+        same.memory_size = before.latest.memory_size;
+        same.description.clone_from(&before.latest.description);
+        same.version.clone_from(&before.latest.version);
+        same.function_arn.clone_from(&before.latest.function_arn);
+        same.runtime_version_config.clone_from(&before.latest.runtime_version_config);
+        if same != before.latest {
+            let differences = differences(&same, &before.latest);
+            return Err(format!("version {pointed_to} is not $LATEST: {differences}"));
+        }
+        match before.aliases.get(alias) {
+            Some(old) => footprint.aliases.insert(alias.to_owned(), old.clone()),
+            None => footprint.aliases.remove(alias),
+        };
+        Ok(footprint)
+    }
+
+    /// An error that tells what differs from `before`.
+    pub(crate) fn must_be(&self, before: &Self) -> Result<(), String> {
+        if self == before { Ok(()) } else { Err(differences(self, before)) }
+    }
+}
+
+/// The lines in which two things differ.
+fn differences(is: &impl Debug, was: &impl Debug) -> String {
+    let (is, was) = (format!("{is:#?}"), format!("{was:#?}"));
+    let lines = |text: &str, other: &str| -> Vec<String> {
+        let known: Vec<&str> = other.lines().collect();
+        let new = text.lines().filter(|line| !known.contains(line));
+        new.map(|line| line.trim().to_owned()).collect()
+    };
+    format!("it has {:?}, and had {:?}", lines(&is, &was), lines(&was, &is))
+}
+
+/// The memory size, which has to be one that was measured.
+fn measured_mb(configuration: &FunctionConfiguration) -> Result<String, String> {
+    let memory_mb = configuration.memory_size().unwrap_or_default().to_string();
+    if POWERS.split(',').any(|power| power == memory_mb) {
+        return Ok(memory_mb);
+    }
+    Err(format!("{:?} has {memory_mb} MB", configuration.version()))
+}

@@ -1,0 +1,115 @@
+//! One crash point: a run that is killed there, and all that has to hold afterwards.
+
+use std::fmt;
+
+use crate::{
+    bench::Bench,
+    kind::{Kind, POWERS},
+    operation::Operation,
+    process::{Ended, finish, powertune, said},
+    proxy::{Moment, Proxy, Trap},
+};
+
+/// Where a run is killed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) kind: &'static Kind,
+    /// At which of its changes, counted from 1.
+    pub(crate) nth: usize,
+    pub(crate) moment: Moment,
+}
+
+/// What came of a point, and what is wrong with it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The run was killed there.
+    Crashed(Result<(), String>),
+    /// The run was over before it.
+    Over(Result<(), String>),
+}
+
+/// Where `tune` is killed if it is `clean` that matters: two versions are published by then, and
+/// `$LATEST` is at a power that is not its own.
+const MIDDLE: Trap = Trap::Crash { nth: 5, moment: Moment::After };
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = match self.moment {
+            Moment::Before => "before",
+            Moment::After => "after",
+        };
+        write!(f, "killed {moment} change {}", self.nth)
+    }
+}
+
+impl Point {
+    /// Kills a run here, cleans, and looks at what is left.
+    pub(crate) async fn outcome(self, bench: &Bench) -> (Self, Outcome) {
+        let outcome = self.crash(bench).await;
+        (self, outcome.unwrap_or_else(|problem| Outcome::Over(Err(problem))))
+    }
+
+    async fn crash(self, bench: &Bench) -> Result<Outcome, String> {
+        let function = bench.function(self.kind.is_published).await;
+        let before = bench.footprint(&function).await;
+        let tune = ["tune", &function, "--power-values", POWERS, "--quiet"];
+        let mut victim = [&tune, self.kind.arguments].concat();
+        if self.kind.kills_clean {
+            kill(bench, MIDDLE, &victim).await?;
+            victim = vec!["clean", &function, "--force"];
+        }
+        let crash = Trap::Crash { nth: self.nth, moment: self.moment };
+        let proxy = Proxy::start(bench, Some(crash)).await;
+        if let Ended::ByItself(output) = powertune(&proxy, &victim).await? {
+            if !output.status.success() {
+                return Err(format!("not reached, and {victim:?} ended with {}", said(&output)));
+            }
+            let after = bench.footprint(&function).await;
+            return Ok(Outcome::Over(self.kind.check_end(&before, &after)));
+        }
+        let changes = proxy.changes();
+        let was_over =
+            changes.last() == Some(&Operation::UntagResource) && self.moment == Moment::After;
+        let survived = async {
+            clean(bench, &function).await?;
+            let after = bench.footprint(&function).await;
+            self.kind.check_cleaned(&before, &after, was_over)
+        };
+        let survived = survived.await;
+        let survived = survived.map_err(|problem| format!("after {changes:?}: {problem}"));
+        Ok(Outcome::Crashed(survived))
+    }
+}
+
+/// Runs something that has to be killed.
+async fn kill(bench: &Bench, trap: Trap, arguments: &[&str]) -> Result<(), String> {
+    let proxy = Proxy::start(bench, Some(trap)).await;
+    match powertune(&proxy, arguments).await? {
+        Ended::Killed => Ok(()),
+        Ended::ByItself(output) => Err(format!("it was not killed: {}", said(&output))),
+    }
+}
+
+/// Cleans as a user would: first without `--force`, which refuses as long as the run may be alive;
+/// then with it; and once more, when there is nothing to do.
+pub(crate) async fn clean(bench: &Bench, function: &str) -> Result<(), String> {
+    let announced = bench.footprint(function).await.is_announced();
+    let proxy = Proxy::start(bench, None).await;
+    let output = finish(&proxy, &["clean", function]).await?;
+    let refused = output.status.code() == Some(1) && said(&output).contains("add --force");
+    let as_it_should = refused == announced && output.status.success() != announced;
+    if !as_it_should || !proxy.changes().is_empty() {
+        return Err(format!("clean made {:?}, ended with {}", proxy.changes(), said(&output)));
+    }
+    let proxy = Proxy::start(bench, None).await;
+    let output = finish(&proxy, &["clean", function, "--force"]).await?;
+    if !output.status.success() {
+        return Err(format!("clean --force ended with {}", said(&output)));
+    }
+    let proxy = Proxy::start(bench, None).await;
+    let output = finish(&proxy, &["clean", function]).await?;
+    if !output.status.success() || !proxy.changes().is_empty() {
+        return Err(format!("clean again made {:?}: {}", proxy.changes(), said(&output)));
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The local Lambda as the proxy calls it.
+//!
+//! A signature covers the host that a request was meant for, which is the proxy. So a request is
+//! signed again before it goes on, as a client of the local Lambda's would.
+
+use std::{io, time::SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName},
+    http::request::Parts,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use powertune_local::LocalLambda;
+
+/// Headers that are a request's own, and made anew.
+const REMADE: [HeaderName; 5] =
+    [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName::from_static("x-amz-date")];
+
+/// A local Lambda and the key pair to call it with.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    endpoint: String,
+    region: String,
+    credentials: Credentials,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Upstream {
+    pub(crate) fn of(lambda: &LocalLambda) -> Self {
+        let pair = lambda.credentials();
+        let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+        Self {
+            endpoint: lambda.endpoint_url(),
+            region: lambda.region().to_owned(),
+            credentials: Credentials::new(id, secret, None, None, "test"),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Sends a request on and returns the answer, which is all there by then.
+    pub(crate) async fn call(&self, head: Parts, body: Bytes) -> io::Result<Response<Bytes>> {
+        let answer = self.client.request(self.signed(head, &body)).await;
+        let (head, body) = answer.map_err(io::Error::other)?.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn signed(&self, head: Parts, body: &Bytes) -> Request<Full<Bytes>> {
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = format!("{}{path}", self.endpoint);
+        let mut headers = head.headers;
+        for header in REMADE {
+            headers.remove(header);
+        }
+        let identity = self.credentials.clone().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("lambda")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .expect("every parameter is given")
+            .into();
+        let texts = headers
+            .iter()
+            .filter_map(|(name, value)| value.to_str().ok().map(|value| (name.as_str(), value)));
+        let to_sign = SignableBody::Bytes(body);
+        let signed = SignableRequest::new(head.method.as_str(), &uri, texts, to_sign)
+            .and_then(|request| sign(request, &parameters))
+            .expect("what a client has signed can be signed");
+        let (signature, _) = signed.into_parts();
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = head.method;
+        *request.uri_mut() = uri.parse().expect("another host does not make the URI a bad one");
+        *request.headers_mut() = headers.clone();
+        signature.apply_to_request_http1x(&mut request);
+        request
+    }
+}
