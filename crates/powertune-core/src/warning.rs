@@ -25,6 +25,11 @@ pub enum Warning {
     },
     /// Power values were given more than once.
     DuplicatePowers,
+    /// What the run changes could not be written down on this machine.
+    NoJournal {
+        /// Why.
+        because: String,
+    },
     /// The decision rests on cold and warm invocations mixed.
     MixedColdStarts {
         /// The powers with both.
@@ -114,6 +119,11 @@ impl fmt::Display for Warning {
             Self::DuplicatePowers => {
                 write!(f, "powerValues: a power given more than once is measured once")
             }
+            Self::NoJournal { because } => write!(
+                f,
+                "no journal could be written on this machine ({because}); the tags on the function \
+                 say how to undo the run, should it be killed"
+            ),
             Self::MixedColdStarts { powers } => write!(
                 f,
                 "averagePrice and averageDuration mix cold and warm invocations at {}; `cost` and \

@@ -24,6 +24,7 @@ use hyper::{Method, Request as HttpRequest, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use powertune_core::request::parse;
 use powertune_engine::{
+    Journals,
     event::Events,
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
@@ -105,8 +106,12 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
     let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
     let (events, mut heard) = Events::channel();
     let listener = tokio::spawn(async move { while heard.recv().await.is_some() {} });
-    let context =
-        Context { by: "benchmark".to_owned(), events, cancelled: CancellationToken::new() };
+    let context = Context {
+        by: "benchmark".to_owned(),
+        events,
+        cancelled: CancellationToken::new(),
+        journals: Journals::default(),
+    };
     let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
         panic!("the run has a result");
     };

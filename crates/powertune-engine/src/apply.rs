@@ -22,14 +22,14 @@ pub(crate) async fn apply(
 ) -> Result<Option<(String, String)>, Cause> {
     // By the time a power is applied it was measured, so the account has it.
     let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
-    let mut publisher = Publisher::open(gateway, baseline, mark).await?;
+    let mut publisher = Publisher::open(gateway, baseline, mark, false).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;
         return Ok(None);
     };
     // Without our mark: as soon as the alias points to it, this version is the user's to keep.
     let description = mark.choice(power);
-    let usable = |version: &Version| !mark::is_ours(&version.description);
+    let usable = |version: &Version| mark::run_of_version(&version.description).is_none();
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
     repeated(|| gateway.point_alias(&baseline.arn, alias, &version.version)).await?;
     Ok(Some((alias.clone(), version.version)))

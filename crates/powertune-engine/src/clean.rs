@@ -1,72 +1,168 @@
 //! `powertune clean`: puts back what an interrupted run left behind.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, ToSpan};
 use powertune_core::{arn::FunctionRef, power::Power};
 
 use crate::{
     error::{Cause, LeftBehind, TuneError},
-    gateway::Gateway,
+    gateway::{Function, Gateway},
+    journal::{Journals, Kept},
     mark::{self, Mark},
     prepare::before_changes,
-    restore::restore,
+    restore::{Undo, Whose, restore},
 };
+
+/// How far the clocks of this host and of Lambda may differ, in seconds.
+const SKEW_S: i64 = 60;
 
 /// What cleaning did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cleaned {
     /// The function, unqualified.
     pub function_arn: String,
-    /// The run that had left its marks.
-    pub mark: Option<Mark>,
+    /// The runs that had left something, the oldest first.
+    pub marks: Vec<Mark>,
     /// From what to what the memory size was changed.
     pub memory: Option<(Power, Power)>,
+    /// The memory size that somebody else has set since, and that was left.
+    pub kept: Option<Power>,
     /// The versions that were deleted.
     pub versions: Vec<String>,
     /// What could not be put back.
     pub left: Vec<LeftBehind>,
 }
 
-/// Puts the function back from the marks on it and on its versions. Doing it twice is the same as
-/// doing it once.
+/// What there is of runs: on the function, and in this host's journals.
+struct Traces {
+    latest: Function,
+    /// The oldest first.
+    tagged: Vec<Mark>,
+    kept: Vec<Kept>,
+    /// The runs whose test versions there are.
+    published: BTreeSet<String>,
+}
+
+/// Puts the function back as this host's journals say, and where there is none, as the marks on it
+/// and on its versions do. Doing it twice is the same as doing it once.
+///
+/// `is_over` says of a run that this host has no journal of whether it is over, where that can be
+/// known; otherwise it is over when the time that it has announced has passed.
 ///
 /// # Errors
-/// When the function can't be read, or when the marks are those of a run that may still be going
-/// on, unless `force` is set.
+/// When the function can't be read, or when something is left by a run that may still be going on,
+/// unless `force` is set.
 pub async fn clean(
     gateway: &Gateway,
     function: &FunctionRef,
+    journals: &Journals,
     force: bool,
+    is_over: impl AsyncFn(&Mark) -> Option<bool>,
 ) -> Result<Cleaned, TuneError> {
-    let name = function.unqualified().to_string();
-    let latest = gateway.function(&name, None).await.map_err(before_changes)?;
-    let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
-    let mark = Mark::read(&tags);
-    if let Some(mark) = mark.clone().filter(|mark| !force && may_be_alive(mark)) {
-        return Err(TuneError::NotBegun(Cause::Alive { mark: Box::new(mark) }));
+    let traces = Traces::find(gateway, function, journals).await?;
+    let marks = traces.marks();
+    for mark in marks.iter().filter(|_| !force) {
+        if traces.may_be_alive(mark, &is_over).await {
+            return Err(TuneError::NotBegun(Cause::Alive { mark: Box::new(mark.clone()) }));
+        }
     }
     let mut cleaned = Cleaned {
-        function_arn: latest.arn.clone(),
-        mark: mark.clone(),
+        function_arn: traces.latest.arn.clone(),
+        marks,
         memory: None,
+        kept: None,
         versions: Vec::new(),
         left: Vec::new(),
     };
-    if mark.is_none() {
-        // Without tags there can still be versions, if somebody took the tags away.
-        let versions = gateway.versions(&latest.arn).await.map_err(before_changes)?;
-        if !versions.iter().any(|version| mark::is_ours(&version.description)) {
-            return Ok(cleaned);
+    if !cleaned.marks.is_empty() || !traces.published.is_empty() {
+        let restored = restore(gateway, &traces.latest.arn, &traces.undo()).await;
+        cleaned.memory = restored.memory;
+        cleaned.kept = restored.kept;
+        cleaned.versions = restored.versions;
+        cleaned.left = restored.left;
+    }
+    if cleaned.left.is_empty() {
+        for kept in traces.kept.iter().filter(|kept| force || !kept.is_alive) {
+            // One that stays says nothing that is not found to be undone.
+            let _ = kept.forget();
         }
     }
-    let original = mark.as_ref().and_then(|mark| mark.original);
-    let run = mark.as_ref().map(|mark| mark.run.as_str());
-    let restored = restore(gateway, &latest.arn, original, run).await;
-    cleaned.memory = restored.memory;
-    cleaned.versions = restored.versions;
-    cleaned.left = restored.left;
     Ok(cleaned)
 }
 
-fn may_be_alive(mark: &Mark) -> bool {
-    mark.until.is_some_and(|until| until > Timestamp::now())
+impl Traces {
+    async fn find(
+        gateway: &Gateway,
+        function: &FunctionRef,
+        journals: &Journals,
+    ) -> Result<Self, TuneError> {
+        let name = function.unqualified().to_string();
+        let latest = gateway.function(&name, None).await.map_err(before_changes)?;
+        let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
+        let versions = gateway.versions(&latest.arn).await.map_err(before_changes)?;
+        let published = versions
+            .iter()
+            .filter_map(|version| mark::run_of_version(&version.description))
+            .map(str::to_owned)
+            .collect();
+        let kept = journals.of(&latest.arn);
+        Ok(Self { tagged: Mark::all(&tags), kept, published, latest })
+    }
+
+    /// The runs that may have left something, the oldest first.
+    fn marks(&self) -> Vec<Mark> {
+        let is_tagged = |run: &str| self.tagged.iter().any(|mark| mark.run == run);
+        let kept = self.kept.iter().filter(|kept| !is_tagged(&kept.mark.run));
+        let untagged = kept.filter(|kept| self.has_left(kept)).map(|kept| kept.mark.clone());
+        let mut marks: Vec<Mark> = self.tagged.iter().cloned().chain(untagged).collect();
+        marks.sort_by_key(|mark| mark.since);
+        marks
+    }
+
+    /// Whether a run whose tags are not there has left something all the same: its tags go last, so
+    /// that either all is as it was, or somebody else took them away.
+    fn has_left(&self, kept: &Kept) -> bool {
+        let Kept { mark, pending, last, is_alive, .. } = kept;
+        let changed_by_it = self.latest.last_modified.is_none_or(|modified| {
+            let since = mark.since.unwrap_or(Timestamp::MIN);
+            modified >= since - SKEW_S.seconds() && modified <= *last + SKEW_S.seconds()
+        });
+        let holds = pending.held.contains(self.latest.power);
+        *is_alive || self.published.contains(&mark.run) || (holds && changed_by_it)
+    }
+
+    fn kept(&self, run: &str) -> Option<&Kept> {
+        self.kept.iter().find(|kept| kept.mark.run == run)
+    }
+
+    async fn may_be_alive(
+        &self,
+        mark: &Mark,
+        is_over: &impl AsyncFn(&Mark) -> Option<bool>,
+    ) -> bool {
+        if let Some(kept) = self.kept(&mark.run) {
+            return kept.is_alive;
+        }
+        match is_over(mark).await {
+            Some(is_over) => !is_over,
+            None => mark.until.is_some_and(|until| until > Timestamp::now()),
+        }
+    }
+
+    fn undo(&self) -> Undo {
+        let marks = self.marks();
+        // Whoever came first has found the memory size that the user has chosen.
+        let original = marks.iter().find_map(|mark| mark.original);
+        let held = marks.iter().map(|mark| match self.kept(&mark.run) {
+            Some(kept) => kept.pending.held.clone(),
+            None => mark.sets.clone(),
+        });
+        Undo {
+            memory: original.map(|original| (original, held.collect())),
+            versions: Whose::Anybody,
+            unapplied: marks.iter().map(|mark| mark.run.clone()).collect(),
+            tags: self.tagged.iter().flat_map(Mark::keys).collect(),
+        }
+    }
 }

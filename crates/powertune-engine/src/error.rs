@@ -19,6 +19,15 @@ pub enum TuneError {
     /// The run failed, and everything was put back.
     #[error("{0}\neverything was put back as it was")]
     Failed(Cause),
+    /// The run came to its end, and meanwhile somebody else has changed the function; everything of
+    /// the run's was put back, and nothing applied.
+    #[error("{cause}\nthe result is of what it was before; everything was put back")]
+    Outdated {
+        /// What was changed.
+        cause: Cause,
+        /// What was measured of the function as it was before.
+        result: Box<TuningResult>,
+    },
     /// The user stopped it, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
     Interrupted,
@@ -109,12 +118,14 @@ pub enum Cause {
     Api(#[from] ApiError),
     /// Another run's marks are on the function.
     #[error(
-        "the function bears the marks of another run ({mark}); if that run is over, put the \
-         function back with: powertune clean {function}"
+        "the function bears the marks of another run ({mark}){}; if it is over, put the function \
+         back with: powertune clean {function}", if *.is_alive {", which goes on on this host"} else {""}
     )]
     Marked {
         /// The function's ARN.
         function: String,
+        /// Whether it is known to be alive.
+        is_alive: bool,
         /// What the marks say.
         mark: Box<Mark>,
     },
@@ -126,10 +137,19 @@ pub enum Cause {
         /// What the marks say.
         mark: Box<Mark>,
     },
+    /// Another run has begun at the same time, and made the first change.
+    #[error(
+        "another run has begun to tune the function at the same time ({mark}); wait until it is \
+         over and tune again"
+    )]
+    Rival {
+        /// What its marks say.
+        mark: Box<Mark>,
+    },
     /// The function was changed by somebody else.
     #[error(
         "the function was changed during the run by somebody else ({what}), so that what was \
-         measured is no longer what runs; tune it again when it is quiet"
+         measured is no longer what runs; what they have set stays; tune it again when it is quiet"
     )]
     Changed {
         /// What is different.

@@ -12,7 +12,9 @@ mod conflict;
 pub mod error;
 pub mod event;
 pub mod gateway;
+mod held;
 mod invocation;
+mod journal;
 mod limits;
 pub mod mark;
 mod measure;
@@ -23,4 +25,7 @@ mod round;
 pub mod run;
 pub mod steps;
 
-pub use self::clean::{Cleaned, clean};
+pub use self::{
+    clean::{Cleaned, clean},
+    journal::Journals,
+};

@@ -1,29 +1,45 @@
 //! Our marks on a function: tags that announce a run and say how to undo it, and the description of
 //! every version that it publishes.
+//!
+//! A run has two tags, and their keys bear its id, so that two runs that begin at the same time do
+//! not overwrite what the other has to undo:
+//!
+//! ```text
+//! powertune:<run>     memory=1024 since=2026-11-25T12:00:00Z until=2026-11-25T12:20:00Z sets=128/512
+//! powertune:<run>:by  <who runs it: user@host, or the ARN of an execution>
+//! ```
 
 use std::{collections::HashMap, fmt};
 
 use jiff::Timestamp;
 use powertune_core::power::Power;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-const RUN: &str = "powertune:run";
-const MEMORY: &str = "powertune:memory";
-const BY: &str = "powertune:by";
-const UNTIL: &str = "powertune:until";
+use crate::held::Held;
+
+const KEY: &str = "powertune:";
+const BY: &str = ":by";
 const DESCRIPTION: &str = "powertune run ";
 /// The longest tag value that AWS takes.
 const LONGEST_VALUE: usize = 256;
+/// What a mark says of a run that does not say who runs it.
+const SOMEBODY: &str = "somebody";
 
 /// What the tags of a run say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The run's id.
     pub run: String,
     /// The memory size that `$LATEST` had.
     pub original: Option<Power>,
+    /// The memory sizes that the run gives to `$LATEST`.
+    #[serde(skip)]
+    pub(crate) sets: Held,
     /// Who runs it.
     pub by: String,
+    /// When it has begun.
+    pub since: Option<Timestamp>,
     /// When it will be over at the latest.
     pub until: Option<Timestamp>,
 }
@@ -31,55 +47,93 @@ pub struct Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "run {} by {}", self.run, self.by)?;
+        self.since.map_or(Ok(()), |since| write!(f, ", since {since}"))?;
         self.until.map_or(Ok(()), |until| write!(f, ", over by {until} at the latest"))
     }
 }
 
 impl Mark {
     /// A mark for a new run.
-    pub(crate) fn new(original: Power, by: &str, until: Timestamp) -> Self {
+    pub(crate) fn new(original: Power, sets: Held, by: &str, until: Timestamp) -> Self {
         Self {
             run: Uuid::new_v4().simple().to_string(),
             original: Some(original),
+            sets,
             by: tag_value(by),
+            since: Some(now()),
             until: Some(until),
         }
     }
 
     /// The mark of an execution of the state machine.
-    pub(crate) fn of_execution(arn: &str, original: Power, until: Option<Timestamp>) -> Self {
-        Self { run: run_of(arn), original: Some(original), by: tag_value(arn), until }
+    pub(crate) fn of_execution(
+        arn: &str,
+        original: Power,
+        sets: Held,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Self {
+        Self { run: run_of(arn), original: Some(original), sets, by: tag_value(arn), since, until }
     }
 
-    /// What the tags of a function say of a run, if they speak of one.
-    pub(crate) fn read(tags: &HashMap<String, String>) -> Option<Self> {
-        let said = |key: &str| tags.get(key).cloned();
-        if ![RUN, MEMORY, BY, UNTIL].iter().any(|key| tags.contains_key(*key)) {
-            return None;
-        }
-        Some(Self {
-            run: said(RUN).unwrap_or_else(|| "unknown".to_owned()),
-            original: said(MEMORY)
+    /// What the tags of a function say of runs, the oldest run first.
+    pub(crate) fn all(tags: &HashMap<String, String>) -> Vec<Self> {
+        let mut runs: Vec<&str> = tags.keys().filter_map(|key| run_of_key(key)).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let mut marks: Vec<Self> = runs.into_iter().map(|run| Self::read(run, tags)).collect();
+        marks.sort_by_key(|mark| mark.since);
+        marks
+    }
+
+    /// What the tags say of the run with this id, if they speak of it.
+    pub(crate) fn find(run: &str, tags: &HashMap<String, String>) -> Option<Self> {
+        Self::all(tags).into_iter().find(|mark| mark.run == run)
+    }
+
+    /// What the tags say of any other run: of the oldest.
+    pub(crate) fn find_other(run: &str, tags: &HashMap<String, String>) -> Option<Self> {
+        Self::all(tags).into_iter().find(|mark| mark.run != run)
+    }
+
+    fn read(run: &str, tags: &HashMap<String, String>) -> Self {
+        let value = tags.get(&format!("{KEY}{run}")).map_or("", String::as_str);
+        let fields: HashMap<&str, &str> =
+            value.split(' ').filter_map(|field| field.split_once('=')).collect();
+        let time = |name: &str| fields.get(name).and_then(|time| time.parse().ok());
+        Self {
+            run: run.to_owned(),
+            original: fields
+                .get("memory")
                 .and_then(|mb| mb.parse::<u32>().ok())
                 .and_then(|mb| Power::new(mb).ok()),
-            by: said(BY).unwrap_or_else(|| "somebody".to_owned()),
-            until: said(UNTIL).and_then(|until| until.parse().ok()),
-        })
+            sets: fields.get("sets").and_then(|sets| sets.parse().ok()).unwrap_or(Held::Any),
+            by: tags.get(&format!("{KEY}{run}{BY}")).map_or(SOMEBODY, String::as_str).to_owned(),
+            since: time("since"),
+            until: time("until"),
+        }
     }
 
     pub(crate) fn tags(&self) -> HashMap<String, String> {
-        let memory = self.original.map(|power| (MEMORY, power.mb().to_string()));
-        let until = self.until.map(|until| (UNTIL, until.to_string()));
-        [Some((RUN, self.run.clone())), Some((BY, self.by.clone())), memory, until]
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect()
+        let mut value = String::new();
+        let mut say = |name: &str, said: Option<String>| {
+            if let Some(said) = said {
+                let space = if value.is_empty() { "" } else { " " };
+                value = format!("{value}{space}{name}={said}");
+            }
+        };
+        say("memory", self.original.map(|power| power.mb().to_string()));
+        say("since", self.since.map(|since| since.to_string()));
+        say("until", self.until.map(|until| until.to_string()));
+        let room = LONGEST_VALUE.saturating_sub(value.len() + " sets=".len());
+        let value = format!("{value} sets={}", self.sets.text(room));
+        let [of_run, by] = self.keys();
+        HashMap::from([(of_run, value), (by, self.by.clone())])
     }
 
-    /// The keys of every tag of ours.
-    pub(crate) fn keys() -> Vec<String> {
-        [RUN, MEMORY, BY, UNTIL].map(str::to_owned).to_vec()
+    /// The keys of its tags.
+    pub(crate) fn keys(&self) -> [String; 2] {
+        [format!("{KEY}{}", self.run), format!("{KEY}{}{BY}", self.run)]
     }
 
     /// The description of the versions that this run publishes.
@@ -100,11 +154,25 @@ pub(crate) fn run_of(execution_arn: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, execution_arn.as_bytes()).simple().to_string()
 }
 
-/// Whether a version's description is that of a run of ours.
-pub(crate) fn is_ours(description: &str) -> bool {
-    description
-        .strip_prefix(DESCRIPTION)
-        .is_some_and(|run| run.len() == 32 && run.bytes().all(|byte| byte.is_ascii_hexdigit()))
+/// The present, to the second: nobody needs to know it better.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::MAX)
+}
+
+/// The run whose test version has this description, if it is one.
+pub(crate) fn run_of_version(description: &str) -> Option<&str> {
+    description.strip_prefix(DESCRIPTION).filter(|run| is_run(run))
+}
+
+/// The run whose tag has this key, if it is one.
+fn run_of_key(key: &str) -> Option<&str> {
+    let run = key.strip_prefix(KEY)?;
+    Some(run.strip_suffix(BY).unwrap_or(run)).filter(|run| is_run(run))
+}
+
+/// Whether this is an id of a run.
+fn is_run(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a version's description is that of the choice of the run with this id.
@@ -126,33 +194,67 @@ fn tag_value(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn mark() -> Mark {
+        let until = "2026-11-23T12:00:00Z".parse().expect("a time");
+        Mark::new(Power::MIN, Held::measured([Power::MIN]), "Zoë <z@example.org>", until)
+    }
+
     #[test]
     fn tags_say_what_the_mark_says() {
-        let until = "2026-11-23T12:00:00Z".parse().expect("a time");
-        let mark = Mark::new(Power::MIN, "Zoë <z@example.org>", until);
-        assert_eq!(Mark::read(&mark.tags()), Some(mark.clone()));
+        let mark = mark();
+        assert_eq!(Mark::all(&mark.tags()), std::slice::from_ref(&mark));
         assert_eq!(mark.by, "Zo- -z@example.org-");
         let mut keys: Vec<String> = mark.tags().into_keys().collect();
-        let mut all = Mark::keys();
         keys.sort();
-        all.sort();
-        assert_eq!(keys, all);
+        assert_eq!(keys, mark.keys());
+    }
+
+    #[test]
+    fn two_runs_are_told_apart_the_older_first() {
+        let (mut older, newer) = (mark(), mark());
+        older.since = Some(Timestamp::UNIX_EPOCH);
+        let tags = older.tags().into_iter().chain(newer.tags()).collect();
+        assert_eq!(Mark::all(&tags), [older.clone(), newer.clone()]);
+        assert_eq!(Mark::find_other(&older.run, &tags), Some(newer.clone()));
+        assert_eq!(Mark::find(&newer.run, &tags), Some(newer));
+    }
+
+    #[test]
+    fn any_powers_fit_into_a_tag() {
+        let all = (128..=10_240).step_by(8).filter_map(|mb| Power::new(mb).ok());
+        let mark = Mark { sets: Held::measured(all), ..mark() };
+        assert!(mark.tags().values().all(|value| value.len() <= LONGEST_VALUE));
+        let read = Mark::all(&mark.tags()).remove(0);
+        assert!(read.sets.contains(Power::MIN) && read.sets.contains(Power::MAX));
+    }
+
+    #[test]
+    fn half_a_mark_is_one() {
+        let mut tags = mark().tags();
+        tags.retain(|key, _| key.ends_with(BY));
+        let [half] = Mark::all(&tags).try_into().expect("one mark");
+        assert_eq!((half.original, half.until), (None, None));
+        assert!(half.sets.contains(Power::MAX));
     }
 
     #[test]
     fn the_users_own_tags_and_descriptions_are_not_ours() {
-        let tags = HashMap::from([("team".to_owned(), "powertune".to_owned())]);
-        assert_eq!(Mark::read(&tags), None);
-        assert!(!is_ours("powertune run of last week"));
-        assert!(is_ours(&Mark::new(Power::MIN, "me", Timestamp::UNIX_EPOCH).description()));
+        for key in ["team", "powertune", "powertune:run", "powertune:strategy", "powertune:run:by"]
+        {
+            let tags = HashMap::from([(key.to_owned(), "powertune".to_owned())]);
+            assert_eq!(Mark::all(&tags), []);
+        }
+        assert_eq!(run_of_version("powertune run of last week"), None);
+        let mark = mark();
+        assert_eq!(run_of_version(&mark.description()), Some(mark.run.as_str()));
     }
 
     #[test]
     fn a_choice_is_its_runs_and_no_test_version() {
-        let mark = Mark::new(Power::MIN, "me", Timestamp::UNIX_EPOCH);
+        let mark = mark();
         let choice = mark.choice(Power::MIN);
         assert!(choice.starts_with("128 MB, chosen by powertune run "), "{choice}");
-        assert!(is_choice_of(&mark.run, &choice) && !is_ours(&choice));
+        assert!(is_choice_of(&mark.run, &choice) && run_of_version(&choice).is_none());
         assert!(!is_choice_of(&run_of("another"), &choice));
         assert!(!is_choice_of(&mark.run, &mark.description()));
     }

@@ -21,6 +21,7 @@ use crate::{
     error::{Cause, Refusal, TuneError},
     event::Plan,
     gateway::{ApiError, ErrorKind, Function, Gateway},
+    journal::Journals,
     limits::concurrency,
     mark::Mark,
     run::milliseconds,
@@ -47,10 +48,12 @@ pub(crate) struct Prepared {
 }
 
 /// Prepares a run; changes nothing. `defaults` are the powers of a request that names none.
+/// `journals` tell of the marks on the function whether their run is alive.
 pub(crate) async fn prepare(
     gateway: &Gateway,
     request: &Request,
     defaults: &PowerValues,
+    journals: &Journals,
 ) -> Result<Prepared, TuneError> {
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
@@ -63,7 +66,7 @@ pub(crate) async fn prepare(
     let mut warnings = request.warnings.clone();
     let price = price(&latest, &mut warnings)?;
     let payloads = payloads(gateway, request).await?;
-    unmarked(gateway, &latest).await?;
+    unmarked(gateway, &latest, journals).await?;
     let asked = match request.pace {
         Pace::Parallel { limit } => limit,
         Pace::Series { .. } => None,
@@ -193,15 +196,19 @@ pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Pay
 }
 
 /// Makes sure that no other run has left, or is just leaving, its marks.
-async fn unmarked(gateway: &Gateway, latest: &Function) -> Result<(), TuneError> {
+async fn unmarked(
+    gateway: &Gateway,
+    latest: &Function,
+    journals: &Journals,
+) -> Result<(), TuneError> {
     let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
-    match Mark::read(&tags) {
-        None => Ok(()),
-        Some(mark) => Err(TuneError::NotBegun(Cause::Marked {
-            function: latest.arn.clone(),
-            mark: Box::new(mark),
-        })),
-    }
+    let Some(mark) = Mark::all(&tags).into_iter().next() else { return Ok(()) };
+    let kept = journals.of(&latest.arn);
+    Err(TuneError::NotBegun(Cause::Marked {
+        function: latest.arn.clone(),
+        is_alive: kept.iter().any(|kept| kept.mark.run == mark.run && kept.is_alive),
+        mark: Box::new(mark),
+    }))
 }
 
 /// Sees to it that at least one invocation can be paid, whatever it comes to.

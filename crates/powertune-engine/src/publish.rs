@@ -9,7 +9,8 @@ use crate::{
     conflict::{ATTEMPTS, is_meeting},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
-    mark::Mark,
+    held::neighbour,
+    mark::{Mark, run_of_version},
 };
 
 /// How long Lambda gets for an update, and for a version: with SnapStart that takes minutes.
@@ -25,6 +26,9 @@ pub(crate) struct Baseline {
     pub(crate) power: Power,
     pub(crate) code_sha256: Option<String>,
     pub(crate) fingerprint: String,
+    /// What the function had before the run announced itself, where it was at rest. The first
+    /// change goes by it, so that of two runs that begin at the same time one alone makes it.
+    pub(crate) revision_id: Option<String>,
 }
 
 impl Baseline {
@@ -35,6 +39,10 @@ impl Baseline {
             power: latest.power,
             code_sha256: latest.code_sha256.clone(),
             fingerprint: latest.fingerprint.clone(),
+            revision_id: latest
+                .revision_id
+                .clone()
+                .filter(|_| latest.readiness == Readiness::Ready),
         }
     }
 }
@@ -46,8 +54,10 @@ pub(crate) struct Publisher<'a> {
     baseline: &'a Baseline,
     /// The function as it was last read.
     latest: Function,
-    /// The description of versions that go when the run ends.
-    mark: String,
+    mark: &'a Mark,
+    /// Whether the run has changed the function already: then no run that begins at the same time
+    /// can, and what is met is that run on its way out.
+    is_ahead: bool,
 }
 
 /// Why a power has no version.
@@ -76,15 +86,21 @@ impl From<Cause> for Unpublished {
 }
 
 impl<'a> Publisher<'a> {
-    /// Reads the function and makes sure that it is the run's.
+    /// Reads the function and makes sure that it is the run's. `is_first` says that the run has
+    /// changed nothing yet but its tags.
     pub(crate) async fn open(
         gateway: &'a Gateway,
         baseline: &'a Baseline,
-        mark: &Mark,
+        mark: &'a Mark,
+        is_first: bool,
     ) -> Result<Self, Cause> {
         let latest = wait(gateway, &baseline.arn, None).await?;
-        changed(&latest, baseline, &[baseline.power])?;
-        Ok(Self { gateway, baseline, latest, mark: mark.description() })
+        let mut publisher = Self { gateway, baseline, latest, mark, is_ahead: !is_first };
+        publisher.check(&[baseline.power]).await?;
+        if is_first && baseline.revision_id.is_some() {
+            publisher.latest.revision_id.clone_from(&baseline.revision_id);
+        }
+        Ok(publisher)
     }
 
     /// A version with `power` for the run, with the run's mark where it is new.
@@ -93,7 +109,7 @@ impl<'a> Publisher<'a> {
         power: Power,
         usable: impl Fn(&Version) -> bool,
     ) -> Result<Version, Unpublished> {
-        let mark = self.mark.clone();
+        let mark = self.mark.description();
         self.publish(power, &mark, usable).await
     }
 
@@ -107,15 +123,13 @@ impl<'a> Publisher<'a> {
     ) -> Result<Version, Unpublished> {
         self.set_power(power).await?;
         let version = self.publish_latest(description).await?;
-        if usable(&version) {
+        if usable(&version) && !self.is_anothers(&version) {
             return Ok(version);
         }
         // Nothing has changed since it was published, so Lambda publishes nothing new. A version
         // of a neighbouring power in between makes it do so.
-        let neighbour = Power::new(power.mb() + 1).or_else(|_| Power::new(power.mb() - 1));
-        self.set_power(neighbour.expect("a power has a neighbour")).await?;
-        let mark = self.mark.clone();
-        self.publish_latest(&mark).await?;
+        self.set_power(neighbour(power)).await?;
+        self.publish_latest(&self.mark.description()).await?;
         self.set_power(power).await?;
         let version = self.publish_latest(description).await?;
         if usable(&version) {
@@ -131,8 +145,8 @@ impl<'a> Publisher<'a> {
                 return Ok(());
             }
             match self.gateway.set_power(&self.latest, power).await {
-                Ok(()) => {}
-                Err(error) if is_meeting(&error) => {}
+                Ok(()) => self.is_ahead = true,
+                Err(error) if is_meeting(&error) => self.alone().await?,
                 Err(error) if beyond_account(&error) => {
                     return Err(Unpublished::BeyondAccount(error.message));
                 }
@@ -152,6 +166,7 @@ impl<'a> Publisher<'a> {
             match self.gateway.publish(&self.latest, description).await {
                 Ok(version) => break version,
                 Err(error) if is_meeting(&error) && attempt < ATTEMPTS => {
+                    self.alone().await?;
                     self.settle(&[power]).await?;
                     attempt += 1;
                 }
@@ -170,12 +185,44 @@ impl<'a> Publisher<'a> {
     /// nothing but the power differs, and that is one of `powers`.
     async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
         self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
-        changed(&self.latest, self.baseline, powers)
+        self.check(powers).await
+    }
+
+    /// An error if the function is no longer as the run has left it; another run's doing is said to
+    /// be that.
+    async fn check(&self, powers: &[Power]) -> Result<(), Cause> {
+        let unchanged = changed(&self.latest, self.baseline, powers);
+        if unchanged.is_err() {
+            self.alone().await?;
+        }
+        unchanged
+    }
+
+    /// An error if another run has announced itself meanwhile, and must be the one that came first
+    /// since this one did not.
+    async fn alone(&self) -> Result<(), Cause> {
+        if self.is_ahead {
+            return Ok(());
+        }
+        let tags = self.gateway.tags(&self.baseline.arn).await?;
+        match Mark::find_other(&self.mark.run, &tags) {
+            None => Ok(()),
+            Some(mark) => Err(Cause::Rival { mark: Box::new(mark) }),
+        }
+    }
+
+    /// Whether this is a test version of another run, which will delete it.
+    fn is_anothers(&self, version: &Version) -> bool {
+        run_of_version(&version.description).is_some_and(|run| run != self.mark.run)
     }
 }
 
 /// An error if anything but the power differs, or if that is none of `powers`.
-fn changed(latest: &Function, baseline: &Baseline, powers: &[Power]) -> Result<(), Cause> {
+pub(crate) fn changed(
+    latest: &Function,
+    baseline: &Baseline,
+    powers: &[Power],
+) -> Result<(), Cause> {
     let what = if latest.code_sha256 != baseline.code_sha256 {
         "its code".to_owned()
     } else if latest.fingerprint != baseline.fingerprint {

@@ -15,6 +15,7 @@ use powertune_core::{
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{
+    conflict::repeated,
     error::Cause,
     event::Event,
     gateway::{Gateway, Version},
@@ -47,6 +48,8 @@ pub(crate) struct Rounds {
     versions: BTreeMap<Power, String>,
     /// Every version that was invoked.
     used: HashSet<String>,
+    /// Whether nothing was changed yet but the tags.
+    is_untouched: bool,
     /// How many invocations each power has had.
     sent: BTreeMap<Power, u32>,
 }
@@ -60,6 +63,7 @@ impl Rounds {
             bench: Arc::new(bench),
             versions: BTreeMap::new(),
             used: HashSet::new(),
+            is_untouched: true,
             sent: BTreeMap::new(),
         }
     }
@@ -177,9 +181,10 @@ impl Rounds {
         portions: &mut Portions,
         skipped: &mut Vec<Skipped>,
     ) -> Result<(), Cause> {
+        self.announce(rests).await?;
         let (gateway, baseline) = (self.gateway.clone(), self.baseline.clone());
-        let mut publisher = Publisher::open(&gateway, &baseline, &self.mark).await?;
-        let mut published = Ok(());
+        let (mark, is_first) = (self.mark.clone(), std::mem::take(&mut self.is_untouched));
+        let mut publisher = Publisher::open(&gateway, &baseline, &mark, is_first).await?;
         for &rest in rests {
             if self.bench.cancelled.is_cancelled() {
                 break;
@@ -191,16 +196,22 @@ impl Rounds {
                     self.bench.events.send(Event::Skipped(skip.clone()));
                     skipped.push(skip);
                 }
-                Err(Unpublished::Failed(cause)) => {
-                    published = Err(cause);
-                    break;
-                }
+                // Whoever cleans up puts $LATEST back, unless somebody else has changed it.
+                Err(Unpublished::Failed(cause)) => return Err(cause),
             }
         }
-        // Whatever happened, $LATEST goes back to its power first: that is what others see.
         let put_back = publisher.set_power(baseline.power).await;
-        let put_back = put_back.map_err(|error| error.into_cause("putting $LATEST back"));
-        published.and(put_back)
+        put_back.map_err(|error| error.into_cause("putting $LATEST back"))
+    }
+
+    /// Sees to it that the tags name every power that `$LATEST` is about to be given.
+    async fn announce(&mut self, rests: &[Rest]) -> Result<(), Cause> {
+        let Some(sets) = self.mark.sets.with(rests.iter().map(|rest| rest.power)) else {
+            return Ok(());
+        };
+        self.mark.sets = sets;
+        let tags = self.mark.tags();
+        Ok(repeated(|| self.gateway.tag(&self.baseline.arn, tags.clone())).await?)
     }
 
     /// A version of a power that was not invoked before, to be kept for later rounds where warm

@@ -13,6 +13,7 @@ use powertune_core::{
     power::{Power, default_values},
     request::{Num, Pace, Request},
     result::TuningResult,
+    warning::Warning,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,11 +25,13 @@ use crate::{
     error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
     gateway::{ErrorKind, Gateway},
+    held::Held,
+    journal::{Journal, Journals},
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
-    publish::Baseline,
-    restore::restore,
+    publish::{Baseline, changed},
+    restore::{Undo, restore},
     round::{Rounds, panic_message},
 };
 
@@ -48,6 +51,8 @@ pub struct Context {
     pub events: Events,
     /// Cancelled when the user wants it to stop.
     pub cancelled: CancellationToken,
+    /// Where it writes down what it is about to change.
+    pub journals: Journals,
 }
 
 /// How a run ended.
@@ -70,27 +75,63 @@ pub async fn tune(
 ) -> Result<Ending, TuneError> {
     let started = Instant::now();
     let defaults = default_values();
-    let prepared = tokio::select! {
-        prepared = prepare(gateway, request, &defaults) => prepared?,
+    let mut prepared = tokio::select! {
+        prepared = prepare(gateway, request, &defaults, &context.journals) => prepared?,
         () = context.cancelled.cancelled() => return Err(TuneError::Interrupted),
     };
-    context.events.send(Event::Planned(prepared.plan.clone()));
     let arn = prepared.latest.arn.clone();
-    let original = prepared.latest.power;
-    let mark = Mark::new(original, &context.by, deadline(request, &prepared));
-    announce(gateway, &arn, &mark).await?;
+    let sets = Held::measured(prepared.powers.iter());
+    let until = deadline(request, &prepared);
+    let mark = Mark::new(prepared.latest.power, sets, &context.by, until);
+    let journal = begin_journal(&context.journals, &arn, &mark, &mut prepared.plan.warnings);
+    context.events.send(Event::Planned(prepared.plan.clone()));
+    let ended = tune_announced(gateway, request, context, prepared, &mark, &journal).await;
+    if !matches!(ended, Err(TuneError::LeftBehind { .. })) {
+        journal.close();
+    }
+    ended.map(|ending| ending.after(started.elapsed()))
+}
 
-    let id = mark.run.clone();
-    let run = Run::new(gateway, request, context, prepared, mark);
+/// The run's journal; where there can be none, the tags alone say what to undo.
+fn begin_journal(
+    journals: &Journals,
+    arn: &str,
+    mark: &Mark,
+    warnings: &mut Vec<Warning>,
+) -> Journal {
+    journals.begin(arn, mark).unwrap_or_else(|error| {
+        warnings.push(Warning::NoJournal { because: error.to_string() });
+        Journal::in_memory(mark.clone())
+    })
+}
+
+/// Tags the function, measures, and puts everything back.
+async fn tune_announced(
+    gateway: &Gateway,
+    request: &Request,
+    context: &Context,
+    prepared: Prepared,
+    mark: &Mark,
+    journal: &Journal,
+) -> Result<Ending, TuneError> {
+    let arn = prepared.latest.arn.clone();
+    let recording = gateway.with_journal(journal.clone());
+    announce(&recording, &arn, mark).await?;
+
+    let run = Run::new(&recording, request, context, prepared, mark.clone());
     let outcome = tokio::spawn(run.finish()).await;
     let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
 
     context.events.send(Event::CleaningUp);
-    let power = outcome.as_ref().map_or(original, |done| done.leave_at);
-    let unapplied = outcome.is_err().then_some(id.as_str());
-    let left = restore(gateway, &arn, Some(power), unapplied).await.left;
+    let mut undo = Undo::of_run(mark, journal.pending().held);
+    if let Ok(done) = &outcome {
+        // What was chosen is $LATEST's power now, or an alias points to it.
+        undo.memory = undo.memory.map(|(_, held)| (done.leave_at, held));
+        undo.unapplied.clear();
+    }
+    let left = restore(gateway, &arn, &undo).await.left;
     context.events.send(Event::CleanedUp(left.clone()));
-    conclude(outcome, left, started.elapsed())
+    conclude(outcome, left)
 }
 
 /// Puts the run's tags on the function.
@@ -101,7 +142,7 @@ async fn announce(gateway: &Gateway, arn: &str, mark: &Mark) -> Result<(), TuneE
         return Err(before_changes(error));
     }
     // The tags may be there all the same.
-    let left = restore(gateway, arn, None, None).await.left;
+    let left = restore(gateway, arn, &Undo::of_run(mark, Held::default())).await.left;
     if left.is_empty() {
         return Err(TuneError::Failed(Cause::Api(error)));
     }
@@ -109,13 +150,16 @@ async fn announce(gateway: &Gateway, arn: &str, mark: &Mark) -> Result<(), TuneE
 }
 
 /// What the run comes to, after everything, or all but `left`, was put back.
-fn conclude(
-    outcome: Result<Done, Cause>,
-    left: Vec<LeftBehind>,
-    elapsed: Duration,
-) -> Result<Ending, TuneError> {
+fn conclude(outcome: Result<Done, Cause>, left: Vec<LeftBehind>) -> Result<Ending, TuneError> {
     let ending = match outcome {
-        Ok(done) => Ok(done.ending.map(|ending| ending.after(elapsed))),
+        Ok(Done { outdated: Some(cause), ending: Some(Ending::Tuned(result)), .. }) => {
+            return Err(if left.is_empty() {
+                TuneError::Outdated { cause, result }
+            } else {
+                TuneError::LeftBehind { cause: Some(cause), left, result: Some(result) }
+            });
+        }
+        Ok(done) => Ok(done.ending),
         Err(cause) => Err(cause),
     };
     match (ending, left.is_empty()) {
@@ -180,6 +224,8 @@ struct Done {
     ending: Option<Ending>,
     /// The power that `$LATEST` is to be left at.
     leave_at: Power,
+    /// What has become of the function meanwhile, where that is somebody else's doing.
+    outdated: Option<Cause>,
 }
 
 /// The part of a run that changes things.
@@ -228,18 +274,31 @@ impl Run {
         let original = self.rounds.baseline.power;
         let mut seen = Evidence::default();
         let Some(stopped) = self.measure(&mut seen).await? else {
-            return Ok(Done { ending: None, leave_at: original });
+            return Ok(Done { ending: None, leave_at: original, outdated: None });
         };
         let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
         self.plan.warnings.extend(warning);
         if self.request.dry_run {
             let dry_run = Box::new(self.plan.dry_run(&seen));
-            return Ok(Done { ending: Some(Ending::Dry(dry_run)), leave_at: original });
+            let ending = Some(Ending::Dry(dry_run));
+            return Ok(Done { ending, leave_at: original, outdated: None });
         }
         let result =
             analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;
-        let leave_at = self.apply(&result).await?;
-        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), leave_at })
+        let outdated = self.outdated().await?;
+        let leave_at = match outdated {
+            None => self.apply(&result).await?,
+            Some(_) => original,
+        };
+        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), leave_at, outdated })
+    }
+
+    /// What has become of the function since its versions were published, where that is somebody
+    /// else's doing.
+    async fn outdated(&self) -> Result<Option<Cause>, Cause> {
+        let Rounds { gateway, baseline, .. } = &self.rounds;
+        let latest = gateway.function(&baseline.arn, None).await?;
+        Ok(changed(&latest, baseline, &[baseline.power]).err())
     }
 
     /// Asks the planner and measures, until there is nothing more to measure; `None` where the user

@@ -35,6 +35,7 @@ pub use self::{
 use crate::{
     error::{Cause, LeftBehind, TuneError},
     gateway::{ConnectError, Connection, Gateway},
+    held::Held,
     mark::Mark,
     publish::Baseline,
 };
@@ -147,7 +148,9 @@ impl From<TuneError> for StepError {
             TuneError::Refused(_) => StepErrorKind::Refused,
             TuneError::NotBegun(_) => StepErrorKind::NotBegun,
             TuneError::LeftBehind { .. } => StepErrorKind::LeftBehind,
-            TuneError::Failed(_) | TuneError::Interrupted => StepErrorKind::Failed,
+            TuneError::Failed(_) | TuneError::Outdated { .. } | TuneError::Interrupted => {
+                StepErrorKind::Failed
+            }
         };
         kind.error(&error)
     }
@@ -171,11 +174,15 @@ fn baseline(state: &State) -> Baseline {
         power: function.power,
         code_sha256: function.code_sha256.clone(),
         fingerprint: function.fingerprint.clone(),
+        revision_id: function.revision_id.clone(),
     }
 }
 
 fn mark(run: &Run) -> Mark {
-    Mark::of_execution(&run.execution.id, run.function.power, run.until.parse().ok())
+    let sets = Held::measured(run.powers.iter());
+    let since = run.execution.start_time.parse().ok();
+    let until = run.until.parse().ok();
+    Mark::of_execution(&run.execution.id, run.function.power, sets, since, until)
 }
 
 #[cfg(test)]

@@ -45,7 +45,9 @@ impl Failure {
             Self::Input(_)
             | Self::Tune(TuneError::Refused(_))
             | Self::Execution(StepErrorKind::BadInput | StepErrorKind::Refused, _) => 2,
-            Self::Tune(TuneError::NotBegun(_) | TuneError::Failed(_))
+            Self::Tune(
+                TuneError::NotBegun(_) | TuneError::Failed(_) | TuneError::Outdated { .. },
+            )
             | Self::Execution(StepErrorKind::NotBegun | StepErrorKind::Failed, _)
             | Self::Other(_) => 1,
             Self::Tune(TuneError::LeftBehind { .. })

@@ -10,6 +10,7 @@ use super::{
     error::{ApiError, ErrorKind},
     function::Function,
 };
+use crate::journal::Entry;
 
 /// What an account lets run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Gateway {
 
     /// TagResource.
     pub async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ApiError> {
+        self.record("TagResource", Entry::Tag).await?;
         let answer = self.control.tag_resource().resource(arn).set_tags(Some(tags)).send().await;
         answer.map_err(|error| ApiError::from_sdk("TagResource", &error)).map(|_| ())
     }
@@ -99,6 +101,8 @@ impl Gateway {
 
     /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
     pub async fn set_power(&self, latest: &Function, power: Power) -> Result<(), ApiError> {
+        let entry = Entry::SetMemory { from: latest.power, to: power };
+        self.record("UpdateFunctionConfiguration", entry).await?;
         let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
         self.control
             .update_function_configuration()
@@ -114,6 +118,8 @@ impl Gateway {
     /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older
     /// version that is somebody else's.
     pub async fn publish(&self, latest: &Function, description: &str) -> Result<Version, ApiError> {
+        let entry = Entry::Publish { power: latest.power, description: description.to_owned() };
+        self.record("PublishVersion", entry).await?;
         let answer = self
             .control
             .publish_version()
@@ -183,6 +189,8 @@ impl Gateway {
     /// Points an alias to a version: UpdateAlias, or CreateAlias where there is none. A conflict may
     /// mean that the alias is there after all, as when the answer to CreateAlias was lost.
     pub async fn point_alias(&self, arn: &str, alias: &str, version: &str) -> Result<(), ApiError> {
+        let entry = Entry::PointAlias { alias: alias.to_owned(), version: version.to_owned() };
+        self.record("UpdateAlias", entry).await?;
         let update = self.control.update_alias().function_name(arn).name(alias);
         let updated = update.function_version(version).send().await;
         match updated.map_err(|error| ApiError::from_sdk("UpdateAlias", &error)) {

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Conflict,
     /// The version can't be deleted, because an alias points to it.
     Aliased,
+    /// It was not called, since it could not be written down first.
+    NotRecorded,
     /// Too many requests; nothing was done.
     Throttled,
     /// AWS refused the request's content.

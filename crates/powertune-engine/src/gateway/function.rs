@@ -6,6 +6,7 @@ use aws_sdk_lambda::types::{
     Architecture as SdkArchitecture, FunctionConfiguration, LastUpdateStatus, LogFormat,
     SnapStartApplyOn, State as SdkState, SystemLogLevel,
 };
+use jiff::Timestamp;
 use powertune_core::{architecture::Architecture, power::Power, region::Region};
 use sha2::{Digest, Sha256};
 
@@ -42,6 +43,8 @@ pub struct Function {
     pub snap_start: bool,
     /// Why this method can't tune it, if it can't.
     pub unsupported: Option<String>,
+    /// When it was last changed, where the endpoint says it.
+    pub last_modified: Option<Timestamp>,
     /// A digest of everything else about it, to compare.
     pub fingerprint: String,
 }
@@ -103,9 +106,15 @@ impl Function {
                 .unwrap_or(512),
             snap_start: has_snap_start(&configuration),
             unsupported,
+            last_modified: configuration.last_modified().and_then(timestamp),
             fingerprint: fingerprint(comparable(configuration)),
         })
     }
+}
+
+/// A time as Lambda writes it, `2026-11-25T12:00:00.000+0000`.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()
 }
 
 /// Without the eighth part of a function ARN, its qualifier.
@@ -217,6 +226,13 @@ mod tests {
             .environment(environment.build())
             .build();
         fingerprint(comparable(configuration))
+    }
+
+    #[test]
+    fn a_time_is_read_as_lambda_writes_it() {
+        let expected = "2026-11-25T12:00:00.5Z".parse().ok();
+        assert_eq!(timestamp("2026-11-25T12:00:00.500+0000"), expected);
+        assert_eq!(timestamp("yesterday"), None);
     }
 
     #[test]

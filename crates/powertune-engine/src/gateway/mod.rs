@@ -24,6 +24,7 @@ pub use self::{
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
 };
+use crate::journal::{Entry, Journal};
 
 /// How long Lambda itself may run a function; a client has to wait longer.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(15);
@@ -116,6 +117,8 @@ pub struct Gateway {
     control: Client,
     config: SdkConfig,
     endpoint_url: Option<String>,
+    /// Where every change that is to be undone is written down before it is made.
+    journal: Option<Journal>,
 }
 
 impl Gateway {
@@ -138,7 +141,24 @@ impl Gateway {
             )
             .timeout_config(timeouts)
             .build();
-        Ok(Self { control: Client::from_conf(control), config, endpoint_url })
+        Ok(Self { control: Client::from_conf(control), config, endpoint_url, journal: None })
+    }
+
+    /// The same, for a run that writes down what it changes.
+    pub(crate) fn with_journal(&self, journal: Journal) -> Self {
+        Self { journal: Some(journal), ..self.clone() }
+    }
+
+    /// Writes down what is about to be done by an operation: without that it is not done.
+    async fn record(&self, operation: &'static str, entry: Entry) -> Result<(), ApiError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        journal.record(entry).await.map_err(|error| {
+            let path = journal.path().map(|path| path.display().to_string()).unwrap_or_default();
+            let message = format!(
+                "it was not called, since how to undo it could not be written to {path}: {error}"
+            );
+            ApiError { operation, kind: ErrorKind::NotRecorded, message }
+        })
     }
 
     /// A client that invokes functions of up to this timeout.

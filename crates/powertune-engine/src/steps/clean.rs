@@ -11,12 +11,13 @@ use powertune_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{StepError, StepErrorKind, gateway, left_behind};
+use super::{StepError, StepErrorKind, baseline, gateway, left_behind};
 use crate::{
     gateway::{Connection, Gateway},
     mark::{self, Mark},
     prepare::before_changes,
-    restore::restore,
+    publish::changed,
+    restore::{Undo, Whose, restore},
 };
 
 /// The status of an execution whose steps have all ended.
@@ -64,10 +65,32 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
     let leave_at = applied.map_or(function.power, |applied| applied.power);
+    let outdated = match &state.failure {
+        Some(_) => None,
+        None => outdated(&gateway, state, leave_at).await?,
+    };
     let run = &state.run.mark;
-    let unapplied = state.applied.is_none().then_some(run.as_str());
-    let put_back = sweep(&gateway, &function.arn, run, Some(leave_at), unapplied).await?;
-    Ok(PutBack { failure: state.failure.as_ref().map(in_words), ..put_back })
+    let is_applied = state.applied.is_some();
+    let put_back = sweep(&gateway, &function.arn, run, Some(leave_at), is_applied).await?;
+    let failure = state.failure.as_ref().map(in_words);
+    Ok(PutBack { failure: failure.or(outdated), ..put_back })
+}
+
+/// What has become of the function during a run that went well, where that is somebody else's
+/// doing.
+async fn outdated(
+    gateway: &Gateway,
+    state: &State,
+    leave_at: Power,
+) -> Result<Option<Caught>, StepError> {
+    let baseline = baseline(state);
+    let latest = gateway.function(&baseline.arn, None).await.map_err(before_changes)?;
+    let applied = state.applied.as_ref().map_or(leave_at, |applied| applied.power);
+    let unchanged = changed(&latest, &baseline, &[baseline.power, leave_at, applied]);
+    Ok(unchanged.err().map(|cause| Caught {
+        error: StepErrorKind::Failed.name().to_owned(),
+        cause: cause.to_string(),
+    }))
 }
 
 /// A failure as the execution ends with it. Step Functions keeps names that begin with `States.`
@@ -92,13 +115,13 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let name = function.unqualified().to_string();
     let latest = gateway.function(&name, None).await.map_err(before_changes)?;
     let run = mark::run_of(&end.detail.execution_arn);
-    let put_back = sweep(&gateway, &latest.arn, &run, None, Some(&run)).await?;
+    let put_back = sweep(&gateway, &latest.arn, &run, None, false).await?;
     if put_back != PutBack::default() || end.detail.status == FAILED {
         return Ok(put_back);
     }
     // A step that was in flight when the execution was stopped may be about to begin.
     tokio::time::sleep(SECOND_LOOK).await;
-    sweep(&gateway, &latest.arn, &run, None, Some(&run)).await
+    sweep(&gateway, &latest.arn, &run, None, false).await
 }
 
 /// The function that the execution was to tune, from its input alone: a request with other faults
@@ -119,28 +142,28 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
 }
 
 /// Puts back what the run with this id has left. The memory size goes back to `leave_at`, or to
-/// what the tags say; for `unapplied` see [`restore`].
+/// what the tags say.
 async fn sweep(
     gateway: &Gateway,
     arn: &str,
     run: &str,
     leave_at: Option<Power>,
-    unapplied: Option<&str>,
+    is_applied: bool,
 ) -> Result<PutBack, StepError> {
     let tags = gateway.tags(arn).await.map_err(before_changes)?;
-    let original = match Mark::read(&tags) {
-        // Another run's, which takes care of itself.
-        Some(mark) if mark.run != run => return Ok(PutBack::default()),
-        Some(mark) => leave_at.or(mark.original),
-        None => {
-            let versions = gateway.versions(arn).await.map_err(before_changes)?;
-            if !versions.iter().any(|version| mark::is_ours(&version.description)) {
-                return Ok(PutBack::default());
-            }
-            None
-        }
+    let mark = Mark::find(run, &tags);
+    let mut undo = Undo {
+        memory: None,
+        versions: Whose::Run(run.to_owned()),
+        unapplied: if is_applied { Vec::new() } else { vec![run.to_owned()] },
+        tags: Vec::new(),
     };
-    let restored = restore(gateway, arn, original, unapplied).await;
+    if let Some(mark) = mark {
+        let original = leave_at.or(mark.original);
+        undo.tags = mark.keys().to_vec();
+        undo.memory = original.map(|original| (original, vec![mark.sets]));
+    }
+    let restored = restore(gateway, arn, &undo).await;
     if restored.left.is_empty() {
         return Ok(PutBack { memory: restored.memory, versions: restored.versions, failure: None });
     }

@@ -16,9 +16,10 @@ use powertune_core::{
 use super::{Settings, StepError, StepErrorKind, measure::MARGIN};
 use crate::{
     gateway::{Connection, Gateway},
-    limits,
-    mark::Mark,
+    journal::Journals,
+    limits, mark,
     prepare::{LONGEST_INIT, Prepared, before_changes, prepare},
+    publish::Baseline,
     run::{deadline, milliseconds},
 };
 
@@ -37,7 +38,7 @@ pub async fn initialize(
 ) -> Result<State, StepError> {
     let request = parse(&start.request)?;
     let gateway = Gateway::connect(connection, &request.function).await?;
-    let prepared = prepare(&gateway, &request, &settings.powers).await?;
+    let prepared = prepare(&gateway, &request, &settings.powers, &Journals::default()).await?;
     let longest = longest(&gateway, &request, &prepared).await?;
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
     let run = run(start, &request, &prepared, longest)?;
@@ -101,7 +102,7 @@ fn run(
 ) -> Result<Run, StepError> {
     let Prepared { latest, powers, plan, .. } = prepared;
     let until = deadline(request, prepared);
-    let mark = Mark::of_execution(&start.execution.id, latest.power, Some(until));
+    let baseline = Baseline::of(latest);
     let (width, in_flight) = shares(request, prepared);
     let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
     let longest_ms = milliseconds(longest);
@@ -111,6 +112,7 @@ fn run(
         digest_bytes(request_bytes, most_powers, most_invocations, longest_ms as f64)
             .map_err(|error| StepErrorKind::Refused.error(&error))?;
     Ok(Run {
+        mark: mark::run_of(&start.execution.id),
         execution: start.execution,
         request: start.request,
         function: Subjected {
@@ -120,11 +122,11 @@ fn run(
             power: latest.power,
             current: prepared.subject.current,
             ephemeral_storage_mb: latest.ephemeral_storage_mb,
-            code_sha256: latest.code_sha256.clone(),
-            fingerprint: latest.fingerprint.clone(),
+            code_sha256: baseline.code_sha256,
+            fingerprint: baseline.fingerprint,
+            revision_id: baseline.revision_id,
         },
         powers: powers.clone(),
-        mark: mark.run,
         until: until.to_string(),
         width,
         in_flight,

@@ -15,7 +15,7 @@ use crate::{
     gateway::{Connection, Gateway},
     mark::Mark,
     publish::{Baseline, Publisher, Unpublished},
-    restore::restore,
+    restore::{Undo, restore},
 };
 
 /// What is kept of the time for putting `$LATEST` back.
@@ -32,10 +32,10 @@ pub async fn publish(
     deadline: Instant,
 ) -> Result<State, StepError> {
     let gateway = gateway(connection, &state.run).await?;
-    let (baseline, mark) = (baseline(&state), mark(&state.run));
-    announce(&gateway, &baseline.arn, &mark, state.is_untouched()).await?;
+    let (baseline, mut mark) = (baseline(&state), mark(&state.run));
     let mut queue = std::mem::take(&mut state.tasks);
     queue.append(&mut state.waiting);
+    announce(&gateway, &baseline.arn, &mut mark, &queue, state.is_untouched()).await?;
     // The function's own power first: $LATEST has it, so that one change less is needed.
     queue.sort_by_key(|task| (task.rest.power != baseline.power, task.rest.power));
     let until = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
@@ -46,25 +46,31 @@ pub async fn publish(
     Ok(state)
 }
 
-/// Puts the run's tags on the function, unless they are there.
+/// Puts the run's tags on the function, unless they are there, and sees to it that they name every
+/// power that `$LATEST` is about to be given.
 async fn announce(
     gateway: &Gateway,
     arn: &str,
-    mark: &Mark,
+    mark: &mut Mark,
+    queue: &[Task],
     untouched: bool,
 ) -> Result<(), StepError> {
     let tags = gateway.tags(arn).await.map_err(Cause::from)?;
-    match Mark::read(&tags) {
-        Some(found) if found.run == mark.run => Ok(()),
-        Some(found) => {
-            Err(Cause::Marked { function: arn.to_owned(), mark: Box::new(found) }.into())
+    let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
+    match (Mark::find(&mark.run, &tags), Mark::find_other(&mark.run, &tags)) {
+        (Some(found), _) => match found.sets.with(powers) {
+            None => return Ok(()),
+            Some(sets) => mark.sets = sets,
+        },
+        (None, Some(other)) => {
+            let (function, mark) = (arn.to_owned(), Box::new(other));
+            return Err(Cause::Marked { function, is_alive: false, mark }.into());
         }
-        None if untouched => {
-            let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
-            Ok(tagged.map_err(Cause::from)?)
-        }
-        None => Err(cleaned_meanwhile().into()),
+        (None, None) if untouched => {}
+        (None, None) => return Err(cleaned_meanwhile().into()),
     }
+    let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
+    Ok(tagged.map_err(Cause::from)?)
 }
 
 fn cleaned_meanwhile() -> Cause {
@@ -80,15 +86,13 @@ async fn publish_all(
     queue: Vec<Task>,
     until: Instant,
 ) -> Result<Vec<Task>, Cause> {
-    let mut publisher = Publisher::open(gateway, baseline, mark).await?;
-    let published = each(&mut publisher, state, queue, until).await;
-    // Whatever happened, $LATEST goes back to its power: that is what others see.
-    let put_back = publisher
-        .set_power(baseline.power)
-        .await
-        .map_err(|unpublished| unpublished.into_cause("putting $LATEST back"));
-    let published = published?;
-    put_back.map(|()| published)
+    let is_first = state.is_untouched();
+    let mut publisher = Publisher::open(gateway, baseline, mark, is_first).await?;
+    // Where that fails, Clean puts $LATEST back, unless somebody else has changed it.
+    let published = each(&mut publisher, state, queue, until).await?;
+    let put_back = publisher.set_power(baseline.power).await;
+    put_back.map_err(|unpublished| unpublished.into_cause("putting $LATEST back"))?;
+    Ok(published)
 }
 
 async fn each(
@@ -132,12 +136,14 @@ async fn still_ours(
     published: Result<Vec<Task>, Cause>,
 ) -> Result<Vec<Task>, StepError> {
     let tags = gateway.tags(&baseline.arn).await.map_err(Cause::from)?;
-    match Mark::read(&tags) {
-        Some(found) if found.run == mark.run => return Ok(published?),
-        // Whoever has begun since then has found the function clean, and cleans up after all.
-        Some(_) => return Err(cleaned_meanwhile().into()),
-        None => {}
+    if Mark::find(&mark.run, &tags).is_some() {
+        return Ok(published?);
     }
-    let left = restore(gateway, &baseline.arn, mark.original, None).await.left;
+    let mut undo = Undo::of_run(mark, mark.sets.clone());
+    if Mark::find_other(&mark.run, &tags).is_some() {
+        // Whoever has begun since then has found $LATEST as it was, and may be changing it.
+        undo.memory = None;
+    }
+    let left = restore(gateway, &baseline.arn, &undo).await.left;
     if left.is_empty() { Err(cleaned_meanwhile().into()) } else { Err(left_behind(left)) }
 }

@@ -12,6 +12,7 @@ use powertune_core::{
     result::TuningResult,
 };
 use powertune_engine::{
+    Cleaned, Journals, clean,
     error::TuneError,
     event::{Event, Events},
     gateway::{Connection, Gateway},
@@ -99,6 +100,13 @@ impl Bench {
         Gateway::connect(&connection, &request.function).await.expect("a gateway")
     }
 
+    /// Cleans up after runs that this host has no journals of, and of which nothing else is known.
+    pub(crate) async fn clean(&self, force: bool) -> Result<Cleaned, TuneError> {
+        let request = request(json!({}));
+        let gateway = self.gateway(&request).await;
+        clean(&gateway, &request.function, &Journals::default(), force, async |_| None).await
+    }
+
     /// Tunes the function; `fields` are added to a small request.
     pub(crate) async fn tune(&self, fields: Value) -> Result<Ending, TuneError> {
         self.tune_and_hear(fields).await.0
@@ -112,8 +120,12 @@ impl Bench {
         let request = request(fields);
         let gateway = self.gateway(&request).await;
         let (events, mut heard) = Events::channel();
-        let context =
-            Context { by: "test@host".to_owned(), events, cancelled: self.cancelled.clone() };
+        let context = Context {
+            by: "test@host".to_owned(),
+            events,
+            cancelled: self.cancelled.clone(),
+            journals: Journals::at(self.folder.path().join("journals")),
+        };
         let ending = tune(&gateway, &request, &context).await;
         drop(context);
         (ending, drain(&mut heard).await)

@@ -1,29 +1,22 @@
 //! `clean` after a run that died without putting anything back.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use powertune_engine::{
-    clean,
-    error::{Cause, TuneError},
-};
+use powertune_core::power::Power;
+use powertune_engine::error::{Cause, TuneError};
 use serde_json::json;
 
-use crate::bench::{Bench, FUNCTION, ORIGINAL, request};
+use crate::bench::{Bench, FUNCTION, ORIGINAL};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Leaves what a run that died in the middle leaves.
 async fn die_in_the_middle(bench: &Bench, until: &str) {
-    let tags = [
-        ("powertune:run", RUN),
-        ("powertune:memory", &ORIGINAL.to_string()),
-        ("powertune:by", "somebody@else"),
-        ("powertune:until", until),
-    ];
-    let tags: HashMap<String, String> =
-        tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let mark = format!("memory={ORIGINAL} since=2019-12-31T00:00:00Z until={until} sets=1024");
     let tag = bench.client.tag_resource().resource(&bench.arn);
-    tag.set_tags(Some(tags)).send().await.expect("TagResource");
+    let tag = tag.tags(format!("powertune:{RUN}"), mark);
+    let tag = tag.tags(format!("powertune:{RUN}:by"), "somebody@else");
+    tag.send().await.expect("TagResource");
     let update = bench.client.update_function_configuration().function_name(FUNCTION);
     update.memory_size(1024).send().await.expect("UpdateFunctionConfiguration");
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -37,21 +30,19 @@ async fn cleaning_puts_back_and_twice_is_once() {
     bench.client.publish_version().function_name(FUNCTION).send().await.expect("the user's own");
     let before = bench.footprint().await;
     die_in_the_middle(&bench, "2020-01-01T00:00:00Z").await;
-    let request = request(json!({}));
-    let gateway = bench.gateway(&request).await;
 
     let error = bench.tune(json!({})).await.expect_err("marks of another run are there");
     assert!(matches!(error, TuneError::NotBegun(Cause::Marked { .. })), "{error:?}");
     assert!(error.to_string().contains("powertune clean"), "{error}");
 
-    let cleaned = clean(&gateway, &request.function, false).await.expect("it cleans");
+    let cleaned = bench.clean(false).await.expect("it cleans");
     assert_eq!(cleaned.versions, ["2"]);
     assert_eq!(cleaned.memory.map(|(from, to)| (from.mb(), to.mb())), Some((1024, 256)));
     assert_eq!(cleaned.left, []);
     assert_eq!(bench.footprint().await, before);
 
-    let again = clean(&gateway, &request.function, false).await.expect("it cleans");
-    assert_eq!((again.mark, again.memory, again.versions), (None, None, Vec::new()));
+    let again = bench.clean(false).await.expect("it cleans");
+    assert_eq!((again.marks, again.memory, again.versions), (Vec::new(), None, Vec::new()));
     assert_eq!(bench.footprint().await, before);
 }
 
@@ -78,9 +69,7 @@ async fn a_choice_goes_unless_an_alias_points_to_it() {
 
     let unapplied = publish(&bench, 192, &own).await;
     die_in_the_middle(&bench, "2020-01-01T00:00:00Z").await;
-    let request = request(json!({}));
-    let gateway = bench.gateway(&request).await;
-    let cleaned = clean(&gateway, &request.function, false).await.expect("it cleans");
+    let cleaned = bench.clean(false).await.expect("it cleans");
     assert_eq!(cleaned.versions, [unapplied, "5".to_owned()]);
     assert_eq!(cleaned.left, []);
     assert_eq!(bench.footprint().await, before);
@@ -91,10 +80,20 @@ async fn a_run_that_may_be_alive_is_left_alone_unless_forced() {
     let bench = Bench::new("return 1").await;
     let before = bench.footprint().await;
     die_in_the_middle(&bench, "2999-01-01T00:00:00Z").await;
-    let request = request(json!({}));
-    let gateway = bench.gateway(&request).await;
-    let error = clean(&gateway, &request.function, false).await.expect_err("it may be alive");
+    let error = bench.clean(false).await.expect_err("it may be alive");
     assert!(error.to_string().contains("--force"), "{error}");
-    clean(&gateway, &request.function, true).await.expect("it is forced to");
+    bench.clean(true).await.expect("it is forced to");
     assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memory_size_that_no_run_has_set_stays() {
+    let bench = Bench::new("return 1").await;
+    die_in_the_middle(&bench, "2020-01-01T00:00:00Z").await;
+    let deploy = bench.client.update_function_configuration().function_name(FUNCTION);
+    deploy.memory_size(2048).send().await.expect("UpdateFunctionConfiguration");
+    let cleaned = bench.clean(false).await.expect("it cleans");
+    assert_eq!((cleaned.memory, cleaned.kept.map(Power::mb)), (None, Some(2048)));
+    assert_eq!(cleaned.versions, ["1"]);
+    assert_eq!(bench.clean(false).await.expect("it cleans").marks, []);
 }

@@ -83,31 +83,6 @@ async fn an_interrupted_run_puts_everything_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deploy_during_the_run_stops_it_and_stays() {
-    let bench = Bench::new("time.sleep(0.2)\nreturn 1").await;
-    let client = bench.client.clone();
-    let deploy = tokio::spawn(async move {
-        // As soon as the run has announced itself, and again while an update is in progress.
-        loop {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let update = client.update_function_configuration().function_name(FUNCTION);
-            let function = client.get_function().function_name(FUNCTION).send().await;
-            let tagged = function.expect("GetFunction").tags.is_some_and(|tags| !tags.is_empty());
-            if tagged && update.timeout(17).send().await.is_ok() {
-                return;
-            }
-        }
-    });
-    let powers = json!({"powerValues": [128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024]});
-    let error = bench.tune(powers).await.expect_err("the function was changed");
-    assert!(matches!(error, TuneError::Failed(Cause::Changed { .. })), "{error:?}");
-    deploy.await.expect("the deploy went through");
-    let configuration = bench.client.get_function_configuration().function_name(FUNCTION);
-    let configuration = configuration.send().await.expect("a configuration");
-    assert_eq!((configuration.timeout, configuration.memory_size), (Some(17), Some(256)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn powers_that_the_account_does_not_have_are_skipped() {
     let settings = Settings { largest_memory_mb: 3008, ..Settings::default() };
     let bench = Bench::with("return 1", settings).await;

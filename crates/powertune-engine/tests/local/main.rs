@@ -4,5 +4,6 @@ mod bench;
 mod cleaning;
 mod endings;
 mod modes;
+mod others;
 mod refusals;
 mod rounds;

@@ -4,12 +4,16 @@ use clap::Args;
 use powertune_core::{arn::FunctionRef, region::Region};
 use powertune_engine::{
     Cleaned, clean,
-    error::{Cause, TuneError},
+    error::TuneError,
     gateway::{Connection, Gateway},
+    mark::Mark,
 };
 
-use super::connection::{ConnectionOptions, connect_failure};
-use crate::{execution::StepFunctions, failure::Failure};
+use super::{
+    connection::{ConnectionOptions, connect_failure},
+    journals::journals,
+};
+use crate::{execution::StepFunctions, failure::Failure, output::plain};
 
 #[derive(Debug, Args)]
 pub(crate) struct Clean {
@@ -29,36 +33,41 @@ impl Clean {
                 Failure::input("FUNCTION", error.to_string())
             })?;
         let gateway = connect(&self.connection, &function).await?;
-        let cleaned = match clean(&gateway, &function, self.force).await {
-            // Of an execution of the state machine it is known whether it is still going on.
-            Err(TuneError::NotBegun(Cause::Alive { mark })) if self.has_ended(&mark.by).await? => {
-                clean(&gateway, &function, true).await
-            }
-            cleaned => cleaned,
-        }?;
-        print!("{}", told(&cleaned));
-        if cleaned.left.is_empty() {
-            return Ok(());
-        }
-        Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
+        let told = put_back(&gateway, &function, &self.connection, self.force).await?;
+        print!("{}", plain(&told));
+        Ok(())
     }
 }
 
-impl Clean {
-    /// Whether the run was an execution of a state machine, and it has ended. Where that can't be
-    /// asked, the run may be alive.
-    async fn has_ended(&self, by: &str) -> Result<bool, Failure> {
-        let parts: Vec<&str> = by.split(':').collect();
-        let ["arn", _, "states", region, _, "execution", ..] = parts.as_slice() else {
-            return Ok(false);
-        };
-        let connection = Connection { endpoint_url: None, ..self.connection.connection()? };
-        let Ok(config) = connection.load(Region::new(*region).ok()).await else {
-            return Ok(false);
-        };
-        let running = StepFunctions::new(&config, None).is_running(by).await;
-        Ok(running.is_ok_and(|running| !running))
+/// Cleans up, and says what was done.
+pub(super) async fn put_back(
+    gateway: &Gateway,
+    function: &FunctionRef,
+    options: &ConnectionOptions,
+    force: bool,
+) -> Result<String, Failure> {
+    let connection = options.connection()?;
+    let is_over = async |mark: &Mark| is_over(&connection, &mark.by).await;
+    let cleaned = clean(gateway, function, &journals(), force, is_over).await?;
+    let told = told(&cleaned);
+    if cleaned.left.is_empty() {
+        return Ok(told);
     }
+    print!("{}", plain(&told));
+    Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
+}
+
+/// Whether a run is over that was an execution of a state machine; `None` where it was none, or
+/// where that can't be asked.
+async fn is_over(connection: &Connection, by: &str) -> Option<bool> {
+    let parts: Vec<&str> = by.split(':').collect();
+    let ["arn", _, "states", region, _, "execution", ..] = parts.as_slice() else {
+        return None;
+    };
+    let connection = Connection { endpoint_url: None, ..connection.clone() };
+    let config = connection.load(Region::new(*region).ok()).await.ok()?;
+    let running = StepFunctions::new(&config, None).is_running(by).await;
+    running.ok().map(|running| !running)
 }
 
 /// Connects; what is wrong with the options is bad input.
@@ -72,14 +81,17 @@ pub(crate) async fn connect(
 
 /// What was done, for people.
 fn told(cleaned: &Cleaned) -> String {
-    let Cleaned { function_arn, mark, memory, versions, left } = cleaned;
+    let Cleaned { function_arn, marks, memory, kept, versions, left } = cleaned;
     let mut lines = Vec::new();
-    lines.extend(mark.as_ref().map(|mark| format!("found what {mark} left behind")));
+    lines.extend(marks.iter().map(|mark| format!("found what {mark} left behind")));
     lines.extend(memory.map(|(from, to)| format!("put $LATEST back from {from} to {to}")));
+    lines.extend(
+        kept.map(|power| format!("left $LATEST at {power}, which somebody else has set since")),
+    );
     if !versions.is_empty() {
         lines.push(format!("deleted the test versions {}", versions.join(", ")));
     }
-    if mark.is_some() && left.is_empty() {
+    if !marks.is_empty() && left.is_empty() {
         lines.push("took the powertune tags away".to_owned());
     }
     if lines.is_empty() {

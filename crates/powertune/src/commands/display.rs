@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 use powertune_core::{dry_run::DryRun, request::Request, result::TuningResult};
 use powertune_engine::{
+    Journals,
     error::TuneError,
     event::{Event, Events},
     gateway::Gateway,
@@ -68,11 +69,12 @@ impl DisplayOptions {
         &self,
         gateway: &Gateway,
         request: &Request,
+        journals: Journals,
         cancelled: CancellationToken,
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let shown = self.show(heard);
-        let context = Context { by: whoami(), events, cancelled };
+        let context = Context { by: whoami(), events, cancelled, journals };
         let ending = tune(gateway, request, &context).await;
         drop(context);
         // The display ends when everything has been said.
@@ -82,6 +84,10 @@ impl DisplayOptions {
             Err(TuneError::LeftBehind { cause, left, result: Some(result) }) => {
                 self.print(&result)?;
                 Err(TuneError::LeftBehind { cause, left, result: None }.into())
+            }
+            Err(TuneError::Outdated { cause, result }) => {
+                self.print(&result)?;
+                Err(TuneError::Outdated { cause, result }.into())
             }
             Err(error) => Err(error.into()),
             Ok(Ending::Dry(dry_run)) => self.print_dry_run(&dry_run),

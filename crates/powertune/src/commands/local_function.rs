@@ -9,7 +9,10 @@ use powertune_core::{
     request::Request,
     warning::Warning,
 };
-use powertune_engine::gateway::{Connection, Gateway};
+use powertune_engine::{
+    Journals,
+    gateway::{Connection, Gateway},
+};
 use powertune_local::{CreateError, LocalLambda, NewFunction, Settings};
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +85,8 @@ impl LocalFunction {
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
         display.say(&format!("CPU and memory in proportion by {}", lambda.cpu_control()));
-        display.tune(&gateway, &request, cancelled).await
+        // What this function is changed by goes with it.
+        display.tune(&gateway, &request, Journals::default(), cancelled).await
     }
 
     fn region(&self) -> Result<Region, Failure> {

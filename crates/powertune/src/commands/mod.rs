@@ -2,11 +2,13 @@
 
 mod clean;
 mod completions;
+mod confirm;
 mod connection;
 mod demo;
 mod display;
 mod generate;
 mod interrupt;
+mod journals;
 mod local;
 mod local_function;
 mod options;

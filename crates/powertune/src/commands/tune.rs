@@ -6,13 +6,20 @@ use std::{
 };
 
 use clap::Args;
-use powertune_core::request::{Fault, Faults};
+use powertune_core::request::{Fault, Faults, Request};
+use powertune_engine::error::{Cause, TuneError};
 
 use super::{
-    clean::connect, connection::ConnectionOptions, display::DisplayOptions, interrupt,
-    local_function::LocalFunction, options::RequestOptions,
+    clean::{connect, put_back},
+    confirm,
+    connection::ConnectionOptions,
+    display::DisplayOptions,
+    interrupt,
+    journals::journals,
+    local_function::LocalFunction,
+    options::RequestOptions,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, output::plain};
 
 #[derive(Debug, Args)]
 pub(crate) struct Tune {
@@ -64,8 +71,7 @@ impl Tune {
             local.unused()?;
             let request = request.request(function.as_deref())?;
             display.check()?;
-            let gateway = connect(&connection, &request.function).await?;
-            return display.tune(&gateway, &request, interrupt::on_signal()).await;
+            return Remote { request, connection, display }.tune().await;
         };
         let name = function_name(&path);
         let request = request.request(Some(&name));
@@ -83,6 +89,39 @@ impl Tune {
         function.region = connection.connection()?.region;
         display.check()?;
         function.tune(request, &display).await
+    }
+}
+
+/// A function on AWS, or on another endpoint.
+struct Remote {
+    request: Request,
+    connection: ConnectionOptions,
+    display: DisplayOptions,
+}
+
+impl Remote {
+    /// Tunes it. Where somebody's run has left it marked, it is cleaned up first, if a person at
+    /// the terminal agrees.
+    async fn tune(&self) -> Result<(), Failure> {
+        let Self { request, connection, display } = self;
+        let gateway = connect(connection, &request.function).await?;
+        let cancelled = interrupt::on_signal();
+        let tune = async || display.tune(&gateway, request, journals(), cancelled.clone()).await;
+        let ended = tune().await;
+        let Err(Failure::Tune(TuneError::NotBegun(Cause::Marked {
+            mark, is_alive: false, ..
+        }))) = &ended
+        else {
+            return ended;
+        };
+        let question =
+            format!("The function bears the marks of {mark}. Put it back as it was, and go on?");
+        if !confirm::ask(&question, &cancelled).await? {
+            return ended;
+        }
+        let told = put_back(&gateway, &request.function, connection, false).await?;
+        display.say(plain(&told).trim_end());
+        tune().await
     }
 }
 

@@ -1,0 +1,149 @@
+//! Memory sizes that `$LATEST` may have because of a run: any other was set by somebody else, and
+//! stays.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use powertune_core::power::Power;
+
+/// A set of memory sizes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Nobody knows which.
+    Any,
+    /// From one to another, where there are too many to name.
+    Between(Power, Power),
+    /// The powers that a run measures, and what it passes through to publish them.
+    Measured(BTreeSet<Power>),
+    /// These alone, as a run knows that writes down what it does.
+    Exactly(BTreeSet<Power>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Exactly(BTreeSet::new())
+    }
+}
+
+/// The power next to another: publishing passes through it where Lambda would otherwise hand back
+/// an older version.
+pub(crate) fn neighbour(power: Power) -> Power {
+    let neighbour = Power::new(power.mb() + 1).or_else(|_| Power::new(power.mb() - 1));
+    neighbour.expect("a power has a neighbour")
+}
+
+impl Held {
+    /// What a run holds that measures these powers.
+    pub(crate) fn measured(powers: impl IntoIterator<Item = Power>) -> Self {
+        Self::Measured(powers.into_iter().collect())
+    }
+
+    pub(crate) fn contains(&self, power: Power) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Between(least, most) => {
+                (*least..=*most).contains(&power) || power == neighbour(*most)
+            }
+            Self::Measured(powers) => {
+                powers.contains(&power) || powers.iter().any(|&each| neighbour(each) == power)
+            }
+            Self::Exactly(powers) => powers.contains(&power),
+        }
+    }
+
+    /// The same and these, which are about to be measured, too; `None` where they were all among
+    /// them.
+    pub(crate) fn with(&self, powers: impl IntoIterator<Item = Power>) -> Option<Self> {
+        let mut new = powers.into_iter().filter(|&power| !self.contains(power)).peekable();
+        new.peek()?;
+        Some(match self {
+            Self::Any => Self::Any,
+            Self::Between(least, most) => Self::between(&new.chain([*least, *most]).collect()),
+            Self::Measured(known) | Self::Exactly(known) => {
+                Self::measured(new.chain(known.iter().copied()))
+            }
+        })
+    }
+
+    /// As text of at most so many bytes, of the characters that a tag's value may have.
+    pub(crate) fn text(&self, room: usize) -> String {
+        match self {
+            Self::Any => "any".to_owned(),
+            Self::Between(least, most) => format!("{}-{}", least.mb(), most.mb()),
+            Self::Measured(powers) | Self::Exactly(powers) => {
+                let each: Vec<String> = powers.iter().map(|power| power.mb().to_string()).collect();
+                let text = each.join("/");
+                if text.len() <= room { text } else { Self::between(powers).text(room) }
+            }
+        }
+    }
+
+    fn between(powers: &BTreeSet<Power>) -> Self {
+        match (powers.first(), powers.last()) {
+            (Some(&least), Some(&most)) => Self::Between(least, most),
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Reads what [`Held::text`] has written.
+impl FromStr for Held {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let power = |mb: &str| mb.parse().ok().and_then(|mb: u32| Power::new(mb).ok()).ok_or(());
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        if let Some((least, most)) = text.split_once('-') {
+            return Ok(Self::Between(power(least)?, power(most)?));
+        }
+        let each = text.split('/').filter(|mb| !mb.is_empty());
+        each.map(power).collect::<Result<_, _>>().map(Self::Measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn powers(mb: &[u32]) -> impl Iterator<Item = Power> {
+        mb.iter().map(|&mb| Power::new(mb).expect("a power"))
+    }
+
+    fn holds(held: &Held, mb: u32) -> bool {
+        held.contains(Power::new(mb).expect("a power"))
+    }
+
+    #[test]
+    fn text_says_the_same() {
+        let measured = Held::measured(powers(&[128, 512, 10_240]));
+        for held in [Held::Any, Held::Between(Power::MIN, Power::MAX), measured] {
+            assert_eq!(held.text(64).parse(), Ok(held));
+        }
+        assert!("12/128".parse::<Held>().is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_its_ends() {
+        let held = Held::measured(powers(&[128, 512, 1024]));
+        assert_eq!((held.text(12), held.text(11)), ("128/512/1024".into(), "128-1024".into()));
+    }
+
+    #[test]
+    fn a_run_passes_through_neighbours_unless_it_is_known_exactly() {
+        let measured = Held::measured(powers(&[128, 10_240]));
+        let held: Vec<bool> = [128, 129, 130, 10_239, 10_240].map(|mb| holds(&measured, mb)).into();
+        assert_eq!(held, [true, true, false, true, true]);
+        assert!(!holds(&Held::Exactly(powers(&[128]).collect()), 129));
+        assert!(!holds(&Held::default(), 128));
+    }
+
+    #[test]
+    fn only_new_powers_make_another_set() {
+        let held = Held::measured(powers(&[128, 512]));
+        assert_eq!(held.with(powers(&[512])), None);
+        assert_eq!(held.with(powers(&[192])), Some(Held::measured(powers(&[128, 192, 512]))));
+        let between = Held::Between(Power::MIN, Power::new(512).expect("a power"));
+        assert_eq!(between.with(powers(&[10_240])), Some(Held::Between(Power::MIN, Power::MAX)));
+    }
+}

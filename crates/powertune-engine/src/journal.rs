@@ -1,0 +1,93 @@
+//! What a run is about to change, written down before it does: the tags on the function say how to
+//! undo a run from anywhere, a journal says it exactly, on the host that it ran on.
+//!
+//! A journal is a file of lines of JSON. Its run holds a lock on it as long as it lives, so that
+//! whoever finds one can tell whether the run is over; it is deleted when nothing is left to undo.
+
+mod entry;
+mod folder;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+pub use self::folder::Journals;
+pub(crate) use self::{
+    entry::{Entry, Pending, replay},
+    folder::Kept,
+};
+use crate::mark::Mark;
+
+/// The journal of a run that is going on.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal(Arc<Written>);
+
+#[derive(Debug)]
+struct Written {
+    mark: Mark,
+    entries: Mutex<Vec<Entry>>,
+    /// Where there is a place for it.
+    file: Option<Locked>,
+}
+
+/// A file that this process alone writes.
+#[derive(Debug)]
+struct Locked {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// A journal that ends with the process.
+    pub(crate) fn in_memory(mark: Mark) -> Self {
+        Self(Arc::new(Written { mark, entries: Mutex::default(), file: None }))
+    }
+
+    /// Writes down what is about to be done. It is on the disk when this returns.
+    pub(crate) async fn record(&self, entry: Entry) -> io::Result<()> {
+        let written = Arc::clone(&self.0);
+        let recorded = tokio::task::spawn_blocking(move || written.record(entry)).await;
+        recorded.map_err(io::Error::other)?
+    }
+
+    /// What there is to undo.
+    pub(crate) fn pending(&self) -> Pending {
+        let entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        replay(&self.0.mark, &entries)
+    }
+
+    /// Where it is, for people to look.
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        self.0.file.as_ref().map(|locked| &locked.path)
+    }
+
+    /// Deletes it: nothing is left to undo.
+    pub(crate) fn close(&self) {
+        if let Some(path) = self.path() {
+            // One that stays says of nothing that it is to be undone but what is found undone.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Written {
+    fn record(&self, entry: Entry) -> io::Result<()> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Locked { file, .. }) = &self.file {
+            append(file, &entry.line(Timestamp::now())?)?;
+        }
+        entries.push(entry);
+        Ok(())
+    }
+}
+
+/// Appends a line and waits until it is on the disk.
+fn append(mut file: &File, line: &str) -> io::Result<()> {
+    file.write_all(line.as_bytes())?;
+    file.sync_data()
+}

@@ -1,0 +1,84 @@
+use std::os::unix::fs::PermissionsExt;
+
+use powertune_core::power::Power;
+
+use super::*;
+use crate::held::Held;
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:fn";
+
+fn power(mb: u32) -> Power {
+    Power::new(mb).expect("a power")
+}
+
+fn mark() -> Mark {
+    Mark::new(power(256), Held::default(), "me@here", Timestamp::UNIX_EPOCH)
+}
+
+fn held(powers: &[u32]) -> Held {
+    Held::Exactly(powers.iter().copied().map(power).collect())
+}
+
+async fn written(journals: &Journals, mark: &Mark) -> Journal {
+    let journal = journals.begin(FUNCTION, mark).expect("a journal");
+    let entries = [
+        Entry::Tag,
+        Entry::Publish { power: power(256), description: mark.description() },
+        Entry::SetMemory { from: power(256), to: power(128) },
+        Entry::SetMemory { from: power(128), to: power(512) },
+    ];
+    for entry in entries {
+        journal.record(entry).await.expect("it is written");
+    }
+    journal
+}
+
+#[tokio::test]
+async fn a_journal_says_what_to_undo_as_long_as_there_is_something() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = Journals::at(folder.path().join("new").join("journals"));
+    let mark = mark();
+    let journal = written(&journals, &mark).await;
+    let [alive] = journals.of(FUNCTION).try_into().expect("one journal");
+    assert!(alive.is_alive, "its process has it locked");
+    assert_eq!(alive.pending, journal.pending());
+    assert_eq!(alive.pending.held, held(&[128, 512]));
+    assert!(alive.pending.is_tagged && alive.pending.has_published);
+    assert!(journals.of("another").is_empty());
+    drop(journal);
+    let [dead] = journals.of(FUNCTION).try_into().expect("one journal");
+    assert!(!dead.is_alive);
+    assert_eq!((dead.mark.run.as_str(), dead.mark.original), (mark.run.as_str(), mark.original));
+    dead.forget().expect("it is deleted");
+    assert!(journals.of(FUNCTION).is_empty());
+}
+
+/// Wherever a process dies, what it had written counts; and what it has not, it has not done.
+#[tokio::test]
+async fn every_prefix_of_a_journal_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = Journals::at(folder.path().to_owned());
+    let path = written(&journals, &mark()).await.path().expect("a file").clone();
+    let whole = fs::read(&path).expect("the journal");
+    let expected = [held(&[]), held(&[]), held(&[]), held(&[128]), held(&[128, 512])];
+    for length in 0..=whole.len() {
+        fs::write(&path, &whole[..length]).expect("a prefix");
+        // A last line that lacks nothing but its end says all the same.
+        let lines = whole[..length].split(|&byte| byte == b'\n');
+        let lines = lines.filter(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok());
+        match (lines.count(), journals.of(FUNCTION).as_slice()) {
+            (0, []) => {}
+            (lines, [kept]) => assert_eq!(kept.pending.held, expected[lines - 1], "{length}"),
+            (lines, found) => panic!("{lines} lines are {found:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_is_private() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("journals");
+    let journal = written(&Journals::at(inner.clone()), &mark()).await;
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&inner), mode(journal.path().expect("a file"))), (0o700, 0o600));
+}
