@@ -40,6 +40,11 @@ impl Bench {
         Self { lambda, client, code, created: AtomicU32::new(0) }
     }
 
+    /// The ARN of one of its functions.
+    pub(crate) fn arn(&self, function: &str) -> String {
+        format!("arn:aws:lambda:{}:000000000000:function:{function}", self.lambda.region())
+    }
+
     pub(crate) async fn stop(self) {
         self.lambda.shutdown().await;
     }

@@ -5,6 +5,7 @@
 //! it has the process killed: just before the request reaches Lambda, or just after Lambda has
 //! carried it out, with the answer still on its way. So the product needs no hook for it.
 
+mod ask;
 mod bench;
 mod fault;
 mod footprint;
@@ -54,7 +55,8 @@ struct Figures {
 fn main() -> ExitCode {
     let points = KINDS.iter().map(|kind| Trial::test(kind.name, || every_point(kind)));
     let faults = Trial::test(FAULTS, every_fault);
-    let trials = points.chain([faults]).collect();
+    let asks = Trial::test("a_marked_function_is_asked_about", asked);
+    let trials = points.chain([faults, asks]).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     print_figures();
     conclusion.exit_code()
@@ -89,6 +91,16 @@ async fn points_of(kind: &'static Kind, bench: &Bench) -> Figures {
         figures.tried += 1;
     }
     figures
+}
+
+fn asked() -> Result<(), Failed> {
+    let asked = Runtime::new()?.block_on(async {
+        let bench = Bench::start().await;
+        let asked = ask::ask(&bench).await;
+        bench.stop().await;
+        asked
+    });
+    asked.map_err(Failed::from)
 }
 
 /// Strikes a run with each fault at each call.
@@ -140,8 +152,8 @@ fn print_figures() {
     if figures.is_empty() {
         return;
     }
-    println!("survived / tried:");
     for Figures { test, tried, problems, note } in figures.iter() {
-        println!("  {test:30} {:4} / {tried}{note}", tried - problems.len());
+        let survived = tried - problems.len();
+        println!("figure: {test}: {survived} of {tried} survived{note}");
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     bench::Bench,
     kind::{Kind, POWERS},
     operation::Operation,
-    process::{Ended, finish, powertune, said},
+    process::{Ended, Host, finish, powertune, said},
     proxy::{Moment, Proxy, Trap},
 };
 
@@ -50,17 +50,21 @@ impl Point {
     }
 
     async fn crash(self, bench: &Bench) -> Result<Outcome, String> {
+        let host = Host::new();
         let function = bench.function(self.kind.is_published).await;
         let before = bench.footprint(&function).await;
         let tune = ["tune", &function, "--power-values", POWERS, "--quiet"];
         let mut victim = [&tune, self.kind.arguments].concat();
         if self.kind.kills_clean {
-            kill(bench, MIDDLE, &victim).await?;
-            victim = vec!["clean", &function, "--force"];
+            kill_in_the_middle(&host, bench, &victim).await?;
+            victim = vec!["clean", &function];
         }
         let crash = Trap::Crash { nth: self.nth, moment: self.moment };
         let proxy = Proxy::start(bench, Some(crash)).await;
-        if let Ended::ByItself(output) = powertune(&proxy, &victim).await? {
+        if let Ended::ByItself(output) = powertune(&host, &proxy, &victim).await? {
+            if host.journals() > 0 {
+                return Err("a run that is over has left its journal".to_owned());
+            }
             if !output.status.success() {
                 return Err(format!("not reached, and {victim:?} ended with {}", said(&output)));
             }
@@ -71,7 +75,7 @@ impl Point {
         let was_over =
             changes.last() == Some(&Operation::UntagResource) && self.moment == Moment::After;
         let survived = async {
-            clean(bench, &function).await?;
+            self.clean(&host, bench, &function).await?;
             let after = bench.footprint(&function).await;
             self.kind.check_cleaned(&before, &after, was_over)
         };
@@ -79,37 +83,68 @@ impl Point {
         let survived = survived.map_err(|problem| format!("after {changes:?}: {problem}"));
         Ok(Outcome::Crashed(survived))
     }
+
+    /// Cleans up on the host that the run died on, or on another one.
+    async fn clean(self, host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
+        let is_there = self.nth.is_multiple_of(2) == (self.moment == Moment::Before);
+        if is_there {
+            clean_there(host, bench, function).await
+        } else {
+            clean_elsewhere(bench, function).await
+        }
+    }
 }
 
-/// Runs something that has to be killed.
-async fn kill(bench: &Bench, trap: Trap, arguments: &[&str]) -> Result<(), String> {
-    let proxy = Proxy::start(bench, Some(trap)).await;
-    match powertune(&proxy, arguments).await? {
+/// Kills `tune` when it has begun to publish.
+pub(crate) async fn kill_in_the_middle(
+    host: &Host,
+    bench: &Bench,
+    arguments: &[&str],
+) -> Result<(), String> {
+    let proxy = Proxy::start(bench, Some(MIDDLE)).await;
+    match powertune(host, &proxy, arguments).await? {
         Ended::Killed => Ok(()),
         Ended::ByItself(output) => Err(format!("it was not killed: {}", said(&output))),
     }
 }
 
-/// Cleans as a user would: first without `--force`, which refuses as long as the run may be alive;
-/// then with it; and once more, when there is nothing to do.
-pub(crate) async fn clean(bench: &Bench, function: &str) -> Result<(), String> {
+/// Cleans up where the run's journal is: nobody need say that it is dead.
+pub(crate) async fn clean_there(host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
+    succeed(host, bench, &["clean", function]).await?;
+    if host.journals() > 0 {
+        return Err("clean has left the journal".to_owned());
+    }
+    clean_again(host, bench, function).await
+}
+
+/// Cleans up on another host, by tags and versions alone: first without `--force`, which refuses as
+/// long as the run may be alive; then with it.
+async fn clean_elsewhere(bench: &Bench, function: &str) -> Result<(), String> {
+    let host = Host::new();
     let announced = bench.footprint(function).await.is_announced();
     let proxy = Proxy::start(bench, None).await;
-    let output = finish(&proxy, &["clean", function]).await?;
+    let output = finish(&host, &proxy, &["clean", function]).await?;
     let refused = output.status.code() == Some(1) && said(&output).contains("add --force");
     let as_it_should = refused == announced && output.status.success() != announced;
     if !as_it_should || !proxy.changes().is_empty() {
         return Err(format!("clean made {:?}, ended with {}", proxy.changes(), said(&output)));
     }
+    succeed(&host, bench, &["clean", function, "--force"]).await?;
+    clean_again(&host, bench, function).await
+}
+
+/// Cleaning again finds nothing to do.
+async fn clean_again(host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
+    let changes = succeed(host, bench, &["clean", function]).await?;
+    if changes.is_empty() { Ok(()) } else { Err(format!("clean again made {changes:?}")) }
+}
+
+/// Runs something that has to succeed; what it has changed.
+async fn succeed(host: &Host, bench: &Bench, arguments: &[&str]) -> Result<Vec<Operation>, String> {
     let proxy = Proxy::start(bench, None).await;
-    let output = finish(&proxy, &["clean", function, "--force"]).await?;
-    if !output.status.success() {
-        return Err(format!("clean --force ended with {}", said(&output)));
+    let output = finish(host, &proxy, arguments).await?;
+    if output.status.success() {
+        return Ok(proxy.changes());
     }
-    let proxy = Proxy::start(bench, None).await;
-    let output = finish(&proxy, &["clean", function]).await?;
-    if !output.status.success() || !proxy.changes().is_empty() {
-        return Err(format!("clean again made {:?}: {}", proxy.changes(), said(&output)));
-    }
-    Ok(())
+    Err(format!("{arguments:?} ended with {}", said(&output)))
 }

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::proxy::Proxy;
 
 /// No run takes longer, unless it hangs.
-const LONGEST: Duration = Duration::from_mins(2);
+pub(crate) const LONGEST: Duration = Duration::from_mins(2);
 
 /// How a process ended.
 #[derive(Debug)]
@@ -20,18 +21,28 @@ pub(crate) enum Ended {
     ByItself(Output),
 }
 
-/// Runs `powertune` on what is behind the proxy, and kills it if the proxy says so.
-pub(crate) async fn powertune(proxy: &Proxy, arguments: &[&str]) -> Result<Ended, String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") {
-            command.env_remove(name);
-        }
+/// A machine with what runs of `powertune` have written down there.
+#[derive(Debug)]
+pub(crate) struct Host(TempDir);
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
     }
-    command.env("AWS_EC2_METADATA_DISABLED", "true").envs(proxy.environment());
-    // SIGKILL, as soon as nobody waits for it any more.
-    let process = command.kill_on_drop(true).spawn().map_err(|error| error.to_string())?;
+
+    /// How many journals there are.
+    pub(crate) fn journals(&self) -> usize {
+        std::fs::read_dir(self.0.path().join("powertune/journals")).map_or(0, Iterator::count)
+    }
+}
+
+/// Runs `powertune` on what is behind the proxy, and kills it if the proxy says so.
+pub(crate) async fn powertune(
+    host: &Host,
+    proxy: &Proxy,
+    arguments: &[&str],
+) -> Result<Ended, String> {
+    let process = command(host, proxy, arguments).spawn().map_err(|error| error.to_string())?;
     tokio::select! {
         output = process.wait_with_output() => {
             output.map(Ended::ByItself).map_err(|error| error.to_string())
@@ -41,9 +52,29 @@ pub(crate) async fn powertune(proxy: &Proxy, arguments: &[&str]) -> Result<Ended
     }
 }
 
+/// `powertune` on this host, in front of this proxy.
+pub(crate) fn command(host: &Host, proxy: &Proxy, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true").envs(proxy.environment());
+    command.env("XDG_STATE_HOME", host.0.path());
+    // SIGKILL, as soon as nobody waits for it any more.
+    command.kill_on_drop(true);
+    command
+}
+
 /// Runs `powertune` to its end.
-pub(crate) async fn finish(proxy: &Proxy, arguments: &[&str]) -> Result<Output, String> {
-    match powertune(proxy, arguments).await? {
+pub(crate) async fn finish(
+    host: &Host,
+    proxy: &Proxy,
+    arguments: &[&str],
+) -> Result<Output, String> {
+    match powertune(host, proxy, arguments).await? {
         Ended::ByItself(output) => Ok(output),
         Ended::Killed => Err(format!("{arguments:?} was killed")),
     }

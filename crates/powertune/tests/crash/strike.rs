@@ -9,8 +9,8 @@ use crate::{
     fault::Fault,
     kind::{Applied, Kind, POWERS},
     operation::Operation,
-    point::clean,
-    process::{finish, said},
+    point::clean_there,
+    process::{Host, finish, said},
     proxy::{Proxy, Trap},
 };
 
@@ -124,7 +124,8 @@ impl Strike {
         let before = bench.footprint(&function).await;
         let tune = ["tune", &function, "--power-values", POWERS, "--quiet", "--output", "json"];
         let proxy = Proxy::start(bench, Some(Trap::Fault { operation, nth, fault })).await;
-        let output = finish(&proxy, &[&tune, RUN.arguments].concat()).await?;
+        let host = Host::new();
+        let output = finish(&host, &proxy, &[&tune, RUN.arguments].concat()).await?;
         if proxy.count(operation).0 < nth {
             return Err(format!("there was no such request: {}", said(&output)));
         }
@@ -141,7 +142,7 @@ impl Strike {
             }
             // Who has no credentials any more can't put anything back.
             Some(4) if fault == EXPIRED => {
-                clean(bench, &function).await?;
+                clean_there(&host, bench, &function).await?;
                 let cleaned = bench.footprint(&function).await;
                 let checked = RUN.check_cleaned(&before, &cleaned, false);
                 checked.map(|()| Ending::LeftBehind)
