@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     observation::{Evidence, Outcome},
-    power::Power,
+    plan::most_unnamed,
+    power::{Power, PowerValues},
     region::Currency,
     report::{Report, Start},
+    request::Request,
 };
 
 /// What a dry run comes to. Durations are in milliseconds, memory is in MB.
@@ -24,10 +26,39 @@ pub struct DryRun {
     pub currency: Currency,
     /// What the run asked for would cost, were every invocation to last until the timeout.
     pub worst_cost: f64,
+    /// What the run asked for would change, in the order in which it does.
+    pub changes: Vec<String>,
     /// What a user should know.
     pub warnings: Vec<String>,
     /// Every power that was tried or skipped, smallest first.
     pub stats: Vec<Trial>,
+}
+
+/// What the run asked for would change of a function that has this power now and is tried at
+/// these, in the order in which it does. What it changes for the time being is said with its end.
+pub fn changes(request: &Request, current: Power, powers: &PowerValues) -> Vec<String> {
+    let each: Vec<String> = powers.iter().map(|power| power.mb().to_string()).collect();
+    let further = match most_unnamed(request) {
+        0 => String::new(),
+        most => format!(", and of up to {most} sizes in between"),
+    };
+    let mut changes = vec![
+        "tags the function with powertune:..., until the run is over".to_owned(),
+        format!(
+            "gives $LATEST each memory size in turn and publishes a version of it ({} MB){further}; \
+             $LATEST goes back to {current} as soon as they are published, the versions are \
+             deleted at the end",
+            each.join(", ")
+        ),
+    ];
+    changes.extend(request.auto_optimize.as_ref().map(|optimize| match &optimize.alias {
+        None => "gives $LATEST the memory size that was chosen, and leaves it there".to_owned(),
+        Some(alias) => format!(
+            "publishes a version of the memory size that was chosen, points the alias {alias} to \
+             it, and leaves both"
+        ),
+    }));
+    changes
 }
 
 /// The one invocation of a power.
@@ -110,5 +141,32 @@ impl Trial {
             max_memory_used: None,
             reason: Some(reason),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::parse;
+
+    fn said(fields: serde_json::Value) -> String {
+        let mut request = json!({"lambdaARN": "fn", "powerValues": [128, 512]});
+        let members = request.as_object_mut().expect("an object");
+        members.extend(fields.as_object().expect("an object").clone());
+        let request = parse(members).expect("a request");
+        let powers = request.powers.clone().expect("powers are named");
+        changes(&request, Power::MAX, &powers).join("\n")
+    }
+
+    #[test]
+    fn every_change_is_told() {
+        let plain = said(json!({}));
+        assert!(plain.contains("powertune:") && plain.contains("128, 512 MB"), "{plain}");
+        assert!(plain.contains("back to 10240 MB") && !plain.contains("in between"), "{plain}");
+        assert!(said(json!({"autoOptimize": true})).contains("leaves it there"));
+        let alias = said(json!({"autoOptimize": true, "autoOptimizeAlias": "live"}));
+        assert!(alias.contains("the alias live"), "{alias}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use powertune_core::{
     analysis::{Subject, analyse},
-    dry_run::{DryRun, trials},
+    dry_run::{DryRun, changes, trials},
     observation::Evidence,
     plan::{Planner, Step, Stopped},
     power::{Power, default_values},
@@ -175,13 +175,14 @@ fn conclude(outcome: Result<Done, Cause>, left: Vec<LeftBehind>) -> Result<Endin
 
 impl Plan {
     /// A dry run of it, in which this was seen.
-    fn dry_run(&self, seen: &Evidence) -> DryRun {
+    fn dry_run(&self, request: &Request, original: Power, seen: &Evidence) -> DryRun {
         DryRun {
             dry_run: true,
             function_arn: self.function_arn.clone(),
             current_power: self.current,
             currency: self.price.currency,
             worst_cost: self.worst_cost,
+            changes: changes(request, original, &self.powers),
             warnings: self.warnings.iter().map(ToString::to_string).collect(),
             stats: trials(seen),
         }
@@ -279,7 +280,7 @@ impl Run {
         let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
         self.plan.warnings.extend(warning);
         if self.request.dry_run {
-            let dry_run = Box::new(self.plan.dry_run(&seen));
+            let dry_run = Box::new(self.plan.dry_run(&self.request, original, &seen));
             let ending = Some(Ending::Dry(dry_run));
             return Ok(Done { ending, leave_at: original, outdated: None });
         }

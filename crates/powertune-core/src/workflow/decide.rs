@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::state::{Measured, Next, Run, State, Task};
 use crate::{
     analysis::{NothingMeasured, analyse},
-    dry_run::{DryRun, trials},
+    dry_run::{DryRun, changes, trials},
     observation::Failure,
     plan::{Step as Planned, Stopped},
     price::{self, UnknownPrice},
@@ -169,6 +169,7 @@ fn finish(
             current_power: subject.current,
             currency: subject.price.currency,
             worst_cost: state.run.worst_cost,
+            changes: changes(request, state.run.function.power, &state.run.powers),
             warnings: warnings.iter().map(ToString::to_string).collect(),
             stats: trials(&seen),
         };

@@ -51,7 +51,11 @@ pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
         table.push('\n');
         table.push_str(&wrapped(&text, style.width, 0));
     }
-    table.push_str("\n\n");
+    table.push_str("\n\nIt would change this:\n");
+    for change in &dry_run.changes {
+        table.extend(["- ", &wrapped(&message(change), style.width, 2), "\n"]);
+    }
+    table.push('\n');
     let heads = ["Power", "", "Time", "Init", "Memory used"];
     let columns = heads.map(|head| Column {
         head: [String::new(), head.to_owned()],
@@ -116,6 +120,11 @@ pub(super) fn markdown(dry_run: &DryRun) -> String {
     let sentence = escaped(&sentence(dry_run));
     let costs = escaped(&costs(dry_run, Charset::Unicode));
     let mut markdown = format!("**{sentence}**\n\n{costs} {CAVEAT}\n\n");
+    markdown.push_str("It would change this:\n\n");
+    for change in &dry_run.changes {
+        markdown.extend(["- ", &escaped(&message(change)), "\n"]);
+    }
+    markdown.push('\n');
     let header = ["Power", "Time", "Init", "Memory used", ""].map(str::to_owned);
     markdown.push_str(&markdown::line(&header));
     markdown.push_str(&markdown::line(&["---:", "---:", "---:", "---:", "---"].map(str::to_owned)));

@@ -370,6 +370,7 @@ fn dry() -> DryRun {
         current_power: power(512),
         currency: Currency::Usd,
         worst_cost: 0.428,
+        changes: vec!["tags the function".to_owned(), "gives $LATEST \u{1b}[1m128 MB".to_owned()],
         warnings: vec![Warning::SnapStartCosts.to_string()],
         stats: trials(&seen),
     }
