@@ -4,6 +4,7 @@ mod check;
 mod generate;
 mod peers;
 mod purity;
+mod reliability;
 mod shell;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,11 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Runs what the promises in RELIABILITY.md rest on, and writes down there what it found
+    Reliability {
+        /// Only the checks whose command contains this; the page is not written then
+        only: Option<String>,
+    },
     /// Installs what others wrote and the tests run against, into target/peers
     Peers,
 }
@@ -38,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Task::Purity => purity::run(),
         Task::Generate { check: false } => generate::write(),
         Task::Generate { check: true } => generate::check(),
+        Task::Reliability { only } => reliability::run(only.as_deref()),
         Task::Peers => peers::run(),
     }
 }
