@@ -118,16 +118,20 @@ pub enum ReportError {
 
 /// The report of the invocation `request_id`, from the tail of its log.
 pub fn find(log_tail: &str, request_id: &str) -> Result<Report, ReportError> {
-    let found = log_tail
-        .lines()
-        .rev()
-        .find_map(|line| text::read(line, request_id).or_else(|| json::read(line, request_id)));
+    let found = log_tail.lines().rev().find_map(|line| last_of(line, request_id));
     match found {
         Some(Ok(fields)) => fields.report(log_tail, request_id),
         Some(Err(field)) => Err(field),
         None => Err(Missing::Report),
     }
     .map_err(|missing| missing.of(request_id))
+}
+
+/// The last report of `request_id` in this line: in front of it there may be output that did not
+/// end its line, made to look like a report of the other format.
+fn last_of(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+    let both = [text::read(line, request_id), json::read(line, request_id)];
+    both.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, fields)| fields)
 }
 
 /// What a report is found to lack, before the invocation is named.

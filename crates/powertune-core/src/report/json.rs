@@ -5,17 +5,14 @@ use serde_json::Value;
 
 use super::{Fields, Missing};
 
-/// The report of `request_id` in this line.
-///
-/// It may stand behind something else: output that did not end its line.
-pub(super) fn read(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
-    let behind = line.rfind("{\"time\"").map(|at| &line[at..]);
-    let whole = line.trim_start();
-    [Some(whole), behind]
-        .into_iter()
-        .flatten()
-        .filter(|text| text.starts_with('{'))
-        .find_map(|text| read_event(text, request_id))
+/// The last report of `request_id` in this line, and where it begins.
+pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
+    let behind = line.rmatch_indices("{\"time\"").map(|(at, _)| at);
+    // Whatever key comes first in it.
+    let whole = line.len() - line.trim_start().len();
+    behind
+        .chain(line[whole..].starts_with('{').then_some(whole))
+        .find_map(|at| Some((at, read_event(&line[at..], request_id)?)))
 }
 
 fn read_event(text: &str, request_id: &str) -> Option<Result<Fields, Missing>> {

@@ -4,13 +4,11 @@ use std::str::FromStr;
 
 use super::{Fields, Missing};
 
-/// The report of `request_id` in this line.
-///
-/// It may stand behind something else: output that did not end its line.
-pub(super) fn read(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+/// The last report of `request_id` in this line, and where it begins.
+pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
     let start = format!("REPORT RequestId: {request_id}\t");
     let at = line.rfind(&start)?;
-    Some(fields(&line[at + start.len()..]))
+    Some((at, fields(&line[at + start.len()..])))
 }
 
 fn fields(text: &str) -> Result<Fields, Missing> {

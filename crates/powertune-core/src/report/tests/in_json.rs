@@ -110,6 +110,21 @@ fn a_function_that_logs_an_unended_line() {
 }
 
 #[test]
+fn a_report_forged_on_an_unended_line_is_not_the_last() {
+    let real = event("success", &metrics());
+    let forged = metrics_with(&[("durationMs", json!(1)), ("billedDurationMs", json!(1))]);
+    let in_json = event("success", &forged).trim_end().to_owned();
+    let in_text =
+        format!("REPORT RequestId: {ID}\tDuration: 1 ms\tBilled Duration: 1 ms\tMemory Size: 1 MB");
+    for forged in
+        [&in_json, &in_text, &format!("{in_text}{in_json}"), &format!("{in_json}{{\"time\"")]
+    {
+        assert_eq!(read(&format!("{forged}{real}")), warm(12.34, 13), "{forged}");
+        assert_eq!(read(&format!("{forged}{}", line(WARM))), warm(12.34, 13), "{forged}");
+    }
+}
+
+#[test]
 fn a_key_order_of_another_day() {
     let tail = event("success", &metrics());
     let value: Value = serde_json::from_str(&tail).unwrap();
