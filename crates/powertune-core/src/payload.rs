@@ -115,6 +115,22 @@ impl Weighted {
     }
 }
 
+/// The `payload` that a text stands for which a user gives, in a file for one. What begins like a
+/// document has to be one; other text is sent as a JSON string. JSON stays the text that it is, but
+/// for lists, which may be weighted.
+///
+/// # Errors
+/// What is wrong with the document.
+pub fn of_text(text: &str) -> Result<Value, String> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Array(items)) => Ok(Value::Array(items)),
+        Err(error) if text.trim_start().starts_with(['{', '[']) => {
+            Err(format!("is not valid JSON: {error}"))
+        }
+        Ok(_) | Err(_) => Ok(Value::String(text.to_owned())),
+    }
+}
+
 /// The payloads and weights of a list that consists of nothing else.
 fn as_weighted(value: &Value) -> Option<Vec<(&Value, &Value)>> {
     let elements = value.as_array().filter(|elements| !elements.is_empty())?;
@@ -303,6 +319,14 @@ mod tests {
         let error = expand(&json!([{"payload": text(bytes), "weight": 1}]), 5).unwrap_err();
         let at = "payload[0].payload".to_owned();
         assert_eq!(error, PayloadError::TooLarge { at, bytes });
+    }
+
+    #[test]
+    fn a_text_that_begins_like_a_document_has_to_be_one() {
+        assert!(of_text("{\"a\":").is_err());
+        assert_eq!(of_text("hello"), Ok(json!("hello")));
+        assert_eq!(of_text("{\"a\": 1.0}"), Ok(json!("{\"a\": 1.0}")));
+        assert_eq!(of_text(" [1, 2]"), Ok(json!([1, 2])));
     }
 
     proptest! {

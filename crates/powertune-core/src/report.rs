@@ -6,6 +6,7 @@
 //! own after the function has answered. What an extension writes later still, under the same id,
 //! cannot be told from Lambda's.
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 
 use self::Start::{Cold, Restored, Warm};
@@ -114,6 +115,13 @@ pub enum ReportError {
         /// What could not be read, as the report calls it.
         field: &'static str,
     },
+}
+
+/// The tail of a log out of `LogResult`, which Lambda's Invoke answers in base64.
+pub fn log_tail(log_result: &str) -> Option<String> {
+    let tail = BASE64.decode(log_result).ok()?;
+    // It may begin in the middle of a character, and hold anything that a function writes.
+    Some(String::from_utf8_lossy(&tail).into_owned())
 }
 
 /// The report of the invocation `request_id`, from the tail of its log.

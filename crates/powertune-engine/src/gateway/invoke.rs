@@ -11,7 +11,7 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{InvocationType, LogType, ThrottleReason},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
+use powertune_core::report;
 
 use super::{
     Invoker,
@@ -73,15 +73,10 @@ impl Invoker {
 }
 
 fn invoked(output: InvokeOutput) -> Invoked {
-    let log_tail = output
-        .log_result()
-        .and_then(|tail| BASE64_STANDARD.decode(tail).ok())
-        // The tail may begin in the middle of a character.
-        .map(|tail| String::from_utf8_lossy(&tail).into_owned());
     Invoked {
         request_id: output.request_id().map(str::to_owned),
         function_failed: output.function_error.is_some(),
-        log_tail,
+        log_tail: output.log_result().and_then(report::log_tail),
         payload: output.payload.map(Blob::into_inner).unwrap_or_default(),
     }
 }

@@ -6,7 +6,10 @@
 use std::{fs, io::Read};
 
 use clap::Args;
-use powertune_core::request::{Fault, Faults, Request, parse};
+use powertune_core::{
+    payload,
+    request::{Fault, Faults, Request, parse},
+};
 use serde_json::{Map, Value};
 
 /// Every option is a text until the request is checked, so that all faults are found together.
@@ -152,7 +155,7 @@ impl RequestOptions {
                 fs::read_to_string(path).map_err(|error| format!("{path} can't be read: {error}"))
             }
         };
-        match text.and_then(|text| payload_value(&text)) {
+        match text.and_then(|text| payload::of_text(&text)) {
             Ok(value) => {
                 fields.insert("payload".to_owned(), value);
             }
@@ -234,18 +237,6 @@ fn read(path: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// A payload as the request takes it. What begins like a document has to be one; other text is
-/// sent as a JSON string. JSON stays the text that it is, but for lists, which may be weighted.
-fn payload_value(text: &str) -> Result<Value, String> {
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Array(items)) => Ok(Value::Array(items)),
-        Err(error) if text.trim_start().starts_with(['{', '[']) => {
-            Err(format!("is not valid JSON: {error}"))
-        }
-        Ok(_) | Err(_) => Ok(Value::String(text.to_owned())),
-    }
-}
-
 /// `--power-values` of `powerValues`, `--pre-processor` of `preProcessorARN`.
 fn option_name(field: &str) -> String {
     let field = field.strip_suffix("ARN").unwrap_or(field);
@@ -285,12 +276,5 @@ mod tests {
     fn option_names_follow_the_fields() {
         assert_eq!(option_name("preProcessorARN"), "--pre-processor");
         assert_eq!(option_name("sleepBetweenRunsMs"), "--sleep-between-runs-ms");
-    }
-
-    #[test]
-    fn a_payload_that_begins_like_a_document_has_to_be_one() {
-        assert!(payload_value("{\"a\":").is_err());
-        assert_eq!(payload_value("hello"), Ok(Value::String("hello".to_owned())));
-        assert_eq!(payload_value("{\"a\": 1.0}"), Ok(Value::String("{\"a\": 1.0}".to_owned())));
     }
 }
