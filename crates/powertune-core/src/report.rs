@@ -14,6 +14,10 @@ use self::Start::{Cold, Restored, Warm};
 mod json;
 mod text;
 
+/// The longest that a report can speak of, in milliseconds: a day, which nothing in Lambda lasts. A
+/// larger figure is a function's own, and sums of such would be none.
+pub(crate) const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// What Lambda reports about one invocation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +161,11 @@ impl Missing {
             Self::Field(field) => ReportError::Unreadable { request_id, field },
         }
     }
+}
+
+/// A number of milliseconds that can have been measured.
+pub(crate) fn is_time(ms: f64) -> bool {
+    (0.0..=LONGEST_MS as f64).contains(&ms)
 }
 
 /// The fields of a report in either format; an absent one is `None`.

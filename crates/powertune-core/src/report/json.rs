@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Fields, Missing};
+use super::{Fields, Missing, is_time};
 
 /// The last report of `request_id` in this line, and where it begins.
 pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
@@ -64,12 +64,12 @@ impl Record {
         let metrics = &self.metrics;
         Ok(Fields {
             duration_ms: ms("Duration", &metrics.duration)?,
-            billed_ms: whole("Billed Duration", &metrics.billed)?,
-            memory_mb: whole("Memory Size", &metrics.memory)?,
-            max_memory_mb: whole("Max Memory Used", &metrics.max_memory)?,
+            billed_ms: whole_ms("Billed Duration", &metrics.billed)?,
+            memory_mb: mb("Memory Size", &metrics.memory)?,
+            max_memory_mb: mb("Max Memory Used", &metrics.max_memory)?,
             init_ms: ms("Init Duration", &metrics.init)?,
             restore_ms: ms("Restore Duration", &metrics.restore)?,
-            billed_restore_ms: whole("Billed Restore Duration", &metrics.billed_restore)?,
+            billed_restore_ms: whole_ms("Billed Restore Duration", &metrics.billed_restore)?,
             status: self.status,
             error_type: self.error_type,
         })
@@ -77,20 +77,28 @@ impl Record {
 }
 
 fn ms(field: &'static str, value: &Value) -> Result<Option<f64>, Missing> {
+    let ms = number(field, value)?;
+    if ms.is_none_or(is_time) { Ok(ms) } else { Err(Missing::Field(field)) }
+}
+
+fn whole_ms(field: &'static str, value: &Value) -> Result<Option<u64>, Missing> {
+    ms(field, value)?.map(|ms| whole(field, ms)).transpose()
+}
+
+fn mb(field: &'static str, value: &Value) -> Result<Option<u32>, Missing> {
+    number(field, value)?.map(|mb| whole(field, mb)).transpose()
+}
+
+fn number(field: &'static str, value: &Value) -> Result<Option<f64>, Missing> {
     match value {
         Value::Null => Ok(None),
-        _ => value.as_f64().filter(|ms| *ms >= 0.0).map(Some).ok_or(Missing::Field(field)),
+        _ => value.as_f64().map(Some).ok_or(Missing::Field(field)),
     }
 }
 
 /// A whole number, which JSON may write as `3101` or as `3101.0`.
-fn whole<T: TryFrom<u64>>(field: &'static str, value: &Value) -> Result<Option<T>, Missing> {
-    let Some(number) = ms(field, value)? else { return Ok(None) };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative, and whole; a float beyond u64 saturates"
-    )]
-    let whole = (number.fract() == 0.0).then_some(number as u64);
-    whole.and_then(|whole| T::try_from(whole).ok()).map(Some).ok_or(Missing::Field(field))
+fn whole<T: TryFrom<i64>>(field: &'static str, number: f64) -> Result<T, Missing> {
+    #[expect(clippy::cast_possible_truncation, reason = "whole; what is beyond i64 saturates")]
+    let whole = (number.fract() == 0.0).then_some(number as i64);
+    whole.and_then(|whole| T::try_from(whole).ok()).ok_or(Missing::Field(field))
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Fields, Missing};
+use super::{Fields, LONGEST_MS, Missing, is_time};
 
 /// The last report of `request_id` in this line, and where it begins.
 pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
@@ -18,15 +18,15 @@ fn fields(text: &str) -> Result<Fields, Missing> {
         // (its error type).
         match name.trim() {
             "Duration" => set(&mut fields.duration_ms, ms("Duration", value)?),
-            "Billed Duration" => set(&mut fields.billed_ms, whole("Billed Duration", value, "ms")?),
-            "Memory Size" => set(&mut fields.memory_mb, whole("Memory Size", value, "MB")?),
+            "Billed Duration" => set(&mut fields.billed_ms, whole_ms("Billed Duration", value)?),
+            "Memory Size" => set(&mut fields.memory_mb, mb("Memory Size", value)?),
             "Max Memory Used" => {
-                set(&mut fields.max_memory_mb, whole("Max Memory Used", value, "MB")?);
+                set(&mut fields.max_memory_mb, mb("Max Memory Used", value)?);
             }
             "Init Duration" => set(&mut fields.init_ms, ms("Init Duration", value)?),
             "Restore Duration" => set(&mut fields.restore_ms, ms("Restore Duration", value)?),
             "Billed Restore Duration" => {
-                set(&mut fields.billed_restore_ms, whole("Billed Restore Duration", value, "ms")?);
+                set(&mut fields.billed_restore_ms, whole_ms("Billed Restore Duration", value)?);
             }
             "Status" => set(&mut fields.status, value.trim().to_owned()),
             "Error Type" => set(&mut fields.error_type, value.trim().to_owned()),
@@ -41,11 +41,15 @@ fn set<T>(field: &mut Option<T>, value: T) {
 }
 
 fn ms(field: &'static str, value: &str) -> Result<f64, Missing> {
-    number(value, "ms").filter(|ms: &f64| ms.is_finite() && *ms >= 0.0).ok_or(Missing::Field(field))
+    number(value, "ms").filter(|ms| is_time(*ms)).ok_or(Missing::Field(field))
 }
 
-fn whole<T: FromStr>(field: &'static str, value: &str, unit: &str) -> Result<T, Missing> {
-    number(value, unit).ok_or(Missing::Field(field))
+fn whole_ms(field: &'static str, value: &str) -> Result<u64, Missing> {
+    number(value, "ms").filter(|ms| *ms <= LONGEST_MS).ok_or(Missing::Field(field))
+}
+
+fn mb(field: &'static str, value: &str) -> Result<u32, Missing> {
+    number(value, "MB").ok_or(Missing::Field(field))
 }
 
 /// The number of `<number> <unit>`; what may follow (tracing, on the same line) is not ours.

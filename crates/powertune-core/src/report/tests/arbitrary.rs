@@ -9,9 +9,9 @@ fn reports() -> impl Strategy<Value = Report> {
     let starts = prop_oneof![
         Just(Warm),
         hundredths.clone().prop_map(|init_ms| Cold { init_ms }),
-        (hundredths.clone(), any::<Option<u64>>()).prop_map(|(restore_ms, billed_restore_ms)| {
-            Restored { restore_ms, billed_restore_ms }
-        }),
+        (hundredths.clone(), proptest::option::of(0..=LONGEST_MS)).prop_map(
+            |(restore_ms, billed_restore_ms)| { Restored { restore_ms, billed_restore_ms } }
+        ),
     ];
     let statuses = prop_oneof![
         Just(Status::Success),
@@ -20,7 +20,7 @@ fn reports() -> impl Strategy<Value = Report> {
         Just(Status::Timeout),
         Just(Status::Failure),
     ];
-    (hundredths, any::<u64>(), any::<u32>(), any::<Option<u32>>(), starts, statuses).prop_map(
+    (hundredths, 0..=LONGEST_MS, any::<u32>(), any::<Option<u32>>(), starts, statuses).prop_map(
         |(duration_ms, billed_ms, memory_mb, max_memory_mb, start, status)| Report {
             duration_ms,
             billed_ms,

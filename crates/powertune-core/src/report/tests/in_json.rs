@@ -75,7 +75,7 @@ fn what_every_report_has_is_named_where_it_is_missing() {
         ("billedDurationMs", "Billed Duration"),
         ("memorySizeMB", "Memory Size"),
     ] {
-        for odd in [Value::Null, json!("13"), json!(-1)] {
+        for odd in [Value::Null, json!("13"), json!(-1), json!(1e308)] {
             let tail = event("success", &metrics_with(&[(key, odd)]));
             assert_eq!(find(&tail, ID), Err(unreadable(field)), "{tail}");
         }

@@ -145,6 +145,11 @@ fn what_every_report_has_is_named_where_it_is_missing() {
         ("Duration: NaN ms\tBilled Duration: 13 ms\tMemory Size: 128 MB", "Duration"),
         ("Duration: 1 ms\tBilled Duration: 1.5 ms\tMemory Size: 128 MB", "Billed Duration"),
         ("Duration: 1 ms\tBilled Duration: 1 ms\tMemory Size: all", "Memory Size"),
+        ("Duration: 1e308 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB", "Duration"),
+        (
+            "Duration: 1 ms\tBilled Duration: 18446744073709551615 ms\tMemory Size: 128 MB",
+            "Billed Duration",
+        ),
     ] {
         assert_eq!(find(&line(fields), ID), Err(unreadable(missing)), "{fields}");
     }
