@@ -4,8 +4,11 @@
 //! Samples travel as they are, in their order, while they fit; beyond that as [`Histogram`]s.
 //! Failures of a kind are counted, and the first one is kept.
 
+mod unchecked;
+
 use serde::{Deserialize, Serialize};
 
+use self::unchecked::Unchecked;
 use super::histogram::{Histogram, Part};
 use crate::{
     observation::{Failure, Observation, Outcome},
@@ -20,7 +23,7 @@ const FRAME: u64 = 500;
 
 /// What was seen at one power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Unchecked")]
 pub struct Digest {
     /// The power.
     pub power: Power,
@@ -189,17 +192,21 @@ impl Digest {
 
     /// How many invocations it stands for.
     pub fn invocations(&self) -> u64 {
-        let counted = match &self.samples {
-            Samples::Exact(samples) => samples.len() as u64,
-            Samples::Histograms(Histograms { warm, cold, restored }) => {
-                warm.count + cold.count + restored.count
-            }
-        };
-        counted + self.failures.iter().map(|failures| failures.count).sum::<u64>()
+        self.samples.count() + self.failures.iter().map(|failures| failures.count).sum::<u64>()
     }
 }
 
 impl Samples {
+    fn count(&self) -> u64 {
+        match self {
+            Self::Exact(samples) => samples.len() as u64,
+            Self::Histograms(histograms) => {
+                let counts = histograms.all().map(|histogram| histogram.count);
+                counts.into_iter().fold(0, u64::saturating_add)
+            }
+        }
+    }
+
     fn histograms(&self) -> Histograms {
         match self {
             Self::Exact(samples) => Histograms::of(samples),
@@ -209,6 +216,10 @@ impl Samples {
 }
 
 impl Histograms {
+    fn all(&self) -> [&Histogram; 3] {
+        [&self.warm, &self.cold, &self.restored]
+    }
+
     fn of(samples: &[Sample]) -> Self {
         let parts = |wanted: fn(&&Sample) -> bool| {
             Histogram::of(samples.iter().filter(wanted).map(|sample| sample.part()))
@@ -404,6 +415,48 @@ mod tests {
         let json = serde_json::to_string(&digest).unwrap();
         assert!(json.len() < 300 && json.contains("first"), "{json}");
         assert_eq!(digest.invocations(), 2);
+    }
+
+    #[test]
+    fn what_no_run_can_have_seen_is_no_digest() {
+        let failed = |failures: &str| {
+            format!(
+                r#"{{"power":128,"samples":{{"exact":[]}},"failures":[{{"first":{{"kind":"timeout"}},{failures}}}]}}"#
+            )
+        };
+        let sampled =
+            |sample: &str| format!(r#"{{"power":128,"samples":{{"exact":[[1.5,2],{sample}]}}}}"#);
+        let counted = |warm: &str| {
+            let none = r#"{"count":0,"totalUs":0,"beforeUs":0,"billedMs":0,"buckets":""}"#;
+            format!(
+                r#"{{"power":128,"samples":{{"histograms":{{"warm":{{{warm}}},"cold":{none},"restored":{none}}}}}}}"#
+            )
+        };
+        let part = |total_ms| Part { total_ms, before_ms: 0.0, billed_ms: 1 };
+        let of_two = serde_json::to_value(Histogram::of([part(1.0), part(1.5)])).unwrap();
+        let buckets = of_two["buckets"].as_str().unwrap();
+        let counts = |count: u64, total_us: u64| {
+            counted(&format!(
+                r#""count":{count},"totalUs":{total_us},"beforeUs":0,"billedMs":3,"buckets":"{buckets}""#
+            ))
+        };
+        let read = |json: &str| serde_json::from_str::<Digest>(json).map(|read| read.invocations());
+        assert_eq!(read(&failed(r#""count":3,"reported":1,"billedMs":9"#)).ok(), Some(3));
+        assert_eq!(read(&sampled("[0.5,1,3.5]")).ok(), Some(2));
+        assert_eq!(read(&counts(2, 2500)).ok(), Some(2));
+        for json in [
+            failed(r#""count":18446744073709551615,"reported":0,"billedMs":0"#),
+            failed(r#""count":1,"reported":2,"billedMs":0"#),
+            failed(r#""count":1,"reported":0,"billedMs":1"#),
+            sampled("[-1.0,1]"),
+            sampled("[1e300,1]"),
+            sampled("[1.0,18446744073709551615]"),
+            sampled("[1.0,1,1e300]"),
+            counts(5, 2500),
+            counts(2, u64::MAX),
+        ] {
+            assert!(read(&json).is_err(), "{json}");
+        }
     }
 
     proptest! {

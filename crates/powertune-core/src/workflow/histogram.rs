@@ -61,6 +61,21 @@ impl Histogram {
         histogram
     }
 
+    /// Whether it can be of samples that lasted no longer than this, what came before the handler
+    /// included.
+    pub(super) fn is_sound(&self, longest_ms: u64) -> bool {
+        let buckets = decode(&self.buckets);
+        let counted = buckets.values().copied().fold(0, u64::saturating_add);
+        let within =
+            |sum: u64, each: u64| u128::from(sum) <= u128::from(self.count) * u128::from(each);
+        counted == self.count
+            && encode(&buckets) == self.buckets
+            && buckets.keys().all(|bucket| *bucket < OCTAVES * 256)
+            && self.before_us <= self.total_us
+            && within(self.total_us, 2 * longest_ms * 1000)
+            && within(self.billed_ms, longest_ms)
+    }
+
     /// Both together.
     pub(super) fn merged(&self, other: &Self) -> Self {
         let mut buckets = decode(&self.buckets);
@@ -212,7 +227,8 @@ fn decode(text: &str) -> BTreeMap<u32, u64> {
         };
         bucket = next;
         let Some(count) = (if several { numbers.next() } else { Some(1) }) else { break };
-        *buckets.entry(bucket).or_default() += count;
+        let known: &mut u64 = buckets.entry(bucket).or_default();
+        *known = known.saturating_add(count);
     }
     buckets
 }
