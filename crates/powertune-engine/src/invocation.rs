@@ -46,9 +46,9 @@ pub(crate) async fn invoke_once(
                 throttled(&why);
                 // Full jitter, so that those who were refused together do not come back together.
                 let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
-                tokio::time::sleep(jittered.max(retry_after.unwrap_or_default())).await;
+                tokio::time::sleep(pause(jittered, retry_after, started.elapsed())).await;
                 let late = last_start.is_some_and(|last| Instant::now() > last);
-                if late || started.elapsed() > PATIENCE {
+                if late || started.elapsed() >= PATIENCE {
                     return Err(NotInvoked::Later { why, retry_after });
                 }
                 wait = (wait * 2).min(LONGEST_WAIT);
@@ -56,6 +56,12 @@ pub(crate) async fn invoke_once(
             other => return other,
         }
     }
+}
+
+/// How long to wait for the next try after having waited this long: what was asked for, but no
+/// longer than there is patience left.
+fn pause(jittered: Duration, retry_after: Option<Duration>, waited: Duration) -> Duration {
+    jittered.max(retry_after.unwrap_or_default()).min(PATIENCE.saturating_sub(waited))
 }
 
 /// What an answer, or its absence, comes to.
@@ -173,6 +179,18 @@ mod tests {
             })
         );
         assert_eq!(failure(invoked(thrown, true), &["ValueError".to_owned()]), None);
+    }
+
+    #[test]
+    fn nobody_is_waited_for_longer_than_there_is_patience() {
+        let short = Duration::from_millis(70);
+        let asked = Some(Duration::from_secs(3));
+        assert_eq!(pause(short, None, Duration::ZERO), short);
+        assert_eq!(pause(short, asked, Duration::ZERO), Duration::from_secs(3));
+        let left = Duration::from_secs(1);
+        assert_eq!(pause(short, asked, PATIENCE.saturating_sub(left)), left);
+        assert_eq!(pause(short, Some(Duration::MAX), Duration::ZERO), PATIENCE);
+        assert_eq!(pause(short, asked, 2 * PATIENCE), Duration::ZERO);
     }
 
     #[test]
