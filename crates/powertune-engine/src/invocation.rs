@@ -122,7 +122,11 @@ fn function_failure(
     let says = |wanted: &str| message.as_deref().is_some_and(|message| message.contains(wanted));
     let timed_out = report.is_some_and(|report| report.status == Status::Timeout);
     ControlFlow::Break(
-        if timed_out || is_type("Sandbox.Timedout") || says("Task timed out after") {
+        // Before there was the type, Lambda said so without one; with another it is the function's.
+        if timed_out
+            || is_type("Sandbox.Timedout")
+            || (error_type.is_none() && says("Task timed out after"))
+        {
             Failure::Timeout
         } else if is_type("Runtime.OutOfMemory")
             || (is_type("Runtime.ExitError") && says("signal: killed"))
@@ -179,6 +183,14 @@ mod tests {
             })
         );
         assert_eq!(failure(invoked(thrown, true), &["ValueError".to_owned()]), None);
+    }
+
+    #[test]
+    fn a_function_that_speaks_of_a_timeout_has_none() {
+        let own =
+            r#"{"errorType":"QueueError","errorMessage":"Task timed out after 3.00 seconds"}"#;
+        let failure = failure(invoked(own, true), &[]);
+        assert!(matches!(failure, Some(Failure::FunctionError { .. })), "{failure:?}");
     }
 
     #[test]
