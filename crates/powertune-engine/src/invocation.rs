@@ -20,6 +20,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// After so long without being let through an invocation is given up.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The longest of what a function said that is kept, in characters.
+const LONGEST_SAID: usize = 1000;
+
 /// Something to invoke.
 #[derive(Debug, Clone)]
 pub(crate) struct Target<'a> {
@@ -133,9 +136,20 @@ fn function_failure(
         {
             Failure::OutOfMemory
         } else {
-            Failure::FunctionError { error_type, message }
+            Failure::FunctionError {
+                error_type: error_type.as_deref().map(shortened),
+                message: message.as_deref().map(shortened),
+            }
         },
     )
+}
+
+/// What a function said of its failure, no longer than anybody reads: an answer can have 6 MB.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SAID) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +205,15 @@ mod tests {
             r#"{"errorType":"QueueError","errorMessage":"Task timed out after 3.00 seconds"}"#;
         let failure = failure(invoked(own, true), &[]);
         assert!(matches!(failure, Some(Failure::FunctionError { .. })), "{failure:?}");
+    }
+
+    #[test]
+    fn megabytes_of_an_error_are_not_kept() {
+        let long = "ü".repeat(3 * 1024 * 1024);
+        let thrown = format!(r#"{{"errorType":"{long}","errorMessage":"{long}"}}"#);
+        let Some(failure) = failure(invoked(&thrown, true), &[]) else { panic!("it failed") };
+        assert!(failure.to_string().len() < 5 * LONGEST_SAID, "{failure}");
+        assert!(failure.to_string().ends_with("ü..."), "{failure}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     error::Cause,
     event::{Event, Events},
     gateway::{Invoked, Invoker, NotInvoked},
-    invocation::{Target, invoke_once, outcome},
+    invocation::{Target, invoke_once, outcome, shortened},
 };
 
 /// What every power's measurement shares.
@@ -151,7 +151,7 @@ impl Bench {
         let target = Target { function: &name, qualifier: None };
         match invoke_once(&self.invoker, target, payload, None, |_| ()).await {
             Ok(invoked) if invoked.function_failed => {
-                Err(failed(String::from_utf8_lossy(&invoked.payload).into_owned()))
+                Err(failed(shortened(&String::from_utf8_lossy(&invoked.payload))))
             }
             Ok(invoked) => Ok(invoked.payload),
             Err(error) => match outcome(&Err(error), &[]) {
