@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use powertune_core::request::{Fault, Faults};
 use powertune_engine::{error::TuneError, steps::StepErrorKind};
 
-use crate::output::plain;
+use crate::output::{is_harmless, plain};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -55,6 +55,19 @@ impl Failure {
             Self::Tune(TuneError::Interrupted) => 130,
         })
     }
+}
+
+/// Says what is wrong with the arguments; or what they ask for, help or the version.
+pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    let mut given = std::env::args_os();
+    // It quotes what was given, and that may have come from anywhere.
+    if error.use_stderr() && !given.all(|argument| is_harmless(&argument.to_string_lossy())) {
+        eprintln!("{}", plain(&error.render().to_string()));
+    } else {
+        // Nobody is left to be told that nobody reads it.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 impl From<Faults> for Failure {

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     if sample::is_invoked() {
         return sample::serve();
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::of_arguments(&error),
+    };
     match arguments.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

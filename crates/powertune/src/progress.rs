@@ -125,6 +125,7 @@ fn applied(event: &Event) -> Option<String> {
     match event {
         Event::Applied { power, alias: None } => Some(format!("the function has {power} now")),
         Event::Applied { power, alias: Some((alias, version)) } => {
+            let (alias, version) = (message(alias), message(version));
             Some(format!("the alias {alias} points to version {version}, which has {power}"))
         }
         _ => None,

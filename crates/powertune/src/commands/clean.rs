@@ -97,5 +97,6 @@ fn told(cleaned: &Cleaned) -> String {
     if lines.is_empty() {
         lines.push(format!("nothing to clean up: no run has left anything on {function_arn}"));
     }
-    lines.join("\n") + "\n"
+    // The marks are tags, which others can write, too.
+    plain(&lines.join("\n")) + "\n"
 }

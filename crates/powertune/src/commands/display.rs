@@ -60,7 +60,7 @@ impl DisplayOptions {
     /// Says something to people who want to hear it.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", output::plain(text));
         }
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use powertune_deploy::{Target, generate};
 
 use super::display::print;
-use crate::failure::Failure;
+use crate::{failure::Failure, output::plain};
 
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
@@ -67,7 +67,7 @@ impl Generate {
             written.and_then(|()| fs::write(&path, &file.content)).map_err(|error| {
                 Failure::Other(format!("{} can't be written: {error}", path.display()))
             })?;
-            eprintln!("{}", path.display());
+            eprintln!("{}", plain(&path.display().to_string()));
         }
         Ok(())
     }

@@ -21,11 +21,12 @@ use clap::ValueEnum;
 use powertune_core::{dry_run::DryRun, result::TuningResult};
 use serde::Serialize;
 
+use self::text::escaped;
 pub(crate) use self::{
     provenance::name as function_name,
     quantity::{duration, spent},
     style::{Charset, Style},
-    text::{message, plain},
+    text::{is_harmless, message, plain},
 };
 
 /// The form in which a result is printed.
@@ -54,7 +55,7 @@ pub(crate) fn result(result: &TuningResult, format: Format, style: &Style) -> St
 
 fn json(result: &impl Serialize) -> String {
     let json = serde_json::to_string_pretty(result).expect("a result has nothing JSON can't hold");
-    json + "\n"
+    escaped(&json) + "\n"
 }
 
 /// What a dry run found, with a line break at its end.

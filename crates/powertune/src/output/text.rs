@@ -1,5 +1,7 @@
 //! Text that comes from the function or from AWS: made harmless, and broken into lines.
 
+use std::fmt::Write as _;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How much of a message is shown; an error message may be megabytes long.
@@ -29,6 +31,28 @@ fn obeyed(character: char) -> bool {
             character,
             '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
         )
+}
+
+/// Whether a terminal would obey nothing in `text`.
+pub(crate) fn is_harmless(text: &str) -> bool {
+    !text.chars().any(obeyed)
+}
+
+/// JSON with escapes for all that a terminal obeys: JSON alone asks for them for some of it.
+pub(super) fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if obeyed(character) && character != '\n' {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                // It can't fail: memory takes everything.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// `text` in as many lines as it has, otherwise [`harmless`].
@@ -116,6 +140,15 @@ mod tests {
         assert_eq!(harmless("  a\r\n\tb\u{2028}c\n"), "  a b c");
         assert_eq!(harmless("\u{9b}31m \u{202e}txt.exe"), "\\u{9b}31m \\u{202e}txt.exe");
         assert_eq!(harmless("größer: 大きい"), "größer: 大きい");
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let text = "\u{1b}[1m \u{7f} \u{9b}31m \u{202e}größer \n\t 大😀";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let escaped = escaped(&json);
+        assert!(is_harmless(&escaped.replace('\n', "")), "{escaped}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [text]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn told(
         }
         Event::Planned(plan) => plan_lines(plan, charset),
         Event::Published { power, version } if verbose => {
-            vec![format!("{power}: is version {version}")]
+            vec![format!("{power}: is version {}", message(version))]
         }
         Event::Observed(observation) if verbose => vec![observed(observation)],
         Event::Throttled { power, reason } if verbose => {
@@ -140,5 +140,12 @@ mod tests {
     #[test]
     fn lines_have_no_escape_codes() {
         assert!(!log(true).contains('\u{1b}'));
+        let odd = || "7\u{1b}[2J".to_owned();
+        let published = Event::Published { power: power(128), version: odd() };
+        let applied = Event::Applied { power: power(128), alias: Some((odd(), odd())) };
+        for event in [published, applied] {
+            let lines = told(&event, &Tally::default(), None, true, Charset::Ascii).concat();
+            assert!(lines.contains("7\\u{1b}[2J") && !lines.contains('\u{1b}'), "{lines}");
+        }
     }
 }
