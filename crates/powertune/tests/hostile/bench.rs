@@ -1,0 +1,113 @@
+//! A local Lambda, and functions on it.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
+
+use aws_sdk_lambda::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::{LastUpdateStatus, LogFormat, LoggingConfig},
+};
+use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use tempfile::TempDir;
+
+/// A bootstrap in Python, which has the body of an answer and the kind of it as they are; a runtime
+/// of AWS's would not send everything.
+const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
+import http.client, os, sys, time
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def call(method, path, body=None):
+    api.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    answer = api.getresponse()
+    return answer, answer.read()
+def write(text, to=1):
+    data = text if isinstance(text, bytes) else text.encode()
+    while data:
+        data = data[os.write(to, data):]
+small = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) < 300
+while True:
+    answer, _ = call("GET", "next")
+    id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    other = "11111111-2222-3333-4444-555555555555"
+    time.sleep(SLEEP)
+    kind, body = "response", b"1"
+BODY
+    call("POST", id + "/" + kind, body)
+"#;
+
+/// A local Lambda and a client that is not ours.
+pub(crate) struct Bench {
+    lambda: LocalLambda,
+    client: Client,
+    folder: TempDir,
+}
+
+impl Bench {
+    /// Starts a Lambda that lets functions take what CPU they get.
+    pub(crate) async fn start() -> Self {
+        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
+        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let client = client(&lambda);
+        Self { lambda, client, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.lambda.shutdown().await;
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.lambda.environment()
+    }
+
+    /// A function that sleeps for so long, then does this, which can use `write`, `id` and `other`
+    /// (request ids), `small` (whether it has the smaller power), and set `kind` and `body`.
+    pub(crate) async fn create(&self, name: &str, sleep: Duration, body: &str, in_json: bool) {
+        let code = self.folder.path().join(name);
+        fs::create_dir_all(&code).expect("a folder");
+        let indented = format!("    {}", body.replace('\n', "\n    "));
+        let source =
+            BOOTSTRAP.replace("SLEEP", &sleep.as_secs_f64().to_string()).replace("BODY", &indented);
+        let bootstrap = code.join("bootstrap");
+        fs::write(&bootstrap, source).expect("the code");
+        fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("a program");
+        let function = NewFunction {
+            name: name.to_owned(),
+            code,
+            runtime: "provided.al2023".to_owned(),
+            handler: "none".to_owned(),
+            memory_mb: 256,
+            timeout_s: 60,
+            environment: BTreeMap::new(),
+            architecture: None,
+        };
+        self.lambda.create_function(function).await.expect("the function is created");
+        if in_json {
+            let logging = LoggingConfig::builder().log_format(LogFormat::Json).build();
+            let update = self.client.update_function_configuration().function_name(name);
+            update.logging_config(logging).send().await.expect("UpdateFunctionConfiguration");
+            self.settle(name).await;
+        }
+    }
+
+    async fn settle(&self, name: &str) {
+        loop {
+            let read = self.client.get_function_configuration().function_name(name).send().await;
+            let status = read.expect("GetFunctionConfiguration").last_update_status;
+            if status == Some(LastUpdateStatus::Successful) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn client(lambda: &LocalLambda) -> Client {
+    let pair = lambda.credentials();
+    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(lambda.region().to_owned()))
+        .endpoint_url(lambda.endpoint_url())
+        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}

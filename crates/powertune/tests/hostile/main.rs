@@ -1,0 +1,84 @@
+//! Functions whose output is made to mislead or to do harm, and texts of others with escape codes
+//! in them: every run ends in a right answer or in an error that says what it is about, and nothing
+//! that a terminal obeys comes out of `powertune`.
+
+mod bench;
+mod functions;
+mod run;
+mod server;
+mod texts;
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures::{StreamExt, stream};
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::{bench::Bench, functions::FUNCTIONS};
+
+/// How many runs go on at the same time: most of what they do is wait.
+const AT_ONCE: usize = 3;
+
+static TRIED: AtomicUsize = AtomicUsize::new(0);
+static MET: AtomicUsize = AtomicUsize::new(0);
+
+fn main() -> ExitCode {
+    let trials = vec![
+        Trial::test("outputs_of_functions", outputs_of_functions),
+        Trial::test("texts_of_others", texts_of_others),
+    ];
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let (met, tried) = (MET.load(Ordering::Relaxed), TRIED.load(Ordering::Relaxed));
+    if tried > 0 {
+        println!("figure: hostile outputs met: {met} of {tried}");
+    }
+    conclusion.exit_code()
+}
+
+/// Tunes every function, and looks at all that comes of it.
+fn outputs_of_functions() -> Result<(), Failed> {
+    let problems = Mutex::new(Vec::new());
+    Runtime::new()?.block_on(async {
+        let bench = Bench::start().await;
+        let runs = stream::iter(&FUNCTIONS).map(|function| async {
+            let outcome = function.tune(&bench).await;
+            note(&problems, function.name, outcome);
+        });
+        runs.buffer_unordered(AT_ONCE).collect::<()>().await;
+        bench.stop().await;
+    });
+    concluded(problems)
+}
+
+/// Gives `powertune` texts to repeat, as a user, as AWS and as others who write tags.
+fn texts_of_others() -> Result<(), Failed> {
+    let problems = Mutex::new(Vec::new());
+    for (name, outcome) in texts::all()? {
+        note(&problems, &name, outcome);
+    }
+    concluded(problems)
+}
+
+fn note(problems: &Mutex<Vec<String>>, name: &str, outcome: Result<(), String>) {
+    TRIED.fetch_add(1, Ordering::Relaxed);
+    match outcome {
+        Ok(()) => {
+            MET.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(problem) => problems
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(format!("{name}: {problem}")),
+    }
+}
+
+fn concluded(problems: Mutex<Vec<String>>) -> Result<(), Failed> {
+    let problems = problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
+}
