@@ -34,7 +34,7 @@ impl Clean {
             })?;
         let gateway = connect(&self.connection, &function).await?;
         let told = put_back(&gateway, &function, &self.connection, self.force).await?;
-        print!("{}", plain(&told));
+        println!("{}", plain(&told));
         Ok(())
     }
 }
@@ -53,7 +53,7 @@ pub(super) async fn put_back(
     if cleaned.left.is_empty() {
         return Ok(told);
     }
-    print!("{}", plain(&told));
+    println!("{}", plain(&told));
     Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
 }
 
