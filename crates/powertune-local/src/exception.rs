@@ -17,6 +17,7 @@ pub(crate) enum ExceptionKind {
     IncompleteSignature,
     InvalidParameterValue,
     InvalidRequestContent,
+    InvalidSignature,
     MissingAuthenticationToken,
     PreconditionFailed,
     RequestTooLarge,
@@ -54,6 +55,7 @@ impl ExceptionKind {
             Self::IncompleteSignature => "IncompleteSignatureException",
             Self::InvalidParameterValue => "InvalidParameterValueException",
             Self::InvalidRequestContent => "InvalidRequestContentException",
+            Self::InvalidSignature => "InvalidSignatureException",
             Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Self::PreconditionFailed => "PreconditionFailedException",
             Self::RequestTooLarge => "RequestTooLargeException",
@@ -97,6 +99,11 @@ impl Exception {
             "The Revision Id provided does not match the latest Revision Id. Call the \
              GetFunction/GetAlias API to retrieve the latest Revision Id",
         )
+    }
+
+    /// A signature that is not right.
+    pub(crate) fn invalid_signature(message: impl Into<String>) -> Self {
+        Self::new(ExceptionKind::InvalidSignature, message)
     }
 
     /// An invocation beyond a limit of concurrency.

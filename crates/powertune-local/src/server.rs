@@ -10,6 +10,7 @@ use crate::{
     calls::CallLog,
     exception::Exception,
     execution::{Execution, ExecutionError, Host, host_vcpus},
+    loopback::Loopback,
     package::{self, PackageError},
     platform::Platform,
     reference::{Account, FunctionReference},
@@ -135,7 +136,7 @@ impl LocalLambda {
         let stopping = CancellationToken::new();
         let token = stopping.child_token();
         let platform = Platform::new(store, execution, endpoint, credentials, calls, token);
-        let router = api::router(Arc::clone(&platform));
+        let router = api::router(Arc::clone(&platform), Loopback::new(port));
         let server = axum::serve(listener, router)
             .with_graceful_shutdown(stopping.child_token().cancelled_owned());
         let server = tokio::spawn(server.into_future());
@@ -171,13 +172,15 @@ impl LocalLambda {
     /// The environment variables that point AWS tools here.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let (credentials, region) = (self.credentials(), self.region());
-        vec![
+        let mut variables = vec![
             ("AWS_ENDPOINT_URL_LAMBDA", self.endpoint_url()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
             ("AWS_REGION", region.to_owned()),
             ("AWS_DEFAULT_REGION", region.to_owned()),
-        ]
+        ];
+        variables.extend(credentials.session_token.clone().map(|it| ("AWS_SESSION_TOKEN", it)));
+        variables
     }
 
     /// Creates a function from a folder or a zip file and returns its ARN; it is active then.

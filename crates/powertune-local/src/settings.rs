@@ -55,15 +55,39 @@ pub struct Credentials {
     pub access_key_id: String,
     /// The secret half.
     pub secret_access_key: String,
+    /// What requests have to bear beside their signature, where there is one.
+    pub session_token: Option<String>,
 }
 
 impl Credentials {
     /// A pair that nobody else has.
     pub fn random() -> Self {
-        let id = Uuid::new_v4().simple().to_string().to_uppercase();
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        Self { access_key_id: format!("AKIA{}", &id[..16]), secret_access_key: secret }
+        Self {
+            access_key_id: random_id("AKIA"),
+            secret_access_key: random_secret(),
+            session_token: None,
+        }
     }
+
+    /// A pair and a token that nobody else has, in the form of a role's credentials on AWS.
+    pub(crate) fn temporary() -> Self {
+        Self {
+            access_key_id: random_id("ASIA"),
+            secret_access_key: random_secret(),
+            session_token: Some(random_secret()),
+        }
+    }
+}
+
+/// A key's id; its beginning says of what kind the key is.
+fn random_id(kind: &str) -> String {
+    let id = Uuid::new_v4().simple().to_string().to_uppercase();
+    format!("{kind}{}", &id[..16])
+}
+
+/// 244 bits from the system's source of randomness.
+fn random_secret() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 impl fmt::Debug for Credentials {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -52,10 +52,10 @@ pub(super) async fn settings(State(platform): State<Arc<Platform>>) -> Result<Re
 pub(super) async fn put_concurrency(
     State(platform): State<Arc<Platform>>,
     Path(name): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = unqualified(&name, &platform)?;
-    let request: PutFunctionConcurrencyRequest = read_json(body, "PutFunctionConcurrency").await?;
+    let request: PutFunctionConcurrencyRequest = read_json(&body, "PutFunctionConcurrency")?;
     let mut violations = Violations::default();
     let member = "reservedConcurrentExecutions";
     let reserved = if let Some(value) = request.reserved_concurrent_executions {

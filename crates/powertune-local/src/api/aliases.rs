@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    body::Body,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -52,10 +52,10 @@ struct AliasList {
 pub(super) async fn create(
     State(platform): State<Arc<Platform>>,
     Path(function): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&function, None, &platform.account)?;
-    let request: AliasRequest = read_json(body, "CreateAlias").await?;
+    let request: AliasRequest = read_json(&body, "CreateAlias")?;
     let mut violations = Violations::default();
     match &request.name {
         None => violations.missing("name"),
@@ -76,10 +76,10 @@ pub(super) async fn create(
 pub(super) async fn update(
     State(platform): State<Arc<Platform>>,
     Path((function, name)): Path<(String, String)>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&function, None, &platform.account)?;
-    let request: AliasRequest = read_json(body, "UpdateAlias").await?;
+    let request: AliasRequest = read_json(&body, "UpdateAlias")?;
     let change = request.check(Violations::default())?;
     let alias = platform.with_store(|store, _| store.update_alias(&reference, &name, change))?;
     let (account, function) = (&platform.account, &reference.name);

@@ -1,28 +1,22 @@
-//! What all operations share on the wire: reading queries and bodies within limits, JSON answers,
-//! exceptions, and lists in pages.
+//! What all operations share on the wire: reading queries and JSON, JSON answers, exceptions, and
+//! lists in pages.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::FromRequestParts,
     http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use futures::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use super::body::{BODY_LIMIT, within};
 use crate::{
     constraint::Violations,
     exception::{Exception, ExceptionKind},
 };
 
-/// Longest body of an operation that carries a deployment package, in bytes.
-pub(super) const PACKAGE_LIMIT: usize = 70_167_211;
-/// Longest body of any other operation.
-const BODY_LIMIT: usize = 1 << 20;
-/// What is read of a body that is too long, so that its sender gets to read the answer.
-const DRAIN_LIMIT: usize = 4 * PACKAGE_LIMIT;
 /// Items in a page of a list, at most and by default.
 const PAGE: u32 = 50;
 
@@ -52,41 +46,13 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes.
-pub(super) async fn read_body(
-    body: Body,
-    limit: usize,
-    operation: &str,
-) -> Result<Bytes, Exception> {
-    let mut stream = body.into_data_stream();
-    let (mut content, mut size) = (Vec::new(), 0);
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| {
-            let message = format!("The request's body could not be read to its end: {error}");
-            Exception::new(ExceptionKind::InvalidRequestContent, message)
-        })?;
-        size += chunk.len();
-        if size <= limit {
-            content.extend_from_slice(&chunk);
-        } else if size > DRAIN_LIMIT {
-            break;
-        }
-    }
-    if size > limit {
-        return Err(Exception::new(
-            ExceptionKind::RequestTooLarge,
-            format!("Request must be smaller than {limit} bytes for the {operation} operation"),
-        ));
-    }
-    Ok(content.into())
-}
-
 /// Reads a body of JSON; an empty one is an empty object.
-pub(super) async fn read_json<T: DeserializeOwned>(
-    body: Body,
+pub(super) fn read_json<T: DeserializeOwned>(
+    body: &Bytes,
     operation: &str,
 ) -> Result<T, Exception> {
-    parse_json(&read_body(body, BODY_LIMIT, operation).await?)
+    within(BODY_LIMIT, body, operation)?;
+    parse_json(body)
 }
 
 /// Reads JSON into a request's shape.
@@ -157,15 +123,14 @@ fn wire_form(kind: ExceptionKind) -> (StatusCode, MessageStyle) {
     use MessageStyle::{Bare, Capital, Small};
     match kind {
         Kind::AccessDenied => (StatusCode::FORBIDDEN, Capital),
-        Kind::IncompleteSignature | Kind::Serialization | Kind::Validation => {
-            (StatusCode::BAD_REQUEST, Bare)
-        }
+        Kind::Serialization | Kind::Validation => (StatusCode::BAD_REQUEST, Bare),
         Kind::InvalidParameterValue | Kind::InvalidRequestContent => {
             (StatusCode::BAD_REQUEST, Small)
         }
-        Kind::MissingAuthenticationToken | Kind::UnrecognizedClient => {
-            (StatusCode::FORBIDDEN, Bare)
-        }
+        Kind::IncompleteSignature
+        | Kind::InvalidSignature
+        | Kind::MissingAuthenticationToken
+        | Kind::UnrecognizedClient => (StatusCode::FORBIDDEN, Bare),
         Kind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Small),
         Kind::RequestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Small),
         Kind::ResourceConflict => (StatusCode::CONFLICT, Small),
@@ -262,16 +227,5 @@ mod tests {
             let exception = page(letters(), &query(&[parameter])).unwrap_err();
             assert_eq!(exception.kind, kind, "{parameter:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_body_beyond_the_limit_is_told_as_aws_tells_it() {
-        let exception = read_body(Body::from(vec![0; 11]), 10, "InvokeFunction").await.unwrap_err();
-        assert_eq!(exception.kind, ExceptionKind::RequestTooLarge);
-        assert_eq!(
-            exception.message,
-            "Request must be smaller than 10 bytes for the InvokeFunction operation"
-        );
-        assert_eq!(read_body(Body::from(vec![0; 10]), 10, "").await.unwrap().len(), 10);
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,7 +12,8 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 
 use super::{
-    exchange::{PACKAGE_LIMIT, Query, json, page, parse_json, read_body, read_json},
+    body::{PACKAGE_LIMIT, within},
+    exchange::{Query, json, page, parse_json, read_json},
     requests::{
         CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest,
         UpdateFunctionConfigurationRequest, architecture,
@@ -69,9 +70,9 @@ struct FunctionList {
 
 pub(super) async fn create_over_http(
     State(platform): State<Arc<Platform>>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
-    let body = read_body(body, PACKAGE_LIMIT, "CreateFunction").await?;
+    within(PACKAGE_LIMIT, &body, "CreateFunction")?;
     let mut request: CreateFunctionRequest = parse_json(&body)?;
     let code = request.code.take();
     let zip = code.map(zip_file).transpose()?.flatten();
@@ -197,11 +198,11 @@ pub(super) async fn get_configuration(
 pub(super) async fn update_configuration(
     State(platform): State<Arc<Platform>>,
     Path(name): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&name, None, &platform.account)?;
     let request: UpdateFunctionConfigurationRequest =
-        read_json(body, "UpdateFunctionConfiguration").await?;
+        read_json(&body, "UpdateFunctionConfiguration")?;
     let change = request.configuration.check(&platform.account, Violations::default())?;
     let options = UpdateOptions { revision_id: request.revision_id, ..UpdateOptions::default() };
     update(&platform, &reference, change, &options)
@@ -210,10 +211,10 @@ pub(super) async fn update_configuration(
 pub(super) async fn update_code(
     State(platform): State<Arc<Platform>>,
     Path(name): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&name, None, &platform.account)?;
-    let body = read_body(body, PACKAGE_LIMIT, "UpdateFunctionCode").await?;
+    within(PACKAGE_LIMIT, &body, "UpdateFunctionCode")?;
     let mut request: UpdateFunctionCodeRequest = parse_json(&body)?;
     let mut violations = Violations::default();
     let architecture = architecture(request.architectures.as_deref(), &mut violations);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
@@ -12,10 +12,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::de::IgnoredAny;
 
-use super::{
-    OwnRequestId,
-    exchange::{Query, read_body},
-};
+use super::{OwnRequestId, body::within, exchange::Query};
 use crate::{
     auth::Caller,
     constraint::Violations,
@@ -58,12 +55,13 @@ pub(super) async fn invoke(
     Path(name): Path<String>,
     query: Query,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
     let (kind, tail) = read_headers(&headers)?;
     let limit = if kind == InvocationType::Event { EVENT_LIMIT } else { REQUEST_LIMIT };
-    let payload = json_payload(read_body(body, limit, "InvokeFunction").await?)?;
+    within(limit, &body, "InvokeFunction")?;
+    let payload = json_payload(body)?;
     let request = InvocationRequest {
         request_id: request_id.0,
         invoked_arn: String::new(),

@@ -5,6 +5,7 @@
 
 mod account;
 mod aliases;
+mod body;
 mod exchange;
 mod functions;
 mod invoke;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::{DefaultBodyLimit, Path, Request, State},
     http::StatusCode,
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -27,14 +28,16 @@ use axum::{
 };
 use uuid::Uuid;
 
+use self::body::{PACKAGE_LIMIT, Received, discard};
 pub(crate) use self::{
     functions::create,
     requests::{ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
 };
 use crate::{
-    auth,
+    auth::Claim,
     calls::Call,
     exception::{Exception, ExceptionKind},
+    loopback::Loopback,
     platform::Platform,
 };
 
@@ -43,15 +46,17 @@ use crate::{
 pub(crate) struct RequestId(Uuid);
 
 /// Everything that is served.
-pub(crate) fn router(platform: Arc<Platform>) -> Router {
+pub(crate) fn router(platform: Arc<Platform>, loopback: Loopback) -> Router {
     functions_router()
         .merge(account_router())
         .fallback(unknown_operation)
         .method_not_allowed_fallback(unknown_operation)
+        // A body is read by `identify_caller`, and limited by each operation.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&platform), identify_caller))
         // The link that GetFunction answers with is a secret of its own, as on AWS.
         .route("/code/{package}", get(download))
-        .layer(from_fn(require_loopback))
+        .layer(from_fn_with_state(loopback, require_loopback))
         .layer(from_fn(name_request))
         .with_state(platform)
 }
@@ -106,17 +111,33 @@ async fn name_request(mut request: Request, next: Next) -> Response {
     response
 }
 
-async fn require_loopback(request: Request, next: Next) -> Result<Response, Exception> {
-    auth::require_loopback(request.headers())?;
+async fn require_loopback(
+    State(loopback): State<Loopback>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Exception> {
+    loopback
+        .admit(request.method(), request.headers())
+        .map_err(|stranger| Exception::new(ExceptionKind::AccessDenied, stranger.to_string()))?;
     Ok(next.run(request).await)
 }
 
 async fn identify_caller(
     State(platform): State<Arc<Platform>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Exception> {
-    let caller = auth::identify(request.headers(), &platform)?;
+    let (parts, body) = request.into_parts();
+    let claim = match Claim::read(&parts, &platform) {
+        Ok(claim) => claim,
+        Err(exception) => {
+            discard(body.into_data_stream()).await;
+            return Err(exception);
+        }
+    };
+    let body = Received::read(body, PACKAGE_LIMIT).await?;
+    let caller = claim.prove(&body.sha256)?;
+    let mut request = Request::from_parts(parts, Body::from(body.content));
     if let Some(calls) = &platform.calls {
         calls.write(&Call::of(caller, &request, &platform));
     }

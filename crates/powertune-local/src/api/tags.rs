@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    body::Body,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -34,9 +34,9 @@ struct TagList {
 pub(super) async fn tag(
     State(platform): State<Arc<Platform>>,
     Path(arn): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
-    let request: TagResourceRequest = read_json(body, "TagResource").await?;
+    let request: TagResourceRequest = read_json(&body, "TagResource")?;
     let mut violations = Violations::default();
     let tags = request.tags.unwrap_or_else(|| {
         violations.missing("tags");

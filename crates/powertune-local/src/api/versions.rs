@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
@@ -38,10 +38,10 @@ struct VersionList {
 pub(super) async fn publish(
     State(platform): State<Arc<Platform>>,
     Path(name): Path<String>,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Exception> {
     let reference = FunctionReference::parse(&name, None, &platform.account)?;
-    let request: PublishVersionRequest = read_json(body, "PublishVersion").await?;
+    let request: PublishVersionRequest = read_json(&body, "PublishVersion")?;
     let mut violations = Violations::default();
     if let Some(description) = &request.description {
         violations.length("description", description, 256);

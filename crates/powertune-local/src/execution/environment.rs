@@ -16,9 +16,9 @@ use super::{
     runtime_api::{Dispatch, RuntimeApi, RuntimeEvent},
     runtimes::{NoProgram, Runtimes},
     tenure::{Mark, Tenure},
-    variables::{Credentials, Places, variables},
+    variables::{Places, variables},
 };
-use crate::version::FunctionVersion;
+use crate::{settings::Credentials, version::FunctionVersion};
 
 /// How often to look whether killed processes have left their cgroup, and for how long.
 const GONE_POLL: Duration = Duration::from_millis(2);
@@ -123,7 +123,7 @@ impl Workshop {
         let home = TempDir::with_prefix_in("environment-", self.folder.path())
             .map_err(host("making a folder for the environment"))?;
         let (output, writer) = Output::open().map_err(host("opening a pipe for the log"))?;
-        let credentials = Credentials::random();
+        let credentials = Credentials::temporary();
         let task_root = version.code.path();
         let places = Places {
             task_root: &task_root,
@@ -142,11 +142,8 @@ impl Workshop {
             .prepare(version.memory_mb, share)
             .map_err(host("limiting the environment"))?;
         let program = command.get_program().to_string_lossy().into_owned();
-        let registration = self.registry.register(
-            credentials.access_key_id,
-            version.function_name.clone(),
-            tenure,
-        );
+        let registration =
+            self.registry.register(credentials, version.function_name.clone(), tenure);
         let process = self
             .spawner
             .spawn(command, prepared.take_procs())

@@ -51,7 +51,7 @@ pub(crate) use self::{
     registry::EnvironmentId,
     tenure::Suspension,
 };
-use crate::version::FunctionVersion;
+use crate::{settings::Credentials, version::FunctionVersion};
 
 /// An environment that was idle for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -158,8 +158,8 @@ impl Execution {
         }
     }
 
-    /// Which environment signs with this key.
-    pub(crate) fn caller(&self, access_key_id: &str) -> Option<EnvironmentId> {
+    /// Which environment signs with this key, and all that it signs with.
+    pub(crate) fn caller(&self, access_key_id: &str) -> Option<(EnvironmentId, Credentials)> {
         self.invoker.workshop.registry.caller(access_key_id)
     }
 

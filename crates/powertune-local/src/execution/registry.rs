@@ -9,6 +9,7 @@ use std::{
 use uuid::Uuid;
 
 use super::tenure::{Suspension, Tenure};
+use crate::settings::Credentials;
 
 /// Names one execution environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +23,7 @@ pub(super) struct Registry {
 
 #[derive(Debug)]
 struct Entry {
-    access_key_id: String,
+    credentials: Credentials,
     /// The function that the environment runs.
     function: String,
     /// While it initialises or runs an invocation.
@@ -40,21 +41,22 @@ impl Registry {
     /// Enters an environment that initialises under `tenure`.
     pub(super) fn register(
         &self,
-        access_key_id: String,
+        credentials: Credentials,
         function: String,
         tenure: &Arc<Tenure>,
     ) -> Registration {
         let id = EnvironmentId(Uuid::new_v4());
-        let entry = Entry { access_key_id, function, tenure: Some(Arc::clone(tenure)) };
+        let entry = Entry { credentials, function, tenure: Some(Arc::clone(tenure)) };
         self.lock().insert(id, entry);
         Registration { registry: self.clone(), id }
     }
 
-    /// The environment that signs with `access_key_id`.
-    pub(super) fn caller(&self, access_key_id: &str) -> Option<EnvironmentId> {
+    /// The environment that signs with `access_key_id`, and all that it signs with.
+    pub(super) fn caller(&self, access_key_id: &str) -> Option<(EnvironmentId, Credentials)> {
         let entries = self.lock();
-        let found = entries.iter().find(|(_, entry)| entry.access_key_id == access_key_id);
-        found.map(|(id, _)| *id)
+        let found =
+            entries.iter().find(|(_, entry)| entry.credentials.access_key_id == access_key_id);
+        found.map(|(id, entry)| (*id, entry.credentials.clone()))
     }
 
     /// The function that an environment runs.

@@ -14,8 +14,9 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -29,6 +30,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
+
+use crate::loopback::{Loopback, Stranger};
 
 /// The largest answer that a function may give, in bytes: 6 MB and a little, as on Lambda.
 pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024 + 100;
@@ -112,7 +115,7 @@ impl RuntimeApi {
             dispatched: Notify::new(),
             events: sender,
         });
-        let router = router(Arc::clone(&shared));
+        let router = router(Arc::clone(&shared), Loopback::new(address.port()));
         let server = tokio::spawn(async move {
             // Serves until it is aborted; `serve` never fails by itself.
             drop(axum::serve(listener, router).await);
@@ -136,14 +139,25 @@ impl RuntimeApi {
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
+fn router(shared: Arc<Shared>, loopback: Loopback) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
+        .layer(from_fn_with_state(loopback, require_loopback))
         .with_state(shared)
+}
+
+/// There is no signature here: this is all that keeps a web page from taking events.
+async fn require_loopback(
+    State(loopback): State<Loopback>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    loopback.admit(request.method(), request.headers()).map_err(Refusal::Stranger)?;
+    Ok(next.run(request).await)
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Result<Response, Refusal> {
@@ -337,6 +351,7 @@ enum Refusal {
     InvalidTransition { from: &'static str, to: &'static str },
     TooLarge,
     Truncated,
+    Stranger(Stranger),
 }
 
 impl IntoResponse for Refusal {
@@ -363,6 +378,9 @@ impl IntoResponse for Refusal {
                 "TruncatedResponse",
                 "The body ended before it was complete".to_owned(),
             ),
+            Self::Stranger(stranger) => {
+                (StatusCode::FORBIDDEN, "AccessDenied", stranger.to_string())
+            }
         };
         json_response(status, &json!({"errorMessage": message, "errorType": error_type}))
     }

@@ -8,27 +8,10 @@ use std::{ffi::OsString, net::SocketAddr, path::Path};
 
 use uuid::Uuid;
 
-use crate::version::{FunctionVersion, LogFormat, Runtime};
-
-/// What one environment signs its calls with.
-#[derive(Debug, Clone)]
-pub(super) struct Credentials {
-    pub(super) access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
-}
-
-impl Credentials {
-    /// A set that no other environment has. Temporary ones begin with ASIA on AWS.
-    pub(super) fn random() -> Self {
-        let random = || Uuid::new_v4().simple().to_string();
-        Self {
-            access_key_id: format!("ASIA{}", &random().to_uppercase()[..16]),
-            secret_access_key: format!("{}{}", random(), &random()[..8]),
-            session_token: format!("{}{}", random(), random()),
-        }
-    }
-}
+use crate::{
+    settings::Credentials,
+    version::{FunctionVersion, LogFormat, Runtime},
+};
 
 /// Where an environment's things are.
 #[derive(Debug)]
@@ -85,7 +68,7 @@ fn reserved(
         ("AWS_DEFAULT_REGION", version.region.clone()),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
-        ("AWS_SESSION_TOKEN", credentials.session_token.clone()),
+        ("AWS_SESSION_TOKEN", credentials.session_token.clone().unwrap_or_default()),
         ("AWS_ENDPOINT_URL_LAMBDA", places.endpoint.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", places.runtime_api.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", version.function_name.clone()),

@@ -31,14 +31,11 @@ def handler(event, context):
 
 def call(function, event):
     """Invokes another function with the credentials that this one has."""
-    key = os.environ["AWS_ACCESS_KEY_ID"]
-    request = urllib.request.Request(
-        f"{os.environ['AWS_ENDPOINT_URL_LAMBDA']}/2015-03-31/functions/{function}/invocations",
-        data=json.dumps(event).encode(),
-        headers={
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/lambda/"
-            "aws4_request, SignedHeaders=host, Signature=00",
-        },
-    )
+    # Not in every package that is made of this file.
+    import sigv4
+
+    url = f"{os.environ['AWS_ENDPOINT_URL_LAMBDA']}/2015-03-31/functions/{function}/invocations"
+    body = json.dumps(event).encode()
+    request = urllib.request.Request(url, body, sigv4.headers("POST", url, body))
     with urllib.request.urlopen(request) as response:
         return json.load(response)

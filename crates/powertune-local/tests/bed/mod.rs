@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "every test program uses another part")]
 #![allow(clippy::unwrap_used, reason = "a test whose bed fails has failed")]
 
-use std::{collections::BTreeMap, io, path::Path};
+mod sign;
+
+use std::{collections::BTreeMap, io, path::Path, time::SystemTime};
 
 use aws_sdk_lambda::{
     Client,
@@ -17,6 +19,11 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+pub(crate) use self::sign::{Draft, Wire};
+
+/// Signs what functions send.
+pub(crate) const SIGV4: &str = include_str!("sigv4.py");
 
 /// Does what its event says: sleeps, fails, waits for a file, writes one, returns a lot.
 pub(crate) const HANDLER: &str = include_str!("handler.py");
@@ -34,8 +41,8 @@ impl Bed {
     pub(crate) async fn start(settings: Settings) -> Self {
         let lambda = LocalLambda::start(settings).await.unwrap();
         let pair = lambda.credentials();
-        let credentials =
-            Credentials::new(&pair.access_key_id, &pair.secret_access_key, None, None, "test");
+        let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+        let credentials = Credentials::new(id, secret, pair.session_token.clone(), None, "test");
         let config = aws_sdk_lambda::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(lambda.endpoint_url())
@@ -45,6 +52,7 @@ impl Bed {
             .build();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("app.py"), HANDLER).unwrap();
+        std::fs::write(folder.path().join("sigv4.py"), SIGV4).unwrap();
         Self { lambda, client: Client::from_conf(config), folder }
     }
 
@@ -93,38 +101,39 @@ impl Bed {
         }
     }
 
-    /// An `Authorization` header that names the server's key.
-    pub(crate) fn authorization(&self) -> String {
-        authorization(&self.lambda.credentials().access_key_id)
+    /// A request that the server's own key is to sign now.
+    pub(crate) fn draft(&self, method: &str, path: &str, body: &str) -> Draft {
+        Draft {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            host: self.lambda.endpoint_url().replace("http://", ""),
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+            key: self.lambda.credentials().clone(),
+            region: self.lambda.region().to_owned(),
+            service: "lambda".to_owned(),
+            time: SystemTime::now(),
+        }
     }
 
-    /// Sends a request as it is written and returns status, headers and body.
-    pub(crate) async fn raw(&self, request: &str) -> RawResponse {
-        let address = self.lambda.endpoint_url().replace("http://", "");
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut response = Vec::new();
-        stream.read_to_end(&mut response).await.unwrap();
-        RawResponse::parse(&response)
+    /// Sends a request as it is, over a connection of its own.
+    pub(crate) async fn send(&self, request: &Wire) -> RawResponse {
+        send(&self.lambda.endpoint_url(), request).await
     }
 
-    /// Sends a signed request over a connection of its own.
+    /// Sends a signed request.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> RawResponse {
-        let authorization = self.authorization();
-        let length = body.len();
-        self.raw(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: \
-             {authorization}\r\nContent-Length: {length}\r\n\r\n{body}"
-        ))
-        .await
+        self.send(&self.draft(method, path, body).signed()).await
     }
 }
 
-pub(crate) fn authorization(access_key_id: &str) -> String {
-    format!(
-        "AWS4-HMAC-SHA256 Credential={access_key_id}/20260101/us-east-1/lambda/aws4_request, \
-         SignedHeaders=host, Signature=00"
-    )
+/// Sends a request to a server on this machine.
+pub(crate) async fn send(url: &str, request: &Wire) -> RawResponse {
+    let mut stream = TcpStream::connect(url.replace("http://", "")).await.unwrap();
+    stream.write_all(&request.bytes()).await.unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    RawResponse::parse(&response)
 }
 
 /// A response as it came over the wire.

@@ -1,13 +1,19 @@
 //! What a function sees of the machine.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use powertune_local::CpuControl;
-use serde_json::json;
+use powertune_local::{CpuControl, Credentials, Settings};
+use serde_json::{Value, json};
 
 use crate::{
-    Add,
-    stage::{Stage, block_on},
+    Add, SERVE,
+    bed::{Bed, Draft, send},
+    stage::{HANDLER, Stage, block_on, ended},
 };
 
 pub(crate) fn trials(add: &mut Add<'_>) {
@@ -17,6 +23,11 @@ pub(crate) fn trials(add: &mut Add<'_>) {
     add("environments have folders and credentials of their own", None, |cpu| {
         block_on(of_their_own(cpu));
     });
+    add("a function's key is good here, as long as its environment lives", None, |cpu| {
+        block_on(key_of_its_own(cpu));
+    });
+    add("web pages are kept from the Runtime API", None, |cpu| block_on(runtime_api(cpu)));
+    add("what whoever started the server gave it is not the function's", None, secret);
 }
 
 /// Names that Python or the system may add to any process.
@@ -76,7 +87,7 @@ async fn variables(cpu: CpuControl) {
 
 async fn of_their_own(cpu: CpuControl) {
     let stage = Stage::with_function(cpu, 256, 30).await;
-    stage.python("g", crate::stage::HANDLER, 256, 30).await;
+    stage.python("g", HANDLER, 256, 30).await;
     let (f, g) = tokio::join!(
         stage.invoke("f", json!({"do": "environment"})),
         stage.invoke("g", json!({"do": "environment"})),
@@ -89,4 +100,81 @@ async fn of_their_own(cpu: CpuControl) {
     assert!(Path::new(f["TMPDIR"].as_str().unwrap()).is_dir());
     let place = stage.f(json!({"do": "where"})).await;
     assert_eq!(place.result()[0], f["LAMBDA_TASK_ROOT"]);
+    for name in ["TMPDIR", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"] {
+        let mode = std::fs::metadata(f[name].as_str().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{name}");
+    }
+}
+
+/// What an environment signs with.
+fn key_in(environment: &Value) -> Credentials {
+    let text = |name: &str| environment[name].as_str().unwrap().to_owned();
+    Credentials {
+        access_key_id: text("AWS_ACCESS_KEY_ID"),
+        secret_access_key: text("AWS_SECRET_ACCESS_KEY"),
+        session_token: Some(text("AWS_SESSION_TOKEN")),
+    }
+}
+
+async fn key_of_its_own(cpu: CpuControl) {
+    let stage = Stage::with_function(cpu, 256, 30).await;
+    let told = stage.f(json!({"do": "environment"})).await;
+    let environment = told.result();
+    let draft = |bed: &Bed, token: bool| {
+        let mut key = key_in(environment);
+        key.session_token = key.session_token.filter(|_| token);
+        Draft { key, ..bed.draft("GET", "/2015-03-31/functions", "") }.signed()
+    };
+    let answer = stage.bed.send(&draft(&stage.bed, true)).await;
+    assert_eq!(answer.status, 200);
+    let answer = stage.bed.send(&draft(&stage.bed, false)).await;
+    assert_eq!(answer.error_type(), "UnrecognizedClientException", "without the token");
+    let other = Bed::start(Settings { cpu, ..Settings::default() }).await;
+    let answer = other.send(&draft(&other, true)).await;
+    assert_eq!(answer.error_type(), "UnrecognizedClientException", "on another server");
+
+    stage.bed.client.delete_function().function_name("f").send().await.unwrap();
+    ended(told.pid()).await;
+    while stage.bed.send(&draft(&stage.bed, true)).await.status == 200 {
+        tokio::task::yield_now().await;
+    }
+    let answer = stage.bed.send(&draft(&stage.bed, true)).await;
+    assert_eq!(answer.error_type(), "UnrecognizedClientException", "after its end");
+}
+
+async fn runtime_api(cpu: CpuControl) {
+    let stage = Stage::with_function(cpu, 256, 30).await;
+    let environment = stage.f(json!({"do": "environment"})).await.result().clone();
+    let address = environment["AWS_LAMBDA_RUNTIME_API"].as_str().unwrap();
+    let next = Draft {
+        host: address.to_owned(),
+        ..stage.bed.draft("GET", "/2018-06-01/runtime/invocation/next", "")
+    };
+    let rebound = Draft { host: "rebound.example".to_owned(), ..next.clone() };
+    let origin = ("origin".to_owned(), "http://page.example".to_owned());
+    let page = Draft { headers: vec![origin], ..next };
+    for request in [rebound, page] {
+        let answer = send(address, &request.unsigned()).await;
+        assert_eq!((answer.status, &answer.json()["errorType"]), (403, &json!("AccessDenied")));
+    }
+    let answer = stage.f(json!({})).await;
+    assert_eq!(answer.error, None, "its events are still its own");
+}
+
+/// Has a server that was given secrets in its environment tell what its function finds.
+fn secret(cpu: CpuControl) {
+    const SECRET: &str = "not-for-functions";
+
+    let server = Command::new(std::env::current_exe().unwrap())
+        .env(SERVE, format!("{cpu:?} environment"))
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_PROFILE", SECRET)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", SECRET)
+        .env("DATABASE_PASSWORD", SECRET)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(server.stdout).unwrap();
+    assert!(told.contains("AWS_SECRET_ACCESS_KEY"), "{told}");
+    assert!(!told.contains(SECRET), "{told}");
 }

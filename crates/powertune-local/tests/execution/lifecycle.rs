@@ -146,14 +146,21 @@ fn killed(cpu: CpuControl) {
     block_on(ended(pid));
 }
 
-/// Starts a server, runs a function, prints its process id and waits for its own end.
-pub(crate) fn serve_until_killed() -> ! {
-    let signals = std::env::var(SERVE).unwrap() == format!("{:?}", CpuControl::Signals);
+/// Starts a server and runs a function. Prints its process id and waits for its own end, or prints
+/// the variables that the function finds.
+pub(crate) fn serve() {
+    let wanted = std::env::var(SERVE).unwrap();
+    let signals = wanted.starts_with(&format!("{:?}", CpuControl::Signals));
     let cpu = if signals { CpuControl::Signals } else { CpuControl::Cgroup };
     block_on(async {
         let stage = Stage { bed: Bed::start(Settings { cpu, ..Settings::default() }).await };
         stage.python("f", HANDLER, 256, 30).await;
-        println!("{}", stage.f(json!({})).await.pid());
-        std::future::pending().await
-    })
+        if wanted.ends_with("environment") {
+            println!("{}", stage.f(json!({"do": "environment"})).await.result());
+            stage.bed.lambda.shutdown().await;
+        } else {
+            println!("{}", stage.f(json!({})).await.pid());
+            std::future::pending::<()>().await;
+        }
+    });
 }

@@ -26,7 +26,8 @@ const SERVE: &str = "POWERTUNE_TEST_SERVE";
 
 fn main() -> ExitCode {
     if std::env::var_os(SERVE).is_some() {
-        lifecycle::serve_until_killed();
+        lifecycle::serve();
+        return ExitCode::SUCCESS;
     }
     let mut trials = Vec::new();
     for control in [Control::Cgroup, Control::Signals] {

@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use powertune_local::{CpuControl, NewFunction, Settings};
 use serde_json::Value;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, SIGV4};
 
 pub(crate) const HANDLER: &str = include_str!("handler.py");
 
@@ -47,7 +47,7 @@ impl Stage {
     pub(crate) async fn python(&self, name: &str, code: &str, memory_mb: u32, timeout_s: u32) {
         let (runtime, handler) = ("python3.11", "app.handler");
         let function = self.function(name, runtime, handler, memory_mb, timeout_s);
-        self.create(function, &[("app.py", code)]).await;
+        self.create(function, &[("app.py", code), ("sigv4.py", SIGV4)]).await;
     }
 
     pub(crate) fn function(

@@ -52,7 +52,11 @@ enum Cpu {
 fn key_pair(text: &str) -> Result<Credentials, String> {
     match text.split_once(':') {
         Some((id, secret)) if !id.is_empty() && !secret.is_empty() && !id.contains('/') => {
-            Ok(Credentials { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })
+            Ok(Credentials {
+                access_key_id: id.to_owned(),
+                secret_access_key: secret.to_owned(),
+                session_token: None,
+            })
         }
         // What was given may be a secret, so it is not repeated.
         _ => Err("it is not of the form ID:SECRET".to_owned()),

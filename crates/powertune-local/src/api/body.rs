@@ -1,0 +1,98 @@
+//! Bodies of requests, which are read as a whole before anything is done: what was signed is the
+//! hash of all of it.
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+
+use crate::exception::{Exception, ExceptionKind};
+
+/// Longest body of an operation that carries a deployment package, in bytes.
+pub(super) const PACKAGE_LIMIT: usize = 70_167_211;
+/// Longest body of most other operations.
+pub(super) const BODY_LIMIT: usize = 1 << 20;
+/// How much of a body is read that nobody wants.
+const DISCARD_LIMIT: usize = 4 * PACKAGE_LIMIT;
+
+/// A body that has been read.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) content: Bytes,
+    /// In hexadecimal.
+    pub(super) sha256: String,
+}
+
+impl Received {
+    /// Reads a body of at most `limit` bytes. It is hashed on the way, so that a long one keeps
+    /// nobody else from working.
+    pub(super) async fn read(body: Body, limit: usize) -> Result<Self, Exception> {
+        let mut stream = body.into_data_stream();
+        let (mut content, mut hash) = (Vec::new(), Sha256::new());
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| {
+                let message = format!("The request's body could not be read to its end: {error}");
+                Exception::new(ExceptionKind::InvalidRequestContent, message)
+            })?;
+            if content.len() + chunk.len() > limit {
+                discard(stream).await;
+                let message = format!("Request must be smaller than {limit} bytes");
+                return Err(Exception::new(ExceptionKind::RequestTooLarge, message));
+            }
+            hash.update(&chunk);
+            content.extend_from_slice(&chunk);
+        }
+        let sha256 = base16ct::lower::encode_string(&hash.finalize());
+        Ok(Self { content: content.into(), sha256 })
+    }
+}
+
+/// Reads what is left of a body that nobody wants: who is cut off while sending never gets to read
+/// the answer.
+pub(super) async fn discard(mut stream: BodyDataStream) {
+    let mut size = 0;
+    while let Some(Ok(chunk)) = stream.next().await {
+        size += chunk.len();
+        if size > DISCARD_LIMIT {
+            return;
+        }
+    }
+}
+
+/// Refuses a body that is too long for its operation.
+pub(super) fn within(limit: usize, body: &Bytes, operation: &str) -> Result<(), Exception> {
+    if body.len() <= limit {
+        return Ok(());
+    }
+    Err(Exception::new(
+        ExceptionKind::RequestTooLarge,
+        format!("Request must be smaller than {limit} bytes for the {operation} operation"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_and_hashed() {
+        let received = Received::read(Body::from("abc"), 3).await.unwrap();
+        assert_eq!(received.content, "abc");
+        // The first example of FIPS 180-4.
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(received.sha256, sha256);
+        let refused = Received::read(Body::from("abcd"), 3).await.unwrap_err();
+        assert_eq!(refused.kind, ExceptionKind::RequestTooLarge);
+    }
+
+    #[test]
+    fn a_body_beyond_the_limit_is_told_as_aws_tells_it() {
+        let body = Bytes::from_static(&[0; 11]);
+        let exception = within(10, &body, "InvokeFunction").unwrap_err();
+        assert_eq!(exception.kind, ExceptionKind::RequestTooLarge);
+        assert_eq!(
+            exception.message,
+            "Request must be smaller than 10 bytes for the InvokeFunction operation"
+        );
+        assert_eq!(within(11, &body, ""), Ok(()));
+    }
+}

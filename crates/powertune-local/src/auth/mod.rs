@@ -1,0 +1,82 @@
+//! Who may call: programs on this machine that hold a key pair of the server's or of one of its
+//! environments, and have signed their request with it.
+
+mod authorization;
+mod scope;
+mod signature;
+
+use axum::http::{HeaderMap, request::Parts};
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use self::authorization::Authorization;
+use crate::{
+    exception::{Exception, ExceptionKind},
+    execution::EnvironmentId,
+    loopback::the_only,
+    platform::Platform,
+    settings::Credentials,
+};
+
+/// Who signed a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Somebody with one of the server's key pairs.
+    User,
+    /// A function, by the key pair of its execution environment.
+    Environment(EnvironmentId),
+}
+
+/// Who a request says it comes from. To prove it takes the body, which is read only for somebody
+/// who is known.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    parts: &'a Parts,
+    authorization: Authorization<'a>,
+    signed_at: Timestamp,
+    caller: Caller,
+    key: Credentials,
+}
+
+impl<'a> Claim<'a> {
+    /// Reads the claim, and refuses what no body could prove.
+    pub(crate) fn read(parts: &'a Parts, platform: &Platform) -> Result<Self, Exception> {
+        let authorization = Authorization::read(&parts.headers)?;
+        let known = holder(authorization.access_key_id, platform);
+        let (caller, key) =
+            known.filter(|(_, key)| bears_token(&parts.headers, key)).ok_or_else(unrecognized)?;
+        let now = Timestamp::now();
+        let signed_at =
+            scope::check(&authorization, &parts.headers, &platform.account.region, now)?;
+        Ok(Self { parts, authorization, signed_at, caller, key })
+    }
+
+    /// Who signed the request, now that the hash of its body is known.
+    pub(crate) fn prove(self, body_sha256: &str) -> Result<Caller, Exception> {
+        let Self { parts, authorization, signed_at, caller, key } = self;
+        signature::check(parts, body_sha256, &authorization, &key, signed_at)?;
+        Ok(caller)
+    }
+}
+
+/// Whose a key is.
+fn holder(access_key_id: &str, platform: &Platform) -> Option<(Caller, Credentials)> {
+    let user = platform.credentials.iter().find(|pair| pair.access_key_id == access_key_id);
+    user.map(|pair| (Caller::User, pair.clone())).or_else(|| {
+        let (environment, key) = platform.execution.caller(access_key_id)?;
+        Some((Caller::Environment(environment), key))
+    })
+}
+
+/// Whether a request has the token that goes with its key. Where none does, one that a client has
+/// left over from elsewhere is no harm.
+fn bears_token(headers: &HeaderMap, key: &Credentials) -> bool {
+    let Some(token) = &key.session_token else { return true };
+    let given = the_only(headers, &scope::TOKEN);
+    given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
+}
+
+fn unrecognized() -> Exception {
+    let message = "The security token included in the request is invalid.";
+    Exception::new(ExceptionKind::UnrecognizedClient, message)
+}

@@ -1,0 +1,41 @@
+//! Who may call: the local Lambda runs code, so that everybody who can reach its port is held off
+//! who has no key of it.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+#[path = "../bed/mod.rs"]
+mod bed;
+mod pages;
+mod signatures;
+
+use bed::{Bed, Draft, RawResponse};
+use powertune_local::Settings;
+use serde_json::{Value, json};
+
+const INVOKE: &str = "/2015-03-31/functions/f/invocations";
+const LIST: &str = "/2015-03-31/functions";
+
+/// A bed with the function `f`, and a request that would have it write a file.
+async fn with_function() -> (Bed, Draft) {
+    let bed = Bed::start(Settings::default()).await;
+    bed.function("f", 256).await;
+    bed.function("g", 256).await;
+    let event = json!({"write": bed.folder.path().join("written")}).to_string();
+    let draft = bed.draft("POST", INVOKE, &event);
+    (bed, draft)
+}
+
+/// Whether the request of `with_function` has come through.
+fn has_run(bed: &Bed) -> bool {
+    bed.folder.path().join("written").exists()
+}
+
+/// The message of a refusal, which no web page may read.
+fn refusal(response: &RawResponse) -> String {
+    let cors = response.headers.keys().find(|name| name.starts_with("access-control"));
+    assert_eq!(cors, None);
+    let told: Value = serde_json::from_slice(&response.body).unwrap();
+    let message =
+        ["message", "Message", "errorMessage"].iter().find_map(|name| told[name].as_str());
+    message.unwrap_or_else(|| panic!("no message: {told}")).to_owned()
+}
