@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -33,8 +34,11 @@ pub(crate) struct Call {
 }
 
 impl CallLog {
+    /// Appends to the file. Where there is none, it makes one for this user alone: names and paths
+    /// tell what somebody is working on.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(Mutex::new(File::options().create(true).append(true).open(path)?)))
+        let mut options = File::options();
+        Ok(Self(Mutex::new(options.create(true).append(true).mode(0o600).open(path)?)))
     }
 
     /// Writes a call. A disk that is full does not stop the calls.
@@ -100,7 +104,22 @@ fn operation(method: &Method, matched: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn the_file_is_for_its_user_alone_unless_it_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let new = folder.path().join("new");
+        CallLog::open(&new).unwrap();
+        assert_eq!(mode(&new), 0o600);
+        let old = folder.path().join("old");
+        File::create(&old).unwrap().set_permissions(PermissionsExt::from_mode(0o640)).unwrap();
+        CallLog::open(&old).unwrap();
+        assert_eq!(mode(&old), 0o640);
+    }
 
     #[test]
     fn operations_have_the_names_of_aws() {

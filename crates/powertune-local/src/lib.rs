@@ -10,6 +10,7 @@ mod calls;
 mod constraint;
 mod exception;
 mod execution;
+mod folder;
 mod loopback;
 mod package;
 mod platform;

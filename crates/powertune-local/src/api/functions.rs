@@ -98,7 +98,7 @@ pub(crate) async fn create(
              packages.",
         ));
     };
-    let package = unpack(zip).await?;
+    let package = unpack(platform, zip).await?;
     let new = NewFunctionRecord {
         name: creation.name.clone(),
         configuration: Configuration::new(runtime, handler, role, package).changed(creation.change),
@@ -224,7 +224,7 @@ pub(super) async fn update_code(
     })?;
     // Before the work of unpacking, so that a function that is not there is told as that.
     platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
-    let package = Some(unpack(zip).await?);
+    let package = Some(unpack(&platform, zip).await?);
     let change = Change { architecture, package, ..Change::default() };
     update(&platform, &reference, change, &request.options())
 }
@@ -327,8 +327,9 @@ fn no_images() -> Exception {
     )
 }
 
-async fn unpack(zip: Bytes) -> Result<Arc<Package>, Exception> {
-    let unpacked = tokio::task::spawn_blocking(move || Package::unpack(&zip)).await;
+async fn unpack(platform: &Platform, zip: Bytes) -> Result<Arc<Package>, Exception> {
+    let place = platform.execution.folder().to_owned();
+    let unpacked = tokio::task::spawn_blocking(move || Package::unpack(&zip, &place)).await;
     let package = unpacked
         .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?
         .map_err(|error| match error {

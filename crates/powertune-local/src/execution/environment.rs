@@ -18,7 +18,7 @@ use super::{
     tenure::{Mark, Tenure},
     variables::{Places, variables},
 };
-use crate::{settings::Credentials, version::FunctionVersion};
+use crate::{folder, settings::Credentials, version::FunctionVersion};
 
 /// How often to look whether killed processes have left their cgroup, and for how long.
 const GONE_POLL: Duration = Duration::from_millis(2);
@@ -32,7 +32,7 @@ pub(super) struct Workshop {
     pub(super) runtimes: Runtimes,
     pub(super) spawner: Spawner,
     pub(super) registry: Registry,
-    /// Holds the environments' own folders.
+    /// Holds the environments' own folders and the functions' code.
     pub(super) folder: TempDir,
     /// Ends everything that runs.
     pub(super) closing: CancellationToken,
@@ -120,7 +120,7 @@ impl Workshop {
         let host = |what| move |source| StartError::Host { what, source };
         let mut command = self.runtimes.command(version).await?;
         let api = RuntimeApi::listen().await.map_err(host("opening a port for the Runtime API"))?;
-        let home = TempDir::with_prefix_in("environment-", self.folder.path())
+        let home = folder::private(self.folder.path(), "environment-")
             .map_err(host("making a folder for the environment"))?;
         let (output, writer) = Output::open().map_err(host("opening a pipe for the log"))?;
         let credentials = Credentials::temporary();

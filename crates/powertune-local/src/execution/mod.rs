@@ -8,7 +8,6 @@
 mod admission;
 mod ending;
 mod environment;
-mod folder;
 mod invocation;
 mod limits;
 mod log;
@@ -25,6 +24,7 @@ use std::{
     fmt::{self, Display, Formatter},
     io,
     num::NonZero,
+    path::Path,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -51,7 +51,7 @@ pub(crate) use self::{
     registry::EnvironmentId,
     tenure::Suspension,
 };
-use crate::{settings::Credentials, version::FunctionVersion};
+use crate::{folder, settings::Credentials, version::FunctionVersion};
 
 /// An environment that was idle for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -105,7 +105,7 @@ impl Execution {
     pub(crate) fn start(host: Host, endpoint: &str) -> Result<Self, ExecutionError> {
         let io = |what| move |source| ExecutionError::Io { what, source };
         let limiter = Limiter::choose(host.cpu)?;
-        let folder = folder::private().map_err(io("making a temporary folder"))?;
+        let folder = folder::of_the_server().map_err(io("making a temporary folder"))?;
         let workshop = Workshop {
             endpoint: endpoint.to_owned(),
             limiter,
@@ -156,6 +156,11 @@ impl Execution {
         if !environments.is_empty() {
             self.tasks.spawn(end_all(environments));
         }
+    }
+
+    /// A private folder that is gone when the server is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.invoker.workshop.folder.path()
     }
 
     /// Which environment signs with this key, and all that it signs with.

@@ -1,17 +1,20 @@
 //! An environment's process, from its start to the end of everything it started.
 
 use std::{
-    io,
+    fs, io,
     os::{
-        fd::OwnedFd,
+        fd::{BorrowedFd, OwnedFd, RawFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::ExitStatus,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    process::{Pid, Signal, kill_process_group, set_parent_process_death_signal},
+};
 use tokio::{
     process::{Child, Command},
     runtime::Handle,
@@ -26,6 +29,8 @@ use tokio::{
 #[derive(Debug, Clone)]
 pub(super) struct Spawner {
     orders: mpsc::Sender<Order>,
+    /// What was open as the server started.
+    inherited: Arc<[RawFd]>,
 }
 
 struct Order {
@@ -36,6 +41,7 @@ struct Order {
 impl Spawner {
     /// Must be called inside the async runtime that is to wait for the processes.
     pub(super) fn start() -> io::Result<Self> {
+        let inherited = open_files()?.into();
         let (orders, inbox) = mpsc::channel::<Order>();
         let runtime = Handle::current();
         thread::Builder::new().name("powertune-spawn".to_owned()).spawn(move || {
@@ -48,7 +54,7 @@ impl Spawner {
                 drop(order.started.send(child));
             }
         })?;
-        Ok(Self { orders })
+        Ok(Self { orders, inherited })
     }
 
     /// Starts `command` as the leader of a process group, inside the cgroups whose `cgroup.procs`
@@ -61,6 +67,7 @@ impl Spawner {
         let mut command = command;
         command.process_group(0);
         before_exec(&mut command, cgroups);
+        close_on_exec(&mut command, Arc::clone(&self.inherited));
         let mut command = Command::from(command);
         command.kill_on_drop(true);
         let (started, answer) = oneshot::channel();
@@ -85,6 +92,32 @@ pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<Owne
     };
     // SAFETY: between fork and exec only async-signal-safe functions may be called. `prepare`
     // makes two system calls, prctl and write; it neither allocates nor locks.
+    unsafe {
+        command.pre_exec(prepare);
+    }
+}
+
+/// The files that are open, but for standard input, output and error.
+fn open_files() -> io::Result<Vec<RawFd>> {
+    let entries = fs::read_dir("/proc/self/fd")?.collect::<Result<Vec<_>, _>>()?;
+    let numbers = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.filter(|file| *file > 2).collect())
+}
+
+/// Keeps files from a program. What this server opens doesn't go on to another program anyway, but
+/// whoever started it may have left something open, and a shell does for `--payload @<(...)`.
+#[expect(unsafe_code, reason = "std offers no other way to run code between fork and exec")]
+fn close_on_exec(command: &mut std::process::Command, files: Arc<[RawFd]>) {
+    let prepare = move || {
+        for file in &*files {
+            // SAFETY: it was open when it was listed. If it has been closed since, the call fails,
+            // and if the number is another file's now, that one is as little for the program.
+            let file = unsafe { BorrowedFd::borrow_raw(*file) };
+            fcntl_setfd(file, FdFlags::CLOEXEC).ok();
+        }
+        Ok(())
+    };
+    // SAFETY: as above; `prepare` makes a system call for each file, fcntl.
     unsafe {
         command.pre_exec(prepare);
     }

@@ -2,14 +2,17 @@
 //! loop around the handler.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use tokio::sync::OnceCell;
 
-use crate::version::{FunctionVersion, Runtime};
+use crate::{
+    folder,
+    version::{FunctionVersion, Runtime},
+};
 
 const PYTHON_LOOP: &str = include_str!("runtimes/python.py");
 const NODE_LOOP: &str = include_str!("runtimes/node.mjs");
@@ -49,8 +52,8 @@ pub(super) enum NoProgram {
 impl Runtimes {
     /// Writes the loops into `folder`, where functions find them.
     pub(super) fn install(folder: &Path) -> io::Result<Self> {
-        fs::write(folder.join("python.py"), PYTHON_LOOP)?;
-        fs::write(folder.join("node.mjs"), NODE_LOOP)?;
+        folder::write(&folder.join("python.py"), PYTHON_LOOP)?;
+        folder::write(&folder.join("node.mjs"), NODE_LOOP)?;
         let pythons = [const { OnceCell::const_new() }; PYTHON_MINORS];
         Ok(Self { folder: folder.to_owned(), pythons, node: OnceCell::new() })
     }

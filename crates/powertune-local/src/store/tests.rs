@@ -28,7 +28,8 @@ fn package(content: &[u8]) -> Arc<Package> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("bootstrap", SimpleFileOptions::DEFAULT).unwrap();
     zip.write_all(content).unwrap();
-    Arc::new(Package::unpack(&zip.finish().unwrap().into_inner().into()).unwrap())
+    let zip = zip.finish().unwrap().into_inner().into();
+    Arc::new(Package::unpack(&zip, &std::env::temp_dir()).unwrap())
 }
 
 fn record(name: &str) -> NewFunctionRecord {

@@ -161,11 +161,18 @@ async fn runtime_api(cpu: CpuControl) {
     assert_eq!(answer.error, None, "its events are still its own");
 }
 
-/// Has a server that was given secrets in its environment tell what its function finds.
+/// Has a server that was given secrets in its environment and in an open file tell what its function
+/// finds.
 fn secret(cpu: CpuControl) {
     const SECRET: &str = "not-for-functions";
 
-    let server = Command::new(std::env::current_exe().unwrap())
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(SECRET);
+    std::fs::write(&file, "").unwrap();
+    // What the shell opens stays open in what it becomes.
+    let server = Command::new("sh")
+        .args(["-c", "exec 9<\"$1\"; exec \"$0\""])
+        .args([std::env::current_exe().unwrap(), file])
         .env(SERVE, format!("{cpu:?} environment"))
         .env("AWS_SECRET_ACCESS_KEY", SECRET)
         .env("AWS_PROFILE", SECRET)
@@ -175,6 +182,6 @@ fn secret(cpu: CpuControl) {
         .output()
         .unwrap();
     let told = String::from_utf8(server.stdout).unwrap();
-    assert!(told.contains("AWS_SECRET_ACCESS_KEY"), "{told}");
+    assert!(told.contains("AWS_SECRET_ACCESS_KEY") && told.contains("/dev/null"), "{told}");
     assert!(!told.contains(SECRET), "{told}");
 }

@@ -147,7 +147,7 @@ fn killed(cpu: CpuControl) {
 }
 
 /// Starts a server and runs a function. Prints its process id and waits for its own end, or prints
-/// the variables that the function finds.
+/// the variables and the open files that the function finds.
 pub(crate) fn serve() {
     let wanted = std::env::var(SERVE).unwrap();
     let signals = wanted.starts_with(&format!("{:?}", CpuControl::Signals));
@@ -156,7 +156,9 @@ pub(crate) fn serve() {
         let stage = Stage { bed: Bed::start(Settings { cpu, ..Settings::default() }).await };
         stage.python("f", HANDLER, 256, 30).await;
         if wanted.ends_with("environment") {
-            println!("{}", stage.f(json!({"do": "environment"})).await.result());
+            for what in ["environment", "files"] {
+                println!("{}", stage.f(json!({"do": what})).await.result());
+            }
             stage.bed.lambda.shutdown().await;
         } else {
             println!("{}", stage.f(json!({})).await.pid());

@@ -1,11 +1,13 @@
-//! Who may call: the local Lambda runs code, so that everybody who can reach its port is held off
-//! who has no key of it.
+//! Who may call, what a package may do, and who may read what: the local Lambda runs code, so that
+//! everybody who can reach its port is held off who has no key of it.
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod packages;
 mod pages;
+mod privacy;
 mod signatures;
 
 use bed::{Bed, Draft, RawResponse};

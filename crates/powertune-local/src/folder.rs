@@ -1,25 +1,40 @@
-//! The server's temporary folder, named after its process, so that what a killed server left
-//! behind is known and removed by the next one.
+//! Where the server writes: folders and files that nobody but its user may look into.
+//!
+//! The server's own is named after its process, so that what a killed server left behind is known
+//! and removed by the next one. Everything else lies inside it.
 
 use std::{
-    fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    fs,
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
 use tempfile::{Builder, TempDir};
 
 const NAME: &str = "powertune-server-";
+/// Folders and files for the owner alone.
+const PRIVATE: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
-/// A folder that nobody else may read, gone when dropped.
-pub(super) fn private() -> io::Result<TempDir> {
-    remove_leftovers(&std::env::temp_dir(), |process| {
-        Path::new(&format!("/proc/{process}")).exists()
-    });
-    Builder::new()
-        .prefix(&format!("{NAME}{}-", std::process::id()))
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir()
+/// The server's folder, gone when dropped.
+pub(crate) fn of_the_server() -> io::Result<TempDir> {
+    let place = std::env::temp_dir();
+    remove_leftovers(&place, |process| Path::new(&format!("/proc/{process}")).exists());
+    private(&place, &format!("{NAME}{}-", std::process::id()))
+}
+
+/// A folder in `place`, gone when dropped.
+pub(crate) fn private(place: &Path, prefix: &str) -> io::Result<TempDir> {
+    let permissions = fs::Permissions::from_mode(PRIVATE);
+    Builder::new().prefix(prefix).permissions(permissions).tempdir_in(place)
+}
+
+/// Writes a new file.
+pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(PRIVATE_FILE).open(path)?;
+    file.write_all(content.as_bytes())
 }
 
 /// Removes the folders of this user's servers that have ended.
@@ -40,6 +55,16 @@ fn remove_leftovers(place: &Path, lives: impl Fn(u32) -> bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_for_their_owner_alone() {
+        let server = of_the_server().unwrap();
+        let inside = private(server.path(), "inside-").unwrap();
+        for folder in [server.path(), inside.path()] {
+            let mode = fs::metadata(folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, PRIVATE, "{}", folder.display());
+        }
+    }
 
     #[test]
     fn only_folders_of_ended_servers_are_removed() {
