@@ -1,6 +1,12 @@
 //! `powertune local`: serves Lambda on this machine until it is stopped.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use powertune_local::{CpuControl, Credentials, LocalLambda, Settings};
@@ -63,6 +69,17 @@ fn key_pair(text: &str) -> Result<Credentials, String> {
     }
 }
 
+/// Takes a file that is written to away from other users of this machine: a key goes into it.
+fn keep_private(output: &impl AsFd) -> io::Result<()> {
+    let file = File::from(output.as_fd().try_clone_to_owned()?);
+    let found = file.metadata()?;
+    let mode = found.permissions().mode();
+    if found.is_file() && mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(())
+}
+
 impl Local {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let stop = interrupt::on_signal();
@@ -86,6 +103,9 @@ impl Local {
         let lambda = LocalLambda::start(settings)
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
+        if let Err(error) = keep_private(&io::stdout()) {
+            eprintln!("others may be able to read the key in what is printed ({error}): chmod 600");
+        }
         for (name, value) in lambda.environment() {
             println!("export {name}={value}");
         }

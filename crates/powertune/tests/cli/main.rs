@@ -3,4 +3,5 @@
 mod binary;
 mod commands;
 mod endings;
+mod local;
 mod results;

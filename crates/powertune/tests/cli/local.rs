@@ -1,0 +1,81 @@
+//! What `powertune local` and `tune --local` keep to themselves.
+
+use std::{fs::File, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
+
+use crate::binary::{powertune, signal, stderr, stdout};
+
+#[test]
+fn what_is_printed_into_a_file_is_for_its_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("local.env");
+    let file = File::create(&path).expect("a file");
+    file.set_permissions(PermissionsExt::from_mode(0o644)).expect("its mode is set");
+    let mut process = powertune(&["local", "--port", "0"])
+        .stdout(file)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let printed = loop {
+        let printed = std::fs::read_to_string(&path).expect("the file is there");
+        if printed.lines().count() >= 5 {
+            break printed;
+        }
+        assert!(process.try_wait().expect("a child").is_none(), "it has ended: {printed}");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let mode = std::fs::metadata(&path).expect("the file is there").permissions().mode();
+    signal(&process, rustix::process::Signal::TERM);
+    process.wait().expect("a child");
+    assert!(printed.contains("export AWS_SECRET_ACCESS_KEY="), "{printed}");
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Does its work, and then fails if its event says so, without a word of what is secret.
+const DISCREET: &str = "
+import os
+def handler(event, context):
+    assert event['token'] == os.environ['PASSWORD'] == 'not-for-output'
+    if event['fail']:
+        raise ValueError('as asked')
+";
+
+#[test]
+fn payloads_and_variables_are_not_in_what_is_printed_or_saved() {
+    const SECRET: &str = "not-for-output";
+
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("app.py"), DISCREET).expect("the code");
+    let saved = folder.path().join("result.json");
+    let mut runs = 0;
+    for output in ["table", "json", "csv", "markdown"] {
+        for disable_payload_logs in [false, true] {
+            for fails in [false, true] {
+                let payload = format!(r#"{{"token": "{SECRET}", "fail": {fails}}}"#);
+                let input = format!(
+                    r#"{{"payload": {payload}, "disablePayloadLogs": {disable_payload_logs}}}"#
+                );
+                let said = tune(folder.path(), &input, output, &saved, !fails);
+                assert!(!said.contains(SECRET), "{output}, {input}: {said}");
+                assert_eq!(said.contains("as asked"), fails, "{said}");
+                runs += 1;
+            }
+        }
+    }
+    println!("figure: runs that kept payload and variables to themselves: {runs} of {runs}");
+}
+
+/// All that a run of the discreet function prints and saves.
+fn tune(folder: &Path, input: &str, output: &str, saved: &Path, succeeds: bool) -> String {
+    let file = folder.join("request.json");
+    std::fs::write(&file, input).expect("a request");
+    let [path, file, save] = [folder, &file, saved].map(|path| path.display().to_string());
+    let arguments = ["tune", "--local", &path, "--runtime", "python3.11", "--handler"];
+    let more = ["app.handler", "--env", "PASSWORD=not-for-output", "--input", &file, "--verbose"];
+    let rest = ["--power-values", "512,1024", "--num", "5", "--output", output, "--save", &save];
+    let run = powertune(&[&arguments[..], &more, &rest].concat())
+        .env("AWS_SECRET_ACCESS_KEY", "not-for-output")
+        .output()
+        .expect("powertune runs");
+    assert_eq!(run.status.success(), succeeds, "{}", stderr(&run));
+    stdout(&run) + &stderr(&run) + &std::fs::read_to_string(saved).unwrap_or_default()
+}
