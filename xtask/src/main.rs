@@ -1,6 +1,7 @@
 //! What powertune's developers run: `cargo xtask --help` lists it.
 
 mod check;
+mod fuzz;
 mod generate;
 mod peers;
 mod purity;
@@ -34,6 +35,16 @@ enum Task {
         /// Only the checks whose command contains this; the page is not written then
         only: Option<String>,
     },
+    /// Fuzzes what is read from outside, with cargo-fuzz; `cargo +nightly xtask fuzz` does it with a
+    /// nightly toolchain
+    Fuzz {
+        /// How long, for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Take what is found into the corpus: few inputs that reach much
+        #[arg(long)]
+        keep: bool,
+    },
     /// Installs what others wrote and the tests run against, into target/peers
     Peers,
 }
@@ -45,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Task::Generate { check: false } => generate::write(),
         Task::Generate { check: true } => generate::check(),
         Task::Reliability { only } => reliability::run(only.as_deref()),
+        Task::Fuzz { seconds, keep } => fuzz::run(seconds, keep),
         Task::Peers => peers::run(),
     }
 }

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::request::parse;
 
-    fn said(fields: serde_json::Value) -> String {
+    fn said(fields: &serde_json::Value) -> String {
         let mut request = json!({"lambdaARN": "fn", "powerValues": [128, 512]});
         let members = request.as_object_mut().expect("an object");
         members.extend(fields.as_object().expect("an object").clone());
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn every_change_is_told() {
-        let plain = said(json!({}));
+        let plain = said(&json!({}));
         assert!(plain.contains("powertune:") && plain.contains("128, 512 MB"), "{plain}");
         assert!(plain.contains("back to 10240 MB") && !plain.contains("in between"), "{plain}");
-        assert!(said(json!({"autoOptimize": true})).contains("leaves it there"));
-        let alias = said(json!({"autoOptimize": true, "autoOptimizeAlias": "live"}));
+        assert!(said(&json!({"autoOptimize": true})).contains("leaves it there"));
+        let alias = said(&json!({"autoOptimize": true, "autoOptimizeAlias": "live"}));
         assert!(alias.contains("the alias live"), "{alias}");
     }
 }

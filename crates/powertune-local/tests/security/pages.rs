@@ -11,8 +11,11 @@ use crate::{
     has_run, refusal, with_function,
 };
 
-/// What a browser sends for a page: the method, and headers in which PORT is the server's.
-const REQUESTS: [(&str, &str, &[(&str, &str)]); 16] = [
+/// Who asks, by which method and with which headers.
+type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What a browser sends for a page; PORT in a header is the server's.
+const REQUESTS: [Page; 16] = [
     ("fetch", "POST", &[("origin", "http://page.example"), ("sec-fetch-site", "cross-site")]),
     ("fetch by a browser without Sec-Fetch-Site", "POST", &[("origin", "http://page.example")]),
     ("fetch by a page of this machine", "POST", &[("origin", "http://localhost:3000")]),
