@@ -16,6 +16,7 @@ pub(crate) fn powertune(arguments: &[&str]) -> Command {
         }
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("NO_COLOR");
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

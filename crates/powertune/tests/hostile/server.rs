@@ -99,10 +99,8 @@ fn left_by(until: &str, request: &Request, hostile: &str) -> (u16, Value) {
         "Architectures": ["x86_64"],
     });
     let tags = json!({
-        "powertune:run": hostile,
-        "powertune:by": hostile,
-        "powertune:memory": "256",
-        "powertune:until": until,
+        "powertune:0123456789abcdef0123456789abcdef": format!("memory=256 until={until}"),
+        "powertune:0123456789abcdef0123456789abcdef:by": hostile,
     });
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", path) if path.contains("/tags/") => (200, json!({ "Tags": tags })),
