@@ -29,7 +29,7 @@ struct Check {
 
 const CHECKS: &[Check] = &[
     Check {
-        title: "Killed at every change; single faults",
+        title: "Killed at every change; what goes wrong",
         command: &["cargo", "test", "-p", "powertune", "--test", "crash"],
     },
     Check {
@@ -42,6 +42,45 @@ const CHECKS: &[Check] = &[
             "--test",
             "local",
             "others",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Check {
+        title: "Bad input",
+        command: &["cargo", "test", "-p", "powertune-core", "--test", "corpus"],
+    },
+    Check {
+        title: "Fuzzed, half a minute each",
+        command: &["cargo", "xtask", "fuzz", "--seconds", "30"],
+    },
+    Check {
+        title: "What functions and others say",
+        command: &["cargo", "test", "-p", "powertune", "--test", "hostile"],
+    },
+    Check {
+        title: "Who gets in",
+        command: &[
+            "cargo",
+            "test",
+            "-p",
+            "powertune-local",
+            "--test",
+            "security",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Check {
+        title: "What gets out",
+        command: &[
+            "cargo",
+            "test",
+            "-p",
+            "powertune",
+            "--test",
+            "cli",
+            "local",
             "--",
             "--nocapture",
         ],
