@@ -31,6 +31,14 @@ pub(crate) async fn apply(
     let description = mark.choice(power);
     let usable = |version: &Version| mark::run_of_version(&version.description).is_none();
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
-    repeated(|| gateway.point_alias(&baseline.arn, alias, &version.version)).await?;
-    Ok(Some((alias.clone(), version.version)))
+    let Version { version, .. } = version;
+    let pointed = repeated(|| gateway.point_alias(&baseline.arn, alias, &version)).await;
+    if let Err(error) = pointed {
+        // Where an answer was lost, it may point there all the same.
+        let is_there = gateway.alias_version(&baseline.arn, alias).await;
+        if is_there.ok().as_deref() != Some(version.as_str()) {
+            return Err(error.into());
+        }
+    }
+    Ok(Some((alias.clone(), version)))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_lambda::types::FunctionConfiguration;
+use aws_sdk_lambda::{operation::get_alias::GetAliasOutput, types::FunctionConfiguration};
 use powertune_core::power::Power;
 
 use super::{
@@ -205,10 +205,19 @@ impl Gateway {
 
     /// GetAlias: whether the alias sends a share of its calls to a second version.
     pub async fn alias_is_weighted(&self, arn: &str, alias: &str) -> Result<bool, ApiError> {
-        let answer = self.control.get_alias().function_name(arn).name(alias).send().await;
-        let answer = answer.map_err(|error| ApiError::from_sdk("GetAlias", &error))?;
+        let answer = self.alias(arn, alias).await?;
         let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
         Ok(weights.is_some_and(|weights| !weights.is_empty()))
+    }
+
+    /// GetAlias: the version that the alias points to.
+    pub async fn alias_version(&self, arn: &str, alias: &str) -> Result<String, ApiError> {
+        Ok(self.alias(arn, alias).await?.function_version.unwrap_or_default())
+    }
+
+    async fn alias(&self, arn: &str, alias: &str) -> Result<GetAliasOutput, ApiError> {
+        let answer = self.control.get_alias().function_name(arn).name(alias).send().await;
+        answer.map_err(|error| ApiError::from_sdk("GetAlias", &error))
     }
 }
 
