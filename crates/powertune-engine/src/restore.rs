@@ -69,8 +69,14 @@ pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restor
         restore_power(gateway, arn, *original, held, &mut restored).await;
     }
     delete_versions(gateway, arn, undo, &mut restored).await;
-    if restored.left.is_empty() && !undo.tags.is_empty() {
+    if undo.tags.is_empty() {
+        return restored;
+    }
+    if restored.left.is_empty() {
         remove_tags(gateway, arn, &undo.tags, &mut restored).await;
+    } else {
+        let why = "they say how to undo the rest, and go last".to_owned();
+        restored.left.push(tags_left(arn, &undo.tags, why));
     }
     restored
 }
@@ -167,13 +173,17 @@ impl Whose {
 
 async fn remove_tags(gateway: &Gateway, arn: &str, keys: &[String], restored: &mut Restored) {
     if let Err(error) = repeated(|| gateway.untag(arn, keys.to_vec())).await {
-        restored.left.push(LeftBehind {
-            what: format!("the tags {}", keys.join(", ")),
-            why: error.to_string(),
-            by_hand: format!(
-                "aws lambda untag-resource --resource {arn} --tag-keys {}",
-                keys.join(" ")
-            ),
-        });
+        restored.left.push(tags_left(arn, keys, error.to_string()));
+    }
+}
+
+fn tags_left(arn: &str, keys: &[String], why: String) -> LeftBehind {
+    LeftBehind {
+        what: format!("the tags {}", keys.join(", ")),
+        why,
+        by_hand: format!(
+            "aws lambda untag-resource --resource {arn} --tag-keys {}",
+            keys.join(" ")
+        ),
     }
 }
