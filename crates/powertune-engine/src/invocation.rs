@@ -100,6 +100,9 @@ fn not_invoked(error: &NotInvoked) -> Failure {
 }
 
 fn read_report(invoked: &Invoked) -> Result<Report, String> {
+    if let Some(version) = &invoked.other_version {
+        return Err(format!("Lambda ran version {version} instead of the one that was invoked"));
+    }
     let id = invoked.request_id.as_deref().ok_or("the answer has no request id")?;
     let tail = invoked.log_tail.as_deref().ok_or("the answer has no LogResult")?;
     report::find(tail, id).map_err(|error| error.to_string())
@@ -167,6 +170,7 @@ mod tests {
                 "REPORT RequestId: {ID}\tDuration: 3.50 ms\tBilled Duration: 4 ms\tMemory Size: \
                  128 MB\tMax Memory Used: 31 MB\t\n"
             )),
+            other_version: None,
         }
     }
 
@@ -235,6 +239,9 @@ mod tests {
         assert!(matches!(failure(answer, &[]), Some(Failure::NoReport { .. })));
         let mut answer = invoked("{}", false);
         answer.request_id = Some("another".to_owned());
+        assert!(matches!(failure(answer, &[]), Some(Failure::NoReport { .. })));
+        let mut answer = invoked("{}", false);
+        answer.other_version = Some("7".to_owned());
         assert!(matches!(failure(answer, &[]), Some(Failure::NoReport { .. })));
     }
 }

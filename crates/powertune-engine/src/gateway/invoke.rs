@@ -29,6 +29,8 @@ pub struct Invoked {
     pub payload: Vec<u8>,
     /// The end of its log.
     pub log_tail: Option<String>,
+    /// The version that has run, where it is not the one that was asked for.
+    pub other_version: Option<String>,
 }
 
 /// Why an invocation has no answer.
@@ -66,16 +68,19 @@ impl Invoker {
             .send()
             .await;
         match answer {
-            Ok(output) => Ok(invoked(output)),
+            Ok(output) => Ok(invoked(output, qualifier)),
             Err(error) => Err(not_invoked(&error)),
         }
     }
 }
 
-fn invoked(output: InvokeOutput) -> Invoked {
+fn invoked(output: InvokeOutput, version: Option<&str>) -> Invoked {
+    let executed = output.executed_version();
+    let other_version = executed.filter(|_| version.is_some() && executed != version);
     Invoked {
         request_id: output.request_id().map(str::to_owned),
         function_failed: output.function_error.is_some(),
+        other_version: other_version.map(str::to_owned),
         log_tail: output.log_result().and_then(report::log_tail),
         payload: output.payload.map(Blob::into_inner).unwrap_or_default(),
     }
