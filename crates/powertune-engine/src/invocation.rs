@@ -41,7 +41,7 @@ pub(crate) async fn invoke_once(
     last_start: Option<Instant>,
     throttled: impl Fn(&str),
 ) -> Result<Invoked, NotInvoked> {
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     let mut wait = FIRST_WAIT;
     loop {
         match invoker.invoke(target.function, target.qualifier, payload).await {

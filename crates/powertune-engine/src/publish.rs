@@ -1,9 +1,10 @@
 //! Publishes a version for each power, guarded so that a change by somebody else is noticed and
 //! never overwritten.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use powertune_core::power::Power;
+use tokio::time::Instant;
 
 use crate::{
     conflict::{ATTEMPTS, is_meeting},

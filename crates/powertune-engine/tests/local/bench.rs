@@ -55,18 +55,18 @@ impl Bench {
 
     /// The same on a Lambda with these settings.
     pub(crate) async fn with(body: &str, settings: Settings) -> Self {
+        let mut bench = Self::empty(settings).await;
+        bench.arn = bench.create(FUNCTION, body).await;
+        bench
+    }
+
+    /// A Lambda with these settings, and no function on it.
+    pub(crate) async fn empty(settings: Settings) -> Self {
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
         let folder = tempfile::tempdir().expect("a folder");
         let client = client(&lambda);
-        let mut bench = Self {
-            lambda,
-            client,
-            arn: String::new(),
-            cancelled: CancellationToken::new(),
-            folder,
-        };
-        bench.arn = bench.create(FUNCTION, body).await;
-        bench
+        let cancelled = CancellationToken::new();
+        Self { lambda, client, arn: String::new(), cancelled, folder }
     }
 
     /// Another function on the same Lambda.

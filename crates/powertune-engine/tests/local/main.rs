@@ -5,5 +5,6 @@ mod cleaning;
 mod endings;
 mod modes;
 mod others;
+mod patience;
 mod refusals;
 mod rounds;
