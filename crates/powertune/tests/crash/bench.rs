@@ -21,6 +21,9 @@ use crate::{
     upstream::Upstream,
 };
 
+/// The timeout of functions, in seconds.
+pub(crate) const TIMEOUT_S: i32 = 20;
+
 /// A local Lambda and a client that is not ours.
 pub(crate) struct Bench {
     lambda: LocalLambda,
@@ -60,6 +63,11 @@ impl Bench {
     /// A new function with a description, an environment variable, a tag, a version and an alias of
     /// the user's; `$LATEST` is what the version was published from if `is_published`.
     pub(crate) async fn function(&self, is_published: bool) -> String {
+        self.function_with(is_published, TIMEOUT_S).await
+    }
+
+    /// The same with another timeout; `$LATEST`'s is one longer if it is not published.
+    pub(crate) async fn function_with(&self, is_published: bool, timeout_s: i32) -> String {
         let name = format!("fn-{}", self.created.fetch_add(1, Ordering::Relaxed));
         let function = NewFunction {
             name: name.clone(),
@@ -67,7 +75,7 @@ impl Bench {
             runtime: "python3.11".to_owned(),
             handler: "app.handler".to_owned(),
             memory_mb: ORIGINAL_MB,
-            timeout_s: 20,
+            timeout_s: timeout_s.unsigned_abs(),
             environment: BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())]),
             architecture: None,
         };
@@ -84,7 +92,7 @@ impl Bench {
         alias.function_version(version).send().await.expect("CreateAlias");
         if !is_published {
             let update = self.client.update_function_configuration().function_name(&name);
-            update.timeout(21).send().await.expect("UpdateFunctionConfiguration");
+            update.timeout(timeout_s + 1).send().await.expect("UpdateFunctionConfiguration");
         }
         self.settled(&name).await;
         name
@@ -144,11 +152,13 @@ fn lasting(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration
 }
 
-/// A function that is much the cheapest at [`CHEAPEST_MB`].
+/// A function that is much the cheapest at [`CHEAPEST_MB`], and that fails if asked to.
 fn handler() -> String {
     format!(
         "import time\n\
          def handler(event, context):\n    \
+             if event and event.get('fail'):\n        \
+                 raise ValueError('as it was asked to')\n    \
              best = int(context.memory_limit_in_mb) == {CHEAPEST_MB}\n    \
              time.sleep(0.001 if best else 0.08)\n"
     )

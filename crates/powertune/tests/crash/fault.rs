@@ -1,15 +1,17 @@
 //! Answers that Lambda, or the way to it, gives instead of the right one.
 
-use std::{fmt, io};
+use std::{fmt, future::pending, io, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
-    Response,
+    HeaderMap, Response,
     body::Frame,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
 };
+use serde_json::{Value, json};
 
 /// The body of an answer, which may break off.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -32,9 +34,35 @@ pub(crate) enum Fault {
     ResetAfter,
     /// Lambda has done it, and the answer breaks off in its middle.
     Cut,
-    /// Lambda has done it, and the end of the log is missing.
-    NoLogResult,
+    /// Lambda has done it, and the answer takes so much longer.
+    Slow(Duration),
+    /// Lambda has done it, and the answer never comes.
+    Silent,
+    /// Lambda has done it, and the end of the log is missing, or is not what it should be.
+    Log(Log),
+    /// Lambda says that it has run another version than the one asked for.
+    OtherVersion,
+    /// Lambda is still at work on the version, or on the last update.
+    Pending,
+    /// Lambda could not make the version work, or the last update.
+    Failed,
 }
+
+/// What is wrong with a `LogResult`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    Missing,
+    NotBase64,
+    Rubbish,
+    /// It is the end of another invocation's log.
+    OfAnother,
+}
+
+/// Why Lambda could not make it work.
+pub(crate) const FAILURE: &str = "the subnet has run out of addresses";
+/// An invocation's log that nobody has asked for.
+const ANOTHERS: &str = "REPORT RequestId: 00000000-0000-4000-8000-000000000000\tDuration: 7.00 ms\t\
+                        Billed Duration: 7 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\t\n";
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +73,12 @@ impl fmt::Display for Fault {
             Self::ResetBefore => write!(f, "a reset before"),
             Self::ResetAfter => write!(f, "a reset after"),
             Self::Cut => write!(f, "a cut answer"),
-            Self::NoLogResult => write!(f, "no LogResult"),
+            Self::Slow(by) => write!(f, "an answer {} ms late", by.as_millis()),
+            Self::Silent => write!(f, "no answer"),
+            Self::Log(log) => write!(f, "a LogResult that is {log:?}"),
+            Self::OtherVersion => write!(f, "another ExecutedVersion"),
+            Self::Pending => write!(f, "Pending or InProgress"),
+            Self::Failed => write!(f, "Failed"),
         }
     }
 }
@@ -61,14 +94,14 @@ impl Fault {
 
     /// Whether the request reaches Lambda.
     pub(crate) fn reaches(self) -> bool {
-        matches!(self, Self::ResetAfter | Self::Cut | Self::NoLogResult)
+        !matches!(self, Self::Exception { .. } | Self::Gateway(_) | Self::ResetBefore)
     }
 
     /// What is answered to a request that does not reach Lambda; an error resets the connection.
     pub(crate) fn instead(self) -> io::Result<Response<Body>> {
         let (status, name, body, kind) = match self {
             Self::Exception { status, name, reason } => {
-                let body = serde_json::json!({ "message": "a fault", "Reason": reason });
+                let body = json!({ "message": "a fault", "Reason": reason });
                 (status, name, body.to_string(), "application/json")
             }
             Self::Gateway(status) => (status, "", "<html>a fault</html>".to_owned(), "text/html"),
@@ -82,22 +115,64 @@ impl Fault {
     }
 
     /// What is made of an answer of Lambda's.
-    pub(crate) fn spoil(self, answer: Response<Bytes>) -> io::Result<Response<Body>> {
-        let (mut head, body) = answer.into_parts();
+    pub(crate) async fn spoil(self, answer: Response<Bytes>) -> io::Result<Response<Body>> {
+        let (mut head, mut body) = answer.into_parts();
         match self {
             Self::Cut => {
                 let half = Frame::data(body.slice(..body.len() / 2));
                 let broken = io::Error::from(io::ErrorKind::ConnectionReset);
                 head.headers.insert(CONTENT_LENGTH, body.len().max(1).into());
                 let parts = stream::iter([Ok(half), Err(broken)]);
-                Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(parts))))
+                return Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(parts))));
             }
-            Self::NoLogResult => {
-                head.headers.remove("x-amz-log-result");
-                Ok(Response::from_parts(head, whole(body)))
+            Self::Slow(by) => tokio::time::sleep(by).await,
+            Self::Silent => pending().await,
+            Self::Log(log) => log.spoil(&mut head.headers),
+            Self::OtherVersion => {
+                let other = HeaderValue::from_static("4711");
+                head.headers.insert("x-amz-executed-version", other);
             }
-            _ => Err(io::ErrorKind::ConnectionReset.into()),
+            Self::Pending | Self::Failed => {
+                body = self.restated(&body).map_err(io::Error::other)?;
+                head.headers.insert(CONTENT_LENGTH, body.len().into());
+            }
+            Self::Exception { .. } | Self::Gateway(_) | Self::ResetBefore | Self::ResetAfter => {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
         }
+        Ok(Response::from_parts(head, whole(body)))
+    }
+
+    /// The answer to GetFunction with another state: that of a version, or of `$LATEST`'s last
+    /// update.
+    fn restated(self, body: &Bytes) -> serde_json::Result<Bytes> {
+        let mut answer: Value = serde_json::from_slice(body)?;
+        let configuration = &mut answer["Configuration"];
+        let is_latest = configuration["Version"] == "$LATEST";
+        let (field, working) =
+            if is_latest { ("LastUpdateStatus", "InProgress") } else { ("State", "Pending") };
+        let is_failed = self == Self::Failed;
+        configuration[field] = json!(if is_failed { "Failed" } else { working });
+        if is_failed {
+            configuration[format!("{field}Reason")] = json!(FAILURE);
+        }
+        Ok(answer.to_string().into())
+    }
+}
+
+impl Log {
+    fn spoil(self, headers: &mut HeaderMap) {
+        let text = match self {
+            Self::Missing => {
+                headers.remove("x-amz-log-result");
+                return;
+            }
+            Self::NotBase64 => "?not base64?".to_owned(),
+            Self::Rubbish => BASE64_STANDARD.encode([0xff, 0x00, b'R', b'E', 0xc3, 0x28]),
+            Self::OfAnother => BASE64_STANDARD.encode(ANOTHERS),
+        };
+        let text = HeaderValue::from_str(&text).expect("these are characters of a header");
+        headers.insert("x-amz-log-result", text);
     }
 }
 

@@ -95,13 +95,22 @@ pub(crate) const KINDS: &[Kind] = &[
     },
 ];
 
-impl Kind {
+impl Applied {
+    /// The options that ask for it.
+    pub(crate) fn arguments(self) -> Vec<&'static str> {
+        match self {
+            Self::Nowhere => Vec::new(),
+            Self::Latest => vec!["--auto-optimize"],
+            Self::Alias(alias) => vec!["--auto-optimize", "--auto-optimize-alias", alias],
+        }
+    }
+
     /// What is wrong with the function after a run that came to its end.
-    pub(crate) fn check_end(&self, before: &Footprint, after: &Footprint) -> Result<(), String> {
-        let rest = match self.applies {
-            Applied::Nowhere => after.clone(),
-            Applied::Latest => after.with_latest_back(before)?,
-            Applied::Alias(alias) => after.with_alias_back(alias, before)?,
+    pub(crate) fn check_end(self, before: &Footprint, after: &Footprint) -> Result<(), String> {
+        let rest = match self {
+            Self::Nowhere => after.clone(),
+            Self::Latest => after.with_latest_back(before)?,
+            Self::Alias(alias) => after.with_alias_back(alias, before)?,
         };
         rest.must_be(before)
     }
@@ -112,15 +121,15 @@ impl Kind {
     /// to the new version, which is complete then, or `$LATEST` has the chosen power and not a tag
     /// is left. To take that back would be a second change of what serves the user's calls.
     pub(crate) fn check_cleaned(
-        &self,
+        self,
         before: &Footprint,
         after: &Footprint,
         was_over: bool,
     ) -> Result<(), String> {
-        let has_applied = match self.applies {
-            Applied::Nowhere => false,
-            Applied::Latest => was_over,
-            Applied::Alias(alias) => after.alias_version(alias) != before.alias_version(alias),
+        let has_applied = match self {
+            Self::Nowhere => false,
+            Self::Latest => was_over,
+            Self::Alias(alias) => after.alias_version(alias) != before.alias_version(alias),
         };
         if has_applied { self.check_end(before, after) } else { after.must_be(before) }
     }

@@ -1,81 +1,106 @@
-//! `powertune tune` killed at every change that it makes, and `powertune clean` after it; and runs
-//! in which a single call goes wrong.
+//! `powertune tune` killed at every change that it makes, and `powertune clean` after it; runs in
+//! which a call goes wrong, once or for good; and a soak: many runs, drawn from a seed, in which
+//! anything goes wrong.
 //!
-//! A proxy in front of the local Lambda counts the requests that change something. At one of them
-//! it has the process killed: just before the request reaches Lambda, or just after Lambda has
-//! carried it out, with the answer still on its way. So the product needs no hook for it.
+//! A proxy in front of the local Lambda takes down every request. At some of them it spoils the
+//! answer, or has the process killed: just before the request reaches Lambda, or just after Lambda
+//! has carried it out, with the answer still on its way. So the product needs no hook for it.
+//!
+//! `cargo test -p powertune --test crash -- --seed 7` soaks 500 runs; `--run 12` repeats one.
 
+mod answer;
 mod ask;
 mod bench;
+mod bill;
+mod by_hand;
 mod fault;
+mod figures;
 mod footprint;
 mod kind;
+mod lasting;
 mod operation;
 mod point;
 mod process;
 mod proxy;
+mod single;
+mod soak;
 mod strike;
+mod trap;
 mod upstream;
 
-use std::{
-    process::ExitCode,
-    sync::{Mutex, PoisonError},
-};
+use std::{env, process::ExitCode};
 
 use futures::{StreamExt, stream};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::{
     bench::Bench,
+    figures::Figures,
     kind::{KINDS, Kind},
     point::{Outcome, Point},
-    proxy::Moment,
-    strike::Ending,
+    soak::Options,
+    strike::{Ending, Remedy, Strike},
+    trap::Moment,
 };
 
 /// How many runs of one test go on at the same time: most of what they do is wait.
 const AT_ONCE: usize = 4;
 /// With fewer points than this the proxy has not counted what it should.
 const FEWEST_POINTS: usize = 6;
-/// The name of the test of single faults.
-const FAULTS: &str = "single_faults";
-
-/// What a test has come to, for people to read.
-static FIGURES: Mutex<Vec<Figures>> = Mutex::new(Vec::new());
-
-#[derive(Debug, Default)]
-struct Figures {
-    test: &'static str,
-    tried: usize,
-    problems: Vec<String>,
-    note: String,
-}
+/// The soak that is a test like the others.
+const SMALL_SOAK: Options = Options { seed: 20_261_125, runs: 25, run: None };
 
 fn main() -> ExitCode {
+    if let Some(options) = Options::given() {
+        let soaked = on_a_bench(async |bench| soak::soak(&options, bench).await);
+        figures::print();
+        if let Err(problems) = soaked {
+            println!("{}", problems.message().unwrap_or_default());
+            return ExitCode::FAILURE;
+        }
+        return ExitCode::SUCCESS;
+    }
     let points = KINDS.iter().map(|kind| Trial::test(kind.name, || every_point(kind)));
-    let faults = Trial::test(FAULTS, every_fault);
-    let asks = Trial::test("a_marked_function_is_asked_about", asked);
-    let trials = points.chain([faults, asks]).collect();
+    let others = [
+        Trial::test("a_marked_function_is_asked_about", || {
+            on_a_bench(async |bench| ask::ask(bench).await.map_err(Failed::from))
+        }),
+        Trial::test("single_faults", || {
+            struck("single faults", AT_ONCE, single::all(), Remedy::Clean)
+        }),
+        Trial::test("lasting_faults", || {
+            struck("lasting faults", AT_ONCE, lasting::all(), Remedy::Clean)
+        }),
+        Trial::ignorable_test("by_hand", by_hand),
+        // All at once: they do nothing but wait.
+        Trial::test("silences", || {
+            struck("silences", usize::MAX, single::silences(), Remedy::Clean)
+        }),
+        Trial::test("soak", || on_a_bench(async |bench| soak::soak(&SMALL_SOAK, bench).await)),
+    ];
+    let trials = points.chain(others).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    print_figures();
+    figures::print();
     conclusion.exit_code()
+}
+
+fn on_a_bench(test: impl AsyncFnOnce(&Bench) -> Result<(), Failed>) -> Result<(), Failed> {
+    Runtime::new()?.block_on(async {
+        let bench = Bench::start().await;
+        let ended = test(&bench).await;
+        bench.stop().await;
+        ended
+    })
 }
 
 /// Kills a run of this kind at each change that it makes, until one ends before its time has come.
 fn every_point(kind: &'static Kind) -> Result<(), Failed> {
-    Runtime::new()?
-        .block_on(async {
-            let bench = Bench::start().await;
-            let figures = points_of(kind, &bench).await;
-            bench.stop().await;
-            figures
-        })
-        .conclude()
+    on_a_bench(async |bench| points_of(kind, bench).await.conclude())
 }
 
 async fn points_of(kind: &'static Kind, bench: &Bench) -> Figures {
-    let mut figures = Figures { test: kind.name, ..Figures::default() };
+    let (mut tried, mut problems) = (0, Vec::new());
     let points = (1..).flat_map(|nth| Moment::BOTH.map(|moment| Point { kind, nth, moment }));
     let outcomes = stream::iter(points).map(|point| point.outcome(bench)).buffered(AT_ONCE);
     let mut outcomes = std::pin::pin!(outcomes);
@@ -84,76 +109,59 @@ async fn points_of(kind: &'static Kind, bench: &Bench) -> Figures {
             Outcome::Crashed(survived) => (false, survived.err()),
             Outcome::Over(well) => (true, well.err()),
         };
-        figures.problems.extend(problem.map(|problem| format!("{point}: {problem}")));
+        // The last one was not killed; where something is wrong with it, that counts all the same.
+        tried += usize::from(!is_last || problem.is_some());
+        problems.extend(problem.map(|problem| format!("{point}: {problem}")));
         if is_last {
             break;
         }
-        figures.tried += 1;
     }
-    figures
+    Figures {
+        name: format!("crash points, {}", kind.name),
+        tried,
+        fewest: FEWEST_POINTS,
+        problems,
+        verdict: "survived",
+        note: String::new(),
+    }
 }
 
-fn asked() -> Result<(), Failed> {
-    let asked = Runtime::new()?.block_on(async {
-        let bench = Bench::start().await;
-        let asked = ask::ask(&bench).await;
-        bench.stop().await;
-        asked
-    });
-    asked.map_err(Failed::from)
-}
-
-/// Strikes a run with each fault at each call.
-fn every_fault() -> Result<(), Failed> {
-    Runtime::new()?
-        .block_on(async {
-            let bench = Bench::start().await;
-            let figures = strikes(&bench).await;
-            bench.stop().await;
-            figures
-        })
-        .conclude()
-}
-
-async fn strikes(bench: &Bench) -> Figures {
-    let mut figures = Figures { test: FAULTS, ..Figures::default() };
-    let (mut answers, mut errors, mut left) = (0, 0, 0);
-    let outcomes = stream::iter(strike::all()).map(|strike| strike.outcome(bench));
-    let mut outcomes = std::pin::pin!(outcomes.buffered(AT_ONCE));
-    while let Some((strike, outcome)) = outcomes.next().await {
-        figures.tried += 1;
-        match outcome {
-            Ok(Ending::Answer) => answers += 1,
-            Ok(Ending::Error) => errors += 1,
-            Ok(Ending::LeftBehind) => left += 1,
-            Err(problem) => figures.problems.push(format!("{strike}: {problem}")),
+/// What is left after lasting faults, put right by the commands that the run names.
+fn by_hand() -> Result<Completion, Failed> {
+    if !by_hand::aws_cli().exists() {
+        let reason = "the AWS CLI is not installed: run `cargo xtask peers`";
+        if env::var_os("POWERTUNE_REQUIRE_ALL").is_some() {
+            return Err(format!("POWERTUNE_REQUIRE_ALL is set, but {reason}").into());
         }
+        return Ok(Completion::ignored_with(reason));
     }
-    figures.note =
-        format!(": {answers} with the answer, {errors} with an error, {left} to be cleaned up");
-    figures
+    struck("put right by hand", AT_ONCE, lasting::leaving(), Remedy::ByHand)?;
+    Ok(Completion::Completed)
 }
 
-impl Figures {
-    /// Keeps the figures; fails if something is wrong with them.
-    fn conclude(self) -> Result<(), Failed> {
-        let failed = match self.problems.as_slice() {
-            [] if self.tried < FEWEST_POINTS => Err(format!("only {} were found", self.tried)),
-            [] => Ok(()),
-            problems => Err(problems.join("\n")),
-        };
-        FIGURES.lock().unwrap_or_else(PoisonError::into_inner).push(self);
-        failed.map_err(Failed::from)
-    }
-}
-
-fn print_figures() {
-    let figures = FIGURES.lock().unwrap_or_else(PoisonError::into_inner);
-    if figures.is_empty() {
-        return;
-    }
-    for Figures { test, tried, problems, note } in figures.iter() {
-        let survived = tried - problems.len();
-        println!("figure: {test}: {survived} of {tried} survived{note}");
-    }
+/// Strikes a run with each of these.
+fn struck(name: &str, at_once: usize, strikes: Vec<Strike>, remedy: Remedy) -> Result<(), Failed> {
+    on_a_bench(async |bench| {
+        let fewest = strikes.len();
+        let at_once = at_once.min(fewest);
+        let (mut tried, mut problems, mut endings) = (0, Vec::new(), Vec::new());
+        let outcomes = stream::iter(strikes).map(|strike| strike.outcome(bench, remedy));
+        let mut outcomes = std::pin::pin!(outcomes.buffered(at_once));
+        while let Some((strike, outcome)) = outcomes.next().await {
+            tried += 1;
+            match outcome {
+                Ok(ending) => endings.push(ending),
+                Err(problem) => problems.push(format!("{strike}: {problem}")),
+            }
+        }
+        let count = |wanted| endings.iter().filter(|ending| **ending == wanted).count();
+        let note = format!(
+            "; {} answers, {} errors, {} cleaned up afterwards",
+            count(Ending::Answer),
+            count(Ending::Error),
+            count(Ending::LeftBehind)
+        );
+        let name = name.to_owned();
+        Figures { name, tried, fewest, problems, verdict: "met", note }.conclude()
+    })
 }

@@ -1,11 +1,13 @@
 //! Requests, by AWS's names of their operations.
 
-use hyper::Method;
+use hyper::{Method, Uri};
 
 /// An operation of the Lambda API that powertune calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     GetFunction,
+    /// GetFunction of a version, which is asked for by those who wait for it.
+    GetFunctionOfVersion,
     GetAccountSettings,
     ListTags,
     ListVersionsByFunction,
@@ -15,6 +17,7 @@ pub(crate) enum Operation {
     UpdateFunctionConfiguration,
     PublishVersion,
     DeleteFunction,
+    GetAlias,
     CreateAlias,
     UpdateAlias,
 }
@@ -24,10 +27,12 @@ impl Operation {
     ///
     /// # Panics
     /// When it is none of them: then powertune has begun to call something that is not counted.
-    pub(crate) fn of(method: &Method, path: &str) -> Self {
+    pub(crate) fn of(method: &Method, uri: &Uri) -> Self {
         let segments: Vec<&str> =
-            path.split('/').skip(2).filter(|segment| !segment.is_empty()).collect();
+            uri.path().split('/').skip(2).filter(|segment| !segment.is_empty()).collect();
+        let is_qualified = uri.query().is_some_and(|query| query.contains("Qualifier="));
         match (method.as_str(), segments.as_slice()) {
+            ("GET", ["functions", _]) if is_qualified => Self::GetFunctionOfVersion,
             ("GET", ["functions", _]) => Self::GetFunction,
             ("GET", ["account-settings"]) => Self::GetAccountSettings,
             ("GET", ["tags", _]) => Self::ListTags,
@@ -38,6 +43,7 @@ impl Operation {
             ("PUT", ["functions", _, "configuration"]) => Self::UpdateFunctionConfiguration,
             ("POST", ["functions", _, "versions"]) => Self::PublishVersion,
             ("DELETE", ["functions", _]) => Self::DeleteFunction,
+            ("GET", ["functions", _, "aliases", _]) => Self::GetAlias,
             ("POST", ["functions", _, "aliases"]) => Self::CreateAlias,
             ("PUT", ["functions", _, "aliases", _]) => Self::UpdateAlias,
             other => panic!("an operation that this test does not know: {other:?}"),
@@ -48,8 +54,10 @@ impl Operation {
     pub(crate) fn is_change(self) -> bool {
         match self {
             Self::GetFunction
+            | Self::GetFunctionOfVersion
             | Self::GetAccountSettings
             | Self::ListTags
+            | Self::GetAlias
             | Self::ListVersionsByFunction
             | Self::Invoke => false,
             Self::TagResource

@@ -7,7 +7,8 @@ use crate::{
     kind::{Kind, POWERS},
     operation::Operation,
     process::{Ended, Host, finish, powertune, said},
-    proxy::{Moment, Proxy, Trap},
+    proxy::Proxy,
+    trap::{Moment, Trap},
 };
 
 /// Where a run is killed.
@@ -60,7 +61,7 @@ impl Point {
             victim = vec!["clean", &function];
         }
         let crash = Trap::Crash { nth: self.nth, moment: self.moment };
-        let proxy = Proxy::start(bench, Some(crash)).await;
+        let proxy = Proxy::start(bench, &[crash]).await;
         if let Ended::ByItself(output) = powertune(&host, &proxy, &victim).await? {
             if host.journals() > 0 {
                 return Err("a run that is over has left its journal".to_owned());
@@ -69,7 +70,7 @@ impl Point {
                 return Err(format!("not reached, and {victim:?} ended with {}", said(&output)));
             }
             let after = bench.footprint(&function).await;
-            return Ok(Outcome::Over(self.kind.check_end(&before, &after)));
+            return Ok(Outcome::Over(self.kind.applies.check_end(&before, &after)));
         }
         let changes = proxy.changes();
         let was_over =
@@ -77,7 +78,7 @@ impl Point {
         let survived = async {
             self.clean(&host, bench, &function).await?;
             let after = bench.footprint(&function).await;
-            self.kind.check_cleaned(&before, &after, was_over)
+            self.kind.applies.check_cleaned(&before, &after, was_over)
         };
         let survived = survived.await;
         let survived = survived.map_err(|problem| format!("after {changes:?}: {problem}"));
@@ -101,7 +102,7 @@ pub(crate) async fn kill_in_the_middle(
     bench: &Bench,
     arguments: &[&str],
 ) -> Result<(), String> {
-    let proxy = Proxy::start(bench, Some(MIDDLE)).await;
+    let proxy = Proxy::start(bench, &[MIDDLE]).await;
     match powertune(host, &proxy, arguments).await? {
         Ended::Killed => Ok(()),
         Ended::ByItself(output) => Err(format!("it was not killed: {}", said(&output))),
@@ -119,14 +120,15 @@ pub(crate) async fn clean_there(host: &Host, bench: &Bench, function: &str) -> R
 
 /// Cleans up on another host, by tags and versions alone: first without `--force`, which refuses as
 /// long as the run may be alive; then with it.
-async fn clean_elsewhere(bench: &Bench, function: &str) -> Result<(), String> {
+pub(crate) async fn clean_elsewhere(bench: &Bench, function: &str) -> Result<(), String> {
     let host = Host::new();
     let announced = bench.footprint(function).await.is_announced();
-    let proxy = Proxy::start(bench, None).await;
+    let proxy = Proxy::start(bench, &[]).await;
     let output = finish(&host, &proxy, &["clean", function]).await?;
     let refused = output.status.code() == Some(1) && said(&output).contains("add --force");
-    let as_it_should = refused == announced && output.status.success() != announced;
-    if !as_it_should || !proxy.changes().is_empty() {
+    let as_it_should =
+        if refused { announced && proxy.changes().is_empty() } else { output.status.success() };
+    if !as_it_should {
         return Err(format!("clean made {:?}, ended with {}", proxy.changes(), said(&output)));
     }
     succeed(&host, bench, &["clean", function, "--force"]).await?;
@@ -141,7 +143,7 @@ async fn clean_again(host: &Host, bench: &Bench, function: &str) -> Result<(), S
 
 /// Runs something that has to succeed; what it has changed.
 async fn succeed(host: &Host, bench: &Bench, arguments: &[&str]) -> Result<Vec<Operation>, String> {
-    let proxy = Proxy::start(bench, None).await;
+    let proxy = Proxy::start(bench, &[]).await;
     let output = finish(host, &proxy, arguments).await?;
     if output.status.success() {
         return Ok(proxy.changes());

@@ -56,6 +56,15 @@ pub(crate) async fn powertune(
 pub(crate) fn command(host: &Host, proxy: &Proxy, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    settle(&mut command, host, proxy);
+    // SIGKILL, as soon as nobody waits for it any more.
+    command.kill_on_drop(true);
+    command
+}
+
+/// Has a process live on this host and call AWS through this proxy, with nothing that the machine
+/// under it knows of AWS.
+pub(crate) fn settle(command: &mut Command, host: &Host, proxy: &Proxy) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);
@@ -63,9 +72,6 @@ pub(crate) fn command(host: &Host, proxy: &Proxy, arguments: &[&str]) -> Command
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").envs(proxy.environment());
     command.env("XDG_STATE_HOME", host.0.path());
-    // SIGKILL, as soon as nobody waits for it any more.
-    command.kill_on_drop(true);
-    command
 }
 
 /// Runs `powertune` to its end.

@@ -1,5 +1,5 @@
-//! What stands between powertune and the local Lambda: it counts requests, and at the one that it
-//! is told of has the process killed, or spoils the answer.
+//! What stands between powertune and the local Lambda: it takes down every request, and at
+//! those that it is told of has the process killed, or spoils the answer.
 
 use std::{
     future::pending,
@@ -8,16 +8,22 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode, Uri, body::Incoming, http::request::Parts, server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     bench::Bench,
+    bill::{Bill, Report},
     fault::{Body, Fault, whole},
     operation::Operation,
+    trap::{Moment, Trap},
     upstream::Upstream,
 };
 
@@ -29,53 +35,37 @@ pub(crate) struct Proxy {
     _server: AbortOnDropHandle<()>,
 }
 
-/// What happens once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Trap {
-    /// The process is killed at its n-th change, counted from 1.
-    Crash { nth: usize, moment: Moment },
-    /// The n-th request of this operation goes wrong.
-    Fault { operation: Operation, nth: usize, fault: Fault },
-}
-
-/// On which side of the request a process is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// It never reaches Lambda.
-    Before,
-    /// Lambda has carried it out, and nobody hears of it.
-    After,
-}
-
 /// A request.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
-    operation: Operation,
+pub(crate) struct Seen {
+    pub(crate) operation: Operation,
+    /// What was made to go wrong with it.
+    pub(crate) fault: Option<Fault>,
     /// Whether Lambda has heard of it.
-    reached: bool,
+    pub(crate) reached: bool,
+    /// What Lambda has answered.
+    pub(crate) status: Option<StatusCode>,
+    /// What Lambda has billed for it.
+    pub(crate) report: Option<Report>,
 }
 
 #[derive(Debug)]
 struct Front {
     upstream: Upstream,
-    trap: Option<Trap>,
+    traps: Vec<Trap>,
     seen: Mutex<Vec<Seen>>,
     /// Cancelled when the time of the crash has come.
     crashed: CancellationToken,
 }
 
-impl Moment {
-    pub(crate) const BOTH: [Self; 2] = [Self::Before, Self::After];
-}
-
 impl Proxy {
     /// Starts to listen on a port of its own.
-    pub(crate) async fn start(bench: &Bench, trap: Option<Trap>) -> Self {
+    pub(crate) async fn start(bench: &Bench, traps: &[Trap]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let front = Arc::new(Front {
             upstream: bench.upstream(),
-            trap,
+            traps: traps.to_vec(),
             seen: Mutex::default(),
             crashed: CancellationToken::new(),
         });
@@ -100,11 +90,20 @@ impl Proxy {
         seen.iter().map(|seen| seen.operation).filter(|operation| operation.is_change()).collect()
     }
 
-    /// How many requests of an operation there were, and how many of them have reached Lambda.
-    pub(crate) fn count(&self, operation: Operation) -> (usize, usize) {
+    /// How many requests something was made to happen to.
+    pub(crate) fn faults(&self) -> usize {
+        self.front.seen().iter().filter(|seen| seen.fault.is_some()).count()
+    }
+
+    /// Whether an operation was carried out.
+    pub(crate) fn has_reached(&self, operation: Operation) -> bool {
+        self.front.seen().iter().any(|seen| seen.operation == operation && seen.reached)
+    }
+
+    /// What the run's invocations of a function with this timeout come to.
+    pub(crate) fn bill(&self, timeout_s: i32) -> Bill {
         let seen = self.front.seen();
-        let of_it = || seen.iter().filter(|seen| seen.operation == operation);
-        (of_it().count(), of_it().filter(|seen| seen.reached).count())
+        Bill::of(seen.iter().filter(|seen| seen.operation == Operation::Invoke), timeout_s)
     }
 
     /// Waits until the process is to be killed.
@@ -132,40 +131,69 @@ impl Front {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        match self.note(Operation::of(&head.method, head.uri.path())) {
+        let operation = Operation::of(&head.method, &head.uri);
+        if operation == Operation::ListVersionsByFunction {
+            head.uri = in_small_pages(&head.uri);
+        }
+        let (number, trap) = self.note(operation);
+        match trap {
             Some(Trap::Crash { moment, .. }) => {
                 if moment == Moment::After {
-                    self.upstream.call(head, body).await?;
+                    self.forward(number, head, body).await?;
                 }
                 self.crashed.cancel();
                 // The process hears no answer any more.
                 pending().await
             }
             Some(Trap::Fault { fault, .. }) if !fault.reaches() => fault.instead(),
-            Some(Trap::Fault { fault, .. }) => fault.spoil(self.upstream.call(head, body).await?),
-            None => Ok(self.upstream.call(head, body).await?.map(whole)),
+            Some(Trap::Fault { fault, .. }) => {
+                fault.spoil(self.forward(number, head, body).await?).await
+            }
+            None => Ok(self.forward(number, head, body).await?.map(whole)),
         }
     }
 
-    /// Counts a request; returns the trap if it is the one that is meant, or comes after a crash.
-    fn note(&self, operation: Operation) -> Option<Trap> {
+    /// Has Lambda carry it out, and takes down what came of it.
+    async fn forward(
+        &self,
+        number: Option<usize>,
+        head: Parts,
+        body: Bytes,
+    ) -> io::Result<Response<Bytes>> {
+        let answer = self.upstream.call(head, body).await?;
+        let mut seen = self.seen();
+        if let Some(seen) = number.and_then(|number| seen.get_mut(number)) {
+            seen.status = Some(answer.status());
+            seen.report = Report::read(answer.headers());
+        }
+        Ok(answer)
+    }
+
+    /// Takes a request down; returns its place, and what is to happen to it. Whatever comes after
+    /// the process was killed is not taken down and goes nowhere.
+    fn note(&self, operation: Operation) -> (Option<usize>, Option<Trap>) {
         let mut seen = self.seen();
         if self.crashed.is_cancelled() {
-            return Some(Trap::Crash { nth: 0, moment: Moment::Before });
+            return (None, Some(Trap::Crash { nth: 0, moment: Moment::Before }));
         }
-        seen.push(Seen { operation, reached: true });
-        let is_meant = |nth: usize, counts: &dyn Fn(Operation) -> bool| {
-            counts(operation) && seen.iter().filter(|seen| counts(seen.operation)).count() == nth
+        let mut operations: Vec<Operation> = seen.iter().map(|seen| seen.operation).collect();
+        operations.push(operation);
+        let trap = self.traps.iter().find(|trap| trap.means(&operations)).cloned();
+        let (fault, reached) = match trap {
+            Some(Trap::Fault { fault, .. }) => (Some(fault), fault.reaches()),
+            Some(Trap::Crash { moment, .. }) => (None, moment == Moment::After),
+            None => (None, true),
         };
-        let trap = self.trap.filter(|trap| match *trap {
-            Trap::Crash { nth, .. } => is_meant(nth, &|operation| operation.is_change()),
-            Trap::Fault { operation: meant, nth, .. } => is_meant(nth, &|other| other == meant),
-        })?;
-        if let (Trap::Fault { fault, .. }, Some(last)) = (trap, seen.last_mut()) {
-            last.reached = fault.reaches();
-        }
-        Some(trap)
+        seen.push(Seen { operation, fault, reached, status: None, report: None });
+        (Some(seen.len() - 1), trap)
     }
+}
+
+/// So that a list of a few versions has pages, as one of many has.
+fn in_small_pages(uri: &Uri) -> Uri {
+    let query = uri.query().map_or_else(String::new, |query| format!("{query}&"));
+    let paged = format!("{}?{query}MaxItems=2", uri.path());
+    paged.parse().expect("a parameter more does not make the URI a bad one")
 }

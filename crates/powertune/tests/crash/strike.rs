@@ -1,91 +1,40 @@
-//! Single faults in the middle of a run, and how it ends.
+//! One fault, or one that lasts, in the middle of a run, and how the run ends.
 
 use std::{fmt, process::Output};
 
-use serde_json::Value;
-
 use crate::{
-    bench::Bench,
-    fault::Fault,
-    kind::{Applied, Kind, POWERS},
+    answer,
+    bench::{Bench, TIMEOUT_S},
+    by_hand::by_hand,
+    fault::{FAILURE, Fault},
+    footprint::Footprint,
+    kind::{Applied, POWERS},
     operation::Operation,
     point::clean_there,
     process::{Host, finish, said},
-    proxy::{Proxy, Trap},
+    proxy::Proxy,
+    trap::{Aim, Trap},
 };
-
-/// A run that makes every call that powertune has.
-const RUN: Kind = Kind {
-    name: "struck",
-    arguments: &["--num", "5", "--auto-optimize", "--auto-optimize-alias", "tuned"],
-    is_published: false,
-    applies: Applied::Alias("tuned"),
-    kills_clean: false,
-};
-
-/// Which requests of an operation are struck, counted from 1: in the middle, and in what comes
-/// after measuring.
-const TARGETS: &[(Operation, &[usize])] = &[
-    (Operation::GetFunction, &[1, 5]),
-    (Operation::GetAccountSettings, &[1]),
-    (Operation::ListTags, &[1]),
-    (Operation::ListVersionsByFunction, &[1]),
-    (Operation::TagResource, &[1]),
-    (Operation::UpdateFunctionConfiguration, &[1, 3, 7]),
-    (Operation::PublishVersion, &[2, 6]),
-    (Operation::UpdateAlias, &[1]),
-    (Operation::CreateAlias, &[1]),
-    (Operation::DeleteFunction, &[2]),
-    (Operation::UntagResource, &[1]),
-    (Operation::Invoke, &[1, 4]),
-];
 
 /// What a client hears whose time-limited credentials have run out.
-const EXPIRED: Fault = Fault::exception(403, "ExpiredTokenException");
+pub(crate) const EXPIRED: Fault = Fault::exception(403, "ExpiredTokenException");
+/// What a caller hears who may not do it.
+pub(crate) const DENIED: Fault = Fault::exception(403, "AccessDeniedException");
 
-/// What can go wrong with any call.
-const ANYWHERE: &[Fault] = &[
-    Fault::throttled("CallerRateLimitExceeded"),
-    Fault::exception(500, "ServiceException"),
-    EXPIRED,
-    Fault::Gateway(502),
-    Fault::Gateway(503),
-    Fault::ResetBefore,
-    Fault::ResetAfter,
-    Fault::Cut,
-];
-
-/// What can go wrong with a change.
-const OF_CHANGES: &[Fault] = &[
-    Fault::exception(409, "ResourceConflictException"),
-    Fault::exception(412, "PreconditionFailedException"),
-];
-
-/// What can go wrong with an invocation.
-const OF_INVOCATIONS: &[Fault] = &[
-    Fault::throttled("ConcurrentInvocationLimitExceeded"),
-    Fault::throttled("FunctionInvocationRateLimitExceeded"),
-    Fault::throttled("ReservedFunctionConcurrentInvocationLimitExceeded"),
-    Fault::exception(409, "ResourceConflictException"),
-    Fault::NoLogResult,
-];
-
-/// One fault at one request.
-#[derive(Debug, Clone, Copy)]
+/// A fault, at the requests that it strikes.
+#[derive(Debug, Clone)]
 pub(crate) struct Strike {
-    operation: Operation,
-    nth: usize,
-    fault: Fault,
-}
-
-impl fmt::Display for Strike {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {:?} {}", self.fault, self.operation, self.nth)
-    }
+    pub(crate) aim: Aim,
+    pub(crate) fault: Fault,
+    /// How the run has to end; `None` where an answer and an error are right.
+    pub(crate) ending: Option<Ending>,
+    /// The alias that the choice is applied to: the user's, or a new one.
+    pub(crate) alias: &'static str,
+    pub(crate) timeout_s: i32,
 }
 
 /// How a run may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     /// With the right answer.
     Answer,
@@ -95,88 +44,103 @@ pub(crate) enum Ending {
     LeftBehind,
 }
 
-/// Every fault at every target.
-pub(crate) fn all() -> Vec<Strike> {
-    let mut strikes = Vec::new();
-    for &(operation, targets) in TARGETS {
-        let further = match operation {
-            Operation::Invoke => OF_INVOCATIONS,
-            operation if operation.is_change() => OF_CHANGES,
-            _ => &[],
-        };
-        for &nth in targets {
-            let faults = ANYWHERE.iter().chain(further);
-            strikes.extend(faults.map(|&fault| Strike { operation, nth, fault }));
-        }
+/// Who puts back what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// `powertune clean`.
+    Clean,
+    /// The commands that the run has named.
+    ByHand,
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.fault, self.aim)
     }
-    strikes
 }
 
 impl Strike {
-    /// How a run ends that this strikes, and what is wrong with it.
-    pub(crate) async fn outcome(self, bench: &Bench) -> (Self, Result<Ending, String>) {
-        (self, self.strike(bench).await)
+    /// A fault that a run should survive, one way or the other. The run makes every call that
+    /// powertune has.
+    pub(crate) fn new(aim: Aim, fault: Fault) -> Self {
+        Self { aim, fault, ending: None, alias: "tuned", timeout_s: TIMEOUT_S }
     }
 
-    async fn strike(self, bench: &Bench) -> Result<Ending, String> {
-        let Self { operation, nth, fault } = self;
-        let function = bench.function(RUN.is_published).await;
+    /// How a run ends that this strikes, and what is wrong with it.
+    pub(crate) async fn outcome(
+        self,
+        bench: &Bench,
+        remedy: Remedy,
+    ) -> (Self, Result<Ending, String>) {
+        let outcome = self.strike(bench, remedy).await;
+        (self, outcome)
+    }
+
+    async fn strike(&self, bench: &Bench, remedy: Remedy) -> Result<Ending, String> {
+        let function = bench.function_with(false, self.timeout_s).await;
         let before = bench.footprint(&function).await;
-        let tune = ["tune", &function, "--power-values", POWERS, "--quiet", "--output", "json"];
-        let proxy = Proxy::start(bench, Some(Trap::Fault { operation, nth, fault })).await;
+        let trap = Trap::Fault { aim: self.aim.clone(), fault: self.fault };
+        let proxy = Proxy::start(bench, &[trap]).await;
         let host = Host::new();
-        let output = finish(&host, &proxy, &[&tune, RUN.arguments].concat()).await?;
-        if proxy.count(operation).0 < nth {
+        let arguments =
+            ["tune", &function, "--power-values", POWERS, "--quiet", "--output", "json"];
+        let applies = Applied::Alias(self.alias);
+        let arguments = [arguments.as_slice(), &["--num", "5"], &applies.arguments()].concat();
+        let output = finish(&host, &proxy, &arguments).await?;
+        if proxy.faults() == 0 {
             return Err(format!("there was no such request: {}", said(&output)));
         }
         let after = bench.footprint(&function).await;
         let checked = match output.status.code() {
-            Some(0) => RUN
+            Some(0) => applies
                 .check_end(&before, &after)
-                .and_then(|()| self.check_counts(&output, &proxy))
+                .and_then(|()| answer::check(&output, &proxy.bill(self.timeout_s)))
                 .map(|()| Ending::Answer),
             Some(1) => after.must_be(&before).map(|()| Ending::Error),
-            // What lasts is told as a refusal where nothing was changed yet.
-            Some(2) if fault == EXPIRED && proxy.changes().iter().all(|it| *it == operation) => {
-                after.must_be(&before).map(|()| Ending::Error)
-            }
-            // Who has no credentials any more can't put anything back.
-            Some(4) if fault == EXPIRED => {
-                clean_there(&host, bench, &function).await?;
+            Some(2) => self.check_refusal(&before, &after, &proxy).map(|()| Ending::Error),
+            Some(4) => {
+                match remedy {
+                    Remedy::Clean => clean_there(&host, bench, &function).await?,
+                    Remedy::ByHand => by_hand(&host, bench, &output).await?,
+                }
                 let cleaned = bench.footprint(&function).await;
-                let checked = RUN.check_cleaned(&before, &cleaned, false);
+                let was_over = proxy.has_reached(Operation::UntagResource);
+                let checked = applies.check_cleaned(&before, &cleaned, was_over);
                 checked.map(|()| Ending::LeftBehind)
             }
             _ => Err("another exit code was expected".to_owned()),
         };
-        let checked = checked.and_then(|ending| self.check_advice(&output).map(|()| ending));
+        let checked = checked.and_then(|ending| self.check_ending(ending, &output));
         checked.map_err(|problem| format!("{problem}; {}", said(&output)))
     }
 
-    /// What is the user's to put right is said with how.
-    fn check_advice(self, output: &Output) -> Result<(), String> {
-        let is_theirs = self.fault == EXPIRED && self.operation != Operation::Invoke;
-        let is_advised = output.status.success() || said(output).contains("log in again");
-        if !is_theirs || is_advised { Ok(()) } else { Err("there is no advice".to_owned()) }
+    /// The right ending, with advice where there is something to put right.
+    fn check_ending(&self, ending: Ending, output: &Output) -> Result<Ending, String> {
+        if self.ending.is_some_and(|expected| expected != ending) {
+            return Err(format!("it should have ended with {:?}", self.ending));
+        }
+        let advised = match self.fault {
+            EXPIRED => "log in again",
+            DENIED => "(allow lambda:",
+            Fault::Failed => FAILURE,
+            Fault::Exception { name, .. } => name,
+            _ => "",
+        };
+        let is_told = ending == Ending::Answer || said(output).contains(advised);
+        if is_told { Ok(ending) } else { Err(format!("there is no advice on {advised}")) }
     }
 
-    /// Every invocation is counted once, whatever came of it, and none that Lambda has refused.
-    fn check_counts(self, output: &Output, proxy: &Proxy) -> Result<(), String> {
-        let result: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
-        let (sent, reached) = proxy.count(Operation::Invoke);
-        let is_refused = matches!(self.fault, Fault::Exception { status: 409 | 429, .. });
-        let of_invoke = self.operation == Operation::Invoke;
-        let expected = if of_invoke && is_refused { reached } else { sent };
-        let counted = result["invocations"].as_u64();
-        let rows = result["stats"].as_array().into_iter().flatten();
-        let failures: u64 = rows.filter_map(|row| row["failures"].as_u64()).sum();
-        let expected_failures = u64::from(of_invoke && !is_refused);
-        if counted == Some(expected as u64) && failures == expected_failures {
-            return Ok(());
+    /// A refusal is for what lasts, and says that nothing was changed.
+    fn check_refusal(
+        &self,
+        before: &Footprint,
+        after: &Footprint,
+        proxy: &Proxy,
+    ) -> Result<(), String> {
+        let lasts = matches!(self.fault, Fault::Exception { status: 400..=404, .. });
+        if !lasts || proxy.has_reached(Operation::Invoke) {
+            return Err("it is no refusal".to_owned());
         }
-        Err(format!(
-            "{counted:?} invocations and {failures} failures were counted; {sent} were sent and \
-             {reached} have reached Lambda"
-        ))
+        after.must_be(before)
     }
 }

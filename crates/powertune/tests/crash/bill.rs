@@ -1,0 +1,174 @@
+//! What invocations have cost, by what passed the proxy: the sums that a result has to have.
+//!
+//! Nothing of the product is used here: prices and rules are stated once more.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hyper::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::{fault::Fault, proxy::Seen};
+
+/// What a GB-second costs in us-east-1, and a request, in USD.
+const GB_SECOND_X86_64: f64 = 0.000_016_666_7;
+const GB_SECOND_ARM64: f64 = 0.000_013_333_4;
+const REQUEST: f64 = 0.000_000_2;
+/// An Init that takes longer is repeated within the timeout, so that no invocation is billed for
+/// more than this beyond it.
+const LONGEST_INIT_S: f64 = 10.0;
+/// The least memory that is measured.
+const SMALLEST_MB: f64 = 128.0;
+/// What Lambda says before it has handed an invocation to the function, beside 409 and 429.
+const NOT_YET: &[&str] =
+    &["ResourceNotReadyException", "EC2ThrottledException", "ENILimitReachedException"];
+/// How far sums of the same amounts may differ that are added in another order.
+const ROUNDING: f64 = 1e-9;
+
+/// What Lambda has reported of one invocation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Report {
+    memory_mb: f64,
+    billed_ms: f64,
+    /// Whether the function failed.
+    is_failure: bool,
+}
+
+/// What an invocation is to whoever has sent it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Charge {
+    /// Lambda has not run it and will later: it is sent again, and not counted.
+    Later,
+    /// Lambda has not run it and won't: it has failed, at no cost.
+    Never,
+    /// It may have run; nobody can tell for how long.
+    Unknown,
+    /// It has run.
+    Known(Report),
+}
+
+/// What all invocations of a run come to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Bill {
+    /// Sent, but for those that were not run and sent again.
+    pub(crate) invocations: u64,
+    /// Of these, what was no measurement.
+    pub(crate) failures: u64,
+    /// Of these, what may have been billed unknown to who sent it.
+    unknown: u64,
+    /// What is known to have been billed.
+    known_cost: f64,
+    /// What Lambda has really billed.
+    real_cost: f64,
+    /// What is known, and for the rest at least the worst of a small one.
+    charged: f64,
+}
+
+impl Report {
+    /// Read out of the answer to an Invoke.
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        let log = BASE64_STANDARD.decode(headers.get("x-amz-log-result")?).ok()?;
+        let log = String::from_utf8_lossy(&log).into_owned();
+        let line = log.lines().rfind(|line| line.starts_with("REPORT "))?;
+        let field = |name: &str| -> Option<f64> {
+            let value = line.split('\t').find_map(|field| field.strip_prefix(name))?;
+            value.split_whitespace().next()?.parse().ok()
+        };
+        Some(Self {
+            memory_mb: field("Memory Size:")?,
+            billed_ms: field("Billed Duration:")?,
+            is_failure: headers.contains_key("x-amz-function-error"),
+        })
+    }
+
+    fn cost(self) -> f64 {
+        let gb_second =
+            if cfg!(target_arch = "aarch64") { GB_SECOND_ARM64 } else { GB_SECOND_X86_64 };
+        self.memory_mb / 1024.0 * self.billed_ms / 1000.0 * gb_second + REQUEST
+    }
+}
+
+impl Charge {
+    /// By what the client has heard.
+    fn of(seen: &Seen) -> Self {
+        match seen.fault {
+            None | Some(Fault::Slow(_)) => match (seen.report, seen.status) {
+                (Some(report), _) => Self::Known(report),
+                (None, Some(StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS)) => Self::Later,
+                (None, Some(status)) if status.is_client_error() => Self::Never,
+                (None, _) => Self::Unknown,
+            },
+            Some(Fault::Exception { status, name, .. })
+                if matches!(status, 409 | 429) || NOT_YET.contains(&name) =>
+            {
+                Self::Later
+            }
+            Some(Fault::Exception { status: 400..=499, .. }) => Self::Never,
+            Some(_) => Self::Unknown,
+        }
+    }
+}
+
+impl Bill {
+    /// Of these invocations of a function with this timeout.
+    pub(crate) fn of<'a>(invocations: impl Iterator<Item = &'a Seen>, timeout_s: i32) -> Self {
+        let longest_ms = (f64::from(timeout_s) + LONGEST_INIT_S) * 1000.0;
+        let mut bill = Self::default();
+        for seen in invocations {
+            bill.real_cost += seen.report.map_or(0.0, Report::cost);
+            match Charge::of(seen) {
+                Charge::Later => continue,
+                Charge::Never => bill.failures += 1,
+                Charge::Unknown => {
+                    let memory_mb = seen.report.map_or(SMALLEST_MB, |report| report.memory_mb);
+                    bill.failures += 1;
+                    bill.unknown += 1;
+                    let worst = Report { memory_mb, billed_ms: longest_ms, is_failure: true };
+                    bill.charged += worst.cost();
+                }
+                Charge::Known(report) => {
+                    bill.failures += u64::from(report.is_failure);
+                    bill.known_cost += report.cost();
+                    bill.charged += report.cost();
+                }
+            }
+            bill.invocations += 1;
+        }
+        bill
+    }
+
+    /// What is wrong with a result's account.
+    pub(crate) fn check(&self, result: &Value) -> Result<(), String> {
+        let rows: Vec<&Value> = result["stats"].as_array().into_iter().flatten().collect();
+        let sum = |field: &str| rows.iter().filter_map(|row| row[field].as_u64()).sum::<u64>();
+        let warned = result["warnings"].as_array().into_iter().flatten();
+        let warned = warned
+            .filter_map(Value::as_str)
+            .find_map(|warning| warning.split_once(" invocations may have run without"))
+            .map_or(Ok(0), |(count, _)| count.parse::<u64>());
+        let cost = result["explorationCost"].as_f64().unwrap_or(f64::NAN);
+        let is_right = result["invocations"] == self.invocations
+            && sum("invocations") == self.invocations
+            && sum("failures") == self.failures
+            && warned == Ok(self.unknown)
+            && (cost - self.known_cost).abs() <= ROUNDING * self.known_cost;
+        if is_right {
+            return Ok(());
+        }
+        Err(format!(
+            "the result has {} invocations ({} in its rows), {} failures, {warned:?} of unknown \
+             cost, and cost {cost}; by the proxy it should be {self:?}",
+            result["invocations"],
+            sum("invocations"),
+            sum("failures"),
+        ))
+    }
+
+    /// Whether a cap was kept: by what Lambda has billed, and by what had to be reckoned with.
+    pub(crate) fn check_cap(&self, most: Option<f64>) -> Result<(), String> {
+        match most {
+            Some(most) if self.real_cost.max(self.charged) > most * (1.0 + ROUNDING) => {
+                Err(format!("maxCost {most} was exceeded: {self:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Single faults: each that can go wrong with a request, at one or more requests of each operation.
+
+use std::time::Duration;
+
+use crate::{
+    fault::{Fault, Log},
+    operation::Operation,
+    strike::{EXPIRED, Strike},
+    trap::Aim,
+};
+
+/// Which requests of an operation are struck, counted from 1: in the middle, and in what comes
+/// after measuring.
+const TARGETS: &[(Operation, &[usize])] = &[
+    (Operation::GetFunction, &[1, 5]),
+    (Operation::GetFunctionOfVersion, &[2]),
+    (Operation::GetAccountSettings, &[1]),
+    (Operation::ListTags, &[1]),
+    // The second and third page, too.
+    (Operation::ListVersionsByFunction, &[1, 2, 3]),
+    (Operation::TagResource, &[1]),
+    (Operation::UpdateFunctionConfiguration, &[1, 3, 7]),
+    (Operation::PublishVersion, &[2, 6]),
+    (Operation::UpdateAlias, &[1]),
+    (Operation::CreateAlias, &[1]),
+    (Operation::DeleteFunction, &[2]),
+    (Operation::UntagResource, &[1]),
+    (Operation::Invoke, &[1, 4]),
+];
+
+/// What can go wrong with any call.
+pub(crate) const ANYWHERE: &[Fault] = &[
+    Fault::throttled("CallerRateLimitExceeded"),
+    Fault::exception(500, "ServiceException"),
+    EXPIRED,
+    Fault::Gateway(502),
+    Fault::Gateway(503),
+    Fault::ResetBefore,
+    Fault::ResetAfter,
+    Fault::Cut,
+    Fault::Slow(Duration::from_secs(2)),
+];
+
+/// What can go wrong with a change.
+pub(crate) const OF_CHANGES: &[Fault] = &[
+    Fault::exception(409, "ResourceConflictException"),
+    Fault::exception(412, "PreconditionFailedException"),
+];
+
+/// What can go wrong with an invocation.
+pub(crate) const OF_INVOCATIONS: &[Fault] = &[
+    Fault::throttled("ConcurrentInvocationLimitExceeded"),
+    Fault::throttled("FunctionInvocationRateLimitExceeded"),
+    Fault::throttled("ReservedFunctionConcurrentInvocationLimitExceeded"),
+    Fault::throttled("ReservedFunctionInvocationRateLimitExceeded"),
+    Fault::throttled("ConcurrentSnapshotCreateLimitExceeded"),
+    Fault::exception(409, "ResourceConflictException"),
+    Fault::exception(409, "SnapStartNotReadyException"),
+    Fault::exception(502, "ResourceNotReadyException"),
+    Fault::exception(502, "EC2ThrottledException"),
+    Fault::exception(502, "ENILimitReachedException"),
+    Fault::exception(502, "KMSAccessDeniedException"),
+    Fault::Log(Log::Missing),
+    Fault::Log(Log::NotBase64),
+    Fault::Log(Log::Rubbish),
+    Fault::Log(Log::OfAnother),
+    Fault::OtherVersion,
+];
+
+/// How long Lambda says that it is at work, in answers: some five seconds.
+const POLLS: usize = 20;
+
+/// Every fault at every target.
+pub(crate) fn all() -> Vec<Strike> {
+    let mut strikes = states();
+    for &(operation, targets) in TARGETS {
+        let further = match operation {
+            Operation::Invoke => OF_INVOCATIONS,
+            Operation::PublishVersion => &[
+                OF_CHANGES[0],
+                OF_CHANGES[1],
+                Fault::exception(400, "CodeStorageExceededException"),
+            ],
+            operation if operation.is_change() => OF_CHANGES,
+            _ => &[],
+        };
+        for &nth in targets {
+            let faults = ANYWHERE.iter().chain(further);
+            strikes.extend(faults.map(|&fault| Strike::new(Aim::at(operation, nth), fault)));
+        }
+    }
+    strikes
+}
+
+/// States of `$LATEST`, and of versions, that others do not see for so long, or not at all.
+fn states() -> Vec<Strike> {
+    let aims = [Operation::GetFunction, Operation::GetFunctionOfVersion].map(|operation| {
+        [2, 3].map(|nth| {
+            (
+                Aim::at(operation, nth),
+                Aim { operation: Some(operation), requests: nth..=nth + POLLS },
+            )
+        })
+    });
+    aims.into_iter()
+        .flatten()
+        .flat_map(|(once, long)| {
+            [Strike::new(once, Fault::Failed), Strike::new(long, Fault::Pending)]
+        })
+        .collect()
+}
+
+/// Answers that never come, which a client has to stop waiting for.
+pub(crate) fn silences() -> Vec<Strike> {
+    [
+        (Operation::GetFunction, 4),
+        (Operation::UpdateFunctionConfiguration, 2),
+        (Operation::PublishVersion, 2),
+        (Operation::CreateAlias, 1),
+        (Operation::DeleteFunction, 1),
+        (Operation::UntagResource, 1),
+        (Operation::Invoke, 3),
+    ]
+    .into_iter()
+    .map(|(operation, nth)| Strike {
+        timeout_s: 1,
+        ..Strike::new(Aim::at(operation, nth), Fault::Silent)
+    })
+    .collect()
+}
