@@ -2,7 +2,7 @@
 //! in flight may turn out cheaper than their worst.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -25,32 +25,34 @@ pub(crate) struct Budget {
 /// Room for one invocation. Where it is dropped, what became of the invocation is not known, and it
 /// counts at its worst.
 #[derive(Debug)]
-pub(crate) struct Reservation<'a> {
-    budget: &'a Budget,
+pub(crate) struct Reservation {
+    budget: Arc<Budget>,
     power: Power,
     cost: f64,
 }
 
 impl Budget {
     /// `most` can be spent; `None` sets no bounds.
-    pub(crate) fn new(most: Option<f64>, tariff: Tariff) -> Self {
-        Self {
+    pub(crate) fn new(most: Option<f64>, tariff: Tariff) -> Arc<Self> {
+        Arc::new(Self {
             tariff,
             account: Mutex::new(Account::new(most)),
             settled: Notify::new(),
             used_up: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Room for an invocation at `power`; `None` where there is none any more.
-    pub(crate) async fn reserve(&self, power: Power) -> Option<Reservation<'_>> {
+    pub(crate) async fn reserve(self: &Arc<Self>, power: Power) -> Option<Reservation> {
         let worst = self.tariff.worst(power);
         loop {
             // Before the look at the account, so that nothing that is settled after it is missed.
             let settled = self.settled.notified();
             let room = self.account().reserve(worst);
             match room {
-                Room::Reserved => return Some(Reservation { budget: self, power, cost: worst }),
+                Room::Reserved => {
+                    return Some(Reservation { budget: Arc::clone(self), power, cost: worst });
+                }
                 Room::Later => settled.await,
                 Room::Never => {
                     self.used_up.store(true, Ordering::Relaxed);
@@ -71,7 +73,7 @@ impl Budget {
     }
 }
 
-impl Reservation<'_> {
+impl Reservation {
     /// Gives back what the invocation did not cost.
     pub(crate) fn settle(mut self, outcome: &Outcome) {
         self.cost = self.budget.tariff.charged(self.power, outcome);
@@ -83,7 +85,7 @@ impl Reservation<'_> {
     }
 }
 
-impl Drop for Reservation<'_> {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let worst = self.budget.tariff.worst(self.power);
         self.budget.account().settle(worst, self.cost);
@@ -93,7 +95,7 @@ impl Drop for Reservation<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use powertune_core::{
         architecture::Architecture,
@@ -149,7 +151,7 @@ mod tests {
         let largest = Power::MAX;
         for most in [1.0, 2.5, 10.0, 1000.0] {
             let most = most * tariff().worst(largest);
-            let budget = Arc::new(Budget::new(Some(most), tariff()));
+            let budget = Budget::new(Some(most), tariff());
             let mut powers = JoinSet::new();
             for power in [Power::MIN, Power::new(1024).expect("a power"), largest, largest] {
                 powers.spawn(series(Arc::clone(&budget), power));

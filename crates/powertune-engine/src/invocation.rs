@@ -1,9 +1,6 @@
 //! One invocation: sent until Lambda takes it, at most once run, and read for what it took.
 
-use std::{
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, time::Duration};
 
 use powertune_core::{
     observation::{Failure, Outcome},
@@ -11,14 +8,17 @@ use powertune_core::{
 };
 use rand::RngExt;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::gateway::{Invoked, Invoker, NotInvoked};
+use crate::{
+    gate::Place,
+    gateway::{Invoked, Invoker, NotInvoked},
+    window::{PATIENCE, Refused},
+};
 
 /// The first wait after Lambda refused to run something; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// After so long without being let through an invocation is given up.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The longest of what a function said that is kept, in characters.
 const LONGEST_SAID: usize = 1000;
@@ -36,35 +36,48 @@ pub(crate) struct Target<'a> {
 /// `throttled` hears of every refusal.
 pub(crate) async fn invoke_once(
     invoker: &Invoker,
+    place: &mut Place,
     target: Target<'_>,
     payload: &[u8],
     last_start: Option<Instant>,
     throttled: impl Fn(&str),
 ) -> Result<Invoked, NotInvoked> {
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     let mut wait = FIRST_WAIT;
     loop {
-        match invoker.invoke(target.function, target.qualifier, payload).await {
-            Err(NotInvoked::Later { why, retry_after }) => {
-                throttled(&why);
-                // Full jitter, so that those who were refused together do not come back together.
-                let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
-                tokio::time::sleep(pause(jittered, retry_after, started.elapsed())).await;
-                let late = last_start.is_some_and(|last| Instant::now() > last);
-                if late || started.elapsed() >= PATIENCE {
-                    return Err(NotInvoked::Later { why, retry_after });
-                }
-                wait = (wait * 2).min(LONGEST_WAIT);
+        let answer = invoker.invoke(target.function, target.qualifier, payload).await;
+        let (why, retry_after, refused) = match &answer {
+            Err(NotInvoked::Throttled { why, retry_after }) => (why, *retry_after, place.refused()),
+            Err(NotInvoked::Later { why }) if started.elapsed() > PATIENCE => {
+                (why, None, Refused::GiveUp)
             }
-            other => return other,
+            // Nothing to do with how much is in flight.
+            Err(NotInvoked::Later { why }) => (why, None, Refused::Wait),
+            Err(NotInvoked::Never(_) | NotInvoked::Unknown(_)) => return answer,
+            Ok(_) => {
+                place.let_through();
+                return answer;
+            }
+        };
+        throttled(why);
+        if refused == Refused::GiveUp {
+            return answer;
         }
+        // Full jitter, so that those who were refused together do not come back together.
+        let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
+        let again = Instant::now() + pause(jittered, retry_after);
+        tokio::time::sleep_until(last_start.map_or(again, |last| last.min(again))).await;
+        place.enter().await;
+        if last_start.is_some_and(|last| Instant::now() > last) {
+            return answer;
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-/// How long to wait for the next try after having waited this long: what was asked for, but no
-/// longer than there is patience left.
-fn pause(jittered: Duration, retry_after: Option<Duration>, waited: Duration) -> Duration {
-    jittered.max(retry_after.unwrap_or_default()).min(PATIENCE.saturating_sub(waited))
+/// How long to wait for the next try: what was asked for, but no longer than there is patience.
+fn pause(jittered: Duration, retry_after: Option<Duration>) -> Duration {
+    jittered.max(retry_after.unwrap_or_default()).min(PATIENCE)
 }
 
 /// What an answer, or its absence, comes to.
@@ -91,7 +104,7 @@ pub(crate) fn outcome(
 
 fn not_invoked(error: &NotInvoked) -> Failure {
     match error {
-        NotInvoked::Later { why, .. } => Failure::Refused {
+        NotInvoked::Throttled { why, .. } | NotInvoked::Later { why } => Failure::Refused {
             why: format!("{why}; it was not let through for {} s", PATIENCE.as_secs()),
         },
         NotInvoked::Never(error) => Failure::Refused { why: error.to_string() },
@@ -223,13 +236,11 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_longer_than_there_is_patience() {
         let short = Duration::from_millis(70);
-        let asked = Some(Duration::from_secs(3));
-        assert_eq!(pause(short, None, Duration::ZERO), short);
-        assert_eq!(pause(short, asked, Duration::ZERO), Duration::from_secs(3));
-        let left = Duration::from_secs(1);
-        assert_eq!(pause(short, asked, PATIENCE.saturating_sub(left)), left);
-        assert_eq!(pause(short, Some(Duration::MAX), Duration::ZERO), PATIENCE);
-        assert_eq!(pause(short, asked, 2 * PATIENCE), Duration::ZERO);
+        let asked = Duration::from_secs(3);
+        assert_eq!(pause(short, None), short);
+        assert_eq!(pause(short, Some(asked)), asked);
+        assert_eq!(pause(asked, Some(short)), asked);
+        assert_eq!(pause(short, Some(Duration::MAX)), PATIENCE);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod clean;
 mod conflict;
 pub mod error;
 pub mod event;
+mod gate;
 pub mod gateway;
 mod held;
 mod invocation;
@@ -24,6 +25,7 @@ mod restore;
 mod round;
 pub mod run;
 pub mod steps;
+mod window;
 
 pub use self::{
     clean::{Cleaned, clean},

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,13 +15,14 @@ use powertune_core::{
     power::Power,
     request::{Pace, Request},
 };
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    budget::Budget,
+    budget::{Budget, Reservation},
     error::Cause,
     event::{Event, Events},
+    gate::{Gate, Place},
     gateway::{Invoked, Invoker, NotInvoked},
     invocation::{Target, invoke_once, outcome, shortened},
 };
@@ -34,10 +35,10 @@ pub(crate) struct Bench {
     pub(crate) request: Request,
     /// The payloads of one power's invocations, in order.
     pub(crate) payloads: Vec<Arc<str>>,
-    /// One permit an invocation in flight, over all powers.
-    pub(crate) permits: Semaphore,
+    /// What all powers' invocations go through.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) concurrency: u32,
-    pub(crate) budget: Budget,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) events: Events,
     pub(crate) cancelled: CancellationToken,
     /// No invocation is begun after this; the rest stays unsent.
@@ -53,6 +54,20 @@ pub(crate) struct Portion {
     pub(crate) invocations: u32,
 }
 
+/// What an invocation needs before it can be sent.
+struct Admitted {
+    reservation: Reservation,
+    place: Place,
+}
+
+/// Waits until an invocation may be sent; `None` where there is no room for it under the cap.
+async fn admit(budget: Arc<Budget>, gate: Arc<Gate>, power: Power) -> Option<Admitted> {
+    // Room comes first: if some waited for it in a place, and those that have it lined up for a
+    // place, all would wait for ever.
+    let reservation = budget.reserve(power).await?;
+    Some(Admitted { reservation, place: gate.enter().await })
+}
+
 impl Bench {
     /// Sends a portion's invocations and returns what came of them.
     ///
@@ -63,10 +78,15 @@ impl Bench {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
             _ => self.concurrency.min(portion.invocations).max(1) as usize,
         };
-        let condemned = AtomicBool::new(false);
+        let (power, condemned) = (portion.power, AtomicBool::new(false));
         let numbers = portion.first..portion.first + portion.invocations;
         let observations: Vec<Option<Observation>> = stream::iter(numbers)
-            .map(|number| self.one(portion, number, &condemned))
+            // One is admitted at a time: what waits takes memory.
+            .filter_map(|number| {
+                let admitted = admit(Arc::clone(&self.budget), Arc::clone(&self.gate), power);
+                async move { Some((number, admitted.await?)) }
+            })
+            .map(|(number, admitted)| self.one(portion, number, admitted, &condemned))
             .buffer_unordered(at_once)
             .try_collect()
             .await?;
@@ -78,16 +98,16 @@ impl Bench {
         &self,
         portion: &Portion,
         number: u32,
+        admitted: Admitted,
         condemned: &AtomicBool,
     ) -> Result<Option<Observation>, Cause> {
-        let _permit = self.permits.acquire().await.expect("the permits are never closed");
-        let Some(reservation) = self.budget.reserve(portion.power).await else { return Ok(None) };
+        let Admitted { reservation, mut place } = admitted;
         if condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() || self.is_late() {
             reservation.release();
             return Ok(None);
         }
         let payload = &self.payloads[number as usize % self.payloads.len()];
-        let replaced = self.pre_process(payload).await?;
+        let replaced = self.pre_process(&mut place, payload).await?;
         let payload = replaced.as_deref().unwrap_or(payload.as_bytes());
         let target =
             Target { function: &self.function_arn, qualifier: Some(portion.version.as_str()) };
@@ -95,8 +115,11 @@ impl Bench {
             let reason = reason.to_owned();
             self.events.send(Event::Throttled { power: portion.power, reason });
         };
-        let answer = invoke_once(&self.invoker, target, payload, self.last_start, throttled).await;
-        if self.is_late() && matches!(answer, Err(NotInvoked::Later { .. })) {
+        let (invoker, last_start) = (&self.invoker, self.last_start);
+        let answer = invoke_once(invoker, &mut place, target, payload, last_start, throttled).await;
+        let is_refused =
+            matches!(answer, Err(NotInvoked::Throttled { .. } | NotInvoked::Later { .. }));
+        if is_refused && self.is_late() {
             reservation.release();
             return Ok(None);
         }
@@ -108,7 +131,7 @@ impl Bench {
         let observation = Observation { power: portion.power, outcome };
         self.events.send(Event::Observed(observation.clone()));
         if let Ok(invoked) = answer {
-            self.post_process(&invoked).await?;
+            self.post_process(&mut place, &invoked).await?;
         }
         if let Pace::Series { sleep_ms: 1.. } = self.request.pace {
             self.sleep().await;
@@ -127,16 +150,20 @@ impl Bench {
     }
 
     /// What the pre-processor makes of the payload, if there is one and it returns something.
-    async fn pre_process(&self, payload: &str) -> Result<Option<Vec<u8>>, Cause> {
+    async fn pre_process(
+        &self,
+        place: &mut Place,
+        payload: &str,
+    ) -> Result<Option<Vec<u8>>, Cause> {
         let Some(function) = &self.request.pre_processor else { return Ok(None) };
-        let returned = self.process("preProcessorARN", function, payload.as_bytes()).await?;
+        let returned = self.process("preProcessorARN", function, place, payload.as_bytes()).await?;
         let nothing = returned.is_empty() || returned == b"null" || returned == b"\"\"";
         Ok((!nothing).then_some(returned))
     }
 
-    async fn post_process(&self, invoked: &Invoked) -> Result<(), Cause> {
+    async fn post_process(&self, place: &mut Place, invoked: &Invoked) -> Result<(), Cause> {
         let Some(function) = &self.request.post_processor else { return Ok(()) };
-        self.process("postProcessorARN", function, &invoked.payload).await.map(|_| ())
+        self.process("postProcessorARN", function, place, &invoked.payload).await.map(|_| ())
     }
 
     /// Calls a processor, which is not measured; its failure ends the run.
@@ -144,12 +171,13 @@ impl Bench {
         &self,
         field: &'static str,
         function: &FunctionRef,
+        place: &mut Place,
         payload: &[u8],
     ) -> Result<Vec<u8>, Cause> {
         let failed = |why: String| Cause::Processor { field, function: function.to_string(), why };
         let name = function.to_string();
         let target = Target { function: &name, qualifier: None };
-        match invoke_once(&self.invoker, target, payload, None, |_| ()).await {
+        match invoke_once(&self.invoker, place, target, payload, None, |_| ()).await {
             Ok(invoked) if invoked.function_failed => {
                 Err(failed(shortened(&String::from_utf8_lossy(&invoked.payload))))
             }
@@ -159,5 +187,58 @@ impl Bench {
                 Outcome::Counted(_) => unreachable!("what was not invoked can't count"),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use powertune_core::{
+        architecture::Architecture,
+        budget::Tariff,
+        price,
+        report::{Report, Start, Status},
+    };
+    use rand::RngExt;
+    use tokio::{task::JoinSet, time::timeout};
+
+    use super::*;
+
+    const INVOCATIONS: usize = 1_000;
+    const LONGEST_MS: u64 = 1_000;
+
+    /// Refused every other time, as if others used the account too.
+    async fn invocation(budget: Arc<Budget>, gate: Arc<Gate>) -> bool {
+        let Some(mut admitted) = admit(budget, gate, Power::MIN).await else { return false };
+        while rand::rng().random_bool(0.5) {
+            admitted.place.refused();
+            tokio::time::sleep(Duration::from_micros(100)).await;
+            admitted.place.enter().await;
+        }
+        tokio::time::sleep(Duration::from_micros(100)).await;
+        admitted.place.let_through();
+        admitted.reservation.settle(&Outcome::Counted(Report {
+            duration_ms: 10.0,
+            billed_ms: 10,
+            memory_mb: 128,
+            max_memory_mb: None,
+            start: Start::Warm,
+            status: Status::Success,
+        }));
+        true
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_for_a_place_and_who_waits_for_room_do_not_wait_for_each_other() {
+        let region = "us-east-1".parse().expect("a region");
+        let price = price::on_demand(&region, Architecture::X86_64).expect("a price");
+        let tariff = Tariff { price, longest_ms: LONGEST_MS as f64 };
+        let budget = Budget::new(Some(3.0 * tariff.worst(Power::MIN)), tariff);
+        let gate = Gate::new(4);
+        let mut all = JoinSet::new();
+        for _ in 0..INVOCATIONS {
+            all.spawn(invocation(Arc::clone(&budget), Arc::clone(&gate)));
+        }
+        let all = timeout(Duration::from_secs(30), all.join_all()).await.expect("it ends");
+        assert!(all.contains(&true) && all.contains(&false), "the cap was not reached");
     }
 }

@@ -15,7 +15,6 @@ use powertune_core::{
     result::TuningResult,
     warning::Warning,
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
     conflict::repeated,
     error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
+    gate::Gate,
     gateway::{ErrorKind, Gateway},
     held::Held,
     journal::{Journal, Journals},
@@ -255,7 +255,7 @@ impl Run {
             function_arn: prepared.latest.arn.clone(),
             request: request.clone(),
             payloads: payloads.expect("the payloads were expanded when they were checked"),
-            permits: Semaphore::new(prepared.concurrency as usize),
+            gate: Gate::new(prepared.concurrency),
             concurrency: prepared.concurrency,
             budget: Budget::new(request.max_cost, prepared.tariff),
             events: context.events.clone(),

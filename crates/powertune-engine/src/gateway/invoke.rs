@@ -36,12 +36,18 @@ pub struct Invoked {
 /// Why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotInvoked {
-    /// Nothing ran; the same invocation can be sent again, not before so long.
-    Later {
+    /// Nothing ran, because too much runs already; the same invocation can be sent again, not
+    /// before so long.
+    Throttled {
         /// What AWS said.
         why: String,
         /// How long it asked to wait.
         retry_after: Option<Duration>,
+    },
+    /// Nothing ran; the same invocation can be sent again.
+    Later {
+        /// What AWS said.
+        why: String,
     },
     /// Nothing ran, and sending it again will not help.
     Never(ApiError),
@@ -91,7 +97,7 @@ fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
     match error.as_service_error() {
         Some(InvokeError::TooManyRequestsException(throttled)) => {
             let reason = throttled.reason.as_ref().map(ThrottleReason::as_str);
-            return NotInvoked::Later {
+            return NotInvoked::Throttled {
                 why: reason.map_or(api_error.message, str::to_owned),
                 retry_after: throttled
                     .retry_after_seconds
@@ -107,13 +113,14 @@ fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
             | InvokeError::ResourceConflictException(_)
             | InvokeError::Ec2ThrottledException(_)
             | InvokeError::EniLimitReachedException(_),
-        ) => return NotInvoked::Later { why: api_error.message, retry_after: None },
+        ) => return NotInvoked::Later { why: api_error.message },
         _ => {}
     }
     match api_error.kind {
-        ErrorKind::NotSent | ErrorKind::Throttled => {
-            NotInvoked::Later { why: api_error.to_string(), retry_after: None }
+        ErrorKind::Throttled => {
+            NotInvoked::Throttled { why: api_error.to_string(), retry_after: None }
         }
+        ErrorKind::NotSent => NotInvoked::Later { why: api_error.to_string() },
         ErrorKind::Unknown => NotInvoked::Unknown(api_error),
         _ => NotInvoked::Never(api_error),
     }

@@ -13,7 +13,6 @@ use powertune_core::{
         state::{Measured, Portion, Run, Task},
     },
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{StepError, gateway};
@@ -21,6 +20,7 @@ use crate::{
     budget::Budget,
     error::Cause,
     event::Events,
+    gate::Gate,
     gateway::{Connection, Gateway},
     measure::{self, Bench},
     prepare,
@@ -65,7 +65,7 @@ async fn observe(
     run: &Run,
     request: &Request,
     task: &Task,
-    budget: Budget,
+    budget: Arc<Budget>,
     last_start: Instant,
 ) -> Result<Vec<Observation>, Cause> {
     let Some(version) = task.version.clone() else { return Ok(Vec::new()) };
@@ -84,12 +84,12 @@ async fn observe(
         payloads: payloads
             .expand(request.most_invocations() as usize)
             .expect("the payloads were expanded when they were read"),
-        permits: Semaphore::new(run.in_flight.max(1) as usize),
+        gate: Gate::new(run.in_flight),
         concurrency: run.in_flight.max(1),
         budget,
         events: Events::unheard(),
         cancelled: CancellationToken::new(),
-        last_start: Some(last_start),
+        last_start: Some(last_start.into()),
     };
     let portion = measure::Portion {
         power: task.rest.power,

@@ -1,0 +1,338 @@
+//! How many invocations may be in flight, found out by what Lambda refuses: a congestion window.
+//!
+//! What the account has is known, and not what others use of it, nor how many requests a second are
+//! let through. As in TCP, both come down to a window: with as many in flight, one that ends makes
+//! room for the next, and the rate follows by itself (Little's law; "Performance Under Load" by
+//! Netflix does the same for services).
+//!
+//! The window shrinks to nine tenths of what is in flight beside the one that was refused (AIMD
+//! with the factor of Netflix's concurrency-limits). Lambda queues nothing, so that what is in
+//! flight is just what it has let through, however far the window was off. The tenth is what others
+//! find: who held all that can be had would have *them* refused. Then it grows as BIC-TCP's does
+//! (Xu, Harfoush, Rhee 2004): by half of what is missing to where it was refused, so that it stays
+//! close below for long, and from there on by 1, 2, 4 and so on, should there be more again.
+//!
+//! This part is pure; [`crate::gate`] has the invocations wait.
+
+use std::{mem, time::Duration};
+
+use tokio::time::Instant;
+
+/// Of so many in flight one is given up when another is refused.
+const GIVEN_UP: u32 = 10;
+/// It grows once for a window's worth of invocations. Where it was refused whenever it had grown, it
+/// takes more and more of them, but no more than this: one refused in 50 is cheap enough to notice
+/// that there is more again.
+const MOST_CAUTIOUS: u32 = 50;
+/// After so long with nothing let through, and nothing in flight, it is given up.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The window, and the places that there are for invocations: more than it is wide as long as
+/// those end that were in flight when it shrank.
+#[derive(Debug)]
+pub(crate) struct Window {
+    most: u32,
+    size: u32,
+    pub(crate) places: u32,
+    /// How many were in flight when another was refused.
+    refused_at: u32,
+    /// By how much it grows next beyond that.
+    step: u32,
+    /// Invocations let through since it changed.
+    let_through: u32,
+    /// How many of them it takes at least until it grows.
+    caution: u32,
+    /// Whether it has grown since it was last refused.
+    has_grown: bool,
+    /// Since when nothing was let through, with nothing in flight.
+    stalled: Option<Instant>,
+}
+
+/// What an invocation does that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It leaves its place, waits, and lines up for another: what is in flight makes room for it.
+    LineUp,
+    /// It waits in its place: with nothing in flight, nothing that ends says when to come again.
+    Wait,
+    /// It has been waited for long enough.
+    GiveUp,
+}
+
+impl Window {
+    /// A window that is as wide as it may ever be.
+    pub(crate) fn new(most: u32) -> Self {
+        let most = most.max(1);
+        Self {
+            most,
+            size: most,
+            places: most,
+            refused_at: most,
+            step: 1,
+            let_through: 0,
+            caution: 1,
+            has_grown: false,
+            stalled: None,
+        }
+    }
+
+    /// An invocation was let through while so many places were free. Returns how many more there
+    /// are from now on.
+    pub(crate) fn let_through(&mut self, free: u32) -> u32 {
+        self.stalled = None;
+        // Where it is not full, that nothing is refused says nothing about it.
+        let is_full = self.places - free == self.size;
+        if !is_full || self.size == self.most {
+            return 0;
+        }
+        self.let_through += 1;
+        if self.let_through < self.size.max(self.caution) {
+            return 0;
+        }
+        self.let_through = 0;
+        self.has_grown = true;
+        if self.size > self.refused_at {
+            self.caution = 1;
+        }
+        let more = if self.size < self.refused_at {
+            (self.refused_at - self.size).div_ceil(2)
+        } else {
+            let step = self.step;
+            self.step = step.saturating_mul(2);
+            step
+        };
+        self.size = self.size.saturating_add(more).min(self.most);
+        let added = self.size.saturating_sub(self.places);
+        self.places += added;
+        added
+    }
+
+    /// An invocation was refused while so many places were free. Returns how many of those are gone.
+    pub(crate) fn refuse(&mut self, free: u32, now: Instant) -> (Refused, u32) {
+        let others = (self.places - free).saturating_sub(1);
+        self.refused_at = others.max(1);
+        self.step = 1;
+        self.let_through = 0;
+        if mem::take(&mut self.has_grown) {
+            self.caution = (2 * self.caution).min(MOST_CAUTIOUS);
+        }
+        self.size = self.size.min(others - others.div_ceil(GIVEN_UP)).max(1);
+        let gone = free.min(self.places - self.size);
+        self.places -= gone;
+        let refused = if others > 0 {
+            Refused::LineUp
+        } else if self.is_over(now) {
+            Refused::GiveUp
+        } else {
+            Refused::Wait
+        };
+        (refused, gone)
+    }
+
+    /// Whether nothing was let through, and nothing in flight, for too long.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let since = *self.stalled.get_or_insert(now);
+        now.saturating_duration_since(since) > PATIENCE
+    }
+
+    /// An invocation leaves its place. Returns whether the place is gone with it.
+    pub(crate) fn leave(&mut self) -> bool {
+        let is_gone = self.places > self.size;
+        self.places -= u32::from(is_gone);
+        is_gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    /// An endpoint that lets so many run, and always has somebody who wants to. Everything ends in
+    /// the order in which it began.
+    #[derive(Debug)]
+    struct Bench {
+        window: Window,
+        limit: u32,
+        running: u32,
+        let_through: u32,
+        refused: u32,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new(most: u32, limit: u32) -> Self {
+            let window = Window::new(most);
+            Self { window, limit, running: 0, let_through: 0, refused: 0, now: Instant::now() }
+        }
+
+        fn free(&self) -> u32 {
+            self.window.places - self.running
+        }
+
+        /// Begins as many as there are places for, and ends the first.
+        fn step(&mut self) {
+            while self.free() > 0 {
+                self.running += 1;
+                if self.running <= self.limit {
+                    self.let_through += 1;
+                    continue;
+                }
+                self.refused += 1;
+                let (refused, _) = self.window.refuse(self.free(), self.now);
+                self.running -= 1;
+                if refused != Refused::LineUp {
+                    return;
+                }
+                self.window.leave();
+            }
+            if self.running > 0 {
+                self.window.let_through(self.free());
+                self.running -= 1;
+                self.window.leave();
+            }
+        }
+
+        /// The average number that run over so many steps, as a share of the limit.
+        fn goodput(&mut self, steps: u32) -> f64 {
+            let mut sum = 0;
+            for _ in 0..steps {
+                self.step();
+                sum += self.running;
+            }
+            f64::from(sum) / f64::from(steps) / f64::from(self.limit.min(self.window.most))
+        }
+    }
+
+    #[test]
+    fn it_stays_close_below_the_limit_and_is_seldom_refused() {
+        for limit in [10, 50, 200, 799] {
+            let mut bench = Bench::new(800, limit);
+            bench.goodput(1_000);
+            (bench.let_through, bench.refused) = (0, 0);
+            let goodput = bench.goodput(20_000);
+            assert!(goodput > 0.85, "{limit}: {goodput}");
+            let refused = f64::from(bench.refused) / f64::from(bench.let_through);
+            assert!(bench.refused > 0 && refused < 0.02, "{limit}: {refused}");
+        }
+    }
+
+    /// As many a millisecond as `rate` are let through, and what is saved up of it is no more than
+    /// a hundred times that. An invocation takes `ms`, up to a tenth more or less, and who was
+    /// refused waits for 50.
+    /// Returns what was let through of what could be, and the refusals for each.
+    fn at_a_rate(rate: f64, ms: usize) -> (f64, f64) {
+        let mut window = Window::new(1_000);
+        let (mut running, mut tokens) = (0, 0.0_f64);
+        let (mut let_through, mut refusals, mut begun) = (0.0, 0.0, 0);
+        // How many end in each millisecond; what waits in its place for another try is in flight.
+        let mut ends = vec![(0, 0); 60_000 + 2 * ms.max(50)];
+        for now in 0..60_000 {
+            tokens = (tokens + rate).min(100.0 * rate);
+            let (ended, tried_again) = ends[now];
+            for _ in 0..ended {
+                window.let_through(window.places - running);
+                running -= 1;
+                window.leave();
+            }
+            running -= tried_again;
+            while running < window.places {
+                running += 1;
+                if tokens >= 1.0 {
+                    (tokens, let_through) = (tokens - 1.0, let_through + 1.0);
+                    begun += 1;
+                    ends[now + ms * (90 + 13 * begun % 21) / 100].0 += 1;
+                    continue;
+                }
+                refusals += 1.0;
+                let (refused, _) = window.refuse(window.places - running, Instant::now());
+                if refused == Refused::LineUp {
+                    running -= 1;
+                    window.leave();
+                } else {
+                    ends[now + 50].1 += 1;
+                }
+            }
+        }
+        (let_through / (60_000.0 * rate), refusals / let_through)
+    }
+
+    #[test]
+    fn a_limit_of_the_rate_comes_down_to_a_window_too() {
+        for (rate, ms) in [(1.0, 300), (0.4, 250), (0.1, 80), (2.0, 40)] {
+            let (goodput, refused) = at_a_rate(rate, ms);
+            assert!(goodput > 0.8, "{rate} a ms of {ms} ms: {goodput}");
+            assert!(refused < 0.1, "{rate} a ms of {ms} ms: {refused} refusals for each");
+        }
+    }
+
+    #[test]
+    fn it_grows_back_when_there_is_more_again() {
+        let mut bench = Bench::new(800, 0);
+        bench.step();
+        assert_eq!((bench.window.size, bench.window.places), (1, 1));
+        bench.limit = 1_000;
+        let steps = (0..).take_while(|_| {
+            bench.step();
+            bench.window.size < 800
+        });
+        let steps = steps.count();
+        assert!(steps < 5_000, "{steps} invocations");
+        assert_eq!(bench.refused, 1);
+    }
+
+    #[test]
+    fn it_is_given_up_when_nothing_gets_through_and_nothing_runs() {
+        let mut window = Window::new(10);
+        let now = Instant::now();
+        assert_eq!(window.refuse(8, now).0, Refused::LineUp, "another one is in flight");
+        window.leave();
+        assert_eq!(window.refuse(0, now).0, Refused::Wait);
+        assert_eq!(window.refuse(0, now + PATIENCE).0, Refused::Wait);
+        let late = now + PATIENCE + Duration::from_secs(1);
+        let free = window.let_through(0);
+        assert_eq!(window.refuse(free, late).0, Refused::Wait, "one was let through meanwhile");
+        assert_eq!(window.refuse(0, late + 2 * PATIENCE).0, Refused::GiveUp);
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Happens {
+        LetThrough,
+        Refused,
+        Left,
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_always_within_its_bounds(
+            most in 0_u32..50,
+            happen in vec((prop_oneof![
+                Just(Happens::LetThrough), Just(Happens::Refused), Just(Happens::Left),
+            ], any::<u32>()), 0..500),
+        ) {
+            let mut window = Window::new(most);
+            let now = Instant::now();
+            for (happens, draw) in happen {
+                let free = draw % window.places;
+                match happens {
+                    Happens::LetThrough => {
+                        let before = window.places;
+                        let more = window.let_through(free);
+                        prop_assert_eq!(window.places, before + more);
+                    }
+                    Happens::Refused => {
+                        let (refused, gone) = window.refuse(free, now);
+                        prop_assert!(gone <= free);
+                        prop_assert_eq!(refused == Refused::Wait, window.places == 1);
+                    }
+                    Happens::Left => {
+                        window.leave();
+                    }
+                }
+                prop_assert!((1..=window.most).contains(&window.size));
+                prop_assert!((window.size..=window.most).contains(&window.places));
+            }
+        }
+    }
+}
