@@ -32,7 +32,7 @@ enum Task {
     },
     /// Runs what the promises in RELIABILITY.md rest on, and writes down there what it found
     Reliability {
-        /// Only the checks whose command contains this; the page is not written then
+        /// Only the checks whose title or command contains this; the others' figures stay as they are
         only: Option<String>,
     },
     /// Fuzzes what is read from outside, with cargo-fuzz; `cargo +nightly xtask fuzz` does it with a

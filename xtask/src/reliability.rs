@@ -3,6 +3,7 @@
 //! A check is a test or a script that says what it found in lines that begin with `figure: `.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::{BufRead, BufReader},
     process::Stdio,
@@ -33,6 +34,10 @@ const CHECKS: &[Check] = &[
         command: &["cargo", "test", "-p", "powertune", "--test", "crash"],
     },
     Check {
+        title: "A soak",
+        command: &["cargo", "test", "-p", "powertune", "--test", "crash", "--", "--seed", "7"],
+    },
+    Check {
         title: "Others at the same function",
         command: &[
             "cargo",
@@ -46,6 +51,7 @@ const CHECKS: &[Check] = &[
             "--nocapture",
         ],
     },
+    Check { title: "Load", command: &["cargo", "bench", "-p", "powertune", "--bench", "load"] },
     Check {
         title: "Bad input",
         command: &["cargo", "test", "-p", "powertune-core", "--test", "corpus"],
@@ -87,35 +93,48 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Runs every check, or those whose title or command contains `only`, and prints what they found;
-/// writes the page if all were run and none failed.
+/// Runs every check, or those whose title or command contains `only`, and writes what each found
+/// into the page as soon as it is known.
 pub(crate) fn run(only: Option<&str>) -> Result<()> {
-    let chosen: Vec<&Check> = CHECKS
-        .iter()
-        .filter(|check| only.is_none_or(|only| check.shown().contains(only)))
-        .collect();
+    let is_chosen = |check: &&Check| {
+        only.is_none_or(|only| check.shown().contains(only) || check.title.contains(only))
+    };
+    let chosen: Vec<&Check> = CHECKS.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
         bail!("no check contains {:?}", only.unwrap_or_default());
     }
-    let mut rows = vec!["| what | found | seconds |".to_owned(), "|---|---|--:|".to_owned()];
+    let commit = commit()?;
     for check in chosen {
         let started = Instant::now();
         let figures = check.run().with_context(|| check.title)?;
-        let seconds = started.elapsed().as_secs();
-        rows.push(format!("| **{}**, `{}` | | {seconds} |", check.title, check.shown()));
+        let took = format!("{} s at {commit}", started.elapsed().as_secs());
+        let mut rows = format!("| {}`{}` | {took} |\n", check.heading(), check.shown());
         for figure in figures {
             let (what, found) = figure.split_once(": ").unwrap_or((figure.as_str(), ""));
-            rows.push(format!("| {what} | {found} | |"));
+            let _ = writeln!(rows, "| {what} | {found} |");
         }
+        println!("\n{rows}");
+        write(check, &rows)?;
     }
-    let table = rows.join("\n") + "\n";
-    println!("\n{table}");
-    if only.is_none() { write(&table) } else { Ok(()) }
+    Ok(())
+}
+
+/// The commit that is checked, and whether there is more than it has.
+fn commit() -> Result<String> {
+    let commit = shell::output(shell::command("git").args(["rev-parse", "--short=10", "HEAD"]))?;
+    let changed = shell::output(shell::command("git").args(["status", "--porcelain"]))?;
+    let is_changed = changed.lines().any(|line| !line.ends_with(PAGE));
+    Ok(format!("{}{}", commit.trim(), if is_changed { ", changed" } else { "" }))
 }
 
 impl Check {
     fn shown(&self) -> String {
         self.command.join(" ")
+    }
+
+    /// What its first row in the page begins with.
+    fn heading(&self) -> String {
+        format!("**{}**, ", self.title)
     }
 
     /// The lines in which it says what it found. Everything that it prints is passed on.
@@ -145,14 +164,50 @@ impl Check {
     }
 }
 
-/// Puts the table into the page, in place of the one that is there.
-fn write(table: &str) -> Result<()> {
+/// Puts a check's rows into the page, in place of those that it has there.
+fn write(check: &Check, rows: &str) -> Result<()> {
     let path = shell::root().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let (before, rest) = page.split_once(BEGIN).context("the page has no place for figures")?;
-    let (_, after) = rest.split_once(END).context("the place for figures has no end")?;
-    let page = format!("{before}{BEGIN}\n{table}{END}{after}");
-    fs::write(&path, page).with_context(|| path.display().to_string())?;
-    println!("{PAGE} is written");
-    Ok(())
+    let (table, after) = rest.split_once(END).context("the place for figures has no end")?;
+    let table = replaced(table, check, rows);
+    let page = format!("{before}{BEGIN}\n| what | found |\n|---|---|\n{table}{END}{after}");
+    fs::write(&path, page).with_context(|| path.display().to_string())
+}
+
+/// The rows of every check, in order: this one's are new, the others' are those of the old table.
+fn replaced(table: &str, check: &Check, rows: &str) -> String {
+    let mut new = String::new();
+    for known in CHECKS {
+        if known.title == check.title {
+            new.push_str(rows);
+            continue;
+        }
+        let begin = format!("| {}", known.heading());
+        let old = table.lines().skip_while(|line| !line.starts_with(&begin));
+        let is_own = |line: &&str| line.starts_with(&begin) || !line.starts_with("| **");
+        for line in old.take_while(is_own).filter(|line| !line.is_empty()) {
+            let _ = writeln!(new, "{line}");
+        }
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_replaces_its_own_rows_alone() {
+        let [first, second, ..] = CHECKS else { unreachable!("there are many") };
+        let rows =
+            |check: &Check, found: &str| format!("| {}x | |\n| a | {found} |\n", check.heading());
+        let (of_first, of_second) = (rows(first, "1"), rows(second, "2"));
+        let table = replaced("", second, &of_second);
+        assert_eq!(table, of_second);
+        let table = replaced(&table, first, &of_first);
+        assert_eq!(table, format!("{of_first}{of_second}"));
+        let again = rows(first, "3");
+        assert_eq!(replaced(&table, first, &again), format!("{again}{of_second}"));
+    }
 }
