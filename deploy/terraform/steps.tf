@@ -86,6 +86,7 @@ locals {
           "lambda:GetFunction",
           "lambda:UpdateFunctionConfiguration",
           "lambda:PublishVersion",
+          "lambda:GetAlias",
           "lambda:CreateAlias",
           "lambda:UpdateAlias",
         ]

@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 
 use crate::{
     File,
-    permission::{Scope, all_permissions},
+    caller::Command,
+    permission::Scope,
     policy::{self, ANY_QUALIFIED, Resource, Statement},
 };
 
 /// A policy for each step, and one for whoever runs `powertune tune`.
 pub(crate) fn files() -> Vec<File> {
     let of_step = |step: Step| document(step.handler(), &policy::of_step(step));
-    let tune = document("tune", &policy::of_permissions(&all_permissions()));
-    Step::ALL.into_iter().map(of_step).chain([tune]).collect()
+    let tune = Command::Tune;
+    let of_tune = File::new(format!("{}.json", tune.name()), format!("{:#}\n", tune.policy(None)));
+    Step::ALL.into_iter().map(of_step).chain([of_tune]).collect()
 }
 
 fn document(name: &str, statements: &[Statement]) -> File {

@@ -6,6 +6,7 @@
 //! what whoever deploys can [choose](parameter).
 
 mod asl;
+pub mod caller;
 mod cloudformation;
 pub mod function;
 mod hcl;

@@ -155,13 +155,16 @@ pub static SUBNET_IDS: Parameter = Parameter {
     kind: Kind::Texts,
 };
 
+/// What the name of the state machine begins with, unless told otherwise.
+pub const STATE_MACHINE_NAME: &str = "powerTuningStateMachine";
+
 /// How the state machine's name begins.
 pub static STATE_MACHINE_NAME_PREFIX: Parameter = Parameter {
     name: "stateMachineNamePrefix",
     snake_name: "state_machine_name_prefix",
     description: "How the state machine's name begins",
     kind: Kind::Pattern {
-        default: "powerTuningStateMachine",
+        default: STATE_MACHINE_NAME,
         // A name has at most 80 characters, of which 37 are a hyphen and the stack's GUID.
         pattern: "^[a-zA-Z0-9_-]{1,43}$",
         meaning: "1 to 43 letters, digits, hyphens and underscores",

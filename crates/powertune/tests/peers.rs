@@ -58,6 +58,10 @@ fn run(script: &[&str]) -> Result<Completion, Failed> {
         .stdin(Stdio::null())
         .output()?;
     if output.status.success() {
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.lines()
+            .filter(|line| line.starts_with("figure: "))
+            .for_each(|line| println!("{line}"));
         return Ok(Completion::Completed);
     }
     Err(Failed::from(format!(

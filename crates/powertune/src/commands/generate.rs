@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use powertune_deploy::{Target, generate};
+use powertune_core::arn::FunctionRef;
+use powertune_deploy::{File, Target, caller::Command, generate};
 
 use super::display::print;
 use crate::{failure::Failure, output::plain};
@@ -13,6 +14,12 @@ pub(crate) struct Generate {
     /// What to generate
     #[arg(value_enum)]
     what: What,
+    /// Print the least policy of whoever runs this command, instead of those of the functions
+    #[arg(long = "for", value_enum, value_name = "COMMAND")]
+    command: Option<Caller>,
+    /// The function that the command is run on, by name, partial ARN or ARN; any without it
+    #[arg(long, requires = "command")]
+    function: Option<String>,
     /// Write the files into this folder instead of printing the first of them
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -33,6 +40,27 @@ enum What {
     Iam,
 }
 
+/// A command that calls AWS.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Caller {
+    /// `powertune tune`
+    Tune,
+    /// `powertune clean`
+    Clean,
+    /// `powertune run`
+    Run,
+}
+
+impl From<Caller> for Command {
+    fn from(caller: Caller) -> Self {
+        match caller {
+            Caller::Tune => Self::Tune,
+            Caller::Clean => Self::Clean,
+            Caller::Run => Self::Run,
+        }
+    }
+}
+
 impl From<What> for Target {
     fn from(what: What) -> Self {
         match what {
@@ -47,7 +75,7 @@ impl From<What> for Target {
 
 impl Generate {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let files = generate(self.what.into());
+        let files = self.files()?;
         let Some(folder) = self.output else {
             let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
             if let [_, others @ ..] = names.as_slice()
@@ -70,5 +98,18 @@ impl Generate {
             eprintln!("{}", plain(&path.display().to_string()));
         }
         Ok(())
+    }
+
+    fn files(&self) -> Result<Vec<File>, Failure> {
+        let Some(command) = self.command.map(Command::from) else {
+            return Ok(generate(self.what.into()));
+        };
+        if !matches!(self.what, What::Iam) {
+            return Err(Failure::input("--for", "only `generate iam` knows of it".to_owned()));
+        }
+        let function = self.function.as_deref().map(str::parse::<FunctionRef>).transpose();
+        let function = function.map_err(|error| Failure::input("--function", error.to_string()))?;
+        let content = format!("{:#}\n", command.policy(function.as_ref()));
+        Ok(vec![File { path: format!("{}.json", command.name()), content }])
     }
 }

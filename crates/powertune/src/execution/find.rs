@@ -3,10 +3,10 @@
 
 use aws_sdk_sfn::Client;
 
+use powertune_deploy::parameter::STATE_MACHINE_NAME;
+
 use super::{CallError, StepFunctions};
 
-/// What the templates call a state machine, unless told otherwise.
-const DEFAULT_PREFIX: &str = "powerTuningStateMachine";
 /// The tag that CloudFormation puts on what belongs to a stack.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
@@ -48,9 +48,9 @@ pub(crate) async fn find(aws: &StepFunctions, named: &Named) -> Result<String, N
         Named::Name(name) => (name.as_str(), format!("whose name is, or begins with, {name:?}")),
         Named::Stack(stack) => return in_stack(&aws.client, stack).await,
         Named::Default => (
-            DEFAULT_PREFIX,
+            STATE_MACHINE_NAME,
             format!(
-                "whose name begins with {DEFAULT_PREFIX}; name yours with --state-machine or \
+                "whose name begins with {STATE_MACHINE_NAME}; name yours with --state-machine or \
                  --stack"
             ),
         ),

@@ -20,6 +20,7 @@ mod kind;
 mod lasting;
 mod operation;
 mod point;
+mod policies;
 mod process;
 mod proxy;
 mod single;
@@ -65,6 +66,9 @@ fn main() -> ExitCode {
     let others = [
         Trial::test("a_marked_function_is_asked_about", || {
             on_a_bench(async |bench| ask::ask(bench).await.map_err(Failed::from))
+        }),
+        Trial::test("least_policies", || {
+            on_a_bench(async |bench| policies::check(bench).await.map_err(Failed::from))
         }),
         Trial::test("single_faults", || {
             struck("single faults", AT_ONCE, single::all(), Remedy::Clean)

@@ -37,16 +37,37 @@ impl Operation {
             ("GET", ["account-settings"]) => Self::GetAccountSettings,
             ("GET", ["tags", _]) => Self::ListTags,
             ("GET", ["functions", _, "versions"]) => Self::ListVersionsByFunction,
-            ("POST", ["functions", _, "invocations"]) => Self::Invoke,
+            // Never the function itself, whose calls are the user's.
+            ("POST", ["functions", _, "invocations"]) if is_qualified => Self::Invoke,
             ("POST", ["tags", _]) => Self::TagResource,
             ("DELETE", ["tags", _]) => Self::UntagResource,
             ("PUT", ["functions", _, "configuration"]) => Self::UpdateFunctionConfiguration,
             ("POST", ["functions", _, "versions"]) => Self::PublishVersion,
-            ("DELETE", ["functions", _]) => Self::DeleteFunction,
+            ("DELETE", ["functions", _]) if is_qualified => Self::DeleteFunction,
             ("GET", ["functions", _, "aliases", _]) => Self::GetAlias,
             ("POST", ["functions", _, "aliases"]) => Self::CreateAlias,
             ("PUT", ["functions", _, "aliases", _]) => Self::UpdateAlias,
             other => panic!("an operation that this test does not know: {other:?}"),
+        }
+    }
+
+    /// What IAM wants allowed for it: an action, and the statement that says on what.
+    pub(crate) fn permission(self) -> (&'static str, &'static str) {
+        match self {
+            Self::GetFunction => ("lambda:GetFunction", "Function"),
+            Self::GetFunctionOfVersion => ("lambda:GetFunction", "Versions"),
+            Self::GetAccountSettings => ("lambda:GetAccountSettings", "Account"),
+            Self::ListTags => ("lambda:ListTags", "Function"),
+            Self::ListVersionsByFunction => ("lambda:ListVersionsByFunction", "Function"),
+            Self::Invoke => ("lambda:InvokeFunction", "Versions"),
+            Self::TagResource => ("lambda:TagResource", "Tags"),
+            Self::UntagResource => ("lambda:UntagResource", "Tags"),
+            Self::UpdateFunctionConfiguration => ("lambda:UpdateFunctionConfiguration", "Function"),
+            Self::PublishVersion => ("lambda:PublishVersion", "Function"),
+            Self::DeleteFunction => ("lambda:DeleteFunction", "Versions"),
+            Self::GetAlias => ("lambda:GetAlias", "Function"),
+            Self::CreateAlias => ("lambda:CreateAlias", "Function"),
+            Self::UpdateAlias => ("lambda:UpdateAlias", "Function"),
         }
     }
 

@@ -90,6 +90,11 @@ impl Proxy {
         seen.iter().map(|seen| seen.operation).filter(|operation| operation.is_change()).collect()
     }
 
+    /// What was asked for, changes or not.
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        self.front.seen().iter().map(|seen| seen.operation).collect()
+    }
+
     /// How many requests something was made to happen to.
     pub(crate) fn faults(&self) -> usize {
         self.front.seen().iter().filter(|seen| seen.fault.is_some()).count()

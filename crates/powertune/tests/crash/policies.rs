@@ -1,0 +1,113 @@
+//! The least policy of each command, held against the calls that it makes: one that is missing is as
+//! wrong as one that is never used.
+
+use std::{collections::BTreeSet, process::Output};
+
+use serde_json::Value;
+
+use crate::{
+    bench::Bench,
+    fault::Fault,
+    figures,
+    kind::{ALIAS, POWERS},
+    operation::Operation,
+    point::kill_in_the_middle,
+    process::{Host, finish, said},
+    proxy::Proxy,
+    trap::{Aim, Trap},
+};
+
+/// An action, and the statement that allows it.
+type Allowed = BTreeSet<(String, String)>;
+
+/// Every way in which `tune` goes that has calls of its own.
+const TUNES: &[&[&str]] = &[
+    &["--num", "5", "--auto-optimize", "--auto-optimize-alias", ALIAS],
+    &["--num", "5", "--auto-optimize", "--auto-optimize-alias", "tuned"],
+    &["--num", "auto", "--auto-optimize"],
+    &["--num", "5", "--only-cold-starts"],
+];
+
+/// What is wrong with the policies, if something is.
+pub(crate) async fn check(bench: &Bench) -> Result<(), String> {
+    let tuned = tuned(bench).await?;
+    compare("tune", bench, &tuned).await?;
+    let cleaned = cleaned(bench).await?;
+    compare("clean", bench, &cleaned).await
+}
+
+/// What `tune` calls, also where an answer is lost.
+async fn tuned(bench: &Bench) -> Result<Vec<Operation>, String> {
+    let mut called = Vec::new();
+    for &arguments in TUNES {
+        let function = bench.function(false).await;
+        let tune = ["tune", &function, "--power-values", POWERS, "--quiet"];
+        let lost = Trap::Fault {
+            aim: Aim::from(Some(Operation::CreateAlias), 1),
+            fault: Fault::ResetAfter,
+        };
+        let proxy = Proxy::start(bench, &[lost]).await;
+        succeeded(&finish(&Host::new(), &proxy, &[&tune, arguments].concat()).await?)?;
+        called.extend(proxy.operations());
+    }
+    Ok(called)
+}
+
+/// What `clean` calls after a run that was killed, with its journal and without.
+async fn cleaned(bench: &Bench) -> Result<Vec<Operation>, String> {
+    let mut called = Vec::new();
+    for is_elsewhere in [false, true] {
+        let function = bench.function(false).await;
+        let host = Host::new();
+        let tune = ["tune", &function, "--power-values", POWERS, "--num", "5", "--quiet"];
+        kill_in_the_middle(&host, bench, &tune).await?;
+        let host = if is_elsewhere { Host::new() } else { host };
+        let proxy = Proxy::start(bench, &[]).await;
+        succeeded(&finish(&host, &proxy, &["clean", &function, "--force"]).await?)?;
+        called.extend(proxy.operations());
+    }
+    Ok(called)
+}
+
+/// Compares what a command has called with what the policy that is generated for it allows on
+/// Lambda.
+async fn compare(command: &str, bench: &Bench, called: &[Operation]) -> Result<(), String> {
+    let proxy = Proxy::start(bench, &[]).await;
+    let output = finish(&Host::new(), &proxy, &["generate", "iam", "--for", command]).await?;
+    succeeded(&output)?;
+    let policy: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
+    let allowed = allowed(&policy);
+    let recorded: Allowed = called
+        .iter()
+        .map(|operation| operation.permission())
+        .map(|(action, statement)| (action.to_owned(), statement.to_owned()))
+        .collect();
+    let missing: Vec<_> = recorded.difference(&allowed).collect();
+    let unused: Vec<_> = allowed.difference(&recorded).collect();
+    figures::keep(format!(
+        "least IAM policy, {command}: {} permissions on Lambda, {} missing, {} unused in {} calls",
+        allowed.len(),
+        missing.len(),
+        unused.len(),
+        called.len()
+    ));
+    if missing.is_empty() && unused.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{command}: missing {missing:?}, unused {unused:?}"))
+}
+
+fn allowed(policy: &Value) -> Allowed {
+    let statements = policy["Statement"].as_array().into_iter().flatten();
+    let pairs = statements.flat_map(|statement| {
+        let sid = statement["Sid"].as_str().unwrap_or_default();
+        let actions = statement["Action"].as_array().into_iter().flatten();
+        let actions = actions.filter_map(Value::as_str);
+        actions.map(move |action| (action.to_owned(), sid.to_owned()))
+    });
+    pairs.filter(|(action, _)| action.starts_with("lambda:")).collect()
+}
+
+fn succeeded(output: &Output) -> Result<(), String> {
+    if output.status.success() { Ok(()) } else { Err(said(output)) }
+}
