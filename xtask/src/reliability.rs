@@ -51,6 +51,18 @@ const CHECKS: &[Check] = &[
             "--nocapture",
         ],
     },
+    Check {
+        title: "Permissions",
+        command: &[
+            "cargo",
+            "test",
+            "-p",
+            "powertune",
+            "--test",
+            "peers",
+            "the_state_machine_on_moto",
+        ],
+    },
     Check { title: "Load", command: &["cargo", "bench", "-p", "powertune", "--bench", "load"] },
     Check {
         title: "Bad input",
