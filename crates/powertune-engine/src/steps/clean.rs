@@ -100,7 +100,12 @@ fn in_words(failure: &Caught) -> Caught {
         Some(_) => Caught { error: failure.error.clone(), cause: failure.said() },
         None => Caught {
             error: StepErrorKind::Failed.name().to_owned(),
-            cause: format!("{}: {}", failure.error, failure.said()),
+            cause: format!(
+                "{}: {}; what the run did was taken back, so that it can be started again; the \
+                 log of the step that failed may say more",
+                failure.error,
+                failure.said()
+            ),
         },
     }
 }
@@ -199,7 +204,8 @@ mod tests {
         };
         let lambda = r#"{"errorType":"Powertune.Failed","errorMessage":"too bad"}"#;
         assert_eq!(caught("Powertune.Failed", lambda), "Powertune.Failed: too bad");
-        assert_eq!(caught("States.Timeout", ""), "Powertune.Failed: States.Timeout: ");
+        let told = caught("States.Timeout", "");
+        assert!(told.starts_with("Powertune.Failed: States.Timeout: ; what the run did"), "{told}");
     }
 
     #[test]
