@@ -42,10 +42,12 @@ locals {
           "lambda:GetFunction",
           "lambda:ListTags",
           "lambda:TagResource",
+          "lambda:UntagResource",
           "lambda:UpdateFunctionConfiguration",
           "lambda:PublishVersion",
+          "lambda:ListVersionsByFunction",
         ]
-        version = []
+        version = ["lambda:DeleteFunction"]
         payload = []
       }
     }
@@ -84,13 +86,16 @@ locals {
         account = []
         function = [
           "lambda:GetFunction",
+          "lambda:ListTags",
+          "lambda:UntagResource",
           "lambda:UpdateFunctionConfiguration",
           "lambda:PublishVersion",
           "lambda:GetAlias",
           "lambda:CreateAlias",
           "lambda:UpdateAlias",
+          "lambda:ListVersionsByFunction",
         ]
-        version = []
+        version = ["lambda:DeleteFunction"]
         payload = []
       }
     }

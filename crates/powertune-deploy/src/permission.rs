@@ -43,6 +43,9 @@ const fn payload(action: &'static str) -> Permission {
 
 /// What a step may do. Writing its log, and its network interfaces in a VPC, come on top: those
 /// are the calls of Lambda and not of the step.
+///
+/// Publish and Apply may do what Clean may: when the execution is aborted while they are at work,
+/// Clean comes too early for what they do after it, and they take it back themselves.
 pub const fn permissions(step: Step) -> &'static [Permission] {
     match step {
         Step::Initialize => {
@@ -62,8 +65,11 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
                     function("lambda:GetFunction"),
                     function("lambda:ListTags"),
                     function("lambda:TagResource"),
+                    function("lambda:UntagResource"),
                     function("lambda:UpdateFunctionConfiguration"),
                     function("lambda:PublishVersion"),
+                    function("lambda:ListVersionsByFunction"),
+                    version("lambda:DeleteFunction"),
                 ]
             }
         }
@@ -81,12 +87,16 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
             const {
                 &[
                     function("lambda:GetFunction"),
+                    function("lambda:ListTags"),
+                    function("lambda:UntagResource"),
                     function("lambda:UpdateFunctionConfiguration"),
                     function("lambda:PublishVersion"),
                     // Where the answer to one of the next two is lost.
                     function("lambda:GetAlias"),
                     function("lambda:CreateAlias"),
                     function("lambda:UpdateAlias"),
+                    function("lambda:ListVersionsByFunction"),
+                    version("lambda:DeleteFunction"),
                 ]
             }
         }

@@ -187,6 +187,9 @@ fn mark(run: &Run) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use powertune_core::workflow;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -195,5 +198,15 @@ mod tests {
             assert_eq!(StepErrorKind::of_name(kind.name()), Some(kind));
         }
         assert_eq!(StepErrorKind::of_name("States.TaskFailed"), None);
+    }
+
+    #[test]
+    fn the_state_machine_knows_every_kind_as_one_not_to_be_tried_again() {
+        let definition = workflow::definition(|step| step.name().to_owned());
+        for state in ["Initialize", "Decide"] {
+            let told = &definition["States"][state]["Retry"][1];
+            assert_eq!(told["MaxAttempts"], 0, "{state}");
+            assert_eq!(told["ErrorEquals"], json!(StepErrorKind::ALL.map(StepErrorKind::name)));
+        }
     }
 }

@@ -12,12 +12,13 @@ use super::Step;
 const TASK_TIMEOUT_S: u32 = 960;
 /// What Lambda answers when it ran nothing.
 const THROTTLED: &str = "Lambda.TooManyRequestsException";
-/// What leaves open whether anything ran.
-const TRANSIENT: [&str; 4] = [
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.ClientExecutionTimeoutException",
+/// What a step says itself, and would say again.
+const TOLD: [&str; 5] = [
+    "Powertune.BadInput",
+    "Powertune.Refused",
+    "Powertune.NotBegun",
+    "Powertune.Failed",
+    "Powertune.LeftBehind",
 ];
 
 /// The state machine's definition. `resource` names each step's function: its ARN, or what a
@@ -40,7 +41,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
                     },
                     "request.$": "$",
                 },
-                "Retry": [throttled(), transient()],
+                "Retry": [throttled(), told(), unfinished()],
                 "Next": "Publish",
             },
             "Publish": {
@@ -56,7 +57,7 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
                 "Type": "Task",
                 "TimeoutSeconds": TASK_TIMEOUT_S,
                 "Resource": resource(Step::Decide),
-                "Retry": [throttled(), transient()],
+                "Retry": [throttled(), told(), unfinished()],
                 "Catch": [clean_up()],
                 "Next": "WhatNext",
             },
@@ -156,8 +157,14 @@ fn throttled() -> Value {
     retry(&[THROTTLED], 1, 8)
 }
 
-fn transient() -> Value {
-    retry(&TRANSIENT, 2, 3)
+/// No attempt more.
+fn told() -> Value {
+    retry(&TOLD, 1, 0)
+}
+
+/// Anything else that ends a step which changes nothing: a crash, an answer that was lost.
+fn unfinished() -> Value {
+    retry(&["States.ALL"], 2, 3)
 }
 
 /// For what can be done twice.

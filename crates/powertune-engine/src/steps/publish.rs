@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use powertune_core::{
     observation::Skipped,
+    power::Power,
     workflow::state::{State, Task},
 };
 
@@ -35,7 +36,8 @@ pub async fn publish(
     let (baseline, mut mark) = (baseline(&state), mark(&state.run));
     let mut queue = std::mem::take(&mut state.tasks);
     queue.append(&mut state.waiting);
-    announce(&gateway, &baseline.arn, &mut mark, &queue, state.is_untouched()).await?;
+    let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
+    announce(&gateway, &baseline.arn, &mut mark, powers, state.is_untouched()).await?;
     // The function's own power first: $LATEST has it, so that one change less is needed.
     queue.sort_by_key(|task| (task.rest.power != baseline.power, task.rest.power));
     let until = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
@@ -48,15 +50,14 @@ pub async fn publish(
 
 /// Puts the run's tags on the function, unless they are there, and sees to it that they name every
 /// power that `$LATEST` is about to be given.
-async fn announce(
+pub(super) async fn announce(
     gateway: &Gateway,
     arn: &str,
     mark: &mut Mark,
-    queue: &[Task],
+    powers: impl Iterator<Item = Power>,
     untouched: bool,
 ) -> Result<(), StepError> {
     let tags = gateway.tags(arn).await.map_err(Cause::from)?;
-    let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
     match (Mark::find(&mark.run, &tags), Mark::find_other(&mark.run, &tags)) {
         (Some(found), _) => match found.sets.with(powers) {
             None => return Ok(()),
@@ -127,17 +128,17 @@ async fn each(
     Ok(tasks)
 }
 
-/// Makes sure that nobody has cleaned up after this run while it was still publishing, as happens
-/// when the execution is aborted: then nobody else will take away what was published since.
-async fn still_ours(
+/// Makes sure that nobody has cleaned up after this run while a step was still at work, as happens
+/// when the execution is aborted: then nobody else will take away what the step did since.
+pub(super) async fn still_ours<T>(
     gateway: &Gateway,
     baseline: &Baseline,
     mark: &Mark,
-    published: Result<Vec<Task>, Cause>,
-) -> Result<Vec<Task>, StepError> {
+    done: Result<T, Cause>,
+) -> Result<T, StepError> {
     let tags = gateway.tags(&baseline.arn).await.map_err(Cause::from)?;
     if Mark::find(&mark.run, &tags).is_some() {
-        return Ok(published?);
+        return Ok(done?);
     }
     let mut undo = Undo::of_run(mark, mark.sets.clone());
     if Mark::find_other(&mark.run, &tags).is_some() {
