@@ -34,6 +34,10 @@ const CHECKS: &[Check] = &[
         command: &["cargo", "test", "-p", "powertune", "--test", "crash"],
     },
     Check {
+        title: "The state machine",
+        command: &["cargo", "test", "-p", "powertune", "--test", "crash", "--", "--every-machine"],
+    },
+    Check {
         title: "A soak",
         command: &["cargo", "test", "-p", "powertune", "--test", "crash", "--", "--seed", "7"],
     },

@@ -1,11 +1,14 @@
 //! powertune against what others wrote: AWS's clients on the local Lambda, and other people's Lambda
 //! APIs under `tune`. The scripts lie in `peers/`; `cargo xtask peers` installs what they need.
 
-use std::path::{Path, PathBuf};
+mod bootstrap;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::bootstrap::{bootstrap, skipped, workspace};
 
 /// In a script's arguments: the binary under test.
 const POWERTUNE: &str = "POWERTUNE";
@@ -85,38 +88,4 @@ fn missing(script: &[&str]) -> Option<&'static str> {
     // Written last, so that half an installation has none.
     let there = |folder: &str| peers.join(folder).join("installed-from.txt").exists();
     needed.iter().copied().find(|folder| !there(folder))
-}
-
-/// The `bootstrap`, which is another package's binary, so that cargo does not build it for this one.
-fn bootstrap() -> Result<PathBuf, Failed> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "powertune-functions"]);
-        let status = cargo.current_dir(workspace()).stdin(Stdio::null()).status();
-        match status {
-            Ok(status) if status.success() => {}
-            other => return Err(format!("powertune-functions was not built: {other:?}")),
-        }
-        // Beside the binary under test, which the same profile has built.
-        let beside = Path::new(env!("CARGO_BIN_EXE_powertune")).with_file_name("bootstrap");
-        Ok(beside)
-    });
-    built.clone().map_err(Failed::from)
-}
-
-/// A test that can't run here, which is a failure where everything has to be there.
-fn skipped(reason: &str) -> Result<Completion, Failed> {
-    if std::env::var_os("POWERTUNE_REQUIRE_ALL").is_some() {
-        return Err(Failed::from(format!("POWERTUNE_REQUIRE_ALL is set, but {reason}")));
-    }
-    Ok(Completion::ignored_with(reason))
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("the crate lies two levels below the workspace's root")
-        .to_path_buf()
 }

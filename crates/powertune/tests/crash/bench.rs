@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -10,8 +11,10 @@ use std::{
 use aws_sdk_lambda::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
+    primitives::Blob,
     types::{FunctionConfiguration, LastUpdateStatus},
 };
+use powertune_core::workflow::Step;
 use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
 use tempfile::TempDir;
 
@@ -21,6 +24,8 @@ use crate::{
     upstream::Upstream,
 };
 
+/// What a function says that is asked to fail.
+pub(crate) const FAILURE: &str = "as it was asked to";
 /// The timeout of functions, in seconds.
 pub(crate) const TIMEOUT_S: i32 = 20;
 
@@ -98,6 +103,36 @@ impl Bench {
         name
     }
 
+    /// The function of a step of the state machine.
+    pub(crate) async fn create_step(&self, step: Step, code: &Path) -> String {
+        let function = NewFunction {
+            name: step.handler().to_owned(),
+            code: code.to_owned(),
+            runtime: "provided.al2023".to_owned(),
+            handler: step.handler().to_owned(),
+            memory_mb: 512,
+            timeout_s: 900,
+            environment: BTreeMap::new(),
+            architecture: None,
+        };
+        self.lambda.create_function(function).await.expect("the function is created")
+    }
+
+    /// Invokes a function; what it answers, or how it fails.
+    pub(crate) async fn invoke(&self, name: &str, payload: &[u8]) -> Result<String, String> {
+        let invoke = self.client.invoke().function_name(name).payload(Blob::new(payload));
+        let invoked = invoke.send().await.map_err(|error| format!("{error:?}"))?;
+        let answer = invoked.payload.map(Blob::into_inner).unwrap_or_default();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        if invoked.function_error.is_some() { Err(answer) } else { Ok(answer) }
+    }
+
+    /// Deletes a function, and ends its processes.
+    pub(crate) async fn delete(&self, name: &str) {
+        let delete = self.client.delete_function().function_name(name);
+        delete.send().await.expect("DeleteFunction");
+    }
+
     /// `$LATEST`, once Lambda is done with the last change.
     async fn settled(&self, name: &str) -> FunctionConfiguration {
         loop {
@@ -158,7 +193,7 @@ fn handler() -> String {
         "import time\n\
          def handler(event, context):\n    \
              if event and event.get('fail'):\n        \
-                 raise ValueError('as it was asked to')\n    \
+                 raise ValueError('{FAILURE}')\n    \
              best = int(context.memory_limit_in_mb) == {CHEAPEST_MB}\n    \
              time.sleep(0.001 if best else 0.08)\n"
     )

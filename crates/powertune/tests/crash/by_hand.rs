@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::{
     bench::Bench,
+    bootstrap::workspace,
     process::{Host, said, settle},
     proxy::Proxy,
 };
@@ -53,6 +54,5 @@ fn path() -> Result<OsString, String> {
 
 /// AWS's command line, where `cargo xtask peers` installs it.
 pub(crate) fn aws_cli() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    workspace.expect("the crate lies two levels below it").join("target/peers/venv/bin/aws")
+    workspace().join("target/peers/venv/bin/aws")
 }

@@ -1,0 +1,42 @@
+//! The `bootstrap` of the state machine's functions, and what a test does where something that it
+//! needs is missing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use libtest_mimic::{Completion, Failed};
+
+/// The `bootstrap`, which is another package's binary, so that cargo does not build it for this one.
+pub(crate) fn bootstrap() -> Result<PathBuf, Failed> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "powertune-functions"]);
+        let status = cargo.current_dir(workspace()).stdin(Stdio::null()).status();
+        match status {
+            Ok(status) if status.success() => {}
+            other => return Err(format!("powertune-functions was not built: {other:?}")),
+        }
+        // Beside the binary under test, which the same profile has built.
+        let beside = Path::new(env!("CARGO_BIN_EXE_powertune")).with_file_name("bootstrap");
+        Ok(beside)
+    });
+    built.clone().map_err(Failed::from)
+}
+
+/// A test that can't run here, which is a failure where everything has to be there.
+pub(crate) fn skipped(reason: &str) -> Result<Completion, Failed> {
+    if std::env::var_os("POWERTUNE_REQUIRE_ALL").is_some() {
+        return Err(Failed::from(format!("POWERTUNE_REQUIRE_ALL is set, but {reason}")));
+    }
+    Ok(Completion::ignored_with(reason))
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two levels below the workspace's root")
+        .to_path_buf()
+}

@@ -1,0 +1,105 @@
+//! The state machine, in which every task fails, dies, times out or is aborted, and what its own
+//! Catch, the rule on its end or `powertune clean` make of it.
+//!
+//! The interpreter is somebody else's, the steps are the real functions on the local Lambda. A door
+//! between all of them counts their calls, and at one of them has something go wrong.
+
+mod door;
+mod ending;
+mod execution;
+mod interpreter;
+mod kind;
+mod point;
+mod stage;
+mod watch;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use futures::{StreamExt, stream};
+use libtest_mimic::{Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
+use self::{
+    ending::Expected,
+    execution::Execution,
+    kind::{MACHINES, Machine},
+    point::{Outcome, Point},
+    stage::Stage,
+};
+use crate::{
+    bootstrap::{bootstrap, skipped},
+    figures,
+};
+
+/// How many executions go on at the same time: most of what they do is wait.
+const AT_ONCE: usize = 10;
+
+/// The kind of execution that comes to every step.
+const USUAL: &str = "auto_optimize_new_alias";
+
+/// A test for each kind of execution, or for the usual one alone.
+pub(crate) fn trials(every: bool) -> impl Iterator<Item = Trial> {
+    MACHINES.iter().filter(move |machine| every || machine.name == USUAL).map(|machine| {
+        let name = format!("state_machine_{}", machine.name);
+        Trial::ignorable_test(name, || every_point(machine))
+    })
+}
+
+/// Has everything go wrong that can in an execution of this kind, one at a time.
+fn every_point(machine: &'static Machine) -> Result<Completion, Failed> {
+    if let Some(missing) = interpreter::missing() {
+        return skipped(missing);
+    }
+    let bootstrap = bootstrap()?;
+    let problems = Runtime::new()?.block_on(points_of(machine, &bootstrap))?;
+    if problems.is_empty() { Ok(Completion::Completed) } else { Err(problems.join("\n").into()) }
+}
+
+async fn points_of(machine: &'static Machine, bootstrap: &Path) -> Result<Vec<String>, String> {
+    let stage = Stage::start(bootstrap).await;
+    let problems = try_all(machine, &stage).await;
+    stage.stop().await;
+    problems
+}
+
+async fn try_all(machine: &'static Machine, stage: &Stage) -> Result<Vec<String>, String> {
+    let points = points(machine, stage).await?;
+    let outcomes = stream::iter(points).map(|point| point.outcome(stage));
+    let mut outcomes = std::pin::pin!(outcomes.buffer_unordered(AT_ONCE));
+    let mut tried: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
+    let mut problems = Vec::new();
+    while let Some((point, outcome)) = outcomes.next().await {
+        let checked = match outcome {
+            Outcome::Struck(checked) => {
+                let (survived, of) = tried.entry(point.way()).or_default();
+                *survived += usize::from(checked.is_ok());
+                *of += 1;
+                checked
+            }
+            Outcome::Missed(checked) => checked,
+        };
+        problems.extend(checked.err().map(|problem| format!("{point}: {problem}")));
+    }
+    keep_figures(machine, &tried);
+    Ok(problems)
+}
+
+/// The points of an execution in which nothing goes wrong, which has to be as it should be.
+async fn points(machine: &'static Machine, stage: &Stage) -> Result<Vec<Point>, String> {
+    let mut execution = Execution::start(stage, machine, None, Duration::MAX).await;
+    let ended = execution.end().await?;
+    let expected = Expected::of(stage, machine, None);
+    expected.check_end(&ended, &execution.watch.seen())?;
+    let after = execution.footprint().await;
+    expected.check_footprint(&ended, &execution.before, &after)?;
+    let points = Point::all(machine, &execution.watch.seen());
+    execution.close().await;
+    Ok(points)
+}
+
+fn keep_figures(machine: &Machine, tried: &BTreeMap<&'static str, (usize, usize)>) {
+    for (way, (survived, of)) in tried {
+        let name = machine.name;
+        figures::keep(format!("state machine, {name}, {way}: {survived} of {of} points survived"));
+    }
+}

@@ -1,0 +1,149 @@
+//! One point of an execution: what goes wrong there, and all that has to hold afterwards.
+
+use std::{fmt, time::Duration};
+
+use powertune_core::workflow::Step;
+
+use super::{
+    ending::Expected,
+    execution::{Cleaner, Execution},
+    kind::Machine,
+    stage::Stage,
+    watch::{End, Seen, Trap, Way},
+};
+use crate::trap::Moment;
+
+/// Errors that Step Functions tells of, by which it decides what to do.
+const CRASHED: &str = "Lambda.Unknown";
+const UNHEARD: &str = "Lambda.SdkClientException";
+const THROTTLED: &str = "Lambda.TooManyRequestsException";
+
+/// How long an answer is waited for that does not come.
+const SILENCE: Duration = Duration::from_secs(8);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
+/// What may become of a call to a step.
+const WAYS: [Way; 6] = [
+    Way::Fails(CRASHED),
+    Way::Fails(THROTTLED),
+    Way::Lost(UNHEARD),
+    Way::Silent { runs: false },
+    Way::Silent { runs: true },
+    Way::Aborted,
+];
+
+/// Where something goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) machine: &'static Machine,
+    pub(crate) trap: Trap,
+}
+
+/// What came of a point, and what is wrong with it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It went wrong there.
+    Struck(Result<(), String>),
+    /// The execution was over before it.
+    Missed(Result<(), String>),
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.trap {
+            Trap::Call { step, nth, way } => write!(f, "{} {nth}, {way:?}", step.name()),
+            Trap::Change { step, nth, moment, end } => {
+                let moment = if moment == Moment::Before { "before" } else { "after" };
+                write!(f, "{end:?} {moment} change {nth} of {}", step.name())
+            }
+        }
+    }
+}
+
+impl Point {
+    /// Every point of an execution in which this was seen.
+    pub(crate) fn all(machine: &'static Machine, seen: &Seen) -> Vec<Self> {
+        let mut traps = Vec::new();
+        for step in Step::ALL {
+            for nth in 1..=seen.calls_of(step) {
+                traps.extend(WAYS.map(|way| Trap::Call { step, nth, way }));
+            }
+            for nth in numbers(step, seen.changes_of(step)) {
+                for end in [End::Killed, End::Aborted] {
+                    traps.extend(Moment::BOTH.map(|moment| Trap::Change {
+                        step,
+                        nth,
+                        moment,
+                        end,
+                    }));
+                }
+            }
+        }
+        traps.into_iter().map(|trap| Self { machine, trap }).collect()
+    }
+
+    /// In which of four ways it goes wrong.
+    pub(crate) fn way(&self) -> &'static str {
+        match self.trap {
+            trap if trap.aborts() => "aborted",
+            trap if trap.is_silent() => "timed out",
+            Trap::Change { .. } => "killed",
+            Trap::Call { .. } => "failed",
+        }
+    }
+
+    /// Has it go wrong, and looks at what comes of it.
+    pub(crate) async fn outcome(self, stage: &Stage) -> (Self, Outcome) {
+        let mut silence = SILENCE;
+        loop {
+            let mut execution =
+                Execution::start(stage, self.machine, Some(self.trap), silence).await;
+            let checked = self.strike(stage, &mut execution).await;
+            let (calls, longest) = {
+                let seen = execution.watch.seen();
+                (format!("{:?}", seen.calls), seen.longest)
+            };
+            let is_struck = execution.watch.sprung.is_cancelled();
+            execution.close().await;
+            // On a busy machine a step may take longer than it may, and is not what was meant.
+            if self.trap.is_silent() && longest + SILENCE / 2 > silence && silence < LONGEST_SILENCE
+            {
+                silence *= 4;
+                continue;
+            }
+            let checked = checked.map_err(|problem| format!("after {calls}: {problem}"));
+            let outcome = if is_struck { Outcome::Struck } else { Outcome::Missed };
+            return (self, outcome(checked));
+        }
+    }
+
+    async fn strike(&self, stage: &Stage, execution: &mut Execution<'_>) -> Result<(), String> {
+        let cleaner = match self.trap {
+            Trap::Change { moment: Moment::After, .. } => Cleaner::User,
+            _ => Cleaner::Rule,
+        };
+        let ended = if self.trap.aborts() {
+            execution.abort(cleaner).await?
+        } else {
+            execution.end().await?
+        };
+        let trap = execution.watch.sprung.is_cancelled().then_some(self.trap);
+        let expected = Expected::of(stage, self.machine, trap);
+        expected.check_end(&ended, &execution.watch.seen())?;
+        let after = execution.footprint().await;
+        let checked = expected.check_footprint(&ended, &execution.before, &after);
+        checked.map_err(|problem| format!("{ended:?}: {problem}"))?;
+        execution.clean_again(&ended).await
+    }
+}
+
+/// Which changes of a step are tried, of as many: of invocations, which are all alike, a few.
+fn numbers(step: Step, changes: usize) -> Vec<usize> {
+    if step == Step::Measure {
+        let mut few = vec![1, changes.div_ceil(2), changes];
+        few.dedup();
+        few.retain(|nth| (1..=changes).contains(nth));
+        return few;
+    }
+    (1..=changes).collect()
+}
