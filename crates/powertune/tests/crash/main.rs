@@ -7,8 +7,8 @@
 //! has carried it out, with the answer still on its way. So the product needs no hook for it.
 //!
 //! `cargo test -p powertune --test crash -- --seed 7` soaks 500 runs; `--run 12` repeats one.
-//! `-- --every-machine` has things go wrong in every kind of execution of the state machine, and not
-//! in one alone.
+//! `-- --every-machine` has things go wrong in every kind of execution of the state machine, at every
+//! point, and not in one kind at some.
 
 mod answer;
 mod ask;
