@@ -1,0 +1,390 @@
+//! Walks every interleaving of elections against a model of Lambda.
+//!
+//! The model knows what is recorded of AWS and no more. Where recordings leave something open, it
+//! is a [`Setting`], and every setting is walked. A step is one call, with its answer: what others
+//! do between a run's decision and its call, and between the answer and the next decision, are the
+//! steps of others in between.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+use powertune_core::power::Power;
+
+use super::{Change, Election, Look, Next};
+
+/// What AWS may or may not do.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    /// TagResource and UntagResource change the RevisionId.
+    tags_move: bool,
+    /// PublishVersion changes the RevisionId.
+    publishing_moves: bool,
+}
+
+/// What may go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// Nothing: no run dies, no answer is lost, nobody waits too long.
+    None,
+    /// An answer to a change may be lost, though Lambda has made the change.
+    LostAnswers,
+    /// Any run may die at any moment, answers may be lost, and a run that waits may give up.
+    Everything,
+}
+
+/// When the run that goes on ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// After all others have decided, as a run does that measures.
+    Long,
+    /// At any moment.
+    Any,
+}
+
+/// Lambda, as far as an election needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Lambda {
+    revision: u32,
+    power: Power,
+    is_settled: bool,
+    tags: BTreeSet<String>,
+    /// The memory size of the last version.
+    last_published: Option<Power>,
+    /// The runs that have published a version, by the run.
+    versions: BTreeSet<String>,
+    /// The run whose change of the memory size is in force.
+    holder: Option<String>,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stage {
+    /// It has not called anything yet.
+    Fresh,
+    Electing(Election),
+    /// It goes on: the memory size is to be put back.
+    On,
+    /// The memory size is back.
+    Back,
+    /// Its version goes next, where it has one.
+    Leaving,
+    /// Its tags go next.
+    Untagging {
+        went_on: bool,
+    },
+    /// It is over.
+    Over {
+        went_on: bool,
+    },
+    /// It saw another run's tags at once.
+    Refused,
+    Dead,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct World {
+    lambda: Lambda,
+    runs: BTreeMap<String, Stage>,
+}
+
+struct Explorer {
+    setting: Setting,
+    trouble: Trouble,
+    length: Length,
+}
+
+fn power(mb: u32) -> Power {
+    Power::new(mb).expect("a power")
+}
+
+fn original() -> Power {
+    power(1024)
+}
+
+impl World {
+    fn new(runs: usize) -> Self {
+        let names = ["a", "b", "c", "d", "e"];
+        let lambda = Lambda {
+            revision: 0,
+            power: original(),
+            is_settled: true,
+            tags: BTreeSet::new(),
+            last_published: None,
+            versions: BTreeSet::new(),
+            holder: None,
+        };
+        let runs = names[..runs].iter().map(|name| ((*name).to_owned(), Stage::Fresh)).collect();
+        Self { lambda, runs }
+    }
+
+    fn have_all_decided(&self) -> bool {
+        !self.runs.values().any(|stage| {
+            matches!(
+                stage,
+                Stage::Fresh
+                    | Stage::Electing(_)
+                    | Stage::Leaving
+                    | Stage::Untagging { went_on: false }
+            )
+        })
+    }
+
+    fn number_of(&self, wanted: impl Fn(&Stage) -> bool) -> usize {
+        self.runs.values().filter(|stage| wanted(stage)).count()
+    }
+
+    /// The same world with the RevisionIds named anew: only which are equal matters.
+    fn canonical(mut self) -> Self {
+        let current = self.lambda.revision.to_string();
+        for stage in self.runs.values_mut() {
+            let Stage::Electing(election) = stage else { continue };
+            if let Next::Publish { revision_id } | Next::Change { revision_id } = &mut election.next
+            {
+                let is_current = revision_id.as_deref() == Some(current.as_str());
+                *revision_id = Some(if is_current { "1" } else { "0" }.to_owned());
+            }
+        }
+        self.lambda.revision = 1;
+        self
+    }
+}
+
+impl Lambda {
+    fn moved(&mut self, moves: bool) {
+        if moves {
+            self.revision += 1;
+        }
+    }
+
+    fn is_refused(&self, revision_id: Option<&str>) -> bool {
+        !self.is_settled || revision_id != Some(self.revision.to_string().as_str())
+    }
+
+    fn look(&self) -> Look {
+        Look {
+            revision_id: Some(self.revision.to_string()),
+            power: self.power,
+            is_as_found: true,
+            is_settled: self.is_settled,
+            runs: self.tags.clone(),
+        }
+    }
+
+    /// PublishVersion; whether it succeeded.
+    fn publish(&mut self, run: &str, revision_id: Option<&str>, setting: Setting) -> bool {
+        if self.is_refused(revision_id) {
+            return false;
+        }
+        if self.last_published != Some(self.power) {
+            self.last_published = Some(self.power);
+            self.versions.insert(run.to_owned());
+            self.moved(setting.publishing_moves);
+        }
+        true
+    }
+
+    /// UpdateFunctionConfiguration; whether it succeeded.
+    fn change(&mut self, run: &str, revision_id: Option<&str>) -> bool {
+        if self.is_refused(revision_id) {
+            return false;
+        }
+        assert_eq!(self.holder, None, "{run} changed what another run holds: {self:?}");
+        self.holder = Some(run.to_owned());
+        self.power = power(128);
+        self.is_settled = false;
+        self.moved(true);
+        true
+    }
+
+    fn put_back(&mut self, run: &str) {
+        assert_eq!(self.holder.as_deref(), Some(run), "{run} put back what it did not change");
+        self.holder = None;
+        self.power = original();
+        self.is_settled = false;
+        self.moved(true);
+    }
+}
+
+impl Explorer {
+    /// Every world that one step leads to.
+    fn after(&self, world: &World) -> Vec<World> {
+        let mut worlds = Vec::new();
+        if !world.lambda.is_settled {
+            let mut settled = world.clone();
+            settled.lambda.is_settled = true;
+            settled.lambda.moved(true);
+            worlds.push(settled);
+        }
+        for (run, stage) in &world.runs {
+            let mut push = |(lambda, stage): (Lambda, Stage)| {
+                let mut next = World { lambda, runs: world.runs.clone() };
+                next.runs.insert(run.clone(), stage);
+                worlds.push(next);
+            };
+            for (lambda, stage) in self.steps(world, run, stage) {
+                push((lambda, stage));
+            }
+            let is_over =
+                matches!(stage, Stage::Over { .. } | Stage::Refused | Stage::Dead | Stage::Fresh);
+            if self.trouble == Trouble::Everything && !is_over {
+                push((world.lambda.clone(), Stage::Dead));
+            }
+        }
+        worlds
+    }
+
+    /// What this run may do next.
+    fn steps(&self, world: &World, run: &str, stage: &Stage) -> Vec<(Lambda, Stage)> {
+        let mut lambda = world.lambda.clone();
+        match stage {
+            Stage::Fresh => {
+                let is_free = lambda.tags.is_empty() && lambda.power == original();
+                let election = Election::new(run.to_owned(), original(), power(128));
+                vec![(lambda, if is_free { Stage::Electing(election) } else { Stage::Refused })]
+            }
+            Stage::Electing(election) => self.elect(lambda, run, election),
+            Stage::On if self.length == Length::Long && !world.have_all_decided() => Vec::new(),
+            Stage::On if !lambda.is_settled => Vec::new(),
+            Stage::On => {
+                lambda.put_back(run);
+                vec![(lambda, Stage::Back)]
+            }
+            Stage::Back => {
+                lambda.versions.remove(run);
+                vec![(lambda, Stage::Untagging { went_on: true })]
+            }
+            Stage::Leaving => {
+                lambda.versions.remove(run);
+                vec![(lambda, Stage::Untagging { went_on: false })]
+            }
+            Stage::Untagging { went_on } => {
+                lambda.tags.remove(run);
+                lambda.moved(self.setting.tags_move);
+                vec![(lambda, Stage::Over { went_on: *went_on })]
+            }
+            Stage::Over { .. } | Stage::Refused | Stage::Dead => Vec::new(),
+        }
+    }
+
+    fn elect(&self, mut lambda: Lambda, run: &str, election: &Election) -> Vec<(Lambda, Stage)> {
+        let mut election = election.clone();
+        let may_lose = self.trouble != Trouble::None;
+        match election.next().clone() {
+            Next::Tag => {
+                lambda.tags.insert(run.to_owned());
+                lambda.moved(self.setting.tags_move);
+                election.tagged();
+                vec![(lambda, Stage::Electing(election))]
+            }
+            Next::Look => {
+                election.looked(lambda.look());
+                vec![(lambda, Stage::Electing(election))]
+            }
+            Next::LookLater { .. } => {
+                let mut ways = Vec::new();
+                if self.trouble == Trouble::Everything {
+                    let mut tired = election.clone();
+                    tired.give_up();
+                    ways.push((lambda.clone(), Stage::Electing(tired)));
+                }
+                election.looked(lambda.look());
+                ways.push((lambda, Stage::Electing(election)));
+                ways
+            }
+            Next::Publish { revision_id } => {
+                let is_done = lambda.publish(run, revision_id.as_deref(), self.setting);
+                let answers: &[bool] = if may_lose { &[is_done, false] } else { &[is_done] };
+                told(&lambda, &election, answers, Election::published)
+            }
+            Next::Change { revision_id } => {
+                let is_done = lambda.change(run, revision_id.as_deref());
+                let answer = if is_done { Change::Made } else { Change::Refused };
+                let answers: &[Change] =
+                    if may_lose { &[answer, Change::Unknown] } else { &[answer] };
+                told(&lambda, &election, answers, Election::changed)
+            }
+            Next::GoOn => vec![(lambda, Stage::On)],
+            Next::Leave(_) if lambda.holder.as_deref() == Some(run) => {
+                // It has changed the memory size without hearing of it, and puts it back as at the
+                // end of any run.
+                vec![(lambda, Stage::On)]
+            }
+            Next::Leave(_) => vec![(lambda, Stage::Leaving)],
+        }
+    }
+
+    /// Walks all worlds, and looks at those that nothing comes after.
+    fn walk(&self, runs: usize) -> usize {
+        let start = World::new(runs);
+        let mut seen = HashSet::from([start.clone()]);
+        let mut queue = VecDeque::from([start]);
+        while let Some(world) = queue.pop_front() {
+            let on = world.number_of(|stage| matches!(stage, Stage::On));
+            assert!(on <= 1, "two runs go on: {world:?}");
+            let next = self.after(&world).into_iter().map(World::canonical);
+            let next: Vec<World> = next.filter(|next| *next != world).collect();
+            if next.is_empty() {
+                self.check_end(&world);
+            }
+            queue.extend(next.into_iter().filter(|next| seen.insert(next.clone())));
+        }
+        seen.len()
+    }
+
+    fn check_end(&self, world: &World) {
+        let dead = world.number_of(|stage| matches!(stage, Stage::Dead));
+        let over = world
+            .number_of(|stage| matches!(stage, Stage::Over { .. } | Stage::Refused | Stage::Dead));
+        assert_eq!(over, world.runs.len(), "a run waits for ever: {world:?}");
+        if dead > 0 {
+            return;
+        }
+        let lambda = &world.lambda;
+        assert!(lambda.tags.is_empty() && lambda.versions.is_empty(), "traces stay: {world:?}");
+        assert_eq!(lambda.power, original(), "the memory size stays changed: {world:?}");
+        let went_on = world.number_of(|stage| *stage == Stage::Over { went_on: true });
+        if self.trouble != Trouble::Everything {
+            assert!(went_on >= 1, "no run went on: {world:?}");
+            assert!(went_on == 1 || self.length == Length::Any, "{went_on} went on: {world:?}");
+        }
+    }
+}
+
+/// The run is told one of these answers.
+fn told<T: Copy>(
+    lambda: &Lambda,
+    election: &Election,
+    answers: &[T],
+    tell: impl Fn(&mut Election, T),
+) -> Vec<(Lambda, Stage)> {
+    let after = |&answer: &T| {
+        let mut election = election.clone();
+        tell(&mut election, answer);
+        (lambda.clone(), Stage::Electing(election))
+    };
+    answers.iter().map(after).collect()
+}
+
+fn explore(runs: usize) {
+    let mut all = 0;
+    for (tags_move, publishing_moves) in
+        [(true, true), (true, false), (false, true), (false, false)]
+    {
+        let setting = Setting { tags_move, publishing_moves };
+        for trouble in [Trouble::None, Trouble::LostAnswers, Trouble::Everything] {
+            for length in [Length::Long, Length::Any] {
+                all += Explorer { setting, trouble, length }.walk(runs);
+            }
+        }
+    }
+    println!("{runs} runs at the same time: {all} situations explored, none with two that go on");
+}
+
+#[test]
+fn of_two_runs_one_goes_on() {
+    explore(2);
+}
+
+#[test]
+fn of_three_runs_one_goes_on() {
+    explore(3);
+}
