@@ -1,9 +1,10 @@
 //! Applies the chosen power: to `$LATEST`, or to a new version that an alias then points to.
 
 use powertune_core::{power::Power, request::AutoOptimize};
+use tokio::time::Instant;
 
 use crate::{
-    conflict::repeated,
+    conflict::{MEETING, repeated},
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
@@ -11,8 +12,6 @@ use crate::{
 };
 
 /// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
-///
-/// With an alias `$LATEST` is left at `power` too; the caller puts it back.
 pub(crate) async fn apply(
     gateway: &Gateway,
     baseline: &Baseline,
@@ -22,9 +21,10 @@ pub(crate) async fn apply(
 ) -> Result<Option<(String, String)>, Cause> {
     // By the time a power is applied it was measured, so the account has it.
     let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
-    let mut publisher = Publisher::open(gateway, baseline, mark, false).await?;
+    let mut publisher = Publisher::again(gateway, baseline, mark).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;
+        publisher.keep().await?;
         return Ok(None);
     };
     // Without our mark: as soon as the alias points to it, this version is the user's to keep.
@@ -32,7 +32,9 @@ pub(crate) async fn apply(
     let usable = |version: &Version| mark::run_of_version(&version.description).is_none();
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
     let Version { version, .. } = version;
-    let pointed = repeated(|| gateway.point_alias(&baseline.arn, alias, &version)).await;
+    publisher.put_back().await?;
+    let deadline = Instant::now() + MEETING;
+    let pointed = repeated(deadline, || gateway.point_alias(&baseline.arn, alias, &version)).await;
     if let Err(error) = pointed {
         // Where an answer was lost, it may point there all the same.
         let is_there = gateway.alias_version(&baseline.arn, alias).await;

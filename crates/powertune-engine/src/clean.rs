@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use powertune_core::{arn::FunctionRef, power::Power};
 
 use crate::{
@@ -11,11 +11,9 @@ use crate::{
     journal::{Journals, Kept},
     mark::{self, Mark},
     prepare::before_changes,
-    restore::{Undo, Whose, restore},
+    put_back::Claim,
+    restore::{Memory, Undo, Whose, restore},
 };
-
-/// How far the clocks of this host and of Lambda may differ, in seconds.
-const SKEW_S: i64 = 60;
 
 /// What cleaning did.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,14 +75,23 @@ pub async fn clean(
     };
     if !cleaned.marks.is_empty() || !traces.published.is_empty() {
         let restored = restore(gateway, &traces.latest.arn, &traces.undo()).await;
-        cleaned.memory = restored.memory;
-        cleaned.kept = restored.kept;
+        match restored.memory {
+            Memory::AsItWas => {}
+            Memory::PutBack { from, to } => cleaned.memory = Some((from, to)),
+            Memory::Theirs(power) => cleaned.kept = Some(power),
+        }
+        if restored.is_memory_settled() {
+            for kept in traces.kept.iter().filter(|kept| force || !kept.is_alive) {
+                // Where it can't be written, the next `clean` judges by what it finds.
+                let _ = kept.memory_is_back();
+            }
+        }
         cleaned.versions = restored.versions;
         cleaned.left = restored.left;
     }
     if cleaned.left.is_empty() {
         for kept in traces.kept.iter().filter(|kept| force || !kept.is_alive) {
-            // One that stays says nothing that is not found to be undone.
+            // A leftover journal is harmless: everything it lists is already undone.
             let _ = kept.forget();
         }
     }
@@ -98,8 +105,7 @@ impl Traces {
         journals: &Journals,
     ) -> Result<Self, TuneError> {
         let name = function.unqualified().to_string();
-        let latest = gateway.function(&name, None).await.map_err(before_changes)?;
-        let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
+        let (latest, tags) = gateway.function_and_tags(&name).await.map_err(before_changes)?;
         let versions = gateway.versions(&latest.arn).await.map_err(before_changes)?;
         let published = versions
             .iter()
@@ -123,13 +129,8 @@ impl Traces {
     /// Whether a run whose tags are not there has left something all the same: its tags go last, so
     /// that either all is as it was, or somebody else took them away.
     fn has_left(&self, kept: &Kept) -> bool {
-        let Kept { mark, pending, last, is_alive, .. } = kept;
-        let changed_by_it = self.latest.last_modified.is_none_or(|modified| {
-            let since = mark.since.unwrap_or(Timestamp::MIN);
-            modified >= since - SKEW_S.seconds() && modified <= *last + SKEW_S.seconds()
-        });
-        let holds = pending.held.contains(self.latest.power);
-        *is_alive || self.published.contains(&mark.run) || (holds && changed_by_it)
+        let is_unsettled = kept.claim().is_some_and(|claim| claim.is_proven(&self.latest));
+        kept.is_alive || self.published.contains(&kept.mark.run) || is_unsettled
     }
 
     fn kept(&self, run: &str) -> Option<&Kept> {
@@ -150,19 +151,23 @@ impl Traces {
         }
     }
 
+    /// What the run says of the memory size: its journal, where there is one.
+    fn claim(&self, mark: &Mark) -> Option<Claim> {
+        let Some(kept) = self.kept(&mark.run) else { return Claim::of_tags(mark) };
+        let is_tagged = self.tagged.iter().any(|tagged| tagged.run == mark.run);
+        kept.claim().filter(|claim| is_tagged || claim.is_proven(&self.latest))
+    }
+
     fn undo(&self) -> Undo {
         let marks = self.marks();
-        // Whoever came first has found the memory size that the user has chosen.
-        let original = marks.iter().find_map(|mark| mark.original);
-        let held = marks.iter().map(|mark| match self.kept(&mark.run) {
-            Some(kept) => kept.pending.held.clone(),
-            None => mark.sets.clone(),
-        });
+        let claims = marks.iter().filter_map(|mark| self.claim(mark));
+        let keys = |keys: fn(&Mark) -> Vec<String>| self.tagged.iter().flat_map(keys).collect();
         Undo {
-            memory: original.map(|original| (original, held.collect())),
+            claims: claims.collect(),
             versions: Whose::Anybody,
             unapplied: marks.iter().map(|mark| mark.run.clone()).collect(),
-            tags: self.tagged.iter().flat_map(Mark::keys).collect(),
+            memory_tags: keys(|mark| mark.original.iter().map(|_| mark.memory_key()).collect()),
+            tags: keys(|mark| mark.keys().to_vec()),
         }
     }
 }

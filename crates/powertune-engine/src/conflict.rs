@@ -1,33 +1,82 @@
-//! Changes that meet another one: Lambda makes one change of a function at a time.
+//! Calls that meet another change, or that Lambda has no time for: when to make them again.
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::gateway::{ApiError, ErrorKind};
 
-/// How often a change that met another one is tried again.
-pub(crate) const ATTEMPTS: u32 = 5;
+/// How long a change of a run that goes on is tried again, where it meets others: those that leave
+/// again make a few changes each.
+pub(crate) const MEETING: Duration = Duration::from_mins(2);
 /// The first wait between two tries; it doubles from there.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether a change met another one.
 pub(crate) fn is_meeting(error: &ApiError) -> bool {
     matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
 }
 
-/// Makes a change that may be made whatever the other one was; again, where it met one.
-pub(crate) async fn repeated<F>(change: impl Fn() -> F) -> Result<(), ApiError>
+/// Whether the same call may succeed later, though nobody does anything about it.
+pub(crate) fn may_pass(error: &ApiError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Conflict
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::Throttled
+            | ErrorKind::NotSent
+            | ErrorKind::Unknown
+    )
+}
+
+/// The waits between tries until a deadline.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    deadline: Instant,
+    next: Duration,
+}
+
+impl Waits {
+    /// Tries for so long from now.
+    pub(crate) fn for_at_most(patience: Duration) -> Self {
+        Self::until(Instant::now() + patience)
+    }
+
+    /// Tries until then.
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self { deadline, next: FIRST_WAIT }
+    }
+
+    /// Waits before the next try; `false` where the time is over.
+    pub(crate) async fn wait(&mut self) -> bool {
+        let again = Instant::now() + self.next;
+        if again > self.deadline {
+            return false;
+        }
+        tokio::time::sleep_until(again).await;
+        self.next = (self.next * 2).min(LONGEST_WAIT);
+        true
+    }
+}
+
+/// Makes a call that may be made whatever else was done meanwhile; again until the deadline, where
+/// it may pass.
+pub(crate) async fn repeated<T, F>(deadline: Instant, call: impl Fn() -> F) -> Result<T, ApiError>
 where
-    F: Future<Output = Result<(), ApiError>>,
+    F: Future<Output = Result<T, ApiError>>,
 {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..ATTEMPTS {
-        match change().await {
-            Err(error) if is_meeting(&error) => tokio::time::sleep(wait).await,
+    let mut waits = Waits::until(deadline);
+    loop {
+        match call().await {
+            Err(error) if may_pass(&error) => {
+                if !waits.wait().await {
+                    return Err(error);
+                }
+            }
             other => return other,
         }
-        wait *= 2;
     }
-    change().await
 }
 
 #[cfg(test)]
@@ -36,23 +85,26 @@ mod tests {
 
     use super::*;
 
+    /// How many tries a call takes that fails with these kinds, and whether it succeeds.
     async fn tries(kinds: &[ErrorKind]) -> (usize, bool) {
         let made = Cell::new(0);
-        let change = || {
+        let call = || {
             let kind = kinds.get(made.get()).copied();
             made.set(made.get() + 1);
             let error = |kind| ApiError { operation: "UpdateAlias", kind, message: String::new() };
             std::future::ready(kind.map_or(Ok(()), |kind| Err(error(kind))))
         };
-        let ended = repeated(change).await;
+        let ended = repeated(Instant::now() + Duration::from_mins(1), call).await;
         (made.get(), ended.is_ok())
     }
 
-    #[tokio::test]
-    async fn conflicts_alone_are_tried_again_and_not_for_ever() {
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_until_the_deadline() {
         assert_eq!(tries(&[]).await, (1, true));
-        assert_eq!(tries(&[ErrorKind::Conflict, ErrorKind::PreconditionFailed]).await, (3, true));
+        assert_eq!(tries(&[ErrorKind::Conflict, ErrorKind::Throttled]).await, (3, true));
         assert_eq!(tries(&[ErrorKind::Denied]).await, (1, false));
-        assert_eq!(tries(&[ErrorKind::Conflict; 9]).await, (ATTEMPTS as usize, false));
+        assert_eq!(tries(&[ErrorKind::Conflict, ErrorKind::Denied]).await, (2, false));
+        let (made, succeeded) = tries(&[ErrorKind::Throttled; 99]).await;
+        assert!(!succeeded && (8..20).contains(&made), "{made}");
     }
 }

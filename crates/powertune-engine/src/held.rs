@@ -24,10 +24,10 @@ impl Default for Held {
     }
 }
 
-/// The power next to another: publishing passes through it where Lambda would otherwise hand back
-/// an older version.
+/// The memory size next to another, which every account has that has the other: the next smaller
+/// one where there is one.
 pub(crate) fn neighbour(power: Power) -> Power {
-    let neighbour = Power::new(power.mb() + 1).or_else(|_| Power::new(power.mb() - 1));
+    let neighbour = Power::new(power.mb() - 1).or_else(|_| Power::new(power.mb() + 1));
     neighbour.expect("a power has a neighbour")
 }
 
@@ -41,7 +41,7 @@ impl Held {
         match self {
             Self::Any => true,
             Self::Between(least, most) => {
-                (*least..=*most).contains(&power) || power == neighbour(*most)
+                (*least..=*most).contains(&power) || power == neighbour(*least)
             }
             Self::Measured(powers) => {
                 powers.contains(&power) || powers.iter().any(|&each| neighbour(each) == power)
@@ -134,6 +134,7 @@ mod tests {
         let measured = Held::measured(powers(&[128, 10_240]));
         let held: Vec<bool> = [128, 129, 130, 10_239, 10_240].map(|mb| holds(&measured, mb)).into();
         assert_eq!(held, [true, true, false, true, true]);
+        assert!(holds(&Held::measured(powers(&[1024])), 1023));
         assert!(!holds(&Held::Exactly(powers(&[128]).collect()), 129));
         assert!(!holds(&Held::default(), 128));
     }

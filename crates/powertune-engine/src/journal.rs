@@ -16,9 +16,10 @@ use std::{
 
 use jiff::Timestamp;
 
+use self::entry::{Line, replay};
 pub use self::folder::Journals;
 pub(crate) use self::{
-    entry::{Entry, Pending, replay},
+    entry::{Entry, Read, Unsettled},
     folder::Kept,
 };
 use crate::mark::Mark;
@@ -30,7 +31,7 @@ pub(crate) struct Journal(Arc<Written>);
 #[derive(Debug)]
 struct Written {
     mark: Mark,
-    entries: Mutex<Vec<Entry>>,
+    lines: Mutex<Vec<Line>>,
     /// Where there is a place for it.
     file: Option<Locked>,
 }
@@ -45,7 +46,7 @@ struct Locked {
 impl Journal {
     /// A journal that ends with the process.
     pub(crate) fn in_memory(mark: Mark) -> Self {
-        Self(Arc::new(Written { mark, entries: Mutex::default(), file: None }))
+        Self(Arc::new(Written { mark, lines: Mutex::default(), file: None }))
     }
 
     /// Writes down what is about to be done. It is on the disk when this returns.
@@ -55,10 +56,10 @@ impl Journal {
         recorded.map_err(io::Error::other)?
     }
 
-    /// What there is to undo.
-    pub(crate) fn pending(&self) -> Pending {
-        let entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        replay(&self.0.mark, &entries)
+    /// What there is to put back of the memory size.
+    pub(crate) fn unsettled(&self) -> Option<Unsettled> {
+        let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        replay(self.0.mark.original, &lines)
     }
 
     /// Where it is, for people to look.
@@ -69,7 +70,7 @@ impl Journal {
     /// Deletes it: nothing is left to undo.
     pub(crate) fn close(&self) {
         if let Some(path) = self.path() {
-            // One that stays says of nothing that it is to be undone but what is found undone.
+            // A leftover journal is harmless: everything it lists is already undone.
             let _ = fs::remove_file(path);
         }
     }
@@ -77,11 +78,12 @@ impl Journal {
 
 impl Written {
     fn record(&self, entry: Entry) -> io::Result<()> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = Timestamp::now();
         if let Some(Locked { file, .. }) = &self.file {
-            append(file, &entry.line(Timestamp::now())?)?;
+            append(file, &entry.line(at)?)?;
         }
-        entries.push(entry);
+        lines.push(Line { at, entry });
         Ok(())
     }
 }

@@ -5,10 +5,12 @@
 //! and the local Lambda differ by endpoint URL alone. It prints nothing; displays listen to its
 //! [`event::Event`]s.
 
+mod announce;
 mod apply;
 mod budget;
 mod clean;
 mod conflict;
+mod election;
 pub mod error;
 pub mod event;
 mod gate;
@@ -21,6 +23,7 @@ pub mod mark;
 mod measure;
 mod prepare;
 mod publish;
+mod put_back;
 mod restore;
 mod round;
 pub mod run;

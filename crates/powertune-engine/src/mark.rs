@@ -1,13 +1,17 @@
 //! Our marks on a function: tags that announce a run and say how to undo it, and the description of
 //! every version that it publishes.
 //!
-//! A run has two tags, and their keys bear its id, so that two runs that begin at the same time do
-//! not overwrite what the other has to undo:
+//! The keys of a run's tags bear its id, so that two runs that begin at the same time do not
+//! overwrite each other's:
 //!
 //! ```text
-//! powertune:<run>     memory=1024 since=2026-11-25T12:00:00Z until=2026-11-25T12:20:00Z sets=128/512
-//! powertune:<run>:by  <who runs it: user@host, or the ARN of an execution>
+//! powertune:<run>         since=2026-11-25T12:00:00Z until=2026-11-25T12:20:00Z
+//! powertune:<run>:by      <who runs it: user@host, or the ARN of an execution>
+//! powertune:<run>:memory  memory=1024 sets=128/512
 //! ```
+//!
+//! The third tag is there as long as `$LATEST` may have a memory size of the run's. It goes as soon
+//! as the function has its own size again; the other two go last, when nothing is left to undo.
 
 use std::{collections::HashMap, fmt};
 
@@ -20,6 +24,7 @@ use crate::held::Held;
 
 const KEY: &str = "powertune:";
 const BY: &str = ":by";
+const MEMORY: &str = ":memory";
 const DESCRIPTION: &str = "powertune run ";
 /// The longest tag value that AWS takes.
 const LONGEST_VALUE: usize = 256;
@@ -31,7 +36,7 @@ const SOMEBODY: &str = "somebody";
 pub struct Mark {
     /// The run's id.
     pub run: String,
-    /// The memory size that `$LATEST` had.
+    /// The memory size that `$LATEST` is to have again; absent once it has.
     pub original: Option<Power>,
     /// The memory sizes that the run gives to `$LATEST`.
     #[serde(skip)]
@@ -91,47 +96,48 @@ impl Mark {
         Self::all(tags).into_iter().find(|mark| mark.run == run)
     }
 
-    /// What the tags say of any other run: of the oldest.
-    pub(crate) fn find_other(run: &str, tags: &HashMap<String, String>) -> Option<Self> {
-        Self::all(tags).into_iter().find(|mark| mark.run != run)
-    }
-
     fn read(run: &str, tags: &HashMap<String, String>) -> Self {
-        let value = tags.get(&format!("{KEY}{run}")).map_or("", String::as_str);
-        let fields: HashMap<&str, &str> =
-            value.split(' ').filter_map(|field| field.split_once('=')).collect();
-        let time = |name: &str| fields.get(name).and_then(|time| time.parse().ok());
+        let fields = |suffix: &str| fields(tags.get(&format!("{KEY}{run}{suffix}")));
+        let (mark, memory) = (fields(""), fields(MEMORY));
+        let time = |name: &str| mark.get(name).and_then(|time| time.parse().ok());
         Self {
             run: run.to_owned(),
-            original: fields
+            original: memory
                 .get("memory")
                 .and_then(|mb| mb.parse::<u32>().ok())
                 .and_then(|mb| Power::new(mb).ok()),
-            sets: fields.get("sets").and_then(|sets| sets.parse().ok()).unwrap_or(Held::Any),
+            sets: memory.get("sets").and_then(|sets| sets.parse().ok()).unwrap_or(Held::Any),
             by: tags.get(&format!("{KEY}{run}{BY}")).map_or(SOMEBODY, String::as_str).to_owned(),
             since: time("since"),
             until: time("until"),
         }
     }
 
+    /// All tags of a run that is about to change the memory size.
     pub(crate) fn tags(&self) -> HashMap<String, String> {
-        let mut value = String::new();
-        let mut say = |name: &str, said: Option<String>| {
-            if let Some(said) = said {
-                let space = if value.is_empty() { "" } else { " " };
-                value = format!("{value}{space}{name}={said}");
-            }
-        };
-        say("memory", self.original.map(|power| power.mb().to_string()));
-        say("since", self.since.map(|since| since.to_string()));
-        say("until", self.until.map(|until| until.to_string()));
-        let room = LONGEST_VALUE.saturating_sub(value.len() + " sets=".len());
-        let value = format!("{value} sets={}", self.sets.text(room));
+        let time = |name: &str, time: Option<Timestamp>| time.map(|time| format!("{name}={time}"));
+        let times = [time("since", self.since), time("until", self.until)];
         let [of_run, by] = self.keys();
-        HashMap::from([(of_run, value), (by, self.by.clone())])
+        let mut tags = self.memory_tags();
+        tags.insert(of_run, times.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        tags.insert(by, self.by.clone());
+        tags
     }
 
-    /// The keys of its tags.
+    /// The tag that says how to put the memory size back, alone.
+    pub(crate) fn memory_tags(&self) -> HashMap<String, String> {
+        let Some(original) = self.original else { return HashMap::new() };
+        let memory = format!("memory={}", original.mb());
+        let room = LONGEST_VALUE.saturating_sub(memory.len() + " sets=".len());
+        HashMap::from([(self.memory_key(), format!("{memory} sets={}", self.sets.text(room)))])
+    }
+
+    /// The key of the tag that says how to put the memory size back.
+    pub(crate) fn memory_key(&self) -> String {
+        memory_key(&self.run)
+    }
+
+    /// The keys of the tags that go last.
     pub(crate) fn keys(&self) -> [String; 2] {
         [format!("{KEY}{}", self.run), format!("{KEY}{}{BY}", self.run)]
     }
@@ -154,6 +160,11 @@ pub(crate) fn run_of(execution_arn: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, execution_arn.as_bytes()).simple().to_string()
 }
 
+/// The key of the tag that says how to put the memory size back after the run with this id.
+pub(crate) fn memory_key(run: &str) -> String {
+    format!("{KEY}{run}{MEMORY}")
+}
+
 /// The present, to the second: nobody needs to know it better.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::MAX)
@@ -167,7 +178,14 @@ pub(crate) fn run_of_version(description: &str) -> Option<&str> {
 /// The run whose tag has this key, if it is one.
 fn run_of_key(key: &str) -> Option<&str> {
     let run = key.strip_prefix(KEY)?;
-    Some(run.strip_suffix(BY).unwrap_or(run)).filter(|run| is_run(run))
+    let stripped = run.strip_suffix(BY).or_else(|| run.strip_suffix(MEMORY));
+    Some(stripped.unwrap_or(run)).filter(|run| is_run(run))
+}
+
+/// The `name=value` pairs of a tag's value.
+fn fields(value: Option<&String>) -> HashMap<&str, &str> {
+    let value = value.map_or("", String::as_str);
+    value.split(' ').filter_map(|field| field.split_once('=')).collect()
 }
 
 /// Whether this is an id of a run.
@@ -206,7 +224,17 @@ mod tests {
         assert_eq!(mark.by, "Zo- -z@example.org-");
         let mut keys: Vec<String> = mark.tags().into_keys().collect();
         keys.sort();
-        assert_eq!(keys, mark.keys());
+        let [of_run, by] = mark.keys();
+        assert_eq!(keys, [of_run, by, mark.memory_key()]);
+    }
+
+    #[test]
+    fn without_its_memory_tag_a_mark_says_of_no_memory_size() {
+        let mark = mark();
+        let mut tags = mark.tags();
+        tags.remove(&mark.memory_key());
+        let read = Mark::all(&tags).remove(0);
+        assert_eq!((read.original, read.since), (None, mark.since));
     }
 
     #[test]
@@ -215,7 +243,6 @@ mod tests {
         older.since = Some(Timestamp::UNIX_EPOCH);
         let tags = older.tags().into_iter().chain(newer.tags()).collect();
         assert_eq!(Mark::all(&tags), [older.clone(), newer.clone()]);
-        assert_eq!(Mark::find_other(&older.run, &tags), Some(newer.clone()));
         assert_eq!(Mark::find(&newer.run, &tags), Some(newer));
     }
 

@@ -201,7 +201,10 @@ async fn unmarked(
     latest: &Function,
     journals: &Journals,
 ) -> Result<(), TuneError> {
-    let tags = gateway.tags(&latest.arn).await.map_err(before_changes)?;
+    let tags = match &latest.tags {
+        Some(tags) => tags.clone(),
+        None => gateway.tags(&latest.arn).await.map_err(before_changes)?,
+    };
     let Some(mark) = Mark::all(&tags).into_iter().next() else { return Ok(()) };
     let kept = journals.of(&latest.arn);
     Err(TuneError::NotBegun(Cause::Marked {

@@ -1,5 +1,5 @@
-//! Publishes a version for each power, guarded so that a change by somebody else is noticed and
-//! never overwritten.
+//! Publishes a version for each memory size, guarded so that a change by somebody else is noticed
+//! and never overwritten.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use powertune_core::power::Power;
 use tokio::time::Instant;
 
 use crate::{
-    conflict::{ATTEMPTS, is_meeting},
+    conflict::{MEETING, Waits, is_meeting, may_pass, repeated},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
@@ -27,9 +27,6 @@ pub(crate) struct Baseline {
     pub(crate) power: Power,
     pub(crate) code_sha256: Option<String>,
     pub(crate) fingerprint: String,
-    /// What the function had before the run announced itself, where it was at rest. The first
-    /// change goes by it, so that of two runs that begin at the same time one alone makes it.
-    pub(crate) revision_id: Option<String>,
 }
 
 impl Baseline {
@@ -40,25 +37,18 @@ impl Baseline {
             power: latest.power,
             code_sha256: latest.code_sha256.clone(),
             fingerprint: latest.fingerprint.clone(),
-            revision_id: latest
-                .revision_id
-                .clone()
-                .filter(|_| latest.readiness == Readiness::Ready),
         }
     }
 }
 
-/// Changes `$LATEST`'s memory size and publishes it.
+/// Changes `$LATEST`'s memory size and publishes it, for a run that goes on.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
     gateway: &'a Gateway,
     baseline: &'a Baseline,
+    mark: &'a Mark,
     /// The function as it was last read.
     latest: Function,
-    mark: &'a Mark,
-    /// Whether the run has changed the function already: then no run that begins at the same time
-    /// can, and what is met is that run on its way out.
-    is_ahead: bool,
 }
 
 /// Why a power has no version.
@@ -87,21 +77,47 @@ impl From<Cause> for Unpublished {
 }
 
 impl<'a> Publisher<'a> {
-    /// Reads the function and makes sure that it is the run's. `is_first` says that the run has
-    /// changed nothing yet but its tags.
-    pub(crate) async fn open(
+    /// Takes over from the announcement, which has made the first change.
+    pub(crate) fn first(
         gateway: &'a Gateway,
         baseline: &'a Baseline,
         mark: &'a Mark,
-        is_first: bool,
+        latest: Function,
+    ) -> Self {
+        Self { gateway, baseline, mark, latest }
+    }
+
+    /// Begins anew, once `$LATEST` has its own memory size again: makes sure that the function is
+    /// the run's, and that its tags say how to put the size back.
+    pub(crate) async fn again(
+        gateway: &'a Gateway,
+        baseline: &'a Baseline,
+        mark: &'a Mark,
     ) -> Result<Self, Cause> {
         let latest = wait(gateway, &baseline.arn, None).await?;
-        let mut publisher = Self { gateway, baseline, latest, mark, is_ahead: !is_first };
+        let mut publisher = Self { gateway, baseline, mark, latest };
         publisher.check(&[baseline.power]).await?;
-        if is_first && baseline.revision_id.is_some() {
-            publisher.latest.revision_id.clone_from(&baseline.revision_id);
-        }
+        let deadline = Instant::now() + MEETING;
+        repeated(deadline, || gateway.tag(&baseline.arn, mark.memory_tags())).await?;
+        // A tag may change the RevisionId.
+        publisher.settle(&[baseline.power]).await?;
         Ok(publisher)
+    }
+
+    /// Gives `$LATEST` its own memory size again.
+    pub(crate) async fn put_back(mut self) -> Result<(), Cause> {
+        let put_back = self.set_power(self.baseline.power).await;
+        put_back.map_err(|error| error.into_cause("putting $LATEST back"))?;
+        self.keep().await
+    }
+
+    /// Leaves `$LATEST` at the memory size that it has, and has the journal and the tags say that
+    /// there is nothing to put back.
+    pub(crate) async fn keep(self) -> Result<(), Cause> {
+        self.gateway.record_memory_back().await?;
+        let (arn, key) = (&self.baseline.arn, self.mark.memory_key());
+        let deadline = Instant::now() + MEETING;
+        Ok(repeated(deadline, || self.gateway.untag(arn, vec![key.clone()])).await?)
     }
 
     /// A version with `power` for the run, with the run's mark where it is new.
@@ -128,7 +144,7 @@ impl<'a> Publisher<'a> {
             return Ok(version);
         }
         // Nothing has changed since it was published, so Lambda publishes nothing new. A version
-        // of a neighbouring power in between makes it do so.
+        // of a neighbouring size in between makes it do so.
         self.set_power(neighbour(power)).await?;
         self.publish_latest(&self.mark.description()).await?;
         self.set_power(power).await?;
@@ -139,37 +155,35 @@ impl<'a> Publisher<'a> {
         Err(Cause::WrongVersion { version: version.version, power }.into())
     }
 
-    /// Gives `$LATEST` this power, and waits until it has it.
+    /// Gives `$LATEST` this memory size, and waits until it has it.
+    ///
+    /// Tags that other runs take away again may change the RevisionId in between: then the function
+    /// is read again, and the change made anew as long as nothing else is different.
     pub(crate) async fn set_power(&mut self, power: Power) -> Result<(), Unpublished> {
-        for _ in 0..ATTEMPTS {
-            if self.latest.power == power {
-                return Ok(());
-            }
+        let mut waits = Waits::for_at_most(MEETING);
+        while self.latest.power != power {
+            let before = self.latest.power;
             match self.gateway.set_power(&self.latest, power).await {
-                Ok(()) => self.is_ahead = true,
-                Err(error) if is_meeting(&error) => self.alone().await?,
+                Ok(()) => {}
                 Err(error) if beyond_account(&error) => {
                     return Err(Unpublished::BeyondAccount(error.message));
                 }
+                Err(error) if may_pass(&error) && waits.wait().await => {}
                 Err(error) => return Err(Cause::Api(error).into()),
             }
-            let before = self.latest.power;
             self.settle(&[before, power]).await?;
         }
-        let what = format!("its memory size went back to {}", self.latest.power);
-        Err(Cause::Changed { what }.into())
+        Ok(())
     }
 
     async fn publish_latest(&mut self, description: &str) -> Result<Version, Unpublished> {
         let power = self.latest.power;
-        let mut attempt = 1;
+        let mut waits = Waits::for_at_most(MEETING);
         let version = loop {
             match self.gateway.publish(&self.latest, description).await {
                 Ok(version) => break version,
-                Err(error) if is_meeting(&error) && attempt < ATTEMPTS => {
-                    self.alone().await?;
+                Err(error) if is_meeting(&error) && waits.wait().await => {
                     self.settle(&[power]).await?;
-                    attempt += 1;
                 }
                 Err(error) => return Err(Cause::Api(error).into()),
             }
@@ -177,45 +191,46 @@ impl<'a> Publisher<'a> {
         if version.version.is_empty() || version.power.is_some_and(|published| published != power) {
             return Err(Cause::WrongVersion { version: version.version, power }.into());
         }
-        // Publishing may change the RevisionId.
+        // Publishing changes the RevisionId.
         self.settle(&[power]).await?;
         Ok(version)
     }
 
-    /// Waits until Lambda is done with the last change, and makes sure that it was ours alone:
-    /// nothing but the power differs, and that is one of `powers`.
+    /// Waits until Lambda is done with the last change, and makes sure that it was this run's alone:
+    /// its tags are there, nothing but the memory size differs, and that is one of `powers`.
     async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
         self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
         self.check(powers).await
     }
 
-    /// An error if the function is no longer as the run has left it; another run's doing is said to
-    /// be that.
     async fn check(&self, powers: &[Power]) -> Result<(), Cause> {
-        let unchanged = changed(&self.latest, self.baseline, powers);
-        if unchanged.is_err() {
-            self.alone().await?;
-        }
-        unchanged
-    }
-
-    /// An error if another run has announced itself meanwhile, and must be the one that came first
-    /// since this one did not.
-    async fn alone(&self) -> Result<(), Cause> {
-        if self.is_ahead {
-            return Ok(());
-        }
-        let tags = self.gateway.tags(&self.baseline.arn).await?;
-        match Mark::find_other(&self.mark.run, &tags) {
-            None => Ok(()),
-            Some(mark) => Err(Cause::Rival { mark: Box::new(mark) }),
-        }
+        changed(&self.latest, self.baseline, powers)?;
+        still_marked(self.gateway, &self.latest, &self.mark.run).await?;
+        Ok(self.gateway.record_read(&self.latest).await?)
     }
 
     /// Whether this is a test version of another run, which will delete it.
     fn is_anothers(&self, version: &Version) -> bool {
         run_of_version(&version.description).is_some_and(|run| run != self.mark.run)
     }
+}
+
+/// An error if the run's tags are gone: somebody has cleaned up after it, and may have begun since.
+pub(crate) async fn still_marked(
+    gateway: &Gateway,
+    latest: &Function,
+    run: &str,
+) -> Result<(), Cause> {
+    let is_there = match &latest.tags {
+        Some(tags) => Mark::find(run, tags).is_some(),
+        None => Mark::find(run, &gateway.tags(&latest.arn).await?).is_some(),
+    };
+    if is_there { Ok(()) } else { Err(unmarked()) }
+}
+
+/// The run's tags were taken away.
+pub(crate) fn unmarked() -> Cause {
+    Cause::Changed { what: "the run's tags were taken away".to_owned() }
 }
 
 /// An error if anything but the power differs, or if that is none of `powers`.
@@ -260,7 +275,7 @@ pub(crate) async fn wait(
 }
 
 /// Whether an update was refused because the account's functions can't have so much memory.
-fn beyond_account(error: &ApiError) -> bool {
+pub(crate) fn beyond_account(error: &ApiError) -> bool {
     error.kind == ErrorKind::Invalid
         && error.message.contains("memorySize")
         && error.message.contains("less than or equal to")

@@ -2,29 +2,38 @@
 //!
 //! The end of a run and `powertune clean` after a crash are the same code; they differ in how they
 //! know what there is to undo. Doing it twice is the same as doing it once.
+//!
+//! The order is what makes it safe to stop anywhere: the memory size, the journal's word that it is
+//! back, the tag that says how to put it back, the versions, and the tags that announce the run.
+//! Nothing begins before the step ahead of it is done.
 
-use powertune_core::power::Power;
+mod memory;
+
+use tokio::time::Instant;
 
 use crate::{
-    conflict::{ATTEMPTS, is_meeting, repeated},
+    conflict::repeated,
     error::LeftBehind,
     gateway::{ErrorKind, Gateway, Version},
-    held::Held,
     mark::{self, Mark},
-    publish::wait,
+    put_back::{Basis, Claim},
 };
+pub(crate) use memory::Memory;
+use memory::restore_memory;
 
 /// What is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Undo {
-    /// The memory size that `$LATEST` is to have, if it has one that any of these hold.
-    pub(crate) memory: Option<(Power, Vec<Held>)>,
+    /// What runs say of the memory size.
+    pub(crate) claims: Vec<Claim>,
     /// Whose test versions are deleted.
     pub(crate) versions: Whose,
     /// The ids of runs that may have published their choice and not come to point an alias to it:
     /// a choice that no alias points to is of no use to anybody.
     pub(crate) unapplied: Vec<String>,
-    /// The keys of the tags that go when all that is done.
+    /// The keys of the tags that say how to put the memory size back.
+    pub(crate) memory_tags: Vec<String>,
+    /// The keys of the tags that go when all is done.
     pub(crate) tags: Vec<String>,
 }
 
@@ -40,125 +49,125 @@ pub(crate) enum Whose {
 /// What was put back.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Restored {
-    /// From what to what the memory size was changed.
-    pub(crate) memory: Option<(Power, Power)>,
-    /// The memory size that somebody else has set, and that was left.
-    pub(crate) kept: Option<Power>,
+    /// What became of the memory size.
+    pub(crate) memory: Memory,
     /// The versions that were deleted.
     pub(crate) versions: Vec<String>,
     /// What could not be put back.
     pub(crate) left: Vec<LeftBehind>,
+    is_memory_left: bool,
+}
+
+impl Restored {
+    /// Whether nothing is left to do about the memory size.
+    pub(crate) fn is_memory_settled(&self) -> bool {
+        !self.is_memory_left
+    }
 }
 
 impl Undo {
-    /// Undoes what one run may have done, before it applied anything.
-    pub(crate) fn of_run(mark: &Mark, held: Held) -> Self {
+    /// Undoes what one run may have done, before it applied anything. `basis` is what it may have
+    /// done to the memory size, if anything.
+    pub(crate) fn of_run(mark: &Mark, basis: Option<Basis>) -> Self {
+        let claim = mark.original.zip(basis);
+        let claim = claim.map(|(original, basis)| Claim { run: mark.run.clone(), original, basis });
         Self {
-            memory: mark.original.map(|original| (original, vec![held])),
+            claims: claim.into_iter().collect(),
             versions: Whose::Run(mark.run.clone()),
             unapplied: vec![mark.run.clone()],
+            memory_tags: vec![mark.memory_key()],
             tags: mark.keys().to_vec(),
         }
     }
 }
 
-/// Undoes it, the tags last: they say how to undo what is left, so they stay while something is.
+/// Undoes it.
 pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restored {
+    let deadline = Instant::now() + gateway.patience();
     let mut restored = Restored::default();
-    if let Some((original, held)) = &undo.memory {
-        restore_power(gateway, arn, *original, held, &mut restored).await;
-    }
-    delete_versions(gateway, arn, undo, &mut restored).await;
-    if undo.tags.is_empty() {
-        return restored;
+    match restore_memory(gateway, arn, &undo.claims, deadline).await {
+        Ok(memory) => restored.memory = memory,
+        Err(left) => {
+            restored.left.push(left);
+            restored.is_memory_left = true;
+        }
     }
     if restored.left.is_empty() {
-        remove_tags(gateway, arn, &undo.tags, &mut restored).await;
+        remove_tags(gateway, arn, &undo.memory_tags, deadline, &mut restored).await;
+    }
+    if restored.left.is_empty() {
+        delete_versions(gateway, arn, undo, deadline, &mut restored).await;
     } else {
+        keep_versions(gateway, arn, undo, &mut restored).await;
+    }
+    if restored.left.is_empty() {
+        remove_tags(gateway, arn, &undo.tags, deadline, &mut restored).await;
+    } else {
+        let keys: Vec<String> = undo.memory_tags.iter().chain(&undo.tags).cloned().collect();
         let why = "they say how to undo the rest, and go last".to_owned();
-        restored.left.push(tags_left(arn, &undo.tags, why));
+        restored.left.push(tags_left(arn, &keys, why));
     }
     restored
 }
 
-async fn restore_power(
+/// The versions that the undoing deletes; whether each is a run's choice.
+async fn doomed(
     gateway: &Gateway,
     arn: &str,
-    original: Power,
-    held: &[Held],
-    restored: &mut Restored,
-) {
-    let mut why = String::new();
-    for _ in 0..ATTEMPTS {
-        let latest = match wait(gateway, arn, None).await {
-            Ok(latest) => latest,
-            Err(error) => {
-                why = error.to_string();
-                break;
-            }
-        };
-        if latest.power == original {
-            return;
-        }
-        if !held.iter().any(|held| held.contains(latest.power)) {
-            restored.kept = Some(latest.power);
-            return;
-        }
-        match gateway.set_power(&latest, original).await {
-            Ok(()) => restored.memory = Some((latest.power, original)),
-            Err(error) => {
-                why = error.to_string();
-                if !is_meeting(&error) {
-                    break;
-                }
-            }
-        }
-    }
-    // The last update may have been the one that worked.
-    if gateway.function(arn, None).await.is_ok_and(|latest| latest.power == original) {
-        return;
-    }
-    restored.memory = None;
-    restored.left.push(LeftBehind {
-        what: format!("the memory size of $LATEST is not {original}"),
-        why,
-        by_hand: format!(
-            "aws lambda update-function-configuration --function-name {arn} --memory-size {}",
-            original.mb()
-        ),
-    });
-}
-
-async fn delete_versions(gateway: &Gateway, arn: &str, undo: &Undo, restored: &mut Restored) {
-    let versions = match gateway.versions(arn).await {
-        Ok(versions) => versions,
-        Err(error) => {
-            restored.left.push(LeftBehind {
-                what: "test versions, whose description begins with \"powertune run\"".to_owned(),
-                why: error.to_string(),
-                by_hand: format!("powertune clean {arn} --force"),
-            });
-            return;
-        }
-    };
-    for Version { version, description, .. } in versions {
+    undo: &Undo,
+    deadline: Instant,
+) -> Result<Vec<(String, bool)>, LeftBehind> {
+    let versions = repeated(deadline, || gateway.versions(arn)).await;
+    let versions = versions.map_err(|error| LeftBehind {
+        what: "test versions, whose description begins with \"powertune run\"".to_owned(),
+        why: error.to_string(),
+        by_hand: format!("powertune clean {arn} --force"),
+    })?;
+    let doomed = versions.into_iter().filter_map(|Version { version, description, .. }| {
         let is_choice = undo.unapplied.iter().any(|run| mark::is_choice_of(run, &description));
         let run = mark::run_of_version(&description);
-        if !is_choice && !run.is_some_and(|run| undo.versions.has(run)) {
-            continue;
-        }
-        match repeated(|| gateway.delete_version(arn, &version)).await {
+        (is_choice || run.is_some_and(|run| undo.versions.has(run))).then_some((version, is_choice))
+    });
+    Ok(doomed.collect())
+}
+
+async fn delete_versions(
+    gateway: &Gateway,
+    arn: &str,
+    undo: &Undo,
+    deadline: Instant,
+    restored: &mut Restored,
+) {
+    let doomed = match doomed(gateway, arn, undo, deadline).await {
+        Ok(doomed) => doomed,
+        Err(left) => return restored.left.push(left),
+    };
+    for (version, is_choice) in doomed {
+        match repeated(deadline, || gateway.delete_version(arn, &version)).await {
             Ok(()) => restored.versions.push(version),
             // The choice was applied.
             Err(error) if is_choice && error.kind == ErrorKind::Aliased => {}
-            Err(error) => restored.left.push(LeftBehind {
-                what: format!("version {version}"),
-                why: error.to_string(),
-                by_hand: format!(
-                    "aws lambda delete-function --function-name {arn} --qualifier {version}"
-                ),
-            }),
+            Err(error) => restored.left.push(version_left(arn, &version, error.to_string())),
         }
+    }
+}
+
+/// Names the versions that stay because the memory size is not settled: they show what it was.
+async fn keep_versions(gateway: &Gateway, arn: &str, undo: &Undo, restored: &mut Restored) {
+    match doomed(gateway, arn, undo, Instant::now()).await {
+        Ok(doomed) => restored.left.extend(doomed.into_iter().map(|(version, _)| {
+            let why = "it stays until the memory size is settled, and shows what was set";
+            version_left(arn, &version, why.to_owned())
+        })),
+        Err(left) => restored.left.push(left),
+    }
+}
+
+fn version_left(arn: &str, version: &str, why: String) -> LeftBehind {
+    LeftBehind {
+        what: format!("version {version}"),
+        why,
+        by_hand: format!("aws lambda delete-function --function-name {arn} --qualifier {version}"),
     }
 }
 
@@ -171,8 +180,17 @@ impl Whose {
     }
 }
 
-async fn remove_tags(gateway: &Gateway, arn: &str, keys: &[String], restored: &mut Restored) {
-    if let Err(error) = repeated(|| gateway.untag(arn, keys.to_vec())).await {
+async fn remove_tags(
+    gateway: &Gateway,
+    arn: &str,
+    keys: &[String],
+    deadline: Instant,
+    restored: &mut Restored,
+) {
+    if keys.is_empty() {
+        return;
+    }
+    if let Err(error) = repeated(deadline, || gateway.untag(arn, keys.to_vec())).await {
         restored.left.push(tags_left(arn, keys, error.to_string()));
     }
 }

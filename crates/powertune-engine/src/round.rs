@@ -15,10 +15,10 @@ use powertune_core::{
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{
-    conflict::repeated,
+    announce::Announced,
     error::Cause,
     event::Event,
-    gateway::{Gateway, Version},
+    gateway::{Function, Gateway, Version},
     mark::Mark,
     measure::{Bench, Portion},
     publish::{Baseline, Publisher, Unpublished, wait},
@@ -48,22 +48,30 @@ pub(crate) struct Rounds {
     versions: BTreeMap<Power, String>,
     /// Every version that was invoked.
     used: HashSet<String>,
-    /// Whether nothing was changed yet but the tags.
-    is_untouched: bool,
+    /// `$LATEST` as the announcement has left it, until the first version is published.
+    announced: Option<Function>,
     /// How many invocations each power has had.
     sent: BTreeMap<Power, u32>,
 }
 
 impl Rounds {
-    pub(crate) fn new(gateway: Gateway, baseline: Baseline, mark: Mark, bench: Bench) -> Self {
+    pub(crate) fn new(
+        gateway: Gateway,
+        baseline: Baseline,
+        mark: Mark,
+        bench: Bench,
+        announced: Announced,
+    ) -> Self {
+        let version = announced.own_version(&mark);
+        let versions = version.map(|version| (baseline.power, version)).into_iter().collect();
         Self {
             gateway,
             baseline,
             mark,
             bench: Arc::new(bench),
-            versions: BTreeMap::new(),
+            versions,
             used: HashSet::new(),
-            is_untouched: true,
+            announced: Some(announced.latest),
             sent: BTreeMap::new(),
         }
     }
@@ -100,10 +108,10 @@ impl Rounds {
         Ok(measured)
     }
 
-    /// The function's own power first: `$LATEST` has it, so that one change less is needed.
+    /// The function's own power last: `$LATEST` is put back to it anyway.
     fn in_order(&self, measurements: &[Measurement]) -> Vec<Rest> {
         let mut rests: Vec<Rest> = measurements.iter().copied().map(Rest::of).collect();
-        rests.sort_by_key(|rest| (rest.power != self.baseline.power, rest.power));
+        rests.sort_by_key(|rest| own_last(rest.power, self.baseline.power));
         rests
     }
 
@@ -132,10 +140,11 @@ impl Rounds {
             rests.iter().partition(|rest| self.versions.contains_key(&rest.power));
         let largest = self.portion(rests.len());
         for rest in known {
-            let version = self.versions[&rest.power].clone();
+            let version = self.known(rest.power);
             self.begin(&mut portions, rest, version, largest);
         }
-        let failed = if unknown.is_empty() {
+        // The announcement has left $LATEST at a memory size that is not its own.
+        let failed = if unknown.is_empty() && self.announced.is_none() {
             None
         } else {
             let skipped = &mut measured.skipped;
@@ -152,6 +161,19 @@ impl Rounds {
             }
         }
         failed.map_or(Ok(measured), Err)
+    }
+
+    /// The version of a power that was published before. Where cold starts alone count it is used
+    /// once.
+    fn known(&mut self, power: Power) -> String {
+        let version = self.versions[&power].clone();
+        if self.bench.request.only_cold_starts {
+            self.versions.remove(&power);
+        }
+        if self.used.insert(version.clone()) {
+            self.bench.events.send(Event::Published { power, version: version.clone() });
+        }
+        version
     }
 
     /// Begins to measure a power.
@@ -181,10 +203,15 @@ impl Rounds {
         portions: &mut Portions,
         skipped: &mut Vec<Skipped>,
     ) -> Result<(), Cause> {
-        self.announce(rests).await?;
-        let (gateway, baseline) = (self.gateway.clone(), self.baseline.clone());
-        let (mark, is_first) = (self.mark.clone(), std::mem::take(&mut self.is_untouched));
-        let mut publisher = Publisher::open(&gateway, &baseline, &mark, is_first).await?;
+        if let Some(sets) = self.mark.sets.with(rests.iter().map(|rest| rest.power)) {
+            self.mark.sets = sets;
+        }
+        let (gateway, baseline, mark) =
+            (self.gateway.clone(), self.baseline.clone(), self.mark.clone());
+        let mut publisher = match self.announced.take() {
+            Some(latest) => Publisher::first(&gateway, &baseline, &mark, latest),
+            None => Publisher::again(&gateway, &baseline, &mark).await?,
+        };
         for &rest in rests {
             if self.bench.cancelled.is_cancelled() {
                 break;
@@ -200,18 +227,7 @@ impl Rounds {
                 Err(Unpublished::Failed(cause)) => return Err(cause),
             }
         }
-        let put_back = publisher.set_power(baseline.power).await;
-        put_back.map_err(|error| error.into_cause("putting $LATEST back"))
-    }
-
-    /// Sees to it that the tags name every power that `$LATEST` is about to be given.
-    async fn announce(&mut self, rests: &[Rest]) -> Result<(), Cause> {
-        let Some(sets) = self.mark.sets.with(rests.iter().map(|rest| rest.power)) else {
-            return Ok(());
-        };
-        self.mark.sets = sets;
-        let tags = self.mark.tags();
-        Ok(repeated(|| self.gateway.tag(&self.baseline.arn, tags.clone())).await?)
+        publisher.put_back().await
     }
 
     /// A version of a power that was not invoked before, to be kept for later rounds where warm
@@ -230,6 +246,11 @@ impl Rounds {
         self.bench.events.send(Event::Published { power, version: version.clone() });
         Ok(version)
     }
+}
+
+/// Sorts powers for publishing, the function's own one last: `$LATEST` goes back to it anyway.
+pub(crate) fn own_last(power: Power, own: Power) -> (bool, Power) {
+    (power == own, power)
 }
 
 /// Measures a portion as soon as its version is ready.

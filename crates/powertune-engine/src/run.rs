@@ -18,19 +18,20 @@ use powertune_core::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    announce::{Announced, announce},
     apply::apply,
     budget::Budget,
-    conflict::repeated,
     error::{Cause, LeftBehind, TuneError},
     event::{Event, Events, Plan},
     gate::Gate,
-    gateway::{ErrorKind, Gateway},
+    gateway::Gateway,
     held::Held,
     journal::{Journal, Journals},
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
     publish::{Baseline, changed},
+    put_back::Basis,
     restore::{Undo, restore},
     round::{Rounds, panic_message},
 };
@@ -105,7 +106,7 @@ fn begin_journal(
     })
 }
 
-/// Tags the function, measures, and puts everything back.
+/// Announces the run, measures, and puts everything back.
 async fn tune_announced(
     gateway: &Gateway,
     request: &Request,
@@ -116,37 +117,62 @@ async fn tune_announced(
 ) -> Result<Ending, TuneError> {
     let arn = prepared.latest.arn.clone();
     let recording = gateway.with_journal(journal.clone());
-    announce(&recording, &arn, mark).await?;
-
-    let run = Run::new(&recording, request, context, prepared, mark.clone());
+    let baseline = Baseline::of(&prepared.latest);
+    let first = prepared.plan.measurements.iter().map(|first| first.power);
+    let target = first.filter(|&power| power != baseline.power).min();
+    let announced = announce(&recording, &baseline, mark, target, &context.cancelled).await;
+    let announced = match announced {
+        Ok(Some(announced)) => announced,
+        Ok(None) => return stopped(&recording, &arn, mark, journal).await,
+        Err(cause) => return Err(not_begun(&recording, &arn, mark, journal, cause).await),
+    };
+    let run = Run::new(&recording, request, context, prepared, mark.clone(), announced);
     let outcome = tokio::spawn(run.finish()).await;
     let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
 
     context.events.send(Event::CleaningUp);
-    let mut undo = Undo::of_run(mark, journal.pending().held);
-    if let Ok(done) = &outcome {
-        // What was chosen is $LATEST's power now, or an alias points to it.
-        undo.memory = undo.memory.map(|(_, held)| (done.leave_at, held));
+    let mut undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
+    if outcome.is_ok() {
+        // An alias points to what was chosen.
         undo.unapplied.clear();
     }
-    let left = restore(gateway, &arn, &undo).await.left;
+    let left = restore(&recording, &arn, &undo).await.left;
     context.events.send(Event::CleanedUp(left.clone()));
     conclude(outcome, left)
 }
 
-/// Puts the run's tags on the function.
-async fn announce(gateway: &Gateway, arn: &str, mark: &Mark) -> Result<(), TuneError> {
-    let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
-    let Err(error) = tagged else { return Ok(()) };
-    if error.kind != ErrorKind::Unknown {
-        return Err(before_changes(error));
+/// The end of a run that the user has stopped before it could go on.
+async fn stopped(
+    gateway: &Gateway,
+    arn: &str,
+    mark: &Mark,
+    journal: &Journal,
+) -> Result<Ending, TuneError> {
+    let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
+    let left = restore(gateway, arn, &undo).await.left;
+    conclude(Ok(Done { ending: None, outdated: None }), left)
+}
+
+/// The end of a run that has not come to go on: what it has put on the function goes.
+async fn not_begun(
+    gateway: &Gateway,
+    arn: &str,
+    mark: &Mark,
+    journal: &Journal,
+    cause: Cause,
+) -> TuneError {
+    let unsettled = journal.unsettled();
+    let is_untouched = unsettled.is_none();
+    let undo = Undo::of_run(mark, unsettled.map(Basis::Journal));
+    let left = restore(gateway, arn, &undo).await.left;
+    match cause {
+        cause if !left.is_empty() => {
+            TuneError::LeftBehind { cause: Some(cause), left, result: None }
+        }
+        Cause::Api(error) if is_untouched => before_changes(error),
+        cause if is_untouched => TuneError::NotBegun(cause),
+        cause => TuneError::Failed(cause),
     }
-    // The tags may be there all the same.
-    let left = restore(gateway, arn, &Undo::of_run(mark, Held::default())).await.left;
-    if left.is_empty() {
-        return Err(TuneError::Failed(Cause::Api(error)));
-    }
-    Err(TuneError::LeftBehind { cause: Some(Cause::Api(error)), left, result: None })
 }
 
 /// What the run comes to, after everything, or all but `left`, was put back.
@@ -223,8 +249,6 @@ pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
 struct Done {
     /// `None` where the user stopped it.
     ending: Option<Ending>,
-    /// The power that `$LATEST` is to be left at.
-    leave_at: Power,
     /// What has become of the function meanwhile, where that is somebody else's doing.
     outdated: Option<Cause>,
 }
@@ -246,7 +270,9 @@ impl Run {
         context: &Context,
         prepared: Prepared,
         mark: Mark,
+        announced: Announced,
     ) -> Self {
+        let baseline = Baseline::of(&prepared.latest);
         let processors = request.pre_processor.is_some() || request.post_processor.is_some();
         let timeout = if processors { PROCESSOR_TIMEOUT } else { prepared.latest.timeout };
         let payloads = prepared.payloads.expand(request.most_invocations() as usize);
@@ -266,7 +292,7 @@ impl Run {
             request: request.clone(),
             subject: prepared.subject,
             planner: prepared.planner,
-            rounds: Rounds::new(gateway.clone(), Baseline::of(&prepared.latest), mark, bench),
+            rounds: Rounds::new(gateway.clone(), baseline, mark, bench, announced),
             plan: prepared.plan,
         }
     }
@@ -275,23 +301,22 @@ impl Run {
         let original = self.rounds.baseline.power;
         let mut seen = Evidence::default();
         let Some(stopped) = self.measure(&mut seen).await? else {
-            return Ok(Done { ending: None, leave_at: original, outdated: None });
+            return Ok(Done { ending: None, outdated: None });
         };
         let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
         self.plan.warnings.extend(warning);
         if self.request.dry_run {
             let dry_run = Box::new(self.plan.dry_run(&self.request, original, &seen));
             let ending = Some(Ending::Dry(dry_run));
-            return Ok(Done { ending, leave_at: original, outdated: None });
+            return Ok(Done { ending, outdated: None });
         }
         let result =
             analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;
         let outdated = self.outdated().await?;
-        let leave_at = match outdated {
-            None => self.apply(&result).await?,
-            Some(_) => original,
-        };
-        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), leave_at, outdated })
+        if outdated.is_none() {
+            self.apply(&result).await?;
+        }
+        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), outdated })
     }
 
     /// What has become of the function since its versions were published, where that is somebody
@@ -324,18 +349,15 @@ impl Run {
         }
     }
 
-    /// Applies the choice, if that was asked for and there is one; says what power `$LATEST` is to
-    /// be left at.
-    async fn apply(&self, result: &TuningResult) -> Result<Power, Cause> {
-        let original = self.rounds.baseline.power;
-        let Some(optimize) = &self.request.auto_optimize else { return Ok(original) };
+    /// Applies the choice, if that was asked for and there is one.
+    async fn apply(&self, result: &TuningResult) -> Result<(), Cause> {
+        let Some(optimize) = &self.request.auto_optimize else { return Ok(()) };
         if result.limit_kept == Some(false) {
-            return Ok(original);
+            return Ok(());
         }
         let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;
         let alias = apply(gateway, baseline, mark, optimize, result.power).await?;
-        let leave_at = if alias.is_some() { original } else { result.power };
         bench.events.send(Event::Applied { power: result.power, alias });
-        Ok(leave_at)
+        Ok(())
     }
 }

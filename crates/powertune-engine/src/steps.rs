@@ -40,6 +40,9 @@ use crate::{
     publish::Baseline,
 };
 
+/// How long a step tries to put the function back; the state machine calls Clean again after that.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// How a deployment is set up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -164,7 +167,8 @@ fn left_behind(left: Vec<LeftBehind>) -> StepError {
 /// A client for the region that the state's function is in.
 async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepError> {
     let request = run.request()?;
-    Ok(Gateway::connect(connection, &request.function).await?)
+    let gateway = Gateway::connect(connection, &request.function).await?;
+    Ok(gateway.with_patience(PATIENCE))
 }
 
 fn baseline(state: &State) -> Baseline {
@@ -174,7 +178,6 @@ fn baseline(state: &State) -> Baseline {
         power: function.power,
         code_sha256: function.code_sha256.clone(),
         fingerprint: function.fingerprint.clone(),
-        revision_id: function.revision_id.clone(),
     }
 }
 

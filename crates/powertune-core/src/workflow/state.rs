@@ -134,9 +134,6 @@ pub struct Subjected {
     pub code_sha256: Option<String>,
     /// Of everything else about it.
     pub fingerprint: String,
-    /// Its RevisionId before the run announced itself, where it was at rest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
 }
 
 /// One power's share of a round.

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_lambda::{operation::get_alias::GetAliasOutput, types::FunctionConfiguration};
+use aws_config::retry::RetryConfig;
+use aws_sdk_lambda::{
+    config::Builder, operation::get_alias::GetAliasOutput, types::FunctionConfiguration,
+};
 use powertune_core::power::Power;
 
 use super::{
     Gateway,
     error::{ApiError, ErrorKind},
-    function::Function,
+    function::{Function, timestamp},
 };
-use crate::journal::Entry;
+use crate::journal::{Entry, Journal, Read};
 
 /// What an account lets run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,49 @@ impl Gateway {
             kind: ErrorKind::Unknown,
             message: "the answer has no Configuration".to_owned(),
         })?;
-        Function::read(configuration, reserved)
+        Function::read(configuration, reserved, answer.tags)
+    }
+
+    /// `$LATEST` with the function's tags: of one moment, where GetFunction answers with both.
+    ///
+    /// GetFunction leaves the tags out where there are none, or where the caller may not see them;
+    /// ListTags tells the two apart. It is asked second, so that a tag set in between is seen.
+    pub(crate) async fn function_and_tags(
+        &self,
+        name: &str,
+    ) -> Result<(Function, HashMap<String, String>), ApiError> {
+        let function = self.function(name, None).await?;
+        let tags = match &function.tags {
+            Some(tags) => tags.clone(),
+            None => self.tags(&function.arn).await?,
+        };
+        Ok((function, tags))
+    }
+
+    /// GetFunction of a version; `None` where there is none.
+    pub(crate) async fn version(
+        &self,
+        arn: &str,
+        version: &str,
+    ) -> Result<Option<Function>, ApiError> {
+        match self.function(arn, Some(version)).await {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Writes down what was read of `$LATEST` with a change of the run's in force.
+    pub(crate) async fn record_read(&self, latest: &Function) -> Result<(), ApiError> {
+        let has_changed = self.journal.as_ref().and_then(Journal::unsettled).is_some();
+        if !has_changed {
+            return Ok(());
+        }
+        self.record("GetFunction", Entry::Read(latest.into())).await
+    }
+
+    /// Writes down that `$LATEST` has its own memory size again.
+    pub(crate) async fn record_memory_back(&self) -> Result<(), ApiError> {
+        self.record("GetFunction", Entry::MemoryBack).await
     }
 
     /// GetAccountSettings.
@@ -100,19 +145,35 @@ impl Gateway {
     }
 
     /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
-    pub async fn set_power(&self, latest: &Function, power: Power) -> Result<(), ApiError> {
+    ///
+    /// It is sent once: a second try would be refused after a first one that was carried out, and
+    /// then nobody could tell which run has made the change.
+    pub(crate) async fn set_power(&self, latest: &Function, power: Power) -> Result<(), ApiError> {
         let entry = Entry::SetMemory { from: latest.power, to: power };
         self.record("UpdateFunctionConfiguration", entry).await?;
         let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
-        self.control
+        let answer = self
+            .control
             .update_function_configuration()
             .function_name(&latest.arn)
             .memory_size(memory)
             .set_revision_id(latest.revision_id.clone())
+            .customize()
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error))
-            .map(|_| ())
+            .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error));
+        let entry = match &answer {
+            Ok(changed) => Entry::Read(Read {
+                power,
+                revision_id: changed.revision_id.clone(),
+                last_modified: changed.last_modified().and_then(timestamp),
+            }),
+            Err(error) if error.kind == ErrorKind::Unknown => return answer.map(|_| ()),
+            Err(_) => Entry::Refused,
+        };
+        self.record("UpdateFunctionConfiguration", entry).await?;
+        answer.map(|_| ())
     }
 
     /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older

@@ -1,6 +1,9 @@
 //! A function's configuration, as a run needs to know it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_lambda::types::{
     Architecture as SdkArchitecture, FunctionConfiguration, LastUpdateStatus, LogFormat,
@@ -11,6 +14,7 @@ use powertune_core::{architecture::Architecture, power::Power, region::Region};
 use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, ErrorKind};
+use crate::journal::Read;
 
 /// The code and configuration of `$LATEST` or of a version.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +51,8 @@ pub struct Function {
     pub last_modified: Option<Timestamp>,
     /// A digest of everything else about it, to compare.
     pub fingerprint: String,
+    /// The function's tags, where the answer tells them.
+    pub(crate) tags: Option<HashMap<String, String>>,
 }
 
 /// Whether a function or version can be invoked or changed.
@@ -69,6 +75,7 @@ impl Function {
     pub(super) fn read(
         configuration: FunctionConfiguration,
         reserved_concurrency: Option<u32>,
+        tags: Option<HashMap<String, String>>,
     ) -> Result<Self, ApiError> {
         let missing = |what: &str| ApiError {
             operation: "GetFunction",
@@ -108,12 +115,23 @@ impl Function {
             unsupported,
             last_modified: configuration.last_modified().and_then(timestamp),
             fingerprint: fingerprint(comparable(configuration)),
+            tags,
         })
     }
 }
 
+impl From<&Function> for Read {
+    fn from(latest: &Function) -> Self {
+        Self {
+            power: latest.power,
+            revision_id: latest.revision_id.clone(),
+            last_modified: latest.last_modified,
+        }
+    }
+}
+
 /// A time as Lambda writes it, `2026-11-25T12:00:00.000+0000`.
-fn timestamp(text: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()
 }
 

@@ -35,6 +35,8 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,
 /// changes guarded by a RevisionId, publishing the same thing, deleting what is gone.
 const CONTROL_ATTEMPTS: u32 = 6;
+/// How long putting a function back goes on trying, where nothing else is said.
+const PATIENCE: Duration = Duration::from_mins(15);
 /// The first wait between two tries; it doubles from there.
 const CONTROL_BACKOFF: Duration = Duration::from_millis(200);
 
@@ -119,6 +121,8 @@ pub struct Gateway {
     endpoint_url: Option<String>,
     /// Where every change that is to be undone is written down before it is made.
     journal: Option<Journal>,
+    /// How long putting back goes on trying.
+    patience: Duration,
 }
 
 impl Gateway {
@@ -141,7 +145,23 @@ impl Gateway {
             )
             .timeout_config(timeouts)
             .build();
-        Ok(Self { control: Client::from_conf(control), config, endpoint_url, journal: None })
+        Ok(Self {
+            control: Client::from_conf(control),
+            config,
+            endpoint_url,
+            journal: None,
+            patience: PATIENCE,
+        })
+    }
+
+    /// The same, for callers that can't wait as long for putting back to succeed.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The same, for a run that writes down what it changes.

@@ -1,27 +1,31 @@
 //! The lines of a journal, and what they come to.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use jiff::Timestamp;
 use powertune_core::power::Power;
 use serde::{Deserialize, Serialize};
 
-use crate::{held::Held, mark::Mark};
-
-/// Something that a run is about to do, with what undoing it needs to know.
+/// A call that a run is about to make, with what undoing it needs to know, or what the run has read
+/// since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "next", rename_all = "camelCase")]
 pub(crate) enum Entry {
     /// TagResource; undone by UntagResource.
     Tag,
-    /// UpdateFunctionConfiguration; undone by another to the memory size that the mark says, as
-    /// long as it is one of these two.
+    /// UpdateFunctionConfiguration; undone by another to the memory size that the mark says.
     SetMemory {
         /// What it is.
         from: Power,
         /// What it is to be.
         to: Power,
     },
+    /// Lambda refused the memory size that was to be set last.
+    Refused,
+    /// `$LATEST` as it was read after the run's own last call.
+    Read(Read),
+    /// `$LATEST` has its own memory size again, or the one that the user asked for.
+    MemoryBack,
     /// PublishVersion; undone by DeleteFunction of the version that has this description.
     Publish {
         /// Its memory size.
@@ -39,6 +43,18 @@ pub(crate) enum Entry {
     },
 }
 
+/// `$LATEST` at one moment, with a change of the run's in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Read {
+    /// Its memory size.
+    pub(crate) power: Power,
+    /// Its RevisionId.
+    pub(crate) revision_id: Option<String>,
+    /// Its LastModified.
+    pub(crate) last_modified: Option<Timestamp>,
+}
+
 /// A line: an entry, and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Line {
@@ -47,15 +63,17 @@ pub(super) struct Line {
     pub(super) entry: Entry,
 }
 
-/// What a run that ended after some entries has to have undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// Whether its tags may be there.
-    pub(crate) is_tagged: bool,
-    /// The memory sizes that `$LATEST` may have because of it.
-    pub(crate) held: Held,
-    /// Whether there may be versions of it.
-    pub(crate) has_published: bool,
+/// What a run knows of a memory size that it has set, or may have set, and not put back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Unsettled {
+    /// The sizes that `$LATEST` may have because of it.
+    pub(crate) sizes: BTreeSet<Power>,
+    /// What was read after the run's own last call that was answered.
+    pub(crate) read: Option<Read>,
+    /// When the last change of the memory size was made that is known to have been made.
+    pub(crate) changed: Option<Timestamp>,
+    /// When a call was begun after which nothing was read.
+    pub(crate) unanswered: Option<Timestamp>,
 }
 
 impl Entry {
@@ -66,24 +84,39 @@ impl Entry {
     }
 }
 
-/// What there is to undo after these entries, of which the last may have been carried out or not.
-///
-/// A memory size is held from the moment that it is about to be set, and the one before it until
-/// another is set: whoever sets one has read what there was.
-pub(crate) fn replay(mark: &Mark, entries: &[Entry]) -> Pending {
-    let mut pending = Pending { is_tagged: false, held: Held::default(), has_published: false };
-    for entry in entries {
+/// What there is to put back of the memory size after these lines, of which the last may have been
+/// carried out or not; `None` where `$LATEST` was never changed, or is back.
+pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettled> {
+    let mut unsettled: Option<Unsettled> = None;
+    let mut before = None;
+    for Line { at, entry } in lines {
         match entry {
-            Entry::Tag => pending.is_tagged = true,
             Entry::SetMemory { from, to } => {
-                let others = [*from, *to].into_iter().filter(|&power| Some(power) != mark.original);
-                pending.held = Held::Exactly(others.collect());
+                before.clone_from(&unsettled);
+                let now = unsettled.get_or_insert_default();
+                now.sizes =
+                    [*from, *to].into_iter().filter(|&power| Some(power) != original).collect();
+                now.unanswered = Some(*at);
             }
-            Entry::Publish { .. } => pending.has_published = true,
+            Entry::Refused => unsettled.clone_from(&before),
+            Entry::Read(read) => {
+                let Some(now) = &mut unsettled else { continue };
+                now.unanswered = None;
+                if now.sizes.contains(&read.power) {
+                    now.changed = now.changed.max(read.last_modified);
+                }
+                now.read = Some(read.clone());
+            }
+            Entry::MemoryBack => unsettled = None,
+            Entry::Tag | Entry::Publish { .. } => {
+                if let Some(now) = &mut unsettled {
+                    now.unanswered = Some(*at);
+                }
+            }
             Entry::PointAlias { .. } => {}
         }
     }
-    pending
+    unsettled
 }
 
 #[cfg(test)]
@@ -94,34 +127,77 @@ mod tests {
         Power::new(mb).expect("a power")
     }
 
-    fn mark() -> Mark {
-        Mark::new(power(256), Held::default(), "me", Timestamp::UNIX_EPOCH)
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
     }
 
-    fn held(entries: &[Entry]) -> Held {
-        replay(&mark(), entries).held
+    fn set(from: u32, to: u32) -> Entry {
+        Entry::SetMemory { from: power(from), to: power(to) }
+    }
+
+    fn read(mb: u32, revision: &str, second: i64) -> Entry {
+        Entry::Read(Read {
+            power: power(mb),
+            revision_id: Some(revision.to_owned()),
+            last_modified: Some(at(second)),
+        })
+    }
+
+    /// Replays entries that were written a second apart from each other.
+    fn replayed(entries: &[Entry]) -> Option<Unsettled> {
+        let lines: Vec<Line> =
+            (1..).zip(entries).map(|(n, entry)| Line { at: at(n), entry: entry.clone() }).collect();
+        replay(Some(power(256)), &lines)
+    }
+
+    fn sizes(entries: &[Entry]) -> Vec<u32> {
+        let unsettled = replayed(entries).map(|unsettled| unsettled.sizes);
+        unsettled.into_iter().flatten().map(Power::mb).collect()
     }
 
     #[test]
-    fn what_was_set_is_held_until_it_is_back() {
-        let set = |from, to| Entry::SetMemory { from: power(from), to: power(to) };
-        let exactly = |mb: &[u32]| Held::Exactly(mb.iter().copied().map(power).collect());
-        assert_eq!(held(&[]), exactly(&[]));
-        assert_eq!(held(&[set(256, 128)]), exactly(&[128]));
-        assert_eq!(held(&[set(256, 128), set(128, 512)]), exactly(&[128, 512]));
-        assert_eq!(held(&[set(256, 128), set(128, 256)]), exactly(&[128]));
-        // After a first try that was not carried out.
-        assert_eq!(held(&[set(256, 128), set(256, 128)]), exactly(&[128]));
+    fn what_was_set_is_unsettled_until_it_is_back() {
+        assert_eq!(replayed(&[Entry::Tag]), None);
+        assert_eq!(sizes(&[set(256, 128)]), [128]);
+        assert_eq!(sizes(&[set(256, 128), read(128, "b", 1), set(128, 512)]), [128, 512]);
+        assert_eq!(sizes(&[set(256, 128), set(128, 256)]), [128]);
+        assert_eq!(replayed(&[set(256, 128), set(128, 256), Entry::MemoryBack]), None);
+    }
+
+    #[test]
+    fn what_was_refused_was_never_set() {
+        assert_eq!(replayed(&[set(256, 128), Entry::Refused]), None);
+        let once = [set(256, 128), read(128, "b", 1)];
+        let refused = [set(256, 128), read(128, "b", 1), set(128, 512), Entry::Refused];
+        assert_eq!(replayed(&refused), replayed(&once));
+    }
+
+    #[test]
+    fn a_call_is_unanswered_until_something_is_read() {
+        let unanswered = |entries: &[Entry]| replayed(entries).and_then(|now| now.unanswered);
+        let publish = Entry::Publish { power: power(128), description: String::new() };
+        assert_eq!(unanswered(&[set(256, 128)]), Some(at(1)));
+        assert_eq!(unanswered(&[set(256, 128), read(128, "b", 1)]), None);
+        assert_eq!(unanswered(&[set(256, 128), read(128, "b", 1), publish]), Some(at(3)));
+    }
+
+    #[test]
+    fn the_last_own_change_is_the_latest_that_was_read() {
+        let entries = [set(256, 128), read(128, "b", 7), read(256, "a", 3)];
+        let unsettled = replayed(&entries).expect("it is unsettled");
+        assert_eq!(unsettled.changed, Some(at(7)), "an older answer does not count");
     }
 
     #[test]
     fn a_line_says_when_and_what_and_nothing_of_the_users() {
-        let entry = Entry::SetMemory { from: power(256), to: power(128) };
-        let line = entry.line(Timestamp::UNIX_EPOCH).expect("a line");
+        let line = set(256, 128).line(Timestamp::UNIX_EPOCH).expect("a line");
         assert_eq!(
             line,
             "{\"at\":\"1970-01-01T00:00:00Z\",\"next\":\"setMemory\",\"from\":256,\"to\":128}\n"
         );
-        assert_eq!(serde_json::from_str::<Line>(&line).expect("a line").entry, entry);
+        for entry in [set(256, 128), read(128, "b", 1), Entry::MemoryBack, Entry::Refused] {
+            let line = entry.line(Timestamp::UNIX_EPOCH).expect("a line");
+            assert_eq!(serde_json::from_str::<Line>(&line).expect("a line").entry, entry);
+        }
     }
 }

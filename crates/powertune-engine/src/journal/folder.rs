@@ -11,10 +11,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Journal, Locked, Pending, Written, append,
+    Journal, Locked, Unsettled, Written, append,
     entry::{Entry, Line, replay},
 };
-use crate::mark::Mark;
+use crate::{
+    mark::Mark,
+    put_back::{Basis, Claim},
+};
 
 /// What a journal's name ends with.
 const EXTENSION: &str = "jsonl";
@@ -38,9 +41,8 @@ struct Head {
 pub(crate) struct Kept {
     /// The run as it announces itself.
     pub(crate) mark: Mark,
-    pub(crate) pending: Pending,
-    /// When the last line was written.
-    pub(crate) last: Timestamp,
+    /// What there is to put back of the memory size.
+    pub(crate) unsettled: Option<Unsettled>,
     /// Whether the run's process lives.
     pub(crate) is_alive: bool,
     path: PathBuf,
@@ -69,7 +71,7 @@ impl Journals {
         File::open(folder)?.sync_all()?;
         let written = Written {
             mark: mark.clone(),
-            entries: Mutex::default(),
+            lines: Mutex::default(),
             file: Some(Locked { file, path }),
         };
         Ok(Journal(Arc::new(written)))
@@ -99,10 +101,23 @@ impl Kept {
             return Ok(None);
         }
         let mark = head.mark;
-        let last = lines.last().map(|line| line.at).or(mark.since).unwrap_or_default();
-        let entries: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
-        let pending = replay(&mark, &entries);
-        Ok(Some(Self { mark, pending, last, is_alive, path }))
+        let unsettled = replay(mark.original, &lines);
+        Ok(Some(Self { mark, unsettled, is_alive, path }))
+    }
+
+    /// What the run says of the memory size, where it may not be back.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        let (original, unsettled) = self.mark.original.zip(self.unsettled.clone())?;
+        let basis = Basis::Journal(unsettled);
+        Some(Claim { run: self.mark.run.clone(), original, basis })
+    }
+
+    /// Writes down that the memory size is back, so that what is set later is not taken for the
+    /// run's.
+    pub(crate) fn memory_is_back(&self) -> io::Result<()> {
+        let file = OpenOptions::new().append(true).open(&self.path)?;
+        // A process that was killed may have left half a line.
+        append(&file, &format!("\n{}", Entry::MemoryBack.line(Timestamp::now())?))
     }
 
     /// Deletes it: nothing is left to undo.
@@ -115,7 +130,8 @@ impl Kept {
 fn parse(lines: impl BufRead) -> Option<(Head, Vec<Line>)> {
     let mut lines = lines.split(b'\n').map_while(Result::ok);
     let head = serde_json::from_slice(&lines.next()?).ok()?;
-    Some((head, lines.map_while(|line| serde_json::from_slice(&line).ok()).collect()))
+    // The end of a killed run is half a line, and `clean` may have written after it.
+    Some((head, lines.filter_map(|line| serde_json::from_slice(&line).ok()).collect()))
 }
 
 fn create_private(folder: &Path) -> io::Result<()> {

@@ -1,18 +1,13 @@
 //! Apply: gives the function the chosen power, or publishes it and points an alias to it.
 
-use std::iter;
-
 use powertune_core::{
     power::Power,
     workflow::state::{Applied, State},
 };
 use serde::Deserialize;
 
-use super::{
-    StepError, StepErrorKind, baseline, gateway, mark,
-    publish::{announce, still_ours},
-};
-use crate::{apply, gateway::Connection};
+use super::{StepError, StepErrorKind, baseline, gateway, mark, publish::taken_back};
+use crate::{apply, gateway::Connection, journal::Journal};
 
 /// What of a result is applied.
 #[derive(Debug, Deserialize)]
@@ -31,12 +26,13 @@ pub async fn apply(connection: &Connection, mut state: State) -> Result<State, S
     let (Some(Chosen { power }), Some(optimize)) = (chosen, &request.auto_optimize) else {
         return Err(StepErrorKind::Failed.error(&"there is no choice to apply"));
     };
-    let gateway = gateway(connection, &state.run).await?;
-    let (baseline, mut mark) = (baseline(&state), mark(&state.run));
-    // Its tags name the choice: it was measured.
-    announce(&gateway, &baseline.arn, &mut mark, iter::empty(), false).await?;
-    let applied = apply::apply(&gateway, &baseline, &mark, optimize, power).await;
-    let alias = still_ours(&gateway, &baseline, &mark, applied).await?;
+    let (baseline, mark) = (baseline(&state), mark(&state.run));
+    let journal = Journal::in_memory(mark.clone());
+    let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
+    let alias = match apply::apply(&gateway, &baseline, &mark, optimize, power).await {
+        Ok(alias) => alias,
+        Err(cause) => return Err(taken_back(&gateway, &baseline, &mark, &journal, cause).await),
+    };
     let (alias, version) = alias.unzip();
     state.applied = Some(Applied { power, alias, version });
     Ok(state)

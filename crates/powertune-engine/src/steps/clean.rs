@@ -17,7 +17,8 @@ use crate::{
     mark::{self, Mark},
     prepare::before_changes,
     publish::changed,
-    restore::{Undo, Whose, restore},
+    put_back::Claim,
+    restore::{Memory, Undo, Whose, restore},
 };
 
 /// The status of an execution whose steps have all ended.
@@ -71,7 +72,7 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
     };
     let run = &state.run.mark;
     let is_applied = state.applied.is_some();
-    let put_back = sweep(&gateway, &function.arn, run, Some(leave_at), is_applied).await?;
+    let put_back = sweep(&gateway, &function.arn, run, is_applied).await?;
     let failure = state.failure.as_ref().map(in_words);
     Ok(PutBack { failure: failure.or(outdated), ..put_back })
 }
@@ -120,13 +121,13 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let name = function.unqualified().to_string();
     let latest = gateway.function(&name, None).await.map_err(before_changes)?;
     let run = mark::run_of(&end.detail.execution_arn);
-    let put_back = sweep(&gateway, &latest.arn, &run, None, false).await?;
+    let put_back = sweep(&gateway, &latest.arn, &run, false).await?;
     if put_back != PutBack::default() || end.detail.status == FAILED {
         return Ok(put_back);
     }
     // A step that was in flight when the execution was stopped may be about to begin.
     tokio::time::sleep(SECOND_LOOK).await;
-    sweep(&gateway, &latest.arn, &run, None, false).await
+    sweep(&gateway, &latest.arn, &run, false).await
 }
 
 /// The function that the execution was to tune, from its input alone: a request with other faults
@@ -146,33 +147,36 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
     })
 }
 
-/// Puts back what the run with this id has left. The memory size goes back to `leave_at`, or to
-/// what the tags say.
+/// Puts back what the run with this id has left.
 async fn sweep(
     gateway: &Gateway,
     arn: &str,
     run: &str,
-    leave_at: Option<Power>,
     is_applied: bool,
 ) -> Result<PutBack, StepError> {
     let tags = gateway.tags(arn).await.map_err(before_changes)?;
     let mark = Mark::find(run, &tags);
     let mut undo = Undo {
-        memory: None,
+        claims: Vec::new(),
         versions: Whose::Run(run.to_owned()),
         unapplied: if is_applied { Vec::new() } else { vec![run.to_owned()] },
+        memory_tags: Vec::new(),
         tags: Vec::new(),
     };
     if let Some(mark) = mark {
-        let original = leave_at.or(mark.original);
-        undo.tags = mark.keys().to_vec();
-        undo.memory = original.map(|original| (original, vec![mark.sets]));
+        undo.claims.extend(Claim::of_tags(&mark));
+        undo.memory_tags.extend(mark.original.map(|_| mark.memory_key()));
+        undo.tags.extend(mark.keys());
     }
     let restored = restore(gateway, arn, &undo).await;
-    if restored.left.is_empty() {
-        return Ok(PutBack { memory: restored.memory, versions: restored.versions, failure: None });
+    if !restored.left.is_empty() {
+        return Err(left_behind(restored.left));
     }
-    Err(left_behind(restored.left))
+    let memory = match restored.memory {
+        Memory::PutBack { from, to } => Some((from, to)),
+        Memory::AsItWas | Memory::Theirs(_) => None,
+    };
+    Ok(PutBack { memory, versions: restored.versions, failure: None })
 }
 
 #[cfg(test)]

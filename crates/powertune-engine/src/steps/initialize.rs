@@ -124,7 +124,6 @@ fn run(
             ephemeral_storage_mb: latest.ephemeral_storage_mb,
             code_sha256: baseline.code_sha256,
             fingerprint: baseline.fingerprint,
-            revision_id: baseline.revision_id,
         },
         powers: powers.clone(),
         until: until.to_string(),

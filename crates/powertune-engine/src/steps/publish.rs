@@ -5,18 +5,21 @@ use std::time::{Duration, Instant};
 
 use powertune_core::{
     observation::Skipped,
-    power::Power,
     workflow::state::{State, Task},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{StepError, baseline, gateway, left_behind, mark};
 use crate::{
-    conflict::repeated,
+    announce::announce,
     error::Cause,
     gateway::{Connection, Gateway},
+    journal::Journal,
     mark::Mark,
     publish::{Baseline, Publisher, Unpublished},
+    put_back::Basis,
     restore::{Undo, restore},
+    round::own_last,
 };
 
 /// What is kept of the time for putting `$LATEST` back.
@@ -25,57 +28,46 @@ const RESERVE: Duration = Duration::from_mins(2);
 /// Publishes what `state` has no versions for. What there is no time for stays without one.
 ///
 /// # Errors
-/// When the function was changed by somebody else, or a call failed; `$LATEST` was put back where
-/// that was possible.
+/// When another run goes on, the function was changed by somebody else, or a call failed; what the
+/// step did was taken back where that was possible.
 pub async fn publish(
     connection: &Connection,
     mut state: State,
     deadline: Instant,
 ) -> Result<State, StepError> {
-    let gateway = gateway(connection, &state.run).await?;
     let (baseline, mut mark) = (baseline(&state), mark(&state.run));
     let mut queue = std::mem::take(&mut state.tasks);
     queue.append(&mut state.waiting);
     let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
-    announce(&gateway, &baseline.arn, &mut mark, powers, state.is_untouched()).await?;
-    // The function's own power first: $LATEST has it, so that one change less is needed.
-    queue.sort_by_key(|task| (task.rest.power != baseline.power, task.rest.power));
+    if let Some(sets) = mark.sets.with(powers) {
+        mark.sets = sets;
+    }
+    let journal = Journal::in_memory(mark.clone());
+    let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
+    queue.sort_by_key(|task| own_last(task.rest.power, baseline.power));
     let until = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
     let published = publish_all(&gateway, &baseline, &mark, &mut state, queue, until).await;
-    let queue = still_ours(&gateway, &baseline, &mark, published).await?;
+    let queue = match published {
+        Ok(queue) => queue,
+        Err(cause) => return Err(taken_back(&gateway, &baseline, &mark, &journal, cause).await),
+    };
     state.used.publish();
     state.line_up(queue)?;
     Ok(state)
 }
 
-/// Puts the run's tags on the function, unless they are there, and sees to it that they name every
-/// power that `$LATEST` is about to be given.
-pub(super) async fn announce(
+/// The failure of a step, after what the run did to the function was taken back: nobody else may
+/// do it, as when the execution was aborted and cleaned up while the step was still at work.
+pub(super) async fn taken_back(
     gateway: &Gateway,
-    arn: &str,
-    mark: &mut Mark,
-    powers: impl Iterator<Item = Power>,
-    untouched: bool,
-) -> Result<(), StepError> {
-    let tags = gateway.tags(arn).await.map_err(Cause::from)?;
-    match (Mark::find(&mark.run, &tags), Mark::find_other(&mark.run, &tags)) {
-        (Some(found), _) => match found.sets.with(powers) {
-            None => return Ok(()),
-            Some(sets) => mark.sets = sets,
-        },
-        (None, Some(other)) => {
-            let (function, mark) = (arn.to_owned(), Box::new(other));
-            return Err(Cause::Marked { function, is_alive: false, mark }.into());
-        }
-        (None, None) if untouched => {}
-        (None, None) => return Err(cleaned_meanwhile().into()),
-    }
-    let tagged = repeated(|| gateway.tag(arn, mark.tags())).await;
-    Ok(tagged.map_err(Cause::from)?)
-}
-
-fn cleaned_meanwhile() -> Cause {
-    Cause::Changed { what: "the run's tags were taken away".to_owned() }
+    baseline: &Baseline,
+    mark: &Mark,
+    journal: &Journal,
+    cause: Cause,
+) -> StepError {
+    let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
+    let left = restore(gateway, &baseline.arn, &undo).await.left;
+    if left.is_empty() { cause.into() } else { left_behind(left) }
 }
 
 /// A version for each task that has none; what became of the tasks.
@@ -84,15 +76,25 @@ async fn publish_all(
     baseline: &Baseline,
     mark: &Mark,
     state: &mut State,
-    queue: Vec<Task>,
+    mut queue: Vec<Task>,
     until: Instant,
 ) -> Result<Vec<Task>, Cause> {
-    let is_first = state.is_untouched();
-    let mut publisher = Publisher::open(gateway, baseline, mark, is_first).await?;
-    // Where that fails, Clean puts $LATEST back, unless somebody else has changed it.
+    let mut publisher = if state.is_untouched() {
+        let powers = queue.iter().map(|task| task.rest.power);
+        let target = powers.filter(|&power| power != baseline.power).min();
+        let announced =
+            announce(gateway, baseline, mark, target, &CancellationToken::new()).await?;
+        let announced = announced.expect("nobody cancels it");
+        let own = queue.iter_mut().find(|task| task.rest.power == baseline.power);
+        if let (Some(own), Some(version)) = (own, announced.own_version(mark)) {
+            own.version.get_or_insert(version);
+        }
+        Publisher::first(gateway, baseline, mark, announced.latest)
+    } else {
+        Publisher::again(gateway, baseline, mark).await?
+    };
     let published = each(&mut publisher, state, queue, until).await?;
-    let put_back = publisher.set_power(baseline.power).await;
-    put_back.map_err(|unpublished| unpublished.into_cause("putting $LATEST back"))?;
+    publisher.put_back().await?;
     Ok(published)
 }
 
@@ -126,25 +128,4 @@ async fn each(
         }
     }
     Ok(tasks)
-}
-
-/// Makes sure that nobody has cleaned up after this run while a step was still at work, as happens
-/// when the execution is aborted: then nobody else will take away what the step did since.
-pub(super) async fn still_ours<T>(
-    gateway: &Gateway,
-    baseline: &Baseline,
-    mark: &Mark,
-    done: Result<T, Cause>,
-) -> Result<T, StepError> {
-    let tags = gateway.tags(&baseline.arn).await.map_err(Cause::from)?;
-    if Mark::find(&mark.run, &tags).is_some() {
-        return Ok(done?);
-    }
-    let mut undo = Undo::of_run(mark, mark.sets.clone());
-    if Mark::find_other(&mark.run, &tags).is_some() {
-        // Whoever has begun since then has found $LATEST as it was, and may be changing it.
-        undo.memory = None;
-    }
-    let left = restore(gateway, &baseline.arn, &undo).await.left;
-    if left.is_empty() { Err(cleaned_meanwhile().into()) } else { Err(left_behind(left)) }
 }

@@ -44,7 +44,6 @@ fn begun(more: Value) -> State {
             ephemeral_storage_mb: 512,
             code_sha256: None,
             fingerprint: "print".to_owned(),
-            revision_id: None,
         },
         powers,
         mark: "mark".to_owned(),

@@ -15,8 +15,9 @@ fn mark() -> Mark {
     Mark::new(power(256), Held::default(), "me@here", Timestamp::UNIX_EPOCH)
 }
 
-fn held(powers: &[u32]) -> Held {
-    Held::Exactly(powers.iter().copied().map(power).collect())
+/// The memory sizes that `$LATEST` may have, by a journal.
+fn sizes(unsettled: Option<&Unsettled>) -> Vec<u32> {
+    unsettled.into_iter().flat_map(|unsettled| &unsettled.sizes).map(|power| power.mb()).collect()
 }
 
 async fn written(journals: &Journals, mark: &Mark) -> Journal {
@@ -41,14 +42,16 @@ async fn a_journal_says_what_to_undo_as_long_as_there_is_something() {
     let journal = written(&journals, &mark).await;
     let [alive] = journals.of(FUNCTION).try_into().expect("one journal");
     assert!(alive.is_alive, "its process has it locked");
-    assert_eq!(alive.pending, journal.pending());
-    assert_eq!(alive.pending.held, held(&[128, 512]));
-    assert!(alive.pending.is_tagged && alive.pending.has_published);
+    assert_eq!(alive.unsettled, journal.unsettled());
+    assert_eq!(sizes(alive.unsettled.as_ref()), [128, 512]);
     assert!(journals.of("another").is_empty());
     drop(journal);
     let [dead] = journals.of(FUNCTION).try_into().expect("one journal");
     assert!(!dead.is_alive);
     assert_eq!((dead.mark.run.as_str(), dead.mark.original), (mark.run.as_str(), mark.original));
+    dead.memory_is_back().expect("it is written");
+    let [back] = journals.of(FUNCTION).try_into().expect("one journal");
+    assert_eq!(back.unsettled, None);
     dead.forget().expect("it is deleted");
     assert!(journals.of(FUNCTION).is_empty());
 }
@@ -60,7 +63,7 @@ async fn every_prefix_of_a_journal_is_one() {
     let journals = Journals::at(folder.path().to_owned());
     let path = written(&journals, &mark()).await.path().expect("a file").clone();
     let whole = fs::read(&path).expect("the journal");
-    let expected = [held(&[]), held(&[]), held(&[]), held(&[128]), held(&[128, 512])];
+    let expected: [&[u32]; 5] = [&[], &[], &[], &[128], &[128, 512]];
     for length in 0..=whole.len() {
         fs::write(&path, &whole[..length]).expect("a prefix");
         // A last line that lacks nothing but its end says all the same.
@@ -68,7 +71,9 @@ async fn every_prefix_of_a_journal_is_one() {
         let lines = lines.filter(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok());
         match (lines.count(), journals.of(FUNCTION).as_slice()) {
             (0, []) => {}
-            (lines, [kept]) => assert_eq!(kept.pending.held, expected[lines - 1], "{length}"),
+            (lines, [kept]) => {
+                assert_eq!(sizes(kept.unsettled.as_ref()), expected[lines - 1], "{length}");
+            }
             (lines, found) => panic!("{lines} lines are {found:?}"),
         }
     }

@@ -1,0 +1,230 @@
+//! Announces a run on the function and makes its first change: carries out an [`Election`].
+
+use std::{collections::BTreeSet, time::Duration};
+
+use powertune_core::power::Power;
+use rand::RngExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    conflict::{MEETING, may_pass, repeated},
+    election::{Change, Election, Leaving, Look, Next},
+    error::Cause,
+    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
+    held::neighbour,
+    mark::{Mark, run_of_version},
+    publish::{Baseline, beyond_account, changed, unmarked, wait},
+};
+
+/// How long other runs get to leave again. Each has a handful of calls to make.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long Lambda gets for an update that was in progress before.
+const UPDATE: Duration = Duration::from_mins(15);
+/// The first pause between two looks at runs that are leaving; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause between two looks at runs that are leaving.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// A run that goes on: `$LATEST` has the memory size of its first change.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) latest: Function,
+    /// A version with the function's own memory size.
+    pub(crate) version: Option<Version>,
+}
+
+impl Announced {
+    /// The number of the version with the function's own memory size, where it is not another run's.
+    pub(crate) fn own_version(&self, mark: &Mark) -> Option<String> {
+        let is_usable = |version: &&Version| {
+            run_of_version(&version.description).is_none_or(|run| run == mark.run)
+        };
+        self.version.as_ref().filter(is_usable).map(|version| version.version.clone())
+    }
+}
+
+/// An election in progress.
+struct Candidate<'a> {
+    gateway: &'a Gateway,
+    baseline: &'a Baseline,
+    mark: &'a Mark,
+    election: Election,
+    /// The function and its marks when it was last looked at.
+    last: Option<(Function, Vec<Mark>)>,
+    version: Option<Version>,
+    /// Since when the run waits without a change of what it waits for.
+    waits_since: Option<(BTreeSet<String>, Instant)>,
+    /// Until when guarded calls may meet others'.
+    meets_until: Option<Instant>,
+    /// How long to wait before the next look.
+    pause: Duration,
+    cancelled: &'a CancellationToken,
+}
+
+/// Announces a run, and makes its first change, to `target`; `None` where it is cancelled before.
+///
+/// # Errors
+/// `Rival` where another run goes on, and `Changed` where the function is no longer as the run
+/// found it. Whatever it is, the caller takes away what the run has put on the function.
+pub(crate) async fn announce(
+    gateway: &Gateway,
+    baseline: &Baseline,
+    mark: &Mark,
+    target: Option<Power>,
+    cancelled: &CancellationToken,
+) -> Result<Option<Announced>, Cause> {
+    let target = target.unwrap_or_else(|| neighbour(baseline.power));
+    let election = Election::new(mark.run.clone(), baseline.power, target);
+    let candidate = Candidate {
+        gateway,
+        baseline,
+        mark,
+        election,
+        last: None,
+        version: None,
+        waits_since: None,
+        meets_until: None,
+        pause: FIRST_PAUSE,
+        cancelled,
+    };
+    candidate.run().await
+}
+
+impl Candidate<'_> {
+    async fn run(mut self) -> Result<Option<Announced>, Cause> {
+        loop {
+            let is_over = matches!(self.election.next(), Next::GoOn | Next::Leave(_));
+            if self.cancelled.is_cancelled() && !is_over {
+                return Ok(None);
+            }
+            match self.election.next().clone() {
+                Next::Tag => {
+                    let deadline = Instant::now() + MEETING;
+                    let tag = || self.gateway.tag(&self.baseline.arn, self.mark.tags());
+                    repeated(deadline, tag).await?;
+                    self.election.tagged();
+                }
+                Next::Look => self.look().await?,
+                Next::LookLater { others } => self.look_later(others).await?,
+                Next::Publish { .. } => self.publish().await?,
+                Next::Change { .. } => self.change().await?,
+                Next::GoOn => return self.go_on().await.map(Some),
+                Next::Leave(leaving) => return Err(self.why(&leaving)),
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Cause> {
+        let deadline = Instant::now() + MEETING;
+        let read = || self.gateway.function_and_tags(&self.baseline.arn);
+        let (latest, tags) = repeated(deadline, read).await?;
+        let marks = Mark::all(&tags);
+        self.election.looked(Look {
+            revision_id: latest.revision_id.clone(),
+            power: latest.power,
+            is_as_found: changed(&latest, self.baseline, &[latest.power]).is_ok(),
+            is_settled: latest.readiness != Readiness::Busy,
+            runs: marks.iter().map(|mark| mark.run.clone()).collect(),
+        });
+        self.last = Some((latest, marks));
+        Ok(())
+    }
+
+    async fn look_later(&mut self, others: BTreeSet<String>) -> Result<(), Cause> {
+        let patience = if others.is_empty() { UPDATE } else { WAIT };
+        match &self.waits_since {
+            Some((known, since)) if *known == others && since.elapsed() > patience => {
+                self.election.give_up();
+                return Ok(());
+            }
+            Some((known, _)) if *known == others => {}
+            _ => self.waits_since = Some((others, Instant::now())),
+        }
+        self.breathe().await;
+        self.look().await
+    }
+
+    /// Waits a little, and each time a little longer: not as long as others, so that calls that met
+    /// once do not meet again.
+    async fn breathe(&mut self) {
+        tokio::time::sleep(self.pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Waits before the function is looked at again, because a guarded call met another one.
+    async fn met(&mut self, error: ApiError) -> Result<(), Cause> {
+        let until = *self.meets_until.get_or_insert_with(|| Instant::now() + MEETING);
+        if Instant::now() > until {
+            return Err(error.into());
+        }
+        self.breathe().await;
+        Ok(())
+    }
+
+    /// Publishes the function's own memory size: the version shows what to put back.
+    async fn publish(&mut self) -> Result<(), Cause> {
+        let Some((latest, _)) = &self.last else { return self.look().await };
+        let description = self.mark.description();
+        match self.gateway.publish(latest, &description).await {
+            Ok(version) => {
+                self.version = Some(version);
+                self.election.published(true);
+            }
+            Err(error) if may_pass(&error) => {
+                self.met(error).await?;
+                self.election.published(false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn change(&mut self) -> Result<(), Cause> {
+        let Some((latest, _)) = &self.last else { return self.look().await };
+        let target = self.election.target();
+        match self.gateway.set_power(latest, target).await {
+            Ok(()) => self.election.changed(Change::Made),
+            Err(error) if may_pass(&error) => {
+                let is_unknown = error.kind == ErrorKind::Unknown;
+                self.met(error).await?;
+                let change = if is_unknown { Change::Unknown } else { Change::Refused };
+                self.election.changed(change);
+            }
+            // The size is skipped when it comes to be measured. Every account has the one beside
+            // the function's own.
+            Err(error) if beyond_account(&error) && target != neighbour(self.baseline.power) => {
+                self.election.retarget(neighbour(self.baseline.power));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn go_on(self) -> Result<Announced, Cause> {
+        let latest = wait(self.gateway, &self.baseline.arn, None).await?;
+        changed(&latest, self.baseline, &[self.election.target()])?;
+        self.gateway.record_read(&latest).await?;
+        Ok(Announced { latest, version: self.version })
+    }
+
+    fn why(&self, leaving: &Leaving) -> Cause {
+        let last = self.last.as_ref();
+        match leaving {
+            Leaving::Behind(run) => {
+                let mark = last.and_then(|(_, marks)| marks.iter().find(|mark| mark.run == *run));
+                let mark = mark.unwrap_or(self.mark);
+                Cause::Rival { mark: Box::new(mark.clone()) }
+            }
+            Leaving::Unmarked => unmarked(),
+            Leaving::Changed => last
+                .and_then(|(latest, _)| {
+                    changed(latest, self.baseline, &[self.baseline.power]).err()
+                })
+                .unwrap_or_else(|| Cause::TooSlow {
+                    what: "an update of the function".to_owned(),
+                    minutes: UPDATE.as_secs() / 60,
+                }),
+        }
+    }
+}
