@@ -22,4 +22,6 @@ mod version;
 
 pub use execution::CpuControl;
 pub use server::{CreateError, LocalLambda, NewFunction, StartError};
-pub use settings::{Credentials, Settings};
+pub use settings::{
+    Credentials, MemoryRefusal, Moves, Revisions, Settings, VersionStart, VersionState,
+};

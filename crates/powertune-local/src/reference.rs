@@ -3,6 +3,7 @@
 use crate::{
     constraint::{Violations, is_name},
     exception::{Exception, ExceptionKind},
+    settings::MemoryRefusal,
 };
 
 const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))\
@@ -15,6 +16,7 @@ pub(crate) struct Account {
     pub(crate) region: String,
     /// The most memory that the account's functions can have.
     pub(crate) largest_memory_mb: u32,
+    pub(crate) memory_refusal: MemoryRefusal,
 }
 
 impl Account {
@@ -165,6 +167,7 @@ mod tests {
             id: "123456789012".to_owned(),
             region: "eu-west-1".to_owned(),
             largest_memory_mb: 10_240,
+            memory_refusal: MemoryRefusal::InvalidParameterValue,
         }
     }
 
@@ -215,6 +218,7 @@ mod tests {
             id: "123456789012".to_owned(),
             region: "cn-north-1".to_owned(),
             largest_memory_mb: 10_240,
+            memory_refusal: MemoryRefusal::InvalidParameterValue,
         };
         assert_eq!(
             china.function_arn("f", Some("1")),

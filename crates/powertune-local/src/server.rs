@@ -15,7 +15,7 @@ use crate::{
     platform::Platform,
     reference::{Account, FunctionReference},
     settings::{Credentials, Settings},
-    store::{Phase, Store},
+    store::{Phase, Rules, Store},
 };
 
 /// How long open requests may take to end once everything is told to stop.
@@ -123,8 +123,15 @@ impl LocalLambda {
             id: settings.account_id,
             region: settings.region,
             largest_memory_mb: settings.largest_memory_mb,
+            memory_refusal: settings.memory_refusal,
         };
-        let store = Store::new(account, settings.concurrency, settings.update_delay);
+        let rules = Rules {
+            concurrency_limit: settings.concurrency,
+            update_delay: settings.update_delay,
+            revisions: settings.revisions,
+            version_start: settings.version_start,
+        };
+        let store = Store::new(account, rules);
         let mut credentials = settings.credentials;
         if credentials.is_empty() {
             credentials.push(Credentials::random());
@@ -222,7 +229,9 @@ impl LocalLambda {
                 .with_store(|store, _| store.version(&reference).map(|version| version.phase))?;
             match phase {
                 Phase::Settled => return Ok(()),
-                Phase::Creating { until } | Phase::Updating { until } => {
+                Phase::Creating { until }
+                | Phase::Updating { until }
+                | Phase::Starting { until, .. } => {
                     tokio::time::sleep_until(until.into()).await;
                 }
             }

@@ -28,6 +28,12 @@ pub struct Settings {
     /// The most memory that the account's functions can have: AWS lets some accounts have no more
     /// than 3,008 MB.
     pub largest_memory_mb: u32,
+    /// How more memory than the account's functions can have is refused.
+    pub memory_refusal: MemoryRefusal,
+    /// What moves `$LATEST`'s `RevisionId` beside updates of it.
+    pub revisions: Revisions,
+    /// In which state a version begins that `PublishVersion` makes.
+    pub version_start: VersionStart,
     /// What holds functions to their share of the CPU.
     pub cpu: CpuControl,
 }
@@ -43,9 +49,96 @@ impl Default for Settings {
             update_delay: Duration::from_millis(20),
             concurrency: 1000,
             largest_memory_mb: 10_240,
+            memory_refusal: MemoryRefusal::InvalidParameterValue,
+            revisions: Revisions::default(),
+            version_start: VersionStart::default(),
             cpu: CpuControl::Auto,
         }
     }
+}
+
+/// What moves `$LATEST`'s `RevisionId` beside updates of it. The default is what AWS does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// By `TagResource` and `UntagResource`.
+    pub tagging: Moves,
+    /// By a `PublishVersion` that makes a new version. The version's own `RevisionId` stays.
+    pub publishing: Moves,
+}
+
+/// What a call moves of `$LATEST`, whose code and configuration it leaves as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moves {
+    /// Whether its `RevisionId` becomes another one.
+    pub revision_id: bool,
+    /// Whether its `LastModified` becomes the time of the call.
+    pub last_modified: bool,
+}
+
+impl Moves {
+    /// Nothing at all.
+    pub const NOTHING: Self = Self { revision_id: false, last_modified: false };
+}
+
+impl Default for Moves {
+    /// `RevisionId` moves, as AWS was seen to do. `LastModified` stays: no source says what AWS
+    /// does, but its documentation calls it the time of the last update of the function, and
+    /// neither tags nor versions are updates of it.
+    fn default() -> Self {
+        Self { revision_id: true, last_modified: false }
+    }
+}
+
+/// In which state a version begins that `PublishVersion` makes, and for how long. Afterwards it is
+/// active, and invocations of it are accepted.
+///
+/// On AWS a version of an ordinary function is active at once, which is the default. A version with
+/// SnapStart is pending for minutes. Other states are for tests of what has to wait for a version.
+/// Versions that `CreateFunction` and `UpdateFunctionCode` publish do not follow this: they are
+/// pending for [`Settings::update_delay`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionStart {
+    /// The first state.
+    pub state: VersionState,
+    /// For how long. Without effect on [`VersionState::Active`].
+    pub lasts: Duration,
+}
+
+impl Default for VersionStart {
+    fn default() -> Self {
+        Self { state: VersionState::Active, lasts: Duration::ZERO }
+    }
+}
+
+/// A version's `State`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionState {
+    /// It can be invoked.
+    Active,
+    /// It is being made.
+    Pending,
+    /// It was idle for long, and its resources were taken back.
+    Inactive,
+    /// It is about to be deactivated.
+    Deactivating,
+    /// It was deactivated.
+    Deactivated,
+    /// It is active but for invocations.
+    ActiveNonInvocable,
+    /// It could not be made.
+    Failed,
+    /// It is being deleted.
+    Deleting,
+}
+
+/// How more memory than the account's functions can have is refused. Both forms were reported from
+/// accounts that stop at 3,008 MB; the first one is much the more frequent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryRefusal {
+    /// An `InvalidParameterValueException` that begins with `'MemorySize' value`.
+    InvalidParameterValue,
+    /// A `ValidationException` that names the value and `'memorySize'`, as for 10,241 MB elsewhere.
+    Validation,
 }
 
 /// A key pair that signs requests.

@@ -35,11 +35,15 @@ async fn a_function_from_creation_to_deletion() {
     bed.settled("f").await;
 
     let publish = || bed.client.publish_version().function_name("f");
-    let first = publish().description("one").send().await.unwrap();
+    let settled = bed.client.get_function_configuration().function_name("f").send().await.unwrap();
+    let current = settled.revision_id().unwrap();
+    let first = publish().description("one").revision_id(current).send().await.unwrap();
     assert_eq!((first.version(), first.description()), (Some("1"), Some("one")));
+    assert_eq!(first.state(), Some(&State::Active), "an ordinary version is active at once");
     let again = publish().description("two").send().await.unwrap();
     assert_eq!((again.version(), again.description()), (Some("1"), Some("one")));
-    bed.settled("f:1").await;
+    assert_eq!(again.revision_id(), first.revision_id());
+    assert_eq!(code(publish().revision_id(current).send().await), "PreconditionFailedException");
 
     let delete = || bed.client.delete_function().function_name("f");
     let alias = bed.client.create_alias().function_name("f").name("live").function_version("1");
@@ -208,6 +212,9 @@ async fn what_belongs_to_a_function_beside_its_configuration() {
     let bed = Bed::start(Settings::default()).await;
     let arn = bed.function("f", 128).await;
     let client = &bed.client;
+    let revision = |read: &aws_sdk_lambda::operation::get_function::GetFunctionOutput| {
+        read.configuration().unwrap().revision_id().unwrap().to_owned()
+    };
     let before = client.get_function().function_name("f").send().await.unwrap();
     client.tag_resource().resource(&arn).tags("a", "1").tags("b:c", "2").send().await.unwrap();
     let refused = client.tag_resource().resource(&arn).tags("a", "not,allowed").send().await;
@@ -218,6 +225,8 @@ async fn what_belongs_to_a_function_beside_its_configuration() {
     let listed = client.list_tags().resource(&arn).send().await.unwrap();
     let left = HashMap::from([("b:c".to_owned(), "2".to_owned())]);
     assert_eq!(listed.tags(), Some(&left));
+    let tagged = client.get_function().function_name("f").send().await.unwrap();
+    assert_ne!(revision(&tagged), revision(&before), "as recorded, tags move it");
 
     let put = |value| {
         client.put_function_concurrency().function_name("f").reserved_concurrent_executions(value)
@@ -232,10 +241,7 @@ async fn what_belongs_to_a_function_beside_its_configuration() {
     let read = client.get_function().function_name("f").send().await.unwrap();
     assert_eq!(read.tags(), Some(&left));
     assert_eq!(read.concurrency().unwrap().reserved_concurrent_executions(), Some(100));
-    let revision = |read: &aws_sdk_lambda::operation::get_function::GetFunctionOutput| {
-        read.configuration().unwrap().revision_id().unwrap().to_owned()
-    };
-    assert_eq!(revision(&read), revision(&before), "none of this is configuration");
+    assert_eq!(revision(&read), revision(&tagged), "concurrency does not");
     client.delete_function_concurrency().function_name("f").send().await.unwrap();
     let read = client.get_function_concurrency().function_name("f").send().await.unwrap();
     assert_eq!(read.reserved_concurrent_executions(), None);

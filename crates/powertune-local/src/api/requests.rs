@@ -11,6 +11,7 @@ use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
     reference::Account,
+    settings::MemoryRefusal,
     store::{Change, RuntimeIdentifier, TracingMode, UpdateOptions},
     version::Architecture,
 };
@@ -36,6 +37,9 @@ const RESERVED_VARIABLES: [&str; 18] = [
     "LAMBDA_RUNTIME_DIR",
     "LAMBDA_TASK_ROOT",
 ];
+
+/// The most memory that a function can have in any account.
+const LARGEST_MEMORY_MB: u32 = 10_240;
 
 /// Bytes that a function's environment variables may take together.
 const ENVIRONMENT_LIMIT: usize = 4096;
@@ -172,7 +176,11 @@ impl ConfigurationInput {
             value.map(|value| violations.number(member, value, min, max))
         };
         let timeout_s = number("timeout", self.timeout, 1, 900);
-        let memory_mb = number("memorySize", self.memory_size, 128, account.largest_memory_mb);
+        let largest_memory_mb = match account.memory_refusal {
+            MemoryRefusal::InvalidParameterValue => LARGEST_MEMORY_MB,
+            MemoryRefusal::Validation => account.largest_memory_mb,
+        };
+        let memory_mb = number("memorySize", self.memory_size, 128, largest_memory_mb);
         let storage = self.ephemeral_storage.and_then(|storage| storage.size);
         let ephemeral_storage_mb = number("ephemeralStorage.size", storage, 512, 10_240);
         let tracing = self.tracing_config.and_then(|config| config.mode).and_then(|mode| {
@@ -188,6 +196,7 @@ impl ConfigurationInput {
         let logging =
             self.logging_config.map(|config| config.check(&mut violations)).transpose()?;
         violations.finish()?;
+        must_be_within_account(memory_mb, account)?;
         environment.as_ref().map_or(Ok(()), must_be_settable)?;
         must_be_supported(self.snap_start.as_ref(), &self.others)?;
         Ok(Change {
@@ -289,6 +298,19 @@ fn must_be_settable(variables: &BTreeMap<String, String>) -> Result<(), Exceptio
     Ok(())
 }
 
+/// Refuses more memory than the account's functions can have, in the words of accounts that stop
+/// at 3,008 MB.
+fn must_be_within_account(memory_mb: Option<u32>, account: &Account) -> Result<(), Exception> {
+    let largest = account.largest_memory_mb;
+    if memory_mb.is_none_or(|memory_mb| memory_mb <= largest) {
+        return Ok(());
+    }
+    Err(Exception::invalid_parameter(format!(
+        "'MemorySize' value failed to satisfy constraint: Member must have value less than or \
+         equal to {largest}"
+    )))
+}
+
 /// Refuses what would make a function run otherwise than it can here.
 fn must_be_supported(
     snap_start: Option<&SnapStartInput>,
@@ -327,11 +349,16 @@ mod tests {
     use crate::exception::ExceptionKind;
 
     fn check(body: Value) -> Result<Change, Exception> {
+        check_as(MemoryRefusal::InvalidParameterValue, body)
+    }
+
+    fn check_as(memory_refusal: MemoryRefusal, body: Value) -> Result<Change, Exception> {
         let input: ConfigurationInput = serde_json::from_value(body).unwrap();
         let account = Account {
             id: "123456789012".to_owned(),
             region: "eu-west-1".to_owned(),
-            largest_memory_mb: 10_240,
+            largest_memory_mb: 3008,
+            memory_refusal,
         };
         input.check(&account, Violations::default())
     }
@@ -362,6 +389,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_beyond_the_account_is_refused_in_either_spelling() {
+        let body = || json!({"MemorySize": 3009});
+        let usual = check(body()).unwrap_err();
+        assert_eq!(usual.kind, ExceptionKind::InvalidParameterValue);
+        assert_eq!(
+            usual.message,
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or \
+             equal to 3008"
+        );
+        let other = check_as(MemoryRefusal::Validation, body()).unwrap_err();
+        assert_eq!(other.kind, ExceptionKind::Validation);
+        assert!(other.message.contains("'3009' at 'memorySize'"), "{}", other.message);
+        assert!(other.message.ends_with("less than or equal to 3008"), "{}", other.message);
+    }
+
+    #[test]
     fn what_does_not_run_here_is_an_invalid_parameter() {
         for (body, named) in [
             (json!({"Runtime": "ruby3.4"}), "python3.x"),
@@ -381,12 +424,12 @@ mod tests {
     #[test]
     fn empty_values_of_what_does_not_exist_here_pass() {
         let change = check(json!({
-            "MemorySize": 10_240, "Timeout": 900, "Layers": [], "KMSKeyArn": "",
+            "MemorySize": 3008, "Timeout": 900, "Layers": [], "KMSKeyArn": "",
             "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false},
             "SnapStart": {"ApplyOn": "None"}, "DeadLetterConfig": {}, "Unheard": 1,
         }))
         .unwrap();
-        assert_eq!((change.memory_mb, change.timeout_s), (Some(10_240), Some(900)));
+        assert_eq!((change.memory_mb, change.timeout_s), (Some(3008), Some(900)));
         assert_eq!(change.environment, None);
     }
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::logging::LoggingConfigOutput;
 use crate::{
     reference::Account,
+    settings::VersionState,
     store::{Alias, Phase, TracingMode, Version, VersionId},
     version::Architecture,
 };
@@ -168,7 +169,11 @@ impl FunctionConfiguration {
 
 impl StateAndUpdate {
     fn new(version: &Version, account: &Account) -> Self {
-        let creating = matches!(version.phase, Phase::Creating { .. });
+        let state = match version.phase {
+            Phase::Creating { .. } => VersionState::Pending,
+            Phase::Starting { state, .. } => state,
+            Phase::Updating { .. } | Phase::Settled => VersionState::Active,
+        };
         let updating = matches!(version.phase, Phase::Updating { .. });
         Self {
             runtime_version_config: RuntimeVersionConfig {
@@ -177,17 +182,31 @@ impl StateAndUpdate {
                     &version.configuration.runtime.name,
                 ),
             },
-            state: if creating { "Pending" } else { "Active" },
-            state_reason: creating.then_some(REASON),
-            state_reason_code: creating.then_some(REASON_CODE),
-            last_update_status: match version.phase {
-                Phase::Creating { .. } => None,
-                Phase::Updating { .. } => Some("InProgress"),
-                Phase::Settled => Some("Successful"),
+            state: state.name(),
+            state_reason: state_reason(state).map(|(reason, _)| reason),
+            state_reason_code: state_reason(state).map(|(_, code)| code),
+            last_update_status: match state {
+                VersionState::Pending => None,
+                _ if updating => Some("InProgress"),
+                _ => Some("Successful"),
             },
             last_update_status_reason: updating.then_some(REASON),
             last_update_status_reason_code: updating.then_some(REASON_CODE),
         }
+    }
+}
+
+/// `StateReason` and `StateReasonCode`, where a state has them.
+fn state_reason(state: VersionState) -> Option<(&'static str, &'static str)> {
+    match state {
+        VersionState::Pending => Some((REASON, REASON_CODE)),
+        VersionState::Inactive => Some(("The function is idle.", "Idle")),
+        VersionState::Failed => Some(("The function could not be created.", "InternalError")),
+        VersionState::Active
+        | VersionState::Deactivating
+        | VersionState::Deactivated
+        | VersionState::ActiveNonInvocable
+        | VersionState::Deleting => None,
     }
 }
 

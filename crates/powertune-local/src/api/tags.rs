@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::exchange::{Query, json, read_json};
 use crate::{
     constraint::Violations, exception::Exception, platform::Platform, reference::FunctionReference,
+    store::TAG_LIMIT,
 };
 
-/// Tags that a function can bear.
-const LIMIT: usize = 50;
 const PATTERN: &str = "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)";
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,15 +44,7 @@ pub(super) async fn tag(
     check_tags(&tags, &mut violations);
     violations.finish()?;
     let reference = tagged_function(&arn, &platform)?;
-    platform.with_store(|store, _| {
-        let own = &mut store.function_mut(&reference)?.tags;
-        let added = tags.keys().filter(|key| !own.contains_key(*key)).count();
-        if own.len() + added > LIMIT {
-            return Err(Exception::invalid_parameter("Number of tags exceeds resource tag limit."));
-        }
-        own.extend(tags);
-        Ok(())
-    })?;
+    platform.with_store(|store, now| store.tag(&reference, tags, now))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -69,11 +60,7 @@ pub(super) async fn untag(
         violations.finish()?;
     }
     let reference = tagged_function(&arn, &platform)?;
-    platform.with_store(|store, _| {
-        let own = &mut store.function_mut(&reference)?.tags;
-        own.retain(|key, _| !keys.contains(&key.as_str()));
-        Ok::<_, Exception>(())
-    })?;
+    platform.with_store(|store, now| store.untag(&reference, &keys, now))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -102,8 +89,9 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Viola
             violations.add("tags", key, "not start with aws:");
         }
     }
-    if tags.len() > LIMIT {
-        violations.add("tags", tags.len(), &format!("have length less than or equal to {LIMIT}"));
+    if tags.len() > TAG_LIMIT {
+        let constraint = format!("have length less than or equal to {TAG_LIMIT}");
+        violations.add("tags", tags.len(), &constraint);
     }
 }
 

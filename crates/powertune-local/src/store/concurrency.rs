@@ -22,7 +22,7 @@ impl Store {
     pub(crate) fn account_settings(&self) -> AccountSettings {
         let versions = self.functions.values().flat_map(Function::versions);
         AccountSettings {
-            concurrency: self.concurrency_limit,
+            concurrency: self.rules.concurrency_limit,
             unreserved_concurrency: self.unreserved(),
             function_count: self.functions.len(),
             code_size: versions.map(|it| it.configuration.package.size).sum(),
@@ -35,7 +35,7 @@ impl Store {
         reserved: u32,
     ) -> Result<(), Exception> {
         let before = self.function(reference)?.reserved_concurrency.unwrap_or(0);
-        let minimum = UNRESERVED_MINIMUM.min(self.concurrency_limit);
+        let minimum = UNRESERVED_MINIMUM.min(self.rules.concurrency_limit);
         if self.unreserved() + before < reserved.saturating_add(minimum) {
             return Err(Exception::invalid_parameter(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's \
@@ -95,6 +95,6 @@ impl Store {
 
     fn unreserved(&self) -> u32 {
         let reserved = self.functions.values().filter_map(|it| it.reserved_concurrency);
-        self.concurrency_limit.saturating_sub(reserved.sum())
+        self.rules.concurrency_limit.saturating_sub(reserved.sum())
     }
 }

@@ -10,7 +10,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{alias::Alias, configuration::Configuration};
-use crate::{exception::Exception, reference::Account, version::FunctionVersion};
+use crate::{
+    exception::Exception,
+    reference::Account,
+    settings::{Moves, VersionStart, VersionState},
+    version::FunctionVersion,
+};
 
 /// When something happens: `instant` decides, `timestamp` is shown.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +61,8 @@ pub(crate) enum Phase {
     Creating { until: Instant },
     /// `LastUpdateStatus: InProgress`; invocations still run what was before.
     Updating { until: Instant },
+    /// A version that `PublishVersion` made, before it is active.
+    Starting { state: VersionState, until: Instant },
     /// `State: Active`, `LastUpdateStatus: Successful`.
     Settled,
 }
@@ -106,7 +113,7 @@ impl Version {
     /// Brings the state up to `now`; returns the snapshot that went out of service, if one did.
     fn settle(&mut self, now: Moment, account: &Account, function_name: &str) -> Option<Uuid> {
         match self.phase {
-            Phase::Creating { until } if until <= now.instant => {
+            Phase::Creating { until } | Phase::Starting { until, .. } if until <= now.instant => {
                 self.phase = Phase::Settled;
                 self.revision_id = Uuid::new_v4();
                 None
@@ -124,21 +131,22 @@ impl Version {
     /// What an invocation is to run.
     pub(super) fn for_invocation(&self) -> Result<Arc<FunctionVersion>, Exception> {
         match self.phase {
-            Phase::Creating { .. } => Err(pending()),
+            Phase::Creating { .. } => Err(not_active(VersionState::Pending)),
+            Phase::Starting { state, .. } => Err(not_active(state)),
             Phase::Updating { .. } | Phase::Settled => Ok(Arc::clone(&self.serving)),
         }
     }
 }
 
 impl Function {
-    /// A new function, `Pending` for `delay`.
+    /// A new function, which begins with `phase`.
     pub(super) fn new(
         name: String,
         configuration: Configuration,
         tags: BTreeMap<String, String>,
         account: &Account,
         now: Moment,
-        delay: Duration,
+        phase: Phase,
     ) -> Self {
         let serving = configuration.snapshot(account, &name, &VersionId::Latest.text());
         let latest = Version {
@@ -146,7 +154,7 @@ impl Function {
             configuration,
             revision_id: Uuid::new_v4(),
             last_modified: now.timestamp,
-            phase: Phase::Creating { until: now.instant + delay },
+            phase,
             serving,
             published_from: None,
         };
@@ -188,7 +196,8 @@ impl Function {
     pub(super) fn must_be_settled(&self, account: &Account) -> Result<(), Exception> {
         match self.latest.phase {
             Phase::Settled => Ok(()),
-            Phase::Creating { .. } => Err(pending()),
+            Phase::Creating { .. } => Err(not_active(VersionState::Pending)),
+            Phase::Starting { state, .. } => Err(not_active(state)),
             Phase::Updating { .. } => Err(Exception::conflict(format!(
                 "The operation cannot be performed at this time. An update is in progress for \
                  resource: {}",
@@ -215,19 +224,35 @@ impl Function {
         self.latest.phase = Phase::Updating { until: now.instant + delay };
     }
 
-    /// The version that bears `$LATEST`'s code and configuration: a new one, `Pending` for `delay`,
-    /// unless nothing changed since the newest one was published.
+    /// What a call moves of `$LATEST` that changes neither its code nor its configuration.
+    pub(super) fn moved(&mut self, moves: Moves, now: Moment) {
+        if moves.revision_id {
+            self.latest.revision_id = Uuid::new_v4();
+        }
+        if moves.last_modified {
+            self.latest.last_modified = now.timestamp;
+        }
+    }
+
+    /// The newest version, if `$LATEST` still is as it was published.
+    pub(super) fn unchanged_version(&self) -> Option<u64> {
+        let source = &self.latest.configuration;
+        self.published.last_key_value().and_then(|(number, newest)| {
+            (newest.published_from.as_ref() == Some(source)).then_some(*number)
+        })
+    }
+
+    /// The version that bears `$LATEST`'s code and configuration: a new one, which begins with
+    /// `phase`, unless nothing changed since the newest one was published.
     pub(super) fn publish(
         &mut self,
         description: Option<String>,
         account: &Account,
         now: Moment,
-        delay: Duration,
+        phase: Phase,
     ) -> &Version {
+        let unchanged = self.unchanged_version();
         let source = &self.latest.configuration;
-        let unchanged = self.published.last_key_value().and_then(|(number, newest)| {
-            (newest.published_from.as_ref() == Some(source)).then_some(*number)
-        });
         let number = unchanged.unwrap_or(self.next_version);
         self.published.entry(number).or_insert_with(|| {
             self.next_version += 1;
@@ -240,7 +265,7 @@ impl Function {
                 configuration,
                 revision_id: Uuid::new_v4(),
                 last_modified: now.timestamp,
-                phase: Phase::Creating { until: now.instant + delay },
+                phase,
                 published_from: Some(source.clone()),
             }
         })
@@ -255,9 +280,35 @@ impl Function {
     }
 }
 
-fn pending() -> Exception {
-    Exception::conflict(
+fn not_active(state: VersionState) -> Exception {
+    Exception::conflict(format!(
         "The operation cannot be performed at this time. The function is currently in the \
-         following state: Pending",
-    )
+         following state: {}",
+        state.name()
+    ))
+}
+
+impl VersionStart {
+    /// How a version begins that is made `now`.
+    pub(super) fn phase(self, now: Moment) -> Phase {
+        match self.state {
+            VersionState::Active => Phase::Settled,
+            state => Phase::Starting { state, until: now.instant + self.lasts },
+        }
+    }
+}
+
+impl VersionState {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Pending => "Pending",
+            Self::Inactive => "Inactive",
+            Self::Deactivating => "Deactivating",
+            Self::Deactivated => "Deactivated",
+            Self::ActiveNonInvocable => "ActiveNonInvocable",
+            Self::Failed => "Failed",
+            Self::Deleting => "Deleting",
+        }
+    }
 }

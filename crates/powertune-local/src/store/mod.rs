@@ -26,17 +26,36 @@ use crate::{
     exception::Exception,
     package::Package,
     reference::{Account, FunctionReference, Qualifier},
+    settings::{Revisions, VersionStart},
     version::FunctionVersion,
 };
+
+/// Tags that a function can bear.
+pub(crate) const TAG_LIMIT: usize = 50;
 
 /// All functions of the account.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) account: Account,
     pub(crate) functions: BTreeMap<String, Function>,
-    concurrency_limit: u32,
-    update_delay: Duration,
+    rules: Rules,
     retired: Vec<Uuid>,
+}
+
+/// What of the settings the store goes by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) concurrency_limit: u32,
+    pub(crate) update_delay: Duration,
+    pub(crate) revisions: Revisions,
+    pub(crate) version_start: VersionStart,
+}
+
+impl Rules {
+    /// How a version begins that is made together with a function or an update, `now`.
+    fn creating(&self, now: Moment) -> Phase {
+        Phase::Creating { until: now.instant + self.update_delay }
+    }
 }
 
 /// What `CreateFunction` makes.
@@ -65,14 +84,8 @@ pub(crate) struct Admitted {
 }
 
 impl Store {
-    pub(crate) fn new(account: Account, concurrency_limit: u32, update_delay: Duration) -> Self {
-        Self {
-            account,
-            functions: BTreeMap::new(),
-            concurrency_limit,
-            update_delay,
-            retired: Vec::new(),
-        }
+    pub(crate) fn new(account: Account, rules: Rules) -> Self {
+        Self { account, functions: BTreeMap::new(), rules, retired: Vec::new() }
     }
 
     /// Brings every state up to `now`.
@@ -118,11 +131,11 @@ impl Store {
         if self.functions.contains_key(&new.name) {
             return Err(Exception::conflict(format!("Function already exist: {}", new.name)));
         }
-        let delay = self.update_delay;
+        let phase = self.rules.creating(now);
         let (name, account) = (new.name.clone(), &self.account);
-        let function = Function::new(new.name, new.configuration, new.tags, account, now, delay);
+        let function = Function::new(new.name, new.configuration, new.tags, account, now, phase);
         let function = self.functions.entry(name).or_insert(function);
-        Ok(if new.publish { function.publish(None, account, now, delay) } else { &function.latest })
+        Ok(if new.publish { function.publish(None, account, now, phase) } else { &function.latest })
     }
 
     /// Changes `$LATEST` and returns the version that the answer tells of.
@@ -134,7 +147,7 @@ impl Store {
         now: Moment,
     ) -> Result<Version, Exception> {
         must_mean_latest(reference)?;
-        let (delay, account) = (self.update_delay, self.account.clone());
+        let (rules, account) = (self.rules, self.account.clone());
         let function = self.function_mut(reference)?;
         function.must_be_at(options.revision_id.as_deref())?;
         function.must_be_settled(&account)?;
@@ -144,9 +157,9 @@ impl Store {
             preview.configuration = configuration;
             return Ok(preview);
         }
-        function.update(configuration, now, delay);
+        function.update(configuration, now, rules.update_delay);
         Ok(if options.publish {
-            function.publish(None, &account, now, delay).clone()
+            function.publish(None, &account, now, rules.creating(now)).clone()
         } else {
             function.latest.clone()
         })
@@ -158,7 +171,7 @@ impl Store {
         publication: Publication,
         now: Moment,
     ) -> Result<&Version, Exception> {
-        let (delay, account) = (self.update_delay, self.account.clone());
+        let (rules, account) = (self.rules, self.account.clone());
         let function = self.function_mut(reference)?;
         function.must_be_at(publication.revision_id.as_deref())?;
         let current = &function.latest.configuration.package.sha256;
@@ -169,7 +182,43 @@ impl Store {
             )));
         }
         function.must_be_settled(&account)?;
-        Ok(function.publish(publication.description, &account, now, delay))
+        if function.unchanged_version().is_none() {
+            function.moved(rules.revisions.publishing, now);
+        }
+        let start = rules.version_start.phase(now);
+        Ok(function.publish(publication.description, &account, now, start))
+    }
+
+    /// Adds tags to a function, or gives them other values.
+    pub(crate) fn tag(
+        &mut self,
+        reference: &FunctionReference,
+        tags: BTreeMap<String, String>,
+        now: Moment,
+    ) -> Result<(), Exception> {
+        let moves = self.rules.revisions.tagging;
+        let function = self.function_mut(reference)?;
+        let added = tags.keys().filter(|key| !function.tags.contains_key(*key)).count();
+        if function.tags.len() + added > TAG_LIMIT {
+            return Err(Exception::invalid_parameter("Number of tags exceeds resource tag limit."));
+        }
+        function.tags.extend(tags);
+        function.moved(moves, now);
+        Ok(())
+    }
+
+    /// Takes tags off a function; it is no error if it does not bear them.
+    pub(crate) fn untag(
+        &mut self,
+        reference: &FunctionReference,
+        keys: &[&str],
+        now: Moment,
+    ) -> Result<(), Exception> {
+        let moves = self.rules.revisions.tagging;
+        let function = self.function_mut(reference)?;
+        function.tags.retain(|key, _| !keys.contains(&key.as_str()));
+        function.moved(moves, now);
+        Ok(())
     }
 
     /// Deletes a function, or one version of it.

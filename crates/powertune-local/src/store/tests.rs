@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::exception::{ExceptionKind, ThrottleReason};
+use crate::{
+    exception::{ExceptionKind, ThrottleReason},
+    settings::{MemoryRefusal, Moves, VersionState},
+};
 
 const DELAY: Duration = Duration::from_millis(50);
 
@@ -48,8 +51,15 @@ fn empty_store(concurrency: u32) -> Store {
         id: "000000000000".to_owned(),
         region: "us-east-1".to_owned(),
         largest_memory_mb: 10_240,
+        memory_refusal: MemoryRefusal::InvalidParameterValue,
     };
-    Store::new(account, concurrency, DELAY)
+    let rules = Rules {
+        concurrency_limit: concurrency,
+        update_delay: DELAY,
+        revisions: Revisions::default(),
+        version_start: VersionStart::default(),
+    };
+    Store::new(account, rules)
 }
 
 /// A store with one active function `f`.
@@ -158,8 +168,98 @@ fn guards_let_through_what_they_name_alone() {
         (version.id, &*version.configuration.description),
         (VersionId::Number(1), "guarded")
     );
-    let current = guarded(latest.revision_id.to_string());
+    let before_publishing = guarded(latest.revision_id.to_string());
+    let refused = store.update(&named("f"), memory(256), &before_publishing, clock.0);
+    assert_eq!(kind(refused), ExceptionKind::PreconditionFailed, "publishing moved it");
+    let current = guarded(revision(&store, "f").to_string());
     assert!(store.update(&named("f"), memory(256), &current, clock.0).is_ok());
+}
+
+fn revision(store: &Store, name: &str) -> Uuid {
+    store.version(&named(name)).unwrap().revision_id
+}
+
+/// As recorded in `TestLambdaTags::test_tag_lifecycle`: each call moves the id, whatever it does.
+#[test]
+fn tags_move_the_revision() {
+    let (mut store, mut clock) = store();
+    let created = store.version(&named("f")).unwrap().last_modified;
+    let mut ids = vec![revision(&store, "f")];
+    clock.advance(&mut store);
+    for value in ["a", "b", "b"] {
+        let tags = [("k".to_owned(), value.to_owned())].into();
+        store.tag(&named("f"), tags, clock.0).unwrap();
+        ids.push(revision(&store, "f"));
+    }
+    for keys in [["k"], ["none"]] {
+        store.untag(&named("f"), &keys, clock.0).unwrap();
+        ids.push(revision(&store, "f"));
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 6);
+    assert_eq!(store.version(&named("f")).unwrap().last_modified, created);
+}
+
+/// As recorded in `TestLambdaRevisions::test_function_revisions_version_and_alias`.
+#[test]
+fn publishing_moves_the_revision_of_latest_alone() {
+    let (mut store, mut clock) = store();
+    let before = revision(&store, "f");
+    let version = publish(&mut store, clock);
+    assert_eq!(version.phase, Phase::Settled);
+    let after = revision(&store, "f");
+    assert_ne!(after, before);
+    clock.advance(&mut store);
+    assert_eq!(revision(&store, "f:1"), version.revision_id);
+
+    store.create_alias(&named("f"), "live", VersionId::Number(1), AliasChange::default()).unwrap();
+    publish(&mut store, clock);
+    assert_eq!(
+        revision(&store, "f"),
+        after,
+        "neither an alias nor the same version again moves it"
+    );
+    assert_eq!(revision(&store, "f:1"), version.revision_id);
+}
+
+#[test]
+fn what_moves_can_be_chosen() {
+    let time = Moves { revision_id: false, last_modified: true };
+    for (tagging, publishing) in [(Moves::NOTHING, time), (time, Moves::NOTHING)] {
+        let (mut store, mut clock) = store();
+        store.rules.revisions = Revisions { tagging, publishing };
+        let seen = |store: &Store| {
+            let latest = store.version(&named("f")).unwrap();
+            (latest.revision_id, latest.last_modified)
+        };
+        let before = seen(&store);
+        clock.advance(&mut store);
+        store.tag(&named("f"), [("k".to_owned(), "v".to_owned())].into(), clock.0).unwrap();
+        assert_eq!(seen(&store).0, before.0);
+        assert_eq!(seen(&store).1 != before.1, tagging.last_modified);
+        let before = seen(&store);
+        clock.advance(&mut store);
+        publish(&mut store, clock);
+        assert_eq!(seen(&store).0, before.0);
+        assert_eq!(seen(&store).1 != before.1, publishing.last_modified);
+    }
+}
+
+#[test]
+fn a_version_can_begin_in_any_state() {
+    let (mut store, mut clock) = store();
+    for state in [VersionState::Pending, VersionState::Deactivated, VersionState::Deleting] {
+        store.rules.version_start = VersionStart { state, lasts: DELAY };
+        let version = publish_with(&mut store, &mut clock, 256 + state as u32);
+        assert_eq!(version.phase, Phase::Starting { state, until: clock.0.instant + DELAY });
+        let name = format!("f:{}", version.id.text());
+        let refused = store.admit(&named(&name), 0.0).unwrap_err();
+        assert_eq!(refused.kind, ExceptionKind::ResourceConflict);
+        assert!(refused.message.ends_with(state.name()), "{}", refused.message);
+        clock.advance(&mut store);
+        assert!(store.admit(&named(&name), 0.0).is_ok());
+    }
 }
 
 #[test]
@@ -200,7 +300,7 @@ fn numbers_are_never_given_twice() {
 fn a_published_version_stays_what_it_was() {
     let (mut store, mut clock) = store();
     publish_with(&mut store, &mut clock, 256);
-    assert_eq!(kind(store.admit(&named("f:1"), 0.0)), ExceptionKind::ResourceConflict);
+    assert_eq!(served_memory(&store, "f:1"), 256, "active at once");
     set(&mut store, clock, memory(512)).unwrap();
     clock.advance(&mut store);
     assert_eq!(served_memory(&store, "f:1"), 256);
@@ -218,6 +318,7 @@ fn an_update_can_publish_at_once_or_only_be_tried() {
     let publish = UpdateOptions { publish: true, ..UpdateOptions::default() };
     let version = store.update(&named("f"), memory(256), &publish, clock.0).unwrap();
     assert_eq!(version.id, VersionId::Number(1));
+    assert_eq!(kind(store.admit(&named("f:1"), 0.0)), ExceptionKind::ResourceConflict);
     clock.advance(&mut store);
     assert_eq!(served_memory(&store, "f:1"), 256);
 }
