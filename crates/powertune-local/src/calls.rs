@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::Method,
+    http::{Extensions, Method, request::Parts},
 };
 use serde::Serialize;
 
@@ -51,17 +51,25 @@ impl CallLog {
 
 impl Call {
     pub(crate) fn of(caller: Caller, request: &Request, platform: &Platform) -> Self {
-        let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let uri = request.uri();
         Self {
             function: match caller {
                 Caller::User => None,
                 Caller::Environment(environment) => platform.execution.function_of(environment),
             },
-            operation: operation(request.method(), matched),
+            operation: named(request.method(), request.extensions()),
             path: uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str()).to_owned(),
         }
     }
+}
+
+/// AWS's name of the operation that a request asks for.
+pub(crate) fn operation_of(parts: &Parts) -> &'static str {
+    named(&parts.method, &parts.extensions)
+}
+
+fn named(method: &Method, extensions: &Extensions) -> &'static str {
+    operation(method, extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str))
 }
 
 /// AWS's name of the operation at a route.

@@ -44,6 +44,23 @@ impl Violations {
         self.add(member, value, &format!("satisfy regular expression pattern: {pattern}"));
     }
 
+    /// Tells of a map whose values break a constraint, with all that hold of them.
+    pub(crate) fn map_value(&mut self, member: &str, value: &str, constraints: &str) {
+        self.map(member, value, "value", constraints);
+    }
+
+    /// Tells of a map whose keys break a constraint, with all that hold of them.
+    pub(crate) fn map_keys(&mut self, member: &str, value: &str, constraints: &str) {
+        self.map(member, value, "keys", constraints);
+    }
+
+    fn map(&mut self, member: &str, value: &str, part: &str, constraints: &str) {
+        self.0.push(format!(
+            "Value '{value}' at '{member}' failed to satisfy constraint: Map {part} must satisfy \
+             constraint: [{constraints}]"
+        ));
+    }
+
     /// Looks a text up in a closed set; a text outside it is a violation.
     pub(crate) fn choice<T: Copy>(
         &mut self,

@@ -1,13 +1,50 @@
 //! How requests name functions: by name, partial ARN or ARN, with or without a qualifier.
 
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
 use crate::{
-    constraint::{Violations, is_name},
+    constraint::Violations,
     exception::{Exception, ExceptionKind},
     settings::MemoryRefusal,
 };
 
-const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))\
-     ?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
+/// How an operation wants functions to be named: the constraints of its `FunctionName`. AWS's model
+/// has several.
+#[derive(Debug)]
+pub(crate) struct NameForm {
+    pattern: &'static str,
+    /// In characters.
+    longest: Option<usize>,
+    regex: LazyLock<Regex>,
+}
+
+/// Of operations that read, invoke or delete (the model's `NamespacedFunctionName`). AWS was seen to
+/// take names of any length here, and to say that there is no such function.
+pub(crate) static READ: NameForm =
+    NameForm { pattern: NAMESPACED, longest: None, regex: LazyLock::new(|| anchored(NAMESPACED)) };
+/// Of operations that make or change something (the model's `FunctionName`).
+pub(crate) static WRITE: NameForm =
+    NameForm { pattern: PLAIN, longest: Some(140), regex: LazyLock::new(|| anchored(PLAIN)) };
+
+/// The patterns of AWS's model, whose groups [`FunctionReference::parse`] reads.
+const NAMESPACED: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+const PLAIN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
+/// The groups of either pattern that say something.
+const REGION: usize = 3;
+const ACCOUNT: usize = 9;
+const NAME: usize = 11;
+const QUALIFIER: usize = 13;
+
+const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
+const LONGEST_QUALIFIER: usize = 128;
+static QUALIFIER_REGEX: LazyLock<Regex> = LazyLock::new(|| anchored(QUALIFIER_PATTERN));
+
+/// A pattern that the whole text has to match.
+fn anchored(pattern: &str) -> Regex {
+    Regex::new(&format!("^(?:{pattern})$")).expect("the patterns here are regular expressions")
+}
 
 /// The account and region that this Lambda plays.
 #[derive(Debug, Clone)]
@@ -77,38 +114,34 @@ impl FunctionReference {
     pub(crate) fn parse(
         text: &str,
         qualifier: Option<&str>,
+        form: &NameForm,
         account: &Account,
     ) -> Result<Self, Exception> {
-        let malformed = || {
-            let mut violations = Violations::default();
-            violations.pattern("functionName", text, NAME_PATTERN);
-            violations.finish().expect_err("a violation was added")
-        };
-        let parts: Vec<&str> = text.split(':').collect();
-        let (scope, tail) = match parts.iter().position(|part| *part == "function") {
-            Some(at) if at + 1 < parts.len() => (&parts[..at], &parts[at + 1..]),
-            _ => (&parts[..0], &parts[..]),
-        };
-        let (name, own_qualifier) = match *tail {
-            [name] => (name, None),
-            [name, qualifier] => (name, Some(qualifier)),
-            _ => return Err(malformed()),
-        };
-        if !is_name(name) || own_qualifier.is_some_and(|text| text != "$LATEST" && !is_name(text)) {
-            return Err(malformed());
-        }
-        match *scope {
-            [] => {}
-            [id] if is_account_id(id) => account.must_be(id)?,
-            ["arn", partition, "lambda", region, id]
-                if partition.starts_with("aws") && is_account_id(id) =>
-            {
-                account.must_reach(region)?;
-                account.must_be(id)?;
+        let qualifier = qualifier.filter(|text| !text.is_empty());
+        let mut violations = Violations::default();
+        if let Some(qualifier) = qualifier {
+            violations.length("qualifier", qualifier, LONGEST_QUALIFIER);
+            if !QUALIFIER_REGEX.is_match(qualifier) {
+                violations.pattern("qualifier", qualifier, QUALIFIER_PATTERN);
             }
-            _ => return Err(malformed()),
         }
-        let qualifier = match (own_qualifier, qualifier.filter(|text| !text.is_empty())) {
+        if let Some(longest) = form.longest {
+            violations.length("functionName", text, longest);
+        }
+        let captured = form.regex.captures(text);
+        if captured.is_none() {
+            violations.pattern("functionName", text, form.pattern);
+        }
+        violations.finish()?;
+        let part =
+            |group| captured.as_ref().and_then(|parts| parts.get(group)).map(|it| it.as_str());
+        if let Some(region) = part(REGION) {
+            account.must_reach(region.trim_end_matches(':'))?;
+        }
+        if let Some(id) = part(ACCOUNT) {
+            account.must_be(id.trim_end_matches(':'))?;
+        }
+        let qualifier = match (part(QUALIFIER), qualifier) {
             (Some(own), Some(other)) if own != other => {
                 return Err(Exception::invalid_parameter(
                     "The derived qualifier from the function name does not match the specified \
@@ -117,21 +150,9 @@ impl FunctionReference {
             }
             (own, other) => own.or(other),
         };
-        Ok(Self { name: name.to_owned(), qualifier: qualifier.map(checked_qualifier).transpose()? })
+        let name = part(NAME).unwrap_or_default().to_owned();
+        Ok(Self { name, qualifier: qualifier.map(Qualifier::parse) })
     }
-}
-
-fn checked_qualifier(text: &str) -> Result<Qualifier, Exception> {
-    if text == "$LATEST" || is_name(text) {
-        return Ok(Qualifier::parse(text));
-    }
-    let mut violations = Violations::default();
-    violations.pattern("qualifier", text, "(|[a-zA-Z0-9$_-]+)");
-    violations.finish().map(|()| Qualifier::parse(text))
-}
-
-fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 impl Account {
@@ -172,7 +193,7 @@ mod tests {
     }
 
     fn parse(text: &str, qualifier: Option<&str>) -> Result<FunctionReference, Exception> {
-        FunctionReference::parse(text, qualifier, &account())
+        FunctionReference::parse(text, qualifier, &READ, &account())
     }
 
     fn named(name: &str, qualifier: Option<Qualifier>) -> FunctionReference {
@@ -207,9 +228,49 @@ mod tests {
         assert_eq!(kind("210987654321:function:f", None), ExceptionKind::AccessDenied);
         assert_eq!(kind("f:1", Some("2")), ExceptionKind::InvalidParameterValue);
         assert_eq!(kind("f", Some("no good")), ExceptionKind::Validation);
-        for malformed in ["", "a b", "f:1:2", "f:", "x:function:f", "arn:aws:s3:::function:f"] {
+        for malformed in [
+            "",
+            "a b",
+            "f!",
+            "f:1:2",
+            "f:",
+            "f:$LATES",
+            "x:function:f",
+            "arn:aws:s3:::function:f",
+            "arn:aws:lambda:nowhere:123456789012:function:f",
+            "arn:aws:lambda::123456789012:function:f",
+            "arn:aws:lambda:eu-west-1::function:f",
+        ] {
             assert_eq!(kind(malformed, None), ExceptionKind::Validation, "{malformed}");
         }
+    }
+
+    /// As recorded in `TestLambdaFunction::test_function_name_and_qualifier_validation`.
+    #[test]
+    fn what_looks_wrong_and_is_not() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function";
+        assert_eq!(read(arn, None), named("function", None), "an ARN without a name is one");
+        let small = Some(Qualifier::Alias("$latest".to_owned()));
+        assert_eq!(read("f", Some("$latest")), named("f", small));
+        assert_eq!(read("f.g", None), named("f.g", None));
+        let long = "a".repeat(65);
+        assert_eq!(read(&long, None), named(&long, None));
+    }
+
+    #[test]
+    fn every_violation_of_a_name_is_told() {
+        let told = |text: &str, qualifier: Option<&str>, form: &NameForm| {
+            FunctionReference::parse(text, qualifier, form, &account()).unwrap_err().message
+        };
+        let (long, qualifier) = ("a".repeat(141), "a".repeat(129));
+        assert!(told(&long, None, &WRITE).ends_with("have length less than or equal to 140"));
+        assert!(parse(&long, None).is_ok());
+        let message = told(&"!".repeat(141), Some(&qualifier), &WRITE);
+        assert!(message.starts_with("3 validation errors detected: Value 'aaa"), "{message}");
+        assert!(message.contains("length less than or equal to 140; Value '!!!"), "{message}");
+        let message = told(&"!".repeat(171), Some(&qualifier), &READ);
+        assert!(message.starts_with("2 validation errors detected: Value 'aaa"), "{message}");
+        assert!(told("f.g", None, &WRITE).contains(PLAIN), "no dots where something is made");
     }
 
     #[test]

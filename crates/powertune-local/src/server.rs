@@ -13,7 +13,7 @@ use crate::{
     loopback::Loopback,
     package::{self, PackageError},
     platform::Platform,
-    reference::{Account, FunctionReference},
+    reference::{Account, FunctionReference, READ},
     settings::{Credentials, Settings},
     store::{Phase, Rules, Store},
 };
@@ -222,7 +222,7 @@ impl LocalLambda {
     }
 
     async fn wait_until_active(&self, name: &str) -> Result<(), Exception> {
-        let reference = FunctionReference::parse(name, None, &self.platform.account)?;
+        let reference = FunctionReference::parse(name, None, &READ, &self.platform.account)?;
         loop {
             let phase = self
                 .platform

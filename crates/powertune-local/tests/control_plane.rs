@@ -150,6 +150,24 @@ async fn unusable_requests_are_refused_as_on_aws() {
             VALIDATION,
             "1 validation error detected: Value '7' at 'name'",
         ),
+        (
+            "POST /f/aliases",
+            r#"{"Name":"live","FunctionVersion":"1","RoutingConfig":{"AdditionalVersionWeights":{"2":2}}}"#,
+            VALIDATION,
+            "1 validation error detected: Value '{2=2.0}' at 'routingConfig.additionalVersionWeights' \
+             failed to satisfy constraint: Map value must satisfy constraint: [Member must have \
+             value less than or equal to 1.0",
+        ),
+        (
+            "POST ",
+            &create.replace("\"g\"", &format!("\"{}\"", "g".repeat(65))),
+            INVALID,
+            &format!(
+                "1 validation error detected: Value '{}' at 'functionName' failed to satisfy \
+                 constraint: Member must have length less than or equal to 64",
+                "g".repeat(65)
+            ),
+        ),
         ("PATCH /f", "", "404 UnknownOperationException", "PATCH /2015-03-31/functions/f is not"),
     ])
     .await;
@@ -161,6 +179,19 @@ async fn what_is_not_there_is_told_as_on_aws() {
     let arn = "arn:aws:lambda:us-east-1:000000000000:function";
     refusals_look_like(&[
         ("GET /none", "", NOT_FOUND, &format!("Function not found: {arn}:none")),
+        ("GET /none.here", "", NOT_FOUND, &format!("Function not found: {arn}:none.here")),
+        (
+            "POST /none/invocations",
+            "{}",
+            NOT_FOUND,
+            &format!("Function not found: {arn}:none:$LATEST"),
+        ),
+        (
+            "POST /none/aliases",
+            r#"{"Name":"live","FunctionVersion":"1"}"#,
+            NOT_FOUND,
+            &format!("Function not found: {arn}:none:1"),
+        ),
         ("GET /f?Qualifier=7", "", NOT_FOUND, &format!("Function not found: {arn}:f:7")),
         ("GET /f/aliases/none", "", NOT_FOUND, &format!("Cannot find alias arn: {arn}:f:none")),
         ("PUT /f/aliases/none", "{}", NOT_FOUND, &format!("Alias not found: {arn}:f:none")),
@@ -218,6 +249,16 @@ async fn what_belongs_to_a_function_beside_its_configuration() {
     let before = client.get_function().function_name("f").send().await.unwrap();
     client.tag_resource().resource(&arn).tags("a", "1").tags("b:c", "2").send().await.unwrap();
     let refused = client.tag_resource().resource(&arn).tags("a", "not,allowed").send().await;
+    assert_eq!(code(refused), "ValidationException");
+    let tags: HashMap<_, _> = (0..51).map(|n| (format!("k{n}"), "v".to_owned())).collect();
+    let too_many = client.tag_resource().resource(&arn).set_tags(Some(tags.clone())).send().await;
+    assert_eq!(code(too_many), "InvalidParameterValueException");
+    let too_many = bed.create("g").set_tags(Some(tags)).send().await;
+    assert_eq!(code(too_many), "InvalidParameterValueException");
+    let elsewhere = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:x";
+    let refused = client.tag_resource().resource(elsewhere).tags("a", "1").send().await;
+    assert_eq!(code(refused), "ResourceNotFoundException");
+    let refused = client.tag_resource().resource("arn:aws:any").tags("a", "1").send().await;
     assert_eq!(code(refused), "ValidationException");
     let refused = client.tag_resource().resource(format!("{arn}:1")).tags("a", "1").send().await;
     assert_eq!(code(refused), "InvalidParameterValueException");

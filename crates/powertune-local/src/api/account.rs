@@ -20,7 +20,7 @@ use crate::{
     constraint::Violations,
     exception::Exception,
     platform::Platform,
-    reference::{FunctionReference, Qualifier},
+    reference::{FunctionReference, Qualifier, READ, WRITE},
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,7 +109,8 @@ pub(super) async fn runtime_management_config(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let reference =
+        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let runtime = platform.with_store(|store, _| {
         store.version(&reference).map(|version| version.configuration.runtime.name.clone())
     })?;
@@ -126,7 +127,7 @@ pub(super) async fn runtime_management_config(
 
 /// A function without a qualifier: these settings belong to all of its versions.
 fn unqualified(name: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
-    let reference = FunctionReference::parse(name, None, &platform.account)?;
+    let reference = FunctionReference::parse(name, None, &WRITE, &platform.account)?;
     if reference.qualifier.is_some() {
         return Err(Exception::invalid_parameter(
             "This operation is permitted on Lambda functions only. Aliases and versions do not \

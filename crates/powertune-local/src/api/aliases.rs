@@ -18,10 +18,11 @@ use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
     platform::Platform,
-    reference::{FunctionReference, Qualifier},
+    reference::{FunctionReference, Qualifier, WRITE},
     store::{AliasChange, Routing, RoutingChange, VersionId},
 };
 
+const WEIGHTS: &str = "routingConfig.additionalVersionWeights";
 const NAME_PATTERN: &str = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
 
 /// The body of `CreateAlias` and `UpdateAlias`.
@@ -54,7 +55,7 @@ pub(super) async fn create(
     Path(function): Path<String>,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &platform.account)?;
+    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let request: AliasRequest = read_json(&body, "CreateAlias")?;
     let mut violations = Violations::default();
     match &request.name {
@@ -78,7 +79,7 @@ pub(super) async fn update(
     Path((function, name)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &platform.account)?;
+    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let request: AliasRequest = read_json(&body, "UpdateAlias")?;
     let change = request.check(Violations::default())?;
     let alias = platform.with_store(|store, _| store.update_alias(&reference, &name, change))?;
@@ -90,7 +91,7 @@ pub(super) async fn get(
     State(platform): State<Arc<Platform>>,
     Path((function, name)): Path<(String, String)>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &platform.account)?;
+    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let alias = platform.with_store(|store, _| store.alias(&reference, &name).cloned())?;
     let (account, function) = (&platform.account, &reference.name);
     json(StatusCode::OK, &AliasConfiguration::new(&alias, account, function))
@@ -100,7 +101,7 @@ pub(super) async fn delete(
     State(platform): State<Arc<Platform>>,
     Path((function, name)): Path<(String, String)>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &platform.account)?;
+    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     platform.with_store(|store, _| store.delete_alias(&reference, &name))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -110,7 +111,7 @@ pub(super) async fn list(
     Path(function): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &platform.account)?;
+    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let mut violations = Violations::default();
     let version = query.get("FunctionVersion").and_then(|text| version_id(text, &mut violations));
     violations.finish()?;
@@ -179,12 +180,23 @@ fn routing(
     let Some((version, weight)) = weights.first_key_value() else {
         return Ok(RoutingChange::Remove);
     };
-    let member = "routingConfig.additionalVersionWeights";
+    // A map, as AWS shows it.
+    let given = format!("{{{version}={weight:?}}}");
     if !(0.0..=1.0).contains(weight) {
-        violations.add(member, weight, "have value between 0.0 and 1.0");
+        violations.map_value(
+            WEIGHTS,
+            &given,
+            "Member must have value less than or equal to 1.0, Member must have value greater \
+             than or equal to 0.0, Member must not be null",
+        );
     }
     let Ok(version) = version.parse() else {
-        violations.pattern(member, version, "[0-9]+");
+        violations.map_keys(
+            WEIGHTS,
+            &given,
+            "Member must have length less than or equal to 1024, Member must have length greater \
+             than or equal to 1, Member must satisfy regular expression pattern: [0-9]+",
+        );
         return Ok(RoutingChange::Keep);
     };
     Ok(RoutingChange::Set(Routing { version, weight: *weight }))

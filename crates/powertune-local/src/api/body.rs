@@ -9,6 +9,8 @@ use crate::exception::{Exception, ExceptionKind};
 
 /// Longest body of an operation that carries a deployment package, in bytes.
 pub(super) const PACKAGE_LIMIT: usize = 70_167_211;
+/// Longest deployment package that a request carries, in bytes.
+const ZIP_LIMIT: usize = 52_428_800;
 /// Longest body of most other operations.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
 /// How much of a body is read that nobody wants.
@@ -25,7 +27,7 @@ pub(super) struct Received {
 impl Received {
     /// Reads a body of at most `limit` bytes. It is hashed on the way, so that a long one keeps
     /// nobody else from working.
-    pub(super) async fn read(body: Body, limit: usize) -> Result<Self, Exception> {
+    pub(super) async fn read(body: Body, limit: usize, operation: &str) -> Result<Self, Exception> {
         let mut stream = body.into_data_stream();
         let (mut content, mut hash) = (Vec::new(), Sha256::new());
         while let Some(chunk) = stream.next().await {
@@ -35,8 +37,8 @@ impl Received {
             })?;
             if content.len() + chunk.len() > limit {
                 discard(stream).await;
-                let message = format!("Request must be smaller than {limit} bytes");
-                return Err(Exception::new(ExceptionKind::RequestTooLarge, message));
+                let message = request_too_large(limit, operation);
+                return Err(Exception::new(ExceptionKind::RequestEntityTooLarge, message));
             }
             hash.update(&chunk);
             content.extend_from_slice(&chunk);
@@ -63,9 +65,21 @@ pub(super) fn within(limit: usize, body: &Bytes, operation: &str) -> Result<(), 
     if body.len() <= limit {
         return Ok(());
     }
+    Err(Exception::new(ExceptionKind::RequestTooLarge, request_too_large(limit, operation)))
+}
+
+fn request_too_large(limit: usize, operation: &str) -> String {
+    format!("Request must be smaller than {limit} bytes for the {operation} operation")
+}
+
+/// Refuses a deployment package that is too long when it comes with the request itself.
+pub(super) fn within_zip_limit(zip: &[u8]) -> Result<(), Exception> {
+    if zip.len() <= ZIP_LIMIT {
+        return Ok(());
+    }
     Err(Exception::new(
-        ExceptionKind::RequestTooLarge,
-        format!("Request must be smaller than {limit} bytes for the {operation} operation"),
+        ExceptionKind::RequestEntityTooLarge,
+        format!("Zipped size must be smaller than {ZIP_LIMIT} bytes"),
     ))
 }
 
@@ -75,13 +89,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_and_hashed() {
-        let received = Received::read(Body::from("abc"), 3).await.unwrap();
+        let received = Received::read(Body::from("abc"), 3, "Invoke").await.unwrap();
         assert_eq!(received.content, "abc");
         // The first example of FIPS 180-4.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(received.sha256, sha256);
-        let refused = Received::read(Body::from("abcd"), 3).await.unwrap_err();
-        assert_eq!(refused.kind, ExceptionKind::RequestTooLarge);
+        let refused = Received::read(Body::from("abcd"), 3, "Invoke").await.unwrap_err();
+        assert_eq!(refused.kind, ExceptionKind::RequestEntityTooLarge);
     }
 
     #[test]

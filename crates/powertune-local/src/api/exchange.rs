@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::body::{BODY_LIMIT, within};
 use crate::{
     constraint::Violations,
-    exception::{Exception, ExceptionKind},
+    exception::{Exception, ExceptionKind, ThrottleReason},
 };
 
 /// Items in a page of a list, at most and by default.
@@ -99,7 +99,8 @@ impl IntoResponse for Exception {
             [(CONTENT_TYPE.as_str(), "application/json"), ("x-amzn-errortype", self.kind.name())];
         let body = Value::Object(body).to_string();
         let mut response = (status, headers, body).into_response();
-        if matches!(self.kind, ExceptionKind::TooManyRequests(_)) {
+        // AWS names no time where a function's own limit of concurrency was met.
+        if self.kind == ExceptionKind::TooManyRequests(ThrottleReason::Account) {
             let seconds = axum::http::HeaderValue::from_static("1");
             response.headers_mut().insert("retry-after", seconds);
         }
@@ -132,6 +133,7 @@ fn wire_form(kind: ExceptionKind) -> (StatusCode, MessageStyle) {
         | Kind::MissingAuthenticationToken
         | Kind::UnrecognizedClient => (StatusCode::FORBIDDEN, Bare),
         Kind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Small),
+        Kind::RequestEntityTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Bare),
         Kind::RequestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Small),
         Kind::ResourceConflict => (StatusCode::CONFLICT, Small),
         Kind::ResourceNotFound => (StatusCode::NOT_FOUND, Capital),

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 
 use super::{
-    body::{PACKAGE_LIMIT, within},
+    body::{PACKAGE_LIMIT, within, within_zip_limit},
     exchange::{Query, json, page, parse_json, read_json},
     requests::{
         CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest,
@@ -26,9 +26,10 @@ use crate::{
     exception::{Exception, ExceptionKind},
     package::{Package, PackageError},
     platform::Platform,
-    reference::{Account, FunctionReference, Qualifier},
+    reference::{Account, FunctionReference, Qualifier, READ, WRITE},
     store::{
-        Change, Configuration, Function, NewFunctionRecord, UpdateOptions, Version, VersionId,
+        Change, Configuration, Function, NewFunctionRecord, TAG_LIMIT, UpdateOptions, Version,
+        VersionId, too_many_tags,
     },
 };
 
@@ -145,10 +146,14 @@ fn check_creation(
         return Err(no_images());
     }
     let name = request.function_name.unwrap_or_default();
-    let name = FunctionReference::parse(&name, None, account)?.name;
+    let name = FunctionReference::parse(&name, None, &WRITE, account)?.name;
+    if tags.len() > TAG_LIMIT {
+        return Err(too_many_tags());
+    }
     let mut violations = Violations::default();
     violations.length("functionName", &name, NAME_LENGTH);
-    violations.finish()?;
+    // The one violation that AWS tells by another name.
+    violations.finish().map_err(|violation| Exception::invalid_parameter(violation.message))?;
     Ok(Creation { name, change, tags, publish: request.publish.unwrap_or(false) })
 }
 
@@ -163,7 +168,8 @@ pub(super) async fn get(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let reference =
+        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let description = platform.with_store(|store, _| {
         let version = store.version(&reference)?;
         let function = store.function(&reference)?;
@@ -188,7 +194,8 @@ pub(super) async fn get_configuration(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let reference =
+        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let configuration = platform.with_store(|store, _| {
         Ok::<_, Exception>(described(store.version(&reference)?, &platform, &reference))
     })?;
@@ -200,7 +207,7 @@ pub(super) async fn update_configuration(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
     let request: UpdateFunctionConfigurationRequest =
         read_json(&body, "UpdateFunctionConfiguration")?;
     let change = request.configuration.check(&platform.account, Violations::default())?;
@@ -213,7 +220,7 @@ pub(super) async fn update_code(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
     within(PACKAGE_LIMIT, &body, "UpdateFunctionCode")?;
     let mut request: UpdateFunctionCodeRequest = parse_json(&body)?;
     let mut violations = Violations::default();
@@ -250,7 +257,8 @@ pub(super) async fn delete(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let reference =
+        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     platform.with_store(|store, _| store.delete(&reference))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -318,7 +326,9 @@ fn zip_file(code: FunctionCode) -> Result<Option<Bytes>, Exception> {
             Exception::new(ExceptionKind::Serialization, message)
         })
     };
-    code.zip_file.map(decode).transpose()
+    let zip = code.zip_file.map(decode).transpose()?;
+    zip.as_deref().map_or(Ok(()), within_zip_limit)?;
+    Ok(zip)
 }
 
 fn no_images() -> Exception {

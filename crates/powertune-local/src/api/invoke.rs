@@ -19,7 +19,7 @@ use crate::{
     exception::{Exception, ExceptionKind},
     execution::{FunctionErrorKind, Invocation, InvocationRequest},
     platform::Platform,
-    reference::FunctionReference,
+    reference::{FunctionReference, READ},
     store::Admitted,
 };
 
@@ -57,7 +57,8 @@ pub(super) async fn invoke(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, query.get("Qualifier"), &platform.account)?;
+    let reference =
+        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let (kind, tail) = read_headers(&headers)?;
     let limit = if kind == InvocationType::Event { EVENT_LIMIT } else { REQUEST_LIMIT };
     within(limit, &body, "InvokeFunction")?;

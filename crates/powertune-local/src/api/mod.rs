@@ -35,7 +35,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth::Claim,
-    calls::Call,
+    calls::{Call, operation_of},
     exception::{Exception, ExceptionKind},
     loopback::Loopback,
     platform::Platform,
@@ -135,7 +135,8 @@ async fn identify_caller(
             return Err(exception);
         }
     };
-    let body = Received::read(body, PACKAGE_LIMIT).await?;
+    let operation = operation_of(&parts);
+    let body = Received::read(body, PACKAGE_LIMIT, operation).await?;
     let caller = claim.prove(&body.sha256)?;
     let mut request = Request::from_parts(parts, Body::from(body.content));
     if let Some(calls) = &platform.calls {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::logging::LoggingConfigInput;
 use crate::{
@@ -41,7 +41,61 @@ const RESERVED_VARIABLES: [&str; 18] = [
 /// The most memory that a function can have in any account.
 const LARGEST_MEMORY_MB: u32 = 10_240;
 
-/// Bytes that a function's environment variables may take together.
+/// The runtimes that AWS had at the end of 2025, in the order in which it told them.
+const RUNTIMES: [&str; 25] = [
+    "nodejs20.x",
+    "python3.14",
+    "provided.al2023",
+    "python3.12",
+    "python3.13",
+    "nodejs24.x",
+    "nodejs22.x",
+    "java25",
+    "python3.10",
+    "python3.11",
+    "java21",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby3.2",
+    "python3.8",
+    "python3.9",
+    "java17",
+    "nodejs16.x",
+    "dotnet10",
+    "dotnet8",
+    "java11",
+    "dotnet6",
+    "nodejs18.x",
+    "provided.al2",
+    "java8.al2",
+];
+
+/// Runtimes that AWS takes no new functions of.
+const RETIRED_RUNTIMES: [&str; 21] = [
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet5.0",
+    "dotnet7",
+    "go1.x",
+    "java8",
+    "nodejs",
+    "nodejs4.3",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "provided",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "ruby2.5",
+    "ruby2.7",
+];
+
+/// Bytes that a function's environment variables may take as a JSON object.
 const ENVIRONMENT_LIMIT: usize = 4096;
 
 /// Members of `CreateFunction` and `UpdateFunctionConfiguration` that change what runs in a way
@@ -193,6 +247,10 @@ impl ConfigurationInput {
             check_variable_names(&variables, &mut violations);
             variables
         });
+        if let Some(apply_on) = self.snap_start.as_ref().and_then(|it| it.apply_on.as_deref()) {
+            let choices = [("PublishedVersions", ()), ("None", ())];
+            violations.choice("snapStart.applyOn", apply_on, &choices);
+        }
         let logging =
             self.logging_config.map(|config| config.check(&mut violations)).transpose()?;
         violations.finish()?;
@@ -235,11 +293,20 @@ pub(crate) fn architecture(
     violations: &mut Violations,
 ) -> Option<Architecture> {
     let all = [("x86_64", Architecture::X86_64), ("arm64", Architecture::Arm64)];
-    match architectures? {
-        [one] => violations.choice("architectures", one, &all),
+    let given = architectures?;
+    let value = format!("[{}]", given.join(", "));
+    match given {
         [] => None,
-        several => {
-            let value = format!("[{}]", several.join(", "));
+        [one] => {
+            let known = all.iter().find(|(name, _)| name == one).map(|(_, it)| *it);
+            if known.is_none() {
+                let constraint = "satisfy constraint: [Member must satisfy enum value set: \
+                                  [x86_64, arm64], Member must not be null]";
+                violations.add("architectures", value, constraint);
+            }
+            known
+        }
+        _ => {
             violations.add("architectures", value, "have length less than or equal to 1");
             None
         }
@@ -247,12 +314,27 @@ pub(crate) fn architecture(
 }
 
 fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Exception> {
+    if RETIRED_RUNTIMES.contains(&name) {
+        return Err(Exception::invalid_parameter(format!(
+            "The runtime parameter of {name} is no longer supported for creating or updating AWS \
+             Lambda functions. We recommend you use a supported runtime while creating or updating \
+             functions."
+        )));
+    }
     RuntimeIdentifier::parse(name).ok_or_else(|| {
-        Exception::invalid_parameter(format!(
-            "Value {name} at 'runtime' is not a runtime that runs here: use one of \
-             provided.al2023, provided.al2, python3.x (as in python3.13) or nodejsN.x (as in \
-             nodejs22.x)."
-        ))
+        Exception::invalid_parameter(if RUNTIMES.contains(&name) {
+            format!(
+                "Value {name} at 'runtime' is not a runtime that runs here: use one of \
+                 provided.al2023, provided.al2, python3.x (as in python3.13) or nodejsN.x (as in \
+                 nodejs22.x)."
+            )
+        } else {
+            format!(
+                "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
+                 value set: [{}] or be a valid ARN",
+                RUNTIMES.join(", ")
+            )
+        })
     })
 }
 
@@ -288,11 +370,11 @@ fn must_be_settable(variables: &BTreeMap<String, String>) -> Result<(), Exceptio
             reserved.join(", ")
         )));
     }
-    let size: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > ENVIRONMENT_LIMIT {
+    let measured = json!(variables).to_string();
+    if measured.len() > ENVIRONMENT_LIMIT {
         return Err(Exception::invalid_parameter(format!(
             "Lambda was unable to configure your environment variables because the environment \
-             variables you have provided exceeded the 4KB limit. They measure {size} bytes."
+             variables you have provided exceeded the 4KB limit. String measured: {measured}"
         )));
     }
     Ok(())
@@ -343,8 +425,6 @@ fn says_much(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::exception::ExceptionKind;
 
@@ -378,6 +458,7 @@ mod tests {
             (json!({"EphemeralStorage": {"Size": 511}}), "'ephemeralStorage.size'"),
             (json!({"TracingConfig": {"Mode": "On"}}), "enum value set: [Active, PassThrough]"),
             (json!({"Role": "arn:aws:iam::1:role/r"}), "'role'"),
+            (json!({"SnapStart": {"ApplyOn": "All"}}), "enum value set: [PublishedVersions, None]"),
             (json!({"Handler": "a b"}), "'handler'"),
             (json!({"Description": "x".repeat(257)}), "less than or equal to 256"),
             (json!({"Environment": {"Variables": {"1A": ""}}}), "'environment.variables'"),
@@ -408,12 +489,15 @@ mod tests {
     fn what_does_not_run_here_is_an_invalid_parameter() {
         for (body, named) in [
             (json!({"Runtime": "ruby3.4"}), "python3.x"),
+            (json!({"Runtime": "PYTHON3.9"}), "Value PYTHON3.9 at 'runtime' failed to satisfy"),
+            (json!({"Runtime": "nodejs14.x"}), "The runtime parameter of nodejs14.x is no longer"),
             (json!({"SnapStart": {"ApplyOn": "PublishedVersions"}}), "SnapStart"),
             (json!({"Layers": ["arn"]}), "Layers"),
             (json!({"VpcConfig": {"SubnetIds": ["subnet-1"]}}), "VpcConfig"),
             (json!({"DurableConfig": {"ExecutionTimeout": 1}}), "DurableConfig"),
             (json!({"Environment": {"Variables": {"AWS_REGION": "r"}}}), "AWS_REGION"),
-            (json!({"Environment": {"Variables": {"BIG": "x".repeat(4096)}}}), "4KB"),
+            // 4,096 bytes are allowed, `{"BIG":""}` among them.
+            (json!({"Environment": {"Variables": {"BIG": "x".repeat(4087)}}}), "measured: {\"BIG"),
         ] {
             let (kind, message) = refusal(body);
             assert_eq!(kind, ExceptionKind::InvalidParameterValue, "{message}");
@@ -429,6 +513,7 @@ mod tests {
             "SnapStart": {"ApplyOn": "None"}, "DeadLetterConfig": {}, "Unheard": 1,
         }))
         .unwrap();
+        assert!(check(json!({"Environment": {"Variables": {"BIG": "x".repeat(4086)}}})).is_ok());
         assert_eq!((change.memory_mb, change.timeout_s), (Some(3008), Some(900)));
         assert_eq!(change.environment, None);
     }

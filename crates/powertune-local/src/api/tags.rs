@@ -1,6 +1,9 @@
 //! Tags, which belong to functions and not to their versions.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     body::Bytes,
@@ -8,15 +11,26 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Query, json, read_json};
 use crate::{
-    constraint::Violations, exception::Exception, platform::Platform, reference::FunctionReference,
-    store::TAG_LIMIT,
+    constraint::Violations,
+    exception::Exception,
+    platform::Platform,
+    reference::{FunctionReference, READ},
 };
 
 const PATTERN: &str = "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)";
+/// What else can bear tags on AWS, by the part of its ARN; there is none of it here.
+const OTHER_RESOURCES: [(&str, &str); 4] = [
+    ("Event source mapping", "event-source-mapping"),
+    ("Capacity provider", "capacity-provider"),
+    ("Code signing config", "code-signing-config"),
+    ("Layer", "layer"),
+];
+const RESOURCE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -42,8 +56,14 @@ pub(super) async fn tag(
         BTreeMap::new()
     });
     check_tags(&tags, &mut violations);
+    check_resource(&arn, &mut violations);
     violations.finish()?;
     let reference = tagged_function(&arn, &platform)?;
+    if tags.is_empty() {
+        return Err(Exception::invalid_parameter(
+            "An error occurred and the request cannot be processed.",
+        ));
+    }
     platform.with_store(|store, now| store.tag(&reference, tags, now))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -54,11 +74,12 @@ pub(super) async fn untag(
     query: Query,
 ) -> Result<Response, Exception> {
     let keys: Vec<&str> = query.all("tagKeys").collect();
+    let mut violations = Violations::default();
     if keys.is_empty() {
-        let mut violations = Violations::default();
         violations.missing("tagKeys");
-        violations.finish()?;
     }
+    check_resource(&arn, &mut violations);
+    violations.finish()?;
     let reference = tagged_function(&arn, &platform)?;
     platform.with_store(|store, now| store.untag(&reference, &keys, now))?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -68,6 +89,9 @@ pub(super) async fn list(
     State(platform): State<Arc<Platform>>,
     Path(arn): Path<String>,
 ) -> Result<Response, Exception> {
+    let mut violations = Violations::default();
+    check_resource(&arn, &mut violations);
+    violations.finish()?;
     let reference = tagged_function(&arn, &platform)?;
     let tags = platform
         .with_store(|store, _| store.function(&reference).map(|function| function.tags.clone()))?;
@@ -89,28 +113,30 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>, violations: &mut Viola
             violations.add("tags", key, "not start with aws:");
         }
     }
-    if tags.len() > TAG_LIMIT {
-        let constraint = format!("have length less than or equal to {TAG_LIMIT}");
-        violations.add("tags", tags.len(), &constraint);
-    }
 }
 
 fn is_allowed(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 
-/// The function that an ARN names; tags take nothing but ARNs, and no qualifier.
-fn tagged_function(arn: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
-    if !arn.starts_with("arn:") {
-        let mut violations = Violations::default();
-        violations.pattern(
-            "resource",
-            arn,
-            "arn:(aws[a-zA-Z-]*):lambda:REGION:ACCOUNT:function:NAME",
-        );
-        violations.finish()?;
+/// Tags take nothing but ARNs. Their pattern allows more than functions.
+fn check_resource(arn: &str, violations: &mut Violations) {
+    static REGEX: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(&format!("^(?:{RESOURCE_PATTERN})$")).expect("it is a regular expression")
+    });
+    if !REGEX.is_match(arn) {
+        violations.pattern("resource", arn, RESOURCE_PATTERN);
     }
-    let reference = FunctionReference::parse(arn, None, &platform.account)?;
+}
+
+/// The function that an ARN names, without a qualifier.
+fn tagged_function(arn: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
+    for (kind, part) in OTHER_RESOURCES {
+        if arn.split(':').nth(5) == Some(part) {
+            return Err(Exception::not_found(format!("{kind} not found: {arn}")));
+        }
+    }
+    let reference = FunctionReference::parse(arn, None, &READ, &platform.account)?;
     if reference.qualifier.is_some() {
         return Err(Exception::invalid_parameter(
             "Tags on function aliases and versions are not supported. Please specify a function \

@@ -15,7 +15,10 @@ use super::{
     shapes::FunctionConfiguration,
 };
 use crate::{
-    constraint::Violations, exception::Exception, platform::Platform, reference::FunctionReference,
+    constraint::Violations,
+    exception::Exception,
+    platform::Platform,
+    reference::{FunctionReference, READ, WRITE},
     store::Publication,
 };
 
@@ -40,7 +43,7 @@ pub(super) async fn publish(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
     let request: PublishVersionRequest = read_json(&body, "PublishVersion")?;
     let mut violations = Violations::default();
     if let Some(description) = &request.description {
@@ -65,7 +68,7 @@ pub(super) async fn list(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &platform.account)?;
+    let reference = FunctionReference::parse(&name, None, &READ, &platform.account)?;
     let (versions, next_marker) = platform.with_store(|store, _| {
         let items = store.function(&reference)?.versions().map(|version| {
             let (account, qualifier) = (&platform.account, version.id.text());

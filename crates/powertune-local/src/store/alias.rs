@@ -82,7 +82,11 @@ impl Store {
         change: AliasChange,
     ) -> Result<Alias, Exception> {
         let arn = self.account.function_arn(&reference.name, Some(name));
-        let function = self.function(reference)?;
+        // AWS tells of a function that is not there as of its version.
+        let function = self.functions.get(&reference.name).ok_or_else(|| {
+            let arn = self.account.function_arn(&reference.name, Some(&version.text()));
+            Exception::function_not_found(&arn)
+        })?;
         if function.aliases.contains_key(name) {
             return Err(Exception::conflict(format!("Alias already exists: {arn}")));
         }

@@ -34,7 +34,9 @@ impl Store {
         reference: &FunctionReference,
         reserved: u32,
     ) -> Result<(), Exception> {
-        let before = self.function(reference)?.reserved_concurrency.unwrap_or(0);
+        let function = self.functions.get(&reference.name);
+        let function = function.ok_or_else(|| self.latest_not_found(reference))?;
+        let before = function.reserved_concurrency.unwrap_or(0);
         let minimum = UNRESERVED_MINIMUM.min(self.rules.concurrency_limit);
         if self.unreserved() + before < reserved.saturating_add(minimum) {
             return Err(Exception::invalid_parameter(format!(
@@ -61,11 +63,12 @@ impl Store {
         reference: &FunctionReference,
         draw: f64,
     ) -> Result<Admitted, Exception> {
-        let function = self.function(reference)?;
+        let missing = || self.latest_not_found(reference);
+        let function = self.functions.get(&reference.name).ok_or_else(missing)?;
         let version = function
             .resolve(reference.qualifier.as_ref(), draw)
             .and_then(|id| function.version(id))
-            .ok_or_else(|| self.not_found(reference))?
+            .ok_or_else(missing)?
             .for_invocation()?;
         self.must_have_room(function)?;
         let qualifier = reference.qualifier.as_ref().map(Qualifier::text);

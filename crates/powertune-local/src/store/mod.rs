@@ -33,6 +33,11 @@ use crate::{
 /// Tags that a function can bear.
 pub(crate) const TAG_LIMIT: usize = 50;
 
+/// More than [`TAG_LIMIT`] tags.
+pub(crate) fn too_many_tags() -> Exception {
+    Exception::invalid_parameter("Number of tags exceeds resource tag limit.")
+}
+
 /// All functions of the account.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -200,7 +205,7 @@ impl Store {
         let function = self.function_mut(reference)?;
         let added = tags.keys().filter(|key| !function.tags.contains_key(*key)).count();
         if function.tags.len() + added > TAG_LIMIT {
-            return Err(Exception::invalid_parameter("Number of tags exceeds resource tag limit."));
+            return Err(too_many_tags());
         }
         function.tags.extend(tags);
         function.moved(moves, now);
@@ -273,6 +278,13 @@ impl Store {
         let versions = self.functions.values().flat_map(Function::versions);
         let mut packages = versions.map(|version| &version.configuration.package);
         packages.find(|package| package.id == id).cloned()
+    }
+
+    /// What is not there, as `Invoke` and `PutFunctionConcurrency` tell it: with `$LATEST` where
+    /// no version was asked for.
+    fn latest_not_found(&self, reference: &FunctionReference) -> Exception {
+        let qualifier = reference.qualifier.clone().unwrap_or(Qualifier::Latest);
+        self.not_found(&FunctionReference { qualifier: Some(qualifier), ..reference.clone() })
     }
 
     fn not_found(&self, reference: &FunctionReference) -> Exception {

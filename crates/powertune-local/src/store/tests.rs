@@ -6,6 +6,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::*;
 use crate::{
     exception::{ExceptionKind, ThrottleReason},
+    reference::READ,
     settings::{MemoryRefusal, Moves, VersionState},
 };
 
@@ -71,7 +72,7 @@ fn store() -> (Store, Clock) {
 }
 
 fn named(text: &str) -> FunctionReference {
-    FunctionReference::parse(text, None, &empty_store(1).account).unwrap()
+    FunctionReference::parse(text, None, &READ, &empty_store(1).account).unwrap()
 }
 
 fn memory(memory_mb: u32) -> Change {

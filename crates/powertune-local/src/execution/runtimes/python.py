@@ -174,8 +174,7 @@ def report_of(error, request_id):
         # The frames of this file are not the function's.
         trace = traceback.format_list([f for f in frames if f.filename != __file__])
     report = {"errorMessage": str(error), "errorType": error_type}
-    if request_id is not None:
-        report["requestId"] = request_id
+    report["requestId"] = request_id
     report["stackTrace"] = trace
     return report
 
@@ -218,7 +217,7 @@ def main():
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except Exception as error:
-        report = report_of(error, None)
+        report = report_of(error, "")
         log_error(report)
         api.fail("/init/error", report)
         sys.exit(1)
