@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 mod calls;
+mod connections;
 mod constraint;
 mod exception;
 mod execution;

@@ -8,6 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     api::{self, ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
     calls::CallLog,
+    connections,
     exception::Exception,
     execution::{Execution, ExecutionError, Host, host_vcpus},
     loopback::Loopback,
@@ -144,9 +145,7 @@ impl LocalLambda {
         let token = stopping.child_token();
         let platform = Platform::new(store, execution, endpoint, credentials, calls, token);
         let router = api::router(Arc::clone(&platform), Loopback::new(port));
-        let server = axum::serve(listener, router)
-            .with_graceful_shutdown(stopping.child_token().cancelled_owned());
-        let server = tokio::spawn(server.into_future());
+        let server = tokio::spawn(connections::serve(listener, router, stopping.child_token()));
         Ok(Self { platform, server, stop: stopping.drop_guard() })
     }
 

@@ -36,6 +36,7 @@ pub(crate) use self::{
 use crate::{
     auth::Claim,
     calls::{Call, operation_of},
+    connections::Visit,
     exception::{Exception, ExceptionKind},
     loopback::Loopback,
     platform::Platform,
@@ -138,6 +139,9 @@ async fn identify_caller(
     let operation = operation_of(&parts);
     let body = Received::read(body, PACKAGE_LIMIT, operation).await?;
     let caller = claim.prove(&body.sha256)?;
+    if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
+        visit.welcome();
+    }
     let mut request = Request::from_parts(parts, Body::from(body.content));
     if let Some(calls) = &platform.calls {
         calls.write(&Call::of(caller, &request, &platform));

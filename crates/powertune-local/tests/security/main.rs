@@ -9,6 +9,7 @@ mod packages;
 mod pages;
 mod privacy;
 mod signatures;
+mod strangers;
 
 use bed::{Bed, Draft, RawResponse};
 use powertune_local::Settings;
