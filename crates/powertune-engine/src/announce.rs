@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
 use powertune_core::power::Power;
 use rand::RngExt;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
     mark::{Mark, run_of_version},
-    publish::{Baseline, beyond_account, changed, unmarked, wait},
+    publish::{Baseline, Clock, beyond_account, changed, unmarked, wait},
 };
 
 /// How long other runs get to leave again. Each has a handful of calls to make.
@@ -32,6 +33,7 @@ pub(crate) struct Announced {
     pub(crate) latest: Function,
     /// A version with the function's own memory size.
     pub(crate) version: Option<Version>,
+    pub(crate) clock: Clock,
 }
 
 impl Announced {
@@ -53,6 +55,8 @@ struct Candidate<'a> {
     /// The function and its marks when it was last looked at.
     last: Option<(Function, Vec<Mark>)>,
     version: Option<Version>,
+    /// The LastModified that the answer to the first change told.
+    told: Option<Timestamp>,
     /// Since when the run waits without a change of what it waits for.
     waits_since: Option<(BTreeSet<String>, Instant)>,
     /// Until when guarded calls may meet others'.
@@ -83,6 +87,7 @@ pub(crate) async fn announce(
         election,
         last: None,
         version: None,
+        told: None,
         waits_since: None,
         meets_until: None,
         pause: FIRST_PAUSE,
@@ -184,7 +189,10 @@ impl Candidate<'_> {
         let Some((latest, _)) = &self.last else { return self.look().await };
         let target = self.election.target();
         match self.gateway.set_power(latest, target).await {
-            Ok(()) => self.election.changed(Change::Made),
+            Ok(told) => {
+                self.told = told;
+                self.election.changed(Change::Made);
+            }
             Err(error) if may_pass(&error) => {
                 let is_unknown = error.kind == ErrorKind::Unknown;
                 self.met(error).await?;
@@ -204,8 +212,17 @@ impl Candidate<'_> {
     async fn go_on(self) -> Result<Announced, Cause> {
         let latest = wait(self.gateway, &self.baseline.arn, None).await?;
         changed(&latest, self.baseline, &[self.election.target()])?;
+        // The last look came after the run's own tags and version, and before its first change.
+        let before = self.last.and_then(|(latest, _)| latest.last_modified);
+        let clock = Clock {
+            is_moved_by_updates_alone: before.is_some() && before == self.baseline.last_modified,
+            is_told_at_once: self.told.is_some() && self.told == latest.last_modified,
+        };
+        if clock.is_moved_by_updates_alone {
+            self.gateway.record_updates_alone_modify().await?;
+        }
         self.gateway.record_read(&latest).await?;
-        Ok(Announced { latest, version: self.version })
+        Ok(Announced { latest, version: self.version, clock })
     }
 
     fn why(&self, leaving: &Leaving) -> Cause {

@@ -8,7 +8,7 @@ use crate::{
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
-    publish::{Baseline, Publisher, Unpublished},
+    publish::{Baseline, Clock, Publisher, Unpublished},
 };
 
 /// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
@@ -21,7 +21,7 @@ pub(crate) async fn apply(
 ) -> Result<Option<(String, String)>, Cause> {
     // By the time a power is applied it was measured, so the account has it.
     let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
-    let mut publisher = Publisher::again(gateway, baseline, mark).await?;
+    let mut publisher = Publisher::again(gateway, baseline, mark, Clock::default()).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;
         publisher.keep().await?;

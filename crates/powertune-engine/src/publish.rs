@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use powertune_core::power::Power;
 use tokio::time::Instant;
 
 use crate::{
+    announce::Announced,
     conflict::{MEETING, Waits, is_meeting, may_pass, repeated},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
@@ -27,6 +29,8 @@ pub(crate) struct Baseline {
     pub(crate) power: Power,
     pub(crate) code_sha256: Option<String>,
     pub(crate) fingerprint: String,
+    /// When it was last modified, where that is known.
+    pub(crate) last_modified: Option<Timestamp>,
 }
 
 impl Baseline {
@@ -37,6 +41,7 @@ impl Baseline {
             power: latest.power,
             code_sha256: latest.code_sha256.clone(),
             fingerprint: latest.fingerprint.clone(),
+            last_modified: latest.last_modified,
         }
     }
 }
@@ -49,6 +54,18 @@ pub(crate) struct Publisher<'a> {
     mark: &'a Mark,
     /// The function as it was last read.
     latest: Function,
+    clock: Clock,
+    /// What LastModified has to be as long as nobody else updates the function, where that is known.
+    modified: Option<Timestamp>,
+}
+
+/// What LastModified tells at this endpoint: a run finds out by its own first calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Clock {
+    /// Tags and versions do not move it: where it moves, somebody has updated the function.
+    pub(crate) is_moved_by_updates_alone: bool,
+    /// The answer to an update tells it as it stays.
+    pub(crate) is_told_at_once: bool,
 }
 
 /// Why a power has no version.
@@ -82,9 +99,11 @@ impl<'a> Publisher<'a> {
         gateway: &'a Gateway,
         baseline: &'a Baseline,
         mark: &'a Mark,
-        latest: Function,
+        announced: Announced,
     ) -> Self {
-        Self { gateway, baseline, mark, latest }
+        let Announced { latest, clock, .. } = announced;
+        let modified = latest.last_modified;
+        Self { gateway, baseline, mark, latest, clock, modified }
     }
 
     /// Begins anew, once `$LATEST` has its own memory size again: makes sure that the function is
@@ -93,9 +112,11 @@ impl<'a> Publisher<'a> {
         gateway: &'a Gateway,
         baseline: &'a Baseline,
         mark: &'a Mark,
+        clock: Clock,
     ) -> Result<Self, Cause> {
         let latest = wait(gateway, &baseline.arn, None).await?;
-        let mut publisher = Self { gateway, baseline, mark, latest };
+        let modified = latest.last_modified;
+        let mut publisher = Self { gateway, baseline, mark, latest, clock, modified };
         publisher.check(&[baseline.power]).await?;
         let deadline = Instant::now() + MEETING;
         repeated(deadline, || gateway.tag(&baseline.arn, mark.memory_tags())).await?;
@@ -164,11 +185,15 @@ impl<'a> Publisher<'a> {
         while self.latest.power != power {
             let before = self.latest.power;
             match self.gateway.set_power(&self.latest, power).await {
-                Ok(()) => {}
+                Ok(modified) => self.modified = modified.filter(|_| self.clock.is_told_at_once),
                 Err(error) if beyond_account(&error) => {
                     return Err(Unpublished::BeyondAccount(error.message));
                 }
-                Err(error) if may_pass(&error) && waits.wait().await => {}
+                Err(error) if may_pass(&error) && waits.wait().await => {
+                    if error.kind == ErrorKind::Unknown {
+                        self.modified = None;
+                    }
+                }
                 Err(error) => return Err(Cause::Api(error).into()),
             }
             self.settle(&[before, power]).await?;
@@ -200,7 +225,19 @@ impl<'a> Publisher<'a> {
     /// its tags are there, nothing but the memory size differs, and that is one of `powers`.
     async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
         self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
+        if self.is_updated_by_others() {
+            let what = format!("its memory size was set to {} again", self.latest.power);
+            return Err(Cause::Changed { what });
+        }
+        self.modified = self.latest.last_modified;
         self.check(powers).await
+    }
+
+    /// Whether somebody has updated the function, though all that was updated is as the run has it.
+    fn is_updated_by_others(&self) -> bool {
+        self.clock.is_moved_by_updates_alone
+            && self.modified.is_some()
+            && self.modified != self.latest.last_modified
     }
 
     async fn check(&self, powers: &[Power]) -> Result<(), Cause> {

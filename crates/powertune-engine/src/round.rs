@@ -18,10 +18,10 @@ use crate::{
     announce::Announced,
     error::Cause,
     event::Event,
-    gateway::{Function, Gateway, Version},
+    gateway::{Gateway, Version},
     mark::Mark,
     measure::{Bench, Portion},
-    publish::{Baseline, Publisher, Unpublished, wait},
+    publish::{Baseline, Clock, Publisher, Unpublished, wait},
 };
 
 /// Beyond the passes that would do if every cold start were had, so many more are tried.
@@ -48,8 +48,10 @@ pub(crate) struct Rounds {
     versions: BTreeMap<Power, String>,
     /// Every version that was invoked.
     used: HashSet<String>,
-    /// `$LATEST` as the announcement has left it, until the first version is published.
-    announced: Option<Function>,
+    /// How the announcement has left `$LATEST`, until the first version is published.
+    announced: Option<Announced>,
+    /// What LastModified tells at this endpoint.
+    clock: Clock,
     /// How many invocations each power has had.
     sent: BTreeMap<Power, u32>,
 }
@@ -71,7 +73,8 @@ impl Rounds {
             bench: Arc::new(bench),
             versions,
             used: HashSet::new(),
-            announced: Some(announced.latest),
+            clock: announced.clock,
+            announced: Some(announced),
             sent: BTreeMap::new(),
         }
     }
@@ -209,8 +212,8 @@ impl Rounds {
         let (gateway, baseline, mark) =
             (self.gateway.clone(), self.baseline.clone(), self.mark.clone());
         let mut publisher = match self.announced.take() {
-            Some(latest) => Publisher::first(&gateway, &baseline, &mark, latest),
-            None => Publisher::again(&gateway, &baseline, &mark).await?,
+            Some(announced) => Publisher::first(&gateway, &baseline, &mark, announced),
+            None => Publisher::again(&gateway, &baseline, &mark, self.clock).await?,
         };
         for &rest in rests {
             if self.bench.cancelled.is_cancelled() {

@@ -178,6 +178,7 @@ fn baseline(state: &State) -> Baseline {
         power: function.power,
         code_sha256: function.code_sha256.clone(),
         fingerprint: function.fingerprint.clone(),
+        last_modified: None,
     }
 }
 

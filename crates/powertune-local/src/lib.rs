@@ -12,6 +12,7 @@ mod constraint;
 mod exception;
 mod execution;
 mod folder;
+mod latency;
 mod loopback;
 mod package;
 mod platform;

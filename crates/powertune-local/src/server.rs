@@ -11,6 +11,7 @@ use crate::{
     connections,
     exception::Exception,
     execution::{Execution, ExecutionError, Host, host_vcpus},
+    latency::delayed,
     loopback::Loopback,
     package::{self, PackageError},
     platform::Platform,
@@ -145,6 +146,7 @@ impl LocalLambda {
         let token = stopping.child_token();
         let platform = Platform::new(store, execution, endpoint, credentials, calls, token);
         let router = api::router(Arc::clone(&platform), Loopback::new(port));
+        let router = delayed(router, settings.latency);
         let server = tokio::spawn(connections::serve(listener, router, stopping.child_token()));
         Ok(Self { platform, server, stop: stopping.drop_guard() })
     }

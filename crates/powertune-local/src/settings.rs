@@ -34,6 +34,8 @@ pub struct Settings {
     pub revisions: Revisions,
     /// In which state a version begins that `PublishVersion` makes.
     pub version_start: VersionStart,
+    /// The longest that a call, and again its answer, is on the way. Each takes a random time.
+    pub latency: Duration,
     /// What holds functions to their share of the CPU.
     pub cpu: CpuControl,
 }
@@ -52,6 +54,7 @@ impl Default for Settings {
             memory_refusal: MemoryRefusal::InvalidParameterValue,
             revisions: Revisions::default(),
             version_start: VersionStart::default(),
+            latency: Duration::ZERO,
             cpu: CpuControl::Auto,
         }
     }

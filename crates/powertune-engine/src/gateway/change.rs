@@ -6,6 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::{
     config::Builder, operation::get_alias::GetAliasOutput, types::FunctionConfiguration,
 };
+use jiff::Timestamp;
 use powertune_core::power::Power;
 
 use super::{
@@ -97,6 +98,11 @@ impl Gateway {
         self.record("GetFunction", Entry::Read(latest.into())).await
     }
 
+    /// Writes down that tags and versions do not move LastModified here.
+    pub(crate) async fn record_updates_alone_modify(&self) -> Result<(), ApiError> {
+        self.record("GetFunction", Entry::UpdatesAloneModify).await
+    }
+
     /// Writes down that `$LATEST` has its own memory size again.
     pub(crate) async fn record_memory_back(&self) -> Result<(), ApiError> {
         self.record("GetFunction", Entry::MemoryBack).await
@@ -147,8 +153,12 @@ impl Gateway {
     /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
     ///
     /// It is sent once: a second try would be refused after a first one that was carried out, and
-    /// then nobody could tell which run has made the change.
-    pub(crate) async fn set_power(&self, latest: &Function, power: Power) -> Result<(), ApiError> {
+    /// then nobody could tell which run has made the change. Returns the answer's LastModified.
+    pub(crate) async fn set_power(
+        &self,
+        latest: &Function,
+        power: Power,
+    ) -> Result<Option<Timestamp>, ApiError> {
         let entry = Entry::SetMemory { from: latest.power, to: power };
         self.record("UpdateFunctionConfiguration", entry).await?;
         let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
@@ -163,17 +173,17 @@ impl Gateway {
             .send()
             .await
             .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error));
-        let entry = match &answer {
-            Ok(changed) => Entry::Read(Read {
-                power,
-                revision_id: changed.revision_id.clone(),
-                last_modified: changed.last_modified().and_then(timestamp),
-            }),
-            Err(error) if error.kind == ErrorKind::Unknown => return answer.map(|_| ()),
-            Err(_) => Entry::Refused,
+        let (entry, answer) = match answer {
+            Ok(changed) => {
+                let last_modified = changed.last_modified().and_then(timestamp);
+                let revision_id = changed.revision_id;
+                (Entry::Read(Read { power, revision_id, last_modified }), Ok(last_modified))
+            }
+            Err(error) if error.kind == ErrorKind::Unknown => return Err(error),
+            Err(error) => (Entry::Refused, Err(error)),
         };
         self.record("UpdateFunctionConfiguration", entry).await?;
-        answer.map(|_| ())
+        answer
     }
 
     /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older

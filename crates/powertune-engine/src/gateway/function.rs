@@ -202,10 +202,13 @@ fn fingerprint(mut configuration: FunctionConfiguration) -> String {
     digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The configuration without what changes by itself, with the memory size, or from version to
-/// version.
+/// The configuration without the code, and without what changes by itself, with the memory size, or
+/// from version to version.
 fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration.memory_size = None;
+    // Code is compared by itself.
+    configuration.code_sha256 = None;
+    configuration.code_size = 0;
     configuration.function_arn = None;
     configuration.master_arn = None;
     configuration.version = None;

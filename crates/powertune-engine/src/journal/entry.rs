@@ -24,6 +24,8 @@ pub(crate) enum Entry {
     Refused,
     /// `$LATEST` as it was read after the run's own last call.
     Read(Read),
+    /// Tags and versions do not move LastModified at this endpoint: updates alone do.
+    UpdatesAloneModify,
     /// `$LATEST` has its own memory size again, or the one that the user asked for.
     MemoryBack,
     /// PublishVersion; undone by DeleteFunction of the version that has this description.
@@ -72,7 +74,7 @@ pub(crate) struct Unsettled {
     pub(crate) read: Option<Read>,
     /// When the last change of the memory size was made that is known to have been made.
     pub(crate) changed: Option<Timestamp>,
-    /// When a call was begun after which nothing was read.
+    /// When a call was begun that may have moved LastModified, and after which nothing was read.
     pub(crate) unanswered: Option<Timestamp>,
 }
 
@@ -89,6 +91,7 @@ impl Entry {
 pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettled> {
     let mut unsettled: Option<Unsettled> = None;
     let mut before = None;
+    let mut updates_alone_modify = false;
     for Line { at, entry } in lines {
         match entry {
             Entry::SetMemory { from, to } => {
@@ -108,12 +111,13 @@ pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettle
                 now.read = Some(read.clone());
             }
             Entry::MemoryBack => unsettled = None,
-            Entry::Tag | Entry::Publish { .. } => {
+            Entry::UpdatesAloneModify => updates_alone_modify = true,
+            Entry::Tag | Entry::Publish { .. } if !updates_alone_modify => {
                 if let Some(now) = &mut unsettled {
                     now.unanswered = Some(*at);
                 }
             }
-            Entry::PointAlias { .. } => {}
+            Entry::Tag | Entry::Publish { .. } | Entry::PointAlias { .. } => {}
         }
     }
     unsettled
@@ -178,7 +182,10 @@ mod tests {
         let publish = Entry::Publish { power: power(128), description: String::new() };
         assert_eq!(unanswered(&[set(256, 128)]), Some(at(1)));
         assert_eq!(unanswered(&[set(256, 128), read(128, "b", 1)]), None);
-        assert_eq!(unanswered(&[set(256, 128), read(128, "b", 1), publish]), Some(at(3)));
+        let published = [set(256, 128), read(128, "b", 1), publish];
+        assert_eq!(unanswered(&published), Some(at(3)));
+        let told = [&[Entry::UpdatesAloneModify], published.as_slice()].concat();
+        assert_eq!(unanswered(&told), None, "a version does not move LastModified there");
     }
 
     #[test]

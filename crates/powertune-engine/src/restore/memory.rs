@@ -60,7 +60,7 @@ pub(super) async fn restore_memory(
                 Verdict::Unclear => return Err(unclear(arn, &latest, original, claims)),
                 Verdict::Outdated => "Lambda answers with an older state of it".to_owned(),
                 Verdict::PutBack => match gateway.set_power(&latest, original).await {
-                    Ok(()) => {
+                    Ok(_) => {
                         put_back = Some(latest.power);
                         continue;
                     }

@@ -16,7 +16,7 @@ use crate::{
     gateway::{Connection, Gateway},
     journal::Journal,
     mark::Mark,
-    publish::{Baseline, Publisher, Unpublished},
+    publish::{Baseline, Clock, Publisher, Unpublished},
     put_back::Basis,
     restore::{Undo, restore},
     round::own_last,
@@ -89,9 +89,9 @@ async fn publish_all(
         if let (Some(own), Some(version)) = (own, announced.own_version(mark)) {
             own.version.get_or_insert(version);
         }
-        Publisher::first(gateway, baseline, mark, announced.latest)
+        Publisher::first(gateway, baseline, mark, announced)
     } else {
-        Publisher::again(gateway, baseline, mark).await?
+        Publisher::again(gateway, baseline, mark, Clock::default()).await?
     };
     let published = each(&mut publisher, state, queue, until).await?;
     publisher.put_back().await?;

@@ -139,6 +139,20 @@ impl Bench {
         }
     }
 
+    /// Deploys other code for the function under test.
+    pub(crate) async fn deploy_code(&self, body: &str) {
+        let code = self.folder.path().join("deployed");
+        write_handler(&code, body);
+        let mut package = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        package.start_file("app.py", zip::write::SimpleFileOptions::default()).expect("an entry");
+        let source = fs::read(code.join("app.py")).expect("the code");
+        std::io::Write::write_all(&mut package, &source).expect("it is written");
+        let package = package.finish().expect("a package").into_inner();
+        let update = self.client.update_function_code().function_name(FUNCTION);
+        update.zip_file(package.into()).send().await.expect("UpdateFunctionCode");
+        self.settled().await;
+    }
+
     /// The function's configuration, once Lambda is done with what the test has changed.
     async fn settled(&self) -> FunctionConfiguration {
         loop {

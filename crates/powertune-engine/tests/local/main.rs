@@ -6,5 +6,6 @@ mod endings;
 mod modes;
 mod others;
 mod patience;
+mod races;
 mod refusals;
 mod rounds;

@@ -1,0 +1,98 @@
+//! Runs that begin at the same time, with calls and answers that take their time on the way.
+//!
+//! `POWERTUNE_RACES` says how many races of each size there are, over all settings of what AWS may
+//! do; without it there is one of each size and setting.
+
+use std::{env, time::Duration};
+
+use futures::future::join_all;
+use powertune_engine::{
+    error::{Cause, TuneError},
+    run::Ending,
+};
+use powertune_local::{Moves, Revisions, Settings};
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+
+/// The longest that a call, and again its answer, is on the way.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// How many runs begin at the same time.
+const SIZES: [usize; 3] = [2, 3, 5];
+
+/// What AWS may do: every combination of what tags and what publishing move.
+fn settings() -> Vec<Revisions> {
+    let moves = |bits: u32| Moves { revision_id: bits & 1 != 0, last_modified: bits & 2 != 0 };
+    let all = (0..16).map(|bits| Revisions { tagging: moves(bits), publishing: moves(bits >> 2) });
+    all.collect()
+}
+
+/// How the runs of a race ended.
+#[derive(Debug, Default)]
+struct Count {
+    races: usize,
+    /// Runs that saw another run's tags at once.
+    refused: usize,
+    /// Runs that announced themselves and left again.
+    left: usize,
+}
+
+/// A race; `fields` are those of every run's request.
+async fn race(bench: &Bench, runs: usize, fields: &Value, count: &mut Count) {
+    let before = bench.footprint().await;
+    let endings = join_all((0..runs).map(|_| bench.tune(fields.clone()))).await;
+    let mut gone_on = 0;
+    for ending in &endings {
+        match ending {
+            Ok(Ending::Tuned(_)) => gone_on += 1,
+            Err(TuneError::NotBegun(Cause::Rival { .. })) => count.left += 1,
+            Err(TuneError::NotBegun(Cause::Marked { .. })) => count.refused += 1,
+            other => panic!("a run of {runs} ended with {other:?}"),
+        }
+    }
+    assert_eq!(gone_on, 1, "{endings:?}");
+    assert_eq!(bench.footprint().await, before);
+    count.races += 1;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_runs_at_the_same_time_exactly_one_goes_on() {
+    let asked: Option<usize> =
+        env::var("POWERTUNE_RACES").ok().and_then(|races| races.parse().ok());
+    let fields = json!({"powerValues": [128, 256, 512]});
+    let mut counts = SIZES.map(|_| Count::default());
+    for (nth, revisions) in settings().into_iter().enumerate() {
+        let settings = Settings { revisions, latency: LATENCY, ..Settings::default() };
+        let bench = Bench::with("return 1", settings).await;
+        for (size, count) in SIZES.iter().zip(&mut counts) {
+            // Without a number the settings take turns with the sizes.
+            let races = match asked {
+                Some(asked) => asked.div_ceil(16),
+                None => usize::from(nth % SIZES.len() == size % SIZES.len()),
+            };
+            for _ in 0..races {
+                race(&bench, *size, &fields, count).await;
+            }
+        }
+    }
+    for (size, Count { races, refused, left }) in SIZES.iter().zip(counts) {
+        println!(
+            "figure: {size} runs at the same time: in {races} of {races} races exactly one went on, \
+             and the function was as before ({left} runs announced themselves and left, {refused} \
+             saw the other's tags at once)"
+        );
+        assert!(races > 0 && left > 0, "the runs must meet");
+    }
+}
+
+/// A run that measures nothing but the function's own memory size makes a real change first, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_the_own_size_alone_exclude_each_other() {
+    let settings = Settings { latency: LATENCY, ..Settings::default() };
+    let bench = Bench::with("return 1", settings).await;
+    let mut count = Count::default();
+    for _ in 0..4 {
+        race(&bench, 2, &json!({"powerValues": [256]}), &mut count).await;
+    }
+}
