@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    conflict::{MEETING, may_pass, repeated},
+    conflict::{may_pass, repeated},
     election::{Change, Election, Leaving, Look, Next},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
@@ -105,7 +105,7 @@ impl Candidate<'_> {
             }
             match self.election.next().clone() {
                 Next::Tag => {
-                    let deadline = Instant::now() + MEETING;
+                    let deadline = self.gateway.meets_until();
                     let tag = || self.gateway.tag(&self.baseline.arn, self.mark.tags());
                     repeated(deadline, tag).await?;
                     self.election.tagged();
@@ -121,7 +121,7 @@ impl Candidate<'_> {
     }
 
     async fn look(&mut self) -> Result<(), Cause> {
-        let deadline = Instant::now() + MEETING;
+        let deadline = self.gateway.meets_until();
         let read = || self.gateway.function_and_tags(&self.baseline.arn);
         let (latest, tags) = repeated(deadline, read).await?;
         let marks = Mark::all(&tags);
@@ -159,7 +159,7 @@ impl Candidate<'_> {
 
     /// Waits before the function is looked at again, because a guarded call met another one.
     async fn met(&mut self, error: ApiError) -> Result<(), Cause> {
-        let until = *self.meets_until.get_or_insert_with(|| Instant::now() + MEETING);
+        let until = *self.meets_until.get_or_insert_with(|| self.gateway.meets_until());
         if Instant::now() > until {
             return Err(error.into());
         }

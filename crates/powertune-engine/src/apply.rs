@@ -1,10 +1,9 @@
 //! Applies the chosen power: to `$LATEST`, or to a new version that an alias then points to.
 
 use powertune_core::{power::Power, request::AutoOptimize};
-use tokio::time::Instant;
 
 use crate::{
-    conflict::{MEETING, repeated},
+    conflict::repeated,
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
@@ -33,7 +32,7 @@ pub(crate) async fn apply(
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
     let Version { version, .. } = version;
     publisher.put_back().await?;
-    let deadline = Instant::now() + MEETING;
+    let deadline = gateway.meets_until();
     let pointed = repeated(deadline, || gateway.point_alias(&baseline.arn, alias, &version)).await;
     if let Err(error) = pointed {
         // Where an answer was lost, it may point there all the same.

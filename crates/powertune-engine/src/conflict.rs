@@ -6,9 +6,6 @@ use tokio::time::Instant;
 
 use crate::gateway::{ApiError, ErrorKind};
 
-/// How long a change of a run that goes on is tried again, where it meets others: those that leave
-/// again make a few changes each.
-pub(crate) const MEETING: Duration = Duration::from_mins(2);
 /// The first wait between two tries; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -38,11 +35,6 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// Tries for so long from now.
-    pub(crate) fn for_at_most(patience: Duration) -> Self {
-        Self::until(Instant::now() + patience)
-    }
-
     /// Tries until then.
     pub(crate) fn until(deadline: Instant) -> Self {
         Self { deadline, next: FIRST_WAIT }

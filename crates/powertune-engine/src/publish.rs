@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     announce::Announced,
-    conflict::{MEETING, Waits, is_meeting, may_pass, repeated},
+    conflict::{Waits, is_meeting, may_pass, repeated},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
@@ -118,7 +118,7 @@ impl<'a> Publisher<'a> {
         let modified = latest.last_modified;
         let mut publisher = Self { gateway, baseline, mark, latest, clock, modified };
         publisher.check(&[baseline.power]).await?;
-        let deadline = Instant::now() + MEETING;
+        let deadline = gateway.meets_until();
         repeated(deadline, || gateway.tag(&baseline.arn, mark.memory_tags())).await?;
         // A tag may change the RevisionId.
         publisher.settle(&[baseline.power]).await?;
@@ -137,7 +137,7 @@ impl<'a> Publisher<'a> {
     pub(crate) async fn keep(self) -> Result<(), Cause> {
         self.gateway.record_memory_back().await?;
         let (arn, key) = (&self.baseline.arn, self.mark.memory_key());
-        let deadline = Instant::now() + MEETING;
+        let deadline = self.gateway.meets_until();
         Ok(repeated(deadline, || self.gateway.untag(arn, vec![key.clone()])).await?)
     }
 
@@ -181,7 +181,7 @@ impl<'a> Publisher<'a> {
     /// Tags that other runs take away again may change the RevisionId in between: then the function
     /// is read again, and the change made anew as long as nothing else is different.
     pub(crate) async fn set_power(&mut self, power: Power) -> Result<(), Unpublished> {
-        let mut waits = Waits::for_at_most(MEETING);
+        let mut waits = Waits::until(self.gateway.meets_until());
         while self.latest.power != power {
             let before = self.latest.power;
             match self.gateway.set_power(&self.latest, power).await {
@@ -203,7 +203,7 @@ impl<'a> Publisher<'a> {
 
     async fn publish_latest(&mut self, description: &str) -> Result<Version, Unpublished> {
         let power = self.latest.power;
-        let mut waits = Waits::for_at_most(MEETING);
+        let mut waits = Waits::until(self.gateway.meets_until());
         let version = loop {
             match self.gateway.publish(&self.latest, description).await {
                 Ok(version) => break version,

@@ -65,6 +65,8 @@ enum Stage {
     On,
     /// The memory size is back.
     Back,
+    /// It has changed the memory size without hearing of it, and puts it back as at any end.
+    Undoing,
     /// Its version goes next, where it has one.
     Leaving,
     /// Its tags go next.
@@ -122,6 +124,7 @@ impl World {
                 stage,
                 Stage::Fresh
                     | Stage::Electing(_)
+                    | Stage::Undoing
                     | Stage::Leaving
                     | Stage::Untagging { went_on: false }
             )
@@ -243,7 +246,11 @@ impl Explorer {
             }
             Stage::Electing(election) => self.elect(lambda, run, election),
             Stage::On if self.length == Length::Long && !world.have_all_decided() => Vec::new(),
-            Stage::On if !lambda.is_settled => Vec::new(),
+            Stage::On | Stage::Undoing if !lambda.is_settled => Vec::new(),
+            Stage::Undoing => {
+                lambda.put_back(run);
+                vec![(lambda, Stage::Leaving)]
+            }
             Stage::On => {
                 lambda.put_back(run);
                 vec![(lambda, Stage::Back)]
@@ -304,9 +311,7 @@ impl Explorer {
             }
             Next::GoOn => vec![(lambda, Stage::On)],
             Next::Leave(_) if lambda.holder.as_deref() == Some(run) => {
-                // It has changed the memory size without hearing of it, and puts it back as at the
-                // end of any run.
-                vec![(lambda, Stage::On)]
+                vec![(lambda, Stage::Undoing)]
             }
             Next::Leave(_) => vec![(lambda, Stage::Leaving)],
         }

@@ -9,7 +9,7 @@ mod function;
 mod invoke;
 mod object;
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region as SdkRegion, SdkConfig, retry::RetryConfig,
@@ -17,6 +17,7 @@ use aws_config::{
 };
 use aws_sdk_lambda::{Client, config::Builder};
 use powertune_core::{arn::FunctionRef, region::Region};
+use tokio::time::Instant;
 
 pub use self::{
     change::{AccountConcurrency, Version},
@@ -35,8 +36,13 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,
 /// changes guarded by a RevisionId, publishing the same thing, deleting what is gone.
 const CONTROL_ATTEMPTS: u32 = 6;
-/// How long putting a function back goes on trying, where nothing else is said.
+/// How long putting a function back goes on trying, where [`PATIENCE_VARIABLE`] does not say it.
 const PATIENCE: Duration = Duration::from_mins(15);
+/// The environment variable that says it, in seconds.
+const PATIENCE_VARIABLE: &str = "POWERTUNE_PATIENCE";
+/// How long a change of a run that goes on is tried again, where it meets others: those that leave
+/// again make a few changes each.
+const LONGEST_MEETING: Duration = Duration::from_mins(2);
 /// The first wait between two tries; it doubles from there.
 const CONTROL_BACKOFF: Duration = Duration::from_millis(200);
 
@@ -150,7 +156,7 @@ impl Gateway {
             config,
             endpoint_url,
             journal: None,
-            patience: PATIENCE,
+            patience: patience(),
         })
     }
 
@@ -162,6 +168,11 @@ impl Gateway {
 
     pub(crate) fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// Until when a call of a run that goes on is made again, where it meets others' changes.
+    pub(crate) fn meets_until(&self) -> Instant {
+        Instant::now() + self.patience.min(LONGEST_MEETING)
     }
 
     /// The same, for a run that writes down what it changes.
@@ -196,6 +207,12 @@ impl Gateway {
             .build();
         Invoker { client: Client::from_conf(config) }
     }
+}
+
+/// How long putting back goes on trying, as far as the environment says it.
+fn patience() -> Duration {
+    let said = env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    said.map_or(PATIENCE, Duration::from_secs)
 }
 
 /// Invokes functions; made by [`Gateway::invoker`].

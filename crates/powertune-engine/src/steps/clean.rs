@@ -121,12 +121,14 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let name = function.unqualified().to_string();
     let latest = gateway.function(&name, None).await.map_err(before_changes)?;
     let run = mark::run_of(&end.detail.execution_arn);
-    let put_back = sweep(&gateway, &latest.arn, &run, false).await?;
-    if put_back != PutBack::default() || end.detail.status == FAILED {
-        return Ok(put_back);
+    match sweep(&gateway, &latest.arn, &run, false).await {
+        Ok(put_back) if put_back != PutBack::default() || end.detail.status == FAILED => {
+            return Ok(put_back);
+        }
+        // A step that was in flight when the execution was stopped may be about to begin, or has
+        // set a memory size that no version shows yet.
+        Ok(_) | Err(_) => tokio::time::sleep(SECOND_LOOK).await,
     }
-    // A step that was in flight when the execution was stopped may be about to begin.
-    tokio::time::sleep(SECOND_LOOK).await;
     sweep(&gateway, &latest.arn, &run, false).await
 }
 

@@ -103,6 +103,13 @@ impl Bench {
         name
     }
 
+    /// Gives `$LATEST` a memory size, as its owner may.
+    pub(crate) async fn set_memory(&self, name: &str, memory_mb: i32) {
+        let update = self.client.update_function_configuration().function_name(name);
+        update.memory_size(memory_mb).send().await.expect("UpdateFunctionConfiguration");
+        self.settled(name).await;
+    }
+
     /// The function of a step of the state machine.
     pub(crate) async fn create_step(&self, step: Step, code: &Path) -> String {
         let function = NewFunction {

@@ -118,17 +118,18 @@ impl Applied {
     /// What is wrong with the function after a run that was killed, and `clean`.
     ///
     /// Everything is as before, or the run had already done what it was asked to: its alias points
-    /// to the new version, which is complete then, or `$LATEST` has the chosen power and not a tag
-    /// is left. To take that back would be a second change of what serves the user's calls.
+    /// to the new version, which is complete then, or `$LATEST` has the chosen power. To take that
+    /// back would be a second change of what serves the user's calls. `was_applying` says whether
+    /// the run had come so far.
     pub(crate) fn check_cleaned(
         self,
         before: &Footprint,
         after: &Footprint,
-        was_over: bool,
+        was_applying: bool,
     ) -> Result<(), String> {
         let has_applied = match self {
             Self::Nowhere => false,
-            Self::Latest => was_over,
+            Self::Latest => was_applying && after.latest.memory_size != before.latest.memory_size,
             Self::Alias(alias) => after.alias_version(alias) != before.alias_version(alias),
         };
         if has_applied { self.check_end(before, after) } else { after.must_be(before) }

@@ -29,9 +29,11 @@ pub(crate) enum Outcome {
     Over(Result<(), String>),
 }
 
+const UPDATE: Operation = Operation::UpdateFunctionConfiguration;
+
 /// Where `tune` is killed if it is `clean` that matters: two versions are published by then, and
 /// `$LATEST` is at a power that is not its own.
-const MIDDLE: Trap = Trap::Crash { nth: 5, moment: Moment::After };
+const MIDDLE: Trap = Trap::Crash { nth: 6, moment: Moment::After };
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,12 +75,10 @@ impl Point {
             return Ok(Outcome::Over(self.kind.applies.check_end(&before, &after)));
         }
         let changes = proxy.changes();
-        let was_over =
-            changes.last() == Some(&Operation::UntagResource) && self.moment == Moment::After;
         let survived = async {
-            self.clean(&host, bench, &function).await?;
+            self.clean(&host, bench, &function, is_unproven(&changes)).await?;
             let after = bench.footprint(&function).await;
-            self.kind.applies.check_cleaned(&before, &after, was_over)
+            self.kind.applies.check_cleaned(&before, &after, proxy.may_have_applied())
         };
         let survived = survived.await;
         let survived = survived.map_err(|problem| format!("after {changes:?}: {problem}"));
@@ -86,14 +86,28 @@ impl Point {
     }
 
     /// Cleans up on the host that the run died on, or on another one.
-    async fn clean(self, host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
+    async fn clean(
+        self,
+        host: &Host,
+        bench: &Bench,
+        function: &str,
+        is_unproven: bool,
+    ) -> Result<(), String> {
         let is_there = self.nth.is_multiple_of(2) == (self.moment == Moment::Before);
         if is_there {
             clean_there(host, bench, function).await
         } else {
-            clean_elsewhere(bench, function).await
+            clean_elsewhere(bench, function, is_unproven).await
         }
     }
+}
+
+/// Whether nothing but a journal can prove that the memory size is the run's: it was set, or is
+/// being set, and no version shows it yet.
+pub(crate) fn is_unproven(changes: &[Operation]) -> bool {
+    let publishing = changes.last() == Some(&Operation::PublishVersion);
+    let before = changes.iter().rev().nth(usize::from(publishing));
+    before == Some(&UPDATE)
 }
 
 /// Kills `tune` when it has begun to publish.
@@ -120,7 +134,11 @@ pub(crate) async fn clean_there(host: &Host, bench: &Bench, function: &str) -> R
 
 /// Cleans up on another host, by tags and versions alone: first without `--force`, which refuses as
 /// long as the run may be alive; then with it.
-pub(crate) async fn clean_elsewhere(bench: &Bench, function: &str) -> Result<(), String> {
+pub(crate) async fn clean_elsewhere(
+    bench: &Bench,
+    function: &str,
+    is_unproven: bool,
+) -> Result<(), String> {
     let host = Host::new();
     let announced = bench.footprint(function).await.is_announced();
     let proxy = Proxy::start(bench, &[]).await;
@@ -131,8 +149,29 @@ pub(crate) async fn clean_elsewhere(bench: &Bench, function: &str) -> Result<(),
     if !as_it_should {
         return Err(format!("clean made {:?}, ended with {}", proxy.changes(), said(&output)));
     }
-    succeed(&host, bench, &["clean", function, "--force"]).await?;
+    let output = finish(&host, &proxy, &["clean", function, "--force"]).await?;
+    if is_unproven && output.status.code() == Some(4) {
+        decide(bench, function, &said(&output)).await?;
+        succeed(&host, bench, &["clean", function, "--force"]).await?;
+    } else if !output.status.success() {
+        return Err(format!("clean --force ended with {}", said(&output)));
+    }
     clean_again(&host, bench, function).await
+}
+
+/// Does what a person does who is told that nobody knows whose the memory size is: knows it, and
+/// types the first command.
+pub(crate) async fn decide(bench: &Bench, function: &str, left: &str) -> Result<(), String> {
+    let by_hand = left.split_once("--memory-size ").map(|(_, rest)| rest);
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let memory_mb = by_hand.and_then(|text| digits(text).parse().ok());
+    match memory_mb {
+        Some(memory_mb) if left.contains("if it is theirs, keep it with: aws lambda untag-") => {
+            bench.set_memory(function, memory_mb).await;
+            Ok(())
+        }
+        _ => Err(format!("it does not name both commands: {left}")),
+    }
 }
 
 /// Cleaning again finds nothing to do.

@@ -72,6 +72,8 @@ pub(crate) fn settle(command: &mut Command, host: &Host, proxy: &Proxy) {
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").envs(proxy.environment());
     command.env("XDG_STATE_HOME", host.0.path());
+    // Faults that last are given up after so many seconds, and not after a quarter of an hour.
+    command.env("POWERTUNE_PATIENCE", "4");
 }
 
 /// Runs `powertune` to its end.

@@ -27,6 +27,9 @@ use crate::{
     upstream::Upstream,
 };
 
+/// How often a run changes the memory size to measure.
+const UPDATES_TO_MEASURE: usize = 3;
+
 /// A proxy for one process.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -88,6 +91,13 @@ impl Proxy {
     pub(crate) fn changes(&self) -> Vec<Operation> {
         let seen = self.front.seen();
         seen.iter().map(|seen| seen.operation).filter(|operation| operation.is_change()).collect()
+    }
+
+    /// Whether a run has come so far that it applies its choice: it changes the memory size twice to
+    /// another one to measure, and then back.
+    pub(crate) fn may_have_applied(&self) -> bool {
+        let is_update = |change: &&Operation| **change == Operation::UpdateFunctionConfiguration;
+        self.changes().iter().filter(is_update).count() > UPDATES_TO_MEASURE
     }
 
     /// What was asked for, changes or not.

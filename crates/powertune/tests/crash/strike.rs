@@ -104,8 +104,7 @@ impl Strike {
                     Remedy::ByHand => by_hand(&host, bench, &output).await?,
                 }
                 let cleaned = bench.footprint(&function).await;
-                let was_over = proxy.has_reached(Operation::UntagResource);
-                let checked = applies.check_cleaned(&before, &cleaned, was_over);
+                let checked = applies.check_cleaned(&before, &cleaned, proxy.may_have_applied());
                 checked.map(|()| Ending::LeftBehind)
             }
             _ => Err("another exit code was expected".to_owned()),

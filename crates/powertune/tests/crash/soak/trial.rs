@@ -8,7 +8,7 @@ use crate::{
     bench::{Bench, TIMEOUT_S},
     footprint::Footprint,
     operation::Operation,
-    point::{clean_elsewhere, clean_there},
+    point::{clean_elsewhere, clean_there, is_unproven},
     process::{self, Host, finish, powertune, said},
     proxy::Proxy,
 };
@@ -142,14 +142,15 @@ impl Scene<'_> {
             return Err(Problem::Other(format!("clean ended with {}", said(&output))));
         }
         let cleaned = if case.cleans_elsewhere {
-            clean_elsewhere(bench, function).await
+            clean_elsewhere(bench, function, is_unproven(&proxy.changes())).await
         } else {
             clean_there(&self.host, bench, function).await
         };
         cleaned.map_err(Problem::Leftover)?;
         let after = bench.footprint(function).await;
-        let was_over = proxy.has_reached(Operation::UntagResource);
-        case.applies.check_cleaned(before, &after, was_over).map_err(Problem::Leftover)
+        case.applies
+            .check_cleaned(before, &after, proxy.may_have_applied())
+            .map_err(Problem::Leftover)
     }
 }
 
