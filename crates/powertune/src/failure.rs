@@ -1,6 +1,6 @@
 //! How a command fails: what is said, and the exit code.
 
-use std::process::ExitCode;
+use std::{ffi::OsStr, process::ExitCode};
 
 use powertune_core::request::{Fault, Faults};
 use powertune_engine::{error::TuneError, steps::StepErrorKind};
@@ -57,8 +57,22 @@ impl Failure {
     }
 }
 
+/// Whether an argument is the one that a secret follows, or is in.
+fn holds_secret(argument: &OsStr) -> bool {
+    argument.to_string_lossy().starts_with("--key-pair")
+}
+
 /// Says what is wrong with the arguments; or what they ask for, help or the version.
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    // It quotes what it does not understand, and behind a key pair that may be a piece of it.
+    if error.use_stderr() && std::env::args_os().any(|argument| holds_secret(&argument)) {
+        eprintln!(
+            "error: the arguments can't be understood ({}); they are not shown here, because a key \
+             pair is among them\n\nFor more information, try '--help'.",
+            error.kind()
+        );
+        return ExitCode::from(2);
+    }
     let mut given = std::env::args_os();
     // It quotes what was given, and that may have come from anywhere.
     if error.use_stderr() && !given.all(|argument| is_harmless(&argument.to_string_lossy())) {

@@ -1,6 +1,7 @@
 //! `powertune local`: serves Lambda on this machine until it is stopped.
 
 use std::{
+    fmt,
     fs::{File, Permissions},
     io,
     os::{fd::AsFd, unix::fs::PermissionsExt},
@@ -32,8 +33,8 @@ pub(crate) struct Local {
     #[arg(long, value_name = "MB", default_value_t = 10_240)]
     largest_memory: u32,
     /// A further key pair that callers may sign with; can be given many times
-    #[arg(long, value_name = "ID:SECRET", value_parser = key_pair)]
-    key_pair: Vec<Credentials>,
+    #[arg(long, value_name = "ID:SECRET", allow_hyphen_values = true)]
+    key_pair: Vec<KeyPair>,
     /// Write a line of JSON to this file for every call: which permissions does a program need?
     #[arg(long, value_name = "FILE")]
     log_calls: Option<PathBuf>,
@@ -55,17 +56,38 @@ enum Cpu {
     Unlimited,
 }
 
-fn key_pair(text: &str) -> Result<Credentials, String> {
-    match text.split_once(':') {
-        Some((id, secret)) if !id.is_empty() && !secret.is_empty() && !id.contains('/') => {
-            Ok(Credentials {
-                access_key_id: id.to_owned(),
-                secret_access_key: secret.to_owned(),
-                session_token: None,
-            })
+/// A key pair as it was given. It is read after clap is done, because clap quotes what a parser of
+/// its own refuses, and what was given may be a secret.
+#[derive(Clone)]
+struct KeyPair(String);
+
+impl From<String> for KeyPair {
+    fn from(given: String) -> Self {
+        Self(given)
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyPair(..)")
+    }
+}
+
+impl KeyPair {
+    fn read(&self) -> Result<Credentials, Failure> {
+        match self.0.split_once(':') {
+            Some((id, secret)) if !id.is_empty() && !secret.is_empty() && !id.contains('/') => {
+                Ok(Credentials {
+                    access_key_id: id.to_owned(),
+                    secret_access_key: secret.to_owned(),
+                    session_token: None,
+                })
+            }
+            _ => Err(Failure::input(
+                "--key-pair",
+                "it is not of the form ID:SECRET; what was given is not shown here",
+            )),
         }
-        // What was given may be a secret, so it is not repeated.
-        _ => Err("it is not of the form ID:SECRET".to_owned()),
     }
 }
 
@@ -82,6 +104,7 @@ fn keep_private(output: &impl AsFd) -> io::Result<()> {
 
 impl Local {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        let further = self.key_pair.iter().map(KeyPair::read).collect::<Result<Vec<_>, _>>()?;
         let stop = interrupt::on_signal();
         let settings = Settings {
             port: self.port,
@@ -89,7 +112,7 @@ impl Local {
             update_delay: Duration::from_millis(self.update_delay),
             concurrency: self.concurrency,
             // The first pair is the one that is printed.
-            credentials: [vec![Credentials::random()], self.key_pair].concat(),
+            credentials: [vec![Credentials::random()], further].concat(),
             call_log: self.log_calls,
             largest_memory_mb: self.largest_memory,
             cpu: match self.cpu {

@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
 
-use crate::binary::{powertune, signal, stderr, stdout};
+use crate::binary::{powertune, run, signal, stderr, stdout};
 
 #[test]
 fn what_is_printed_into_a_file_is_for_its_user_alone() {
@@ -28,6 +28,36 @@ fn what_is_printed_into_a_file_is_for_its_user_alone() {
     process.wait().expect("a child");
     assert!(printed.contains("export AWS_SECRET_ACCESS_KEY="), "{printed}");
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A secret in every place where it is not understood.
+#[test]
+fn a_key_pair_is_in_no_message() {
+    const SECRET: &str = "5f2c-not-for-output";
+
+    let pair = format!("id:{SECRET}");
+    let attached = format!("--key-pair={SECRET}");
+    let mistyped = format!("--key-pairs={SECRET}");
+    let in_port = format!("--port={SECRET}");
+    let mistakes: [&[&str]; 9] = [
+        &["--key-pair", SECRET],
+        &["--key-pair", ":5f2c-not-for-output"],
+        &[&attached],
+        &[&mistyped],
+        &["--key-pair", "id", SECRET],
+        &["--key-pair", "id:", "-5f2c-not-for-output"],
+        &["--key-pair", &pair, "--port", SECRET],
+        &["--key-pair", &pair, &in_port],
+        &["--key-pair", &pair, "--largest-memory", SECRET],
+    ];
+    for mistake in mistakes {
+        let run = run(&[&["local", "--port", "0"], mistake].concat());
+        let said = stdout(&run) + &stderr(&run);
+        assert_eq!(run.status.code(), Some(2), "{mistake:?}: {said}");
+        assert!(!said.contains("5f2c") && said.contains("error: "), "{said}");
+    }
+    let run = run(&["local", "--port", "0", "--key-pair", SECRET]);
+    assert!(stderr(&run).contains("--key-pair: it is not of the form ID:SECRET"), "{run:?}");
 }
 
 /// Does its work, and then fails if its event says so, without a word of what is secret.
