@@ -21,6 +21,8 @@ from walk import Walk, connect
 
 FUNCTION = "lifecycle"
 
+INVALID = "InvalidParameterValueException"
+
 SOURCE = """\
 def handler(event, context):
     print("handling", sorted(event))
@@ -143,19 +145,35 @@ def update(walk):
     walk.wait("update.code.wait", "function_updated_v2", FunctionName=FUNCTION)
 
 
+def revision(walk, qualifier="$LATEST"):
+    """The RevisionId that a version has now."""
+    read = walk.client.get_function_configuration(FunctionName=FUNCTION, Qualifier=qualifier)
+    return read.get("RevisionId")
+
+
 def publish(walk):
-    """Versions: a new one only where something changed, and what a version remembers."""
+    """Versions: a new one only where something changed, and what a version remembers.
+
+    AWS was recorded: a version of an ordinary function is active at once, and keeps its RevisionId,
+    while publishing moves $LATEST's.
+    """
     client = walk.client
     code = client.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
-    walk.step(
+    before = revision(walk)
+    published = walk.step(
         "publish",
         lambda: client.publish_version(FunctionName=FUNCTION, Description="first", CodeSha256=code),
         201,
         Version="1",
         Description="first",
         MemorySize=512,
+        State="Active",
+        LastUpdateStatus="Successful",
     )
+    after, own = revision(walk), (published or {}).get("RevisionId")
+    walk.expect("publish", "publishing moves $LATEST's revision", after != before, True)
     walk.wait("publish.wait", "published_version_active", FunctionName=FUNCTION, Qualifier="1")
+    walk.expect("publish", "the version's revision stays", revision(walk, "1"), own)
     client.update_function_configuration(FunctionName=FUNCTION, MemorySize=1024)
     walk.wait("publish.update.wait", "function_updated_v2", FunctionName=FUNCTION)
     guards(walk)
@@ -219,6 +237,7 @@ def list_versions(walk):
 def aliases(walk):
     """An alias from its making to just before its end (`remove` ends it)."""
     client = walk.client
+    before = revision(walk), revision(walk, "1")
     walk.step(
         "alias.create",
         lambda: client.create_alias(
@@ -228,6 +247,8 @@ def aliases(walk):
         Name="live",
         FunctionVersion="1",
     )
+    after = revision(walk), revision(walk, "1")
+    walk.expect("alias.create", "an alias moves no revision", after, before)
     walk.step(
         "alias.duplicate",
         lambda: client.create_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="2"),
@@ -339,14 +360,21 @@ def invoke_qualified(walk, event):
 
 
 def surroundings(walk):
-    """Tags, reserved concurrency and the account."""
+    """Tags, reserved concurrency and the account.
+
+    AWS was recorded: tagging and untagging move $LATEST's RevisionId, each time.
+    """
     client = walk.client
+    seen = [revision(walk)]
     arn = client.get_function_configuration(FunctionName=FUNCTION)["FunctionArn"]
     walk.step("tag", lambda: client.tag_resource(Resource=arn, Tags={"stage": "test"}), 204)
+    seen.append(revision(walk))
     walk.step(
         "tags", lambda: client.list_tags(Resource=arn), 200, Tags={"team": "blue", "stage": "test"}
     )
     walk.step("untag", lambda: client.untag_resource(Resource=arn, TagKeys=["stage"]), 204)
+    seen.append(revision(walk))
+    walk.expect("untag", "each tagging moves the revision", len(set(seen)), 3)
     walk.step("untag.after", lambda: client.list_tags(Resource=arn), 200, Tags={"team": "blue"})
     walk.step(
         "concurrency.put",
@@ -372,19 +400,23 @@ def surroundings(walk):
 
 
 def publish_again(walk):
-    """Nothing has changed since the last version: that one comes back."""
+    """Nothing has changed since the last version: that one comes back, and nothing moves."""
+    before = revision(walk)
     walk.step(
         "publish.unchanged",
-        lambda: walk.client.publish_version(FunctionName=FUNCTION),
+        lambda: walk.client.publish_version(FunctionName=FUNCTION, Description="another"),
         201,
         Version="2",
+        Description="as created",
     )
+    walk.expect("publish.unchanged", "the revision stays", revision(walk), before)
 
 
 def mistakes(walk):
     """What a client can get wrong, and what it is told."""
     client = walk.client
     missing = (404, "ResourceNotFoundException")
+    arn = client.get_function_configuration(FunctionName=FUNCTION)["FunctionArn"]
     walk.step("unknown.get", lambda: client.get_function(FunctionName="ghost"), *missing)
     walk.step(
         "unknown.configuration",
@@ -403,6 +435,23 @@ def mistakes(walk):
             400,
             "ValidationException",
         )
+    walk.step("tags.none", lambda: client.tag_resource(Resource=arn, Tags={}), 400, INVALID)
+    many = {f"key-{number}": "value" for number in range(51)}
+    walk.step("tags.many", lambda: client.tag_resource(Resource=arn, Tags=many), 400, INVALID)
+    walk.step(
+        "environment.large",
+        # One byte more than 4,096 as a JSON object.
+        lambda: client.update_function_configuration(
+            FunctionName=FUNCTION, Environment={"Variables": {"BIG": "x" * 4087}}
+        ),
+        400,
+        INVALID,
+    )
+    # For a server that took it: the steps that follow are to start alike.
+    client.update_function_configuration(
+        FunctionName=FUNCTION, Environment={"Variables": {"STAGE": "test"}}
+    )
+    walk.wait("environment.wait", "function_updated_v2", FunctionName=FUNCTION)
     walk.step(
         "name.bad", lambda: client.get_function(FunctionName="no!such"), 400, "ValidationException"
     )
