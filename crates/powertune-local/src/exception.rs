@@ -8,6 +8,8 @@
 pub(crate) struct Exception {
     pub(crate) kind: ExceptionKind,
     pub(crate) message: String,
+    /// Whether its body lacks the `Type` that others of its kind have.
+    pub(crate) untyped: bool,
 }
 
 /// The exceptions that this Lambda knows.
@@ -75,11 +77,16 @@ impl ExceptionKind {
 
 impl Exception {
     pub(crate) fn new(kind: ExceptionKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), untyped: false }
     }
 
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
         Self::new(ExceptionKind::InvalidParameterValue, message)
+    }
+
+    /// One of the few of this kind that AWS gives no `Type`, which clients can tell.
+    pub(crate) fn untyped_invalid_parameter(message: impl Into<String>) -> Self {
+        Self { untyped: true, ..Self::invalid_parameter(message) }
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {

@@ -87,7 +87,9 @@ impl IntoResponse for Exception {
                 say("Message", &self.message);
             }
             MessageStyle::Small => {
-                say("Type", "User");
+                if !self.untyped {
+                    say("Type", "User");
+                }
                 say("message", &self.message);
             }
             MessageStyle::Bare => say("message", &self.message),

@@ -11,6 +11,7 @@ mod functions;
 mod invoke;
 mod logging;
 mod requests;
+mod runtimes;
 mod shapes;
 mod tags;
 mod versions;

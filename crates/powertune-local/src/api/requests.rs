@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::logging::LoggingConfigInput;
+use super::{logging::LoggingConfigInput, runtimes::supported_runtime};
 use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
     reference::Account,
     settings::MemoryRefusal,
-    store::{Change, RuntimeIdentifier, TracingMode, UpdateOptions},
+    store::{Change, TracingMode, UpdateOptions},
     version::Architecture,
 };
 
@@ -40,60 +40,6 @@ const RESERVED_VARIABLES: [&str; 18] = [
 
 /// The most memory that a function can have in any account.
 const LARGEST_MEMORY_MB: u32 = 10_240;
-
-/// The runtimes that AWS had at the end of 2025, in the order in which it told them.
-const RUNTIMES: [&str; 25] = [
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-];
-
-/// Runtimes that AWS takes no new functions of.
-const RETIRED_RUNTIMES: [&str; 21] = [
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "dotnet5.0",
-    "dotnet7",
-    "go1.x",
-    "java8",
-    "nodejs",
-    "nodejs4.3",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "provided",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "ruby2.5",
-    "ruby2.7",
-];
 
 /// Bytes that a function's environment variables may take as a JSON object.
 const ENVIRONMENT_LIMIT: usize = 4096;
@@ -311,31 +257,6 @@ pub(crate) fn architecture(
             None
         }
     }
-}
-
-fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Exception> {
-    if RETIRED_RUNTIMES.contains(&name) {
-        return Err(Exception::invalid_parameter(format!(
-            "The runtime parameter of {name} is no longer supported for creating or updating AWS \
-             Lambda functions. We recommend you use a supported runtime while creating or updating \
-             functions."
-        )));
-    }
-    RuntimeIdentifier::parse(name).ok_or_else(|| {
-        Exception::invalid_parameter(if RUNTIMES.contains(&name) {
-            format!(
-                "Value {name} at 'runtime' is not a runtime that runs here: use one of \
-                 provided.al2023, provided.al2, python3.x (as in python3.13) or nodejsN.x (as in \
-                 nodejs22.x)."
-            )
-        } else {
-            format!(
-                "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
-                 value set: [{}] or be a valid ARN",
-                RUNTIMES.join(", ")
-            )
-        })
-    })
 }
 
 fn is_role_arn(text: &str) -> bool {

@@ -181,7 +181,7 @@ impl Store {
         must_exist(alias.version)?;
         let Some(routing) = alias.routing else { return Ok(()) };
         if alias.version == VersionId::Latest {
-            return Err(Exception::invalid_parameter(
+            return Err(Exception::untyped_invalid_parameter(
                 "$LATEST is not supported for an alias pointing to more than 1 version",
             ));
         }

@@ -39,7 +39,7 @@ impl Store {
         let before = function.reserved_concurrency.unwrap_or(0);
         let minimum = UNRESERVED_MINIMUM.min(self.rules.concurrency_limit);
         if self.unreserved() + before < reserved.saturating_add(minimum) {
-            return Err(Exception::invalid_parameter(format!(
+            return Err(Exception::untyped_invalid_parameter(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's \
                  UnreservedConcurrentExecution below its minimum value of [{minimum}]."
             )));
