@@ -5,8 +5,11 @@ mod fuzz;
 mod generate;
 mod peers;
 mod purity;
+mod recordings;
 mod reliability;
 mod shell;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +48,14 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
+    /// Holds the local Lambda against recorded answers of AWS, which this repository does not hold
+    Recordings {
+        /// The folder with the *.snapshot.json files
+        folder: PathBuf,
+        /// Print every field that is not as recorded
+        #[arg(long)]
+        unequal: bool,
+    },
     /// Installs what others wrote and the tests run against, into target/peers
     Peers,
 }
@@ -57,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Task::Generate { check: true } => generate::check(),
         Task::Reliability { only } => reliability::run(only.as_deref()),
         Task::Fuzz { seconds, keep } => fuzz::run(seconds, keep),
+        Task::Recordings { folder, unequal } => recordings::run(&folder, unequal),
         Task::Peers => peers::run(),
     }
 }
