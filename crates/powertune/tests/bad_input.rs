@@ -169,6 +169,7 @@ fn table() -> Vec<(&'static str, Vec<Value>)> {
             "autoOptimizeAlias",
             vec![json!(""), json!("12"), json!("a b"), json!(7), json!([]), json!(long)],
         ),
+        ("releaseLatest", booleans()),
         ("preProcessorARN", functions()),
         ("postProcessorARN", functions()),
         (
@@ -287,6 +288,8 @@ fn options_name_the_option_too() {
     ] {
         endpoint.refuses_options(&["tune", "fn", option, value], field);
     }
+    let release = ["tune", "fn", "--auto-optimize", "--release-latest"];
+    endpoint.refuses_options(&release, "releaseLatest (--release-latest)");
     endpoint.refuses_options(&["tune"], "lambdaARN");
     endpoint.refuses_options(&["tune", "a b"], "lambdaARN");
     endpoint.refuses_options(&["clean", "a b"], "FUNCTION");

@@ -4,20 +4,23 @@
 //! mean there. [`parse`] checks every field before anything is called and reports all faults at
 //! once; what aws-lambda-power-tuning clamps is clamped here too, with a warning.
 
+mod auto_optimize;
 mod fields;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use self::fields::{Fault, Faults};
-use self::fields::{Fields, boolean, number, shown, text, texts, whole};
+use self::{
+    auto_optimize::auto_optimize,
+    fields::{Fields, boolean, number, shown, text, texts, whole},
+};
+pub use self::{
+    auto_optimize::{AutoOptimize, ReleaseLatest},
+    fields::{Fault, Faults},
+};
 use crate::{
-    arn::{FunctionRef, Qualifier},
-    payload::Payloads,
-    power::PowerValues,
-    strategy::Strategy,
-    warning::Warning,
+    arn::FunctionRef, payload::Payloads, power::PowerValues, strategy::Strategy, warning::Warning,
 };
 
 /// The fewest invocations a power, as aws-lambda-power-tuning has it.
@@ -32,7 +35,7 @@ pub const AUTO_MOST: u32 = 60;
 const AUTO_TOLERANCE: f64 = 3.0;
 
 /// Every field that a request may have.
-pub const FIELDS: [&str; 26] = [
+pub const FIELDS: [&str; 27] = [
     "lambdaARN",
     "num",
     "powerValues",
@@ -44,6 +47,7 @@ pub const FIELDS: [&str; 26] = [
     "balancedWeight",
     "autoOptimize",
     "autoOptimizeAlias",
+    "releaseLatest",
     "dryRun",
     "preProcessorARN",
     "postProcessorARN",
@@ -139,13 +143,6 @@ pub enum Pace {
         /// How many at most, over all powers; `None` for as many as the account has room for.
         limit: Option<u32>,
     },
-}
-
-/// Apply the chosen power.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AutoOptimize {
-    /// The alias that is pointed to a new version; without one, $LATEST is changed.
-    pub alias: Option<String>,
 }
 
 /// Reads and checks a request.
@@ -427,37 +424,6 @@ fn tolerance(
         warnings.push(Warning::Ignored { field: "tolerance", because });
     }
     percent / 100.0
-}
-
-fn auto_optimize(
-    fields: &mut Fields<'_>,
-    dry_run: bool,
-    warnings: &mut Vec<Warning>,
-) -> Option<AutoOptimize> {
-    let asked = flag(fields, "autoOptimize");
-    let alias = fields.read("autoOptimizeAlias", |value| alias_name(text(value)?));
-    if !asked {
-        if alias.is_some() {
-            let because = "autoOptimize is not set";
-            warnings.push(Warning::Ignored { field: "autoOptimizeAlias", because });
-        }
-        return None;
-    }
-    if dry_run {
-        let because = "a dry run applies nothing";
-        warnings.push(Warning::Ignored { field: "autoOptimize", because });
-        return None;
-    }
-    Some(AutoOptimize { alias })
-}
-
-fn alias_name(name: &str) -> Result<String, String> {
-    match name.parse() {
-        Ok(Qualifier::Alias(alias)) => Ok(alias),
-        _ => Err(format!(
-            "{name:?} is not an alias name: letters, digits, - and _, not digits alone, 128 at most"
-        )),
-    }
 }
 
 #[cfg(test)]

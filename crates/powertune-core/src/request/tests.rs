@@ -58,7 +58,9 @@ fn upstreams_whole_input_is_understood() {
     assert_eq!(request.powers, "128,256,512".parse().ok());
     assert_eq!(request.pace, Pace::Parallel { limit: None });
     assert_eq!(request.strategy, Strategy::Balanced { weight: 0.3 });
-    assert_eq!(request.auto_optimize, Some(AutoOptimize { alias: Some("live".to_owned()) }));
+    let alias = Some("live".to_owned());
+    let release_latest = ReleaseLatest::Unsaid;
+    assert_eq!(request.auto_optimize, Some(AutoOptimize { alias, release_latest }));
     assert_eq!(request.allowed_exceptions, ["Teapot"]);
     assert!(request.disable_payload_logs);
     assert!(request.warnings.is_empty());
@@ -148,6 +150,7 @@ fn contradictions_are_faults_and_idle_fields_warn() {
     assert_eq!(faulty_fields(json!({"maxDuration": 9, "strategy": "speed"})), ["maxDuration"]);
     for idle in [
         json!({"autoOptimizeAlias": "live"}),
+        json!({"autoOptimize": true, "releaseLatest": true}),
         json!({"dryRun": true, "autoOptimize": true}),
         json!({"parallel": 3, "sleepBetweenRunsMs": 10}),
         json!({"onlyColdStarts": true, "discardTopBottom": 0.1}),
@@ -158,6 +161,20 @@ fn contradictions_are_faults_and_idle_fields_warn() {
     ] {
         assert_eq!(warned(idle.clone()).len(), 1, "{idle}");
     }
+}
+
+#[test]
+fn what_an_alias_may_release_is_said_by_a_field_of_ours() {
+    let release = |said: Value| {
+        let mut request = json!({"autoOptimize": true, "autoOptimizeAlias": "live"});
+        request["releaseLatest"] = said;
+        let request = read(request).expect("a good request");
+        assert!(request.warnings.is_empty());
+        request.auto_optimize.map(|optimize| optimize.release_latest)
+    };
+    assert_eq!(release(Value::Null), Some(ReleaseLatest::Unsaid));
+    assert_eq!(release(json!(false)), Some(ReleaseLatest::No));
+    assert_eq!(release(json!("true")), Some(ReleaseLatest::Yes));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 /// Every option is a text until the request is checked, so that all faults are found together.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Request")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RequestOptions {
     /// Request in the input format of aws-lambda-power-tuning; `-` is stdin
     #[arg(long, value_name = "FILE")]
@@ -80,6 +81,10 @@ pub(crate) struct RequestOptions {
     /// Publish a version with the chosen power and point this alias to it instead
     #[arg(long, value_name = "NAME")]
     auto_optimize_alias: Option<String>,
+    /// Also where $LATEST has other code or another configuration than the alias, which gets it
+    /// then
+    #[arg(long)]
+    release_latest: bool,
     /// Seed of everything random in the analysis [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
@@ -107,6 +112,7 @@ impl RequestOptions {
         self.payload(&mut fields, &mut faults);
         self.texts(&mut fields);
         self.flags(&mut fields);
+        self.release(&mut fields, &mut faults);
         match parse(&fields) {
             Ok(request) if faults.is_empty() => Ok((fields, request)),
             Ok(_) => Err(Faults(faults)),
@@ -200,11 +206,25 @@ impl RequestOptions {
             ("onlyColdStarts", self.only_cold_starts),
             ("dryRun", self.dry_run),
             ("autoOptimize", self.auto_optimize),
+            ("releaseLatest", self.release_latest),
         ];
         for (field, given) in flags {
             if given {
                 fields.insert(field.to_owned(), true.into());
             }
+        }
+    }
+
+    /// What an alias may release: where an option names it, `$LATEST` only if that is said. A file
+    /// of aws-lambda-power-tuning's means it without saying so.
+    fn release(&self, fields: &mut Map<String, Value>, faults: &mut Vec<Fault>) {
+        let is_said = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
+        if self.release_latest && !is_said("autoOptimizeAlias") {
+            let problem = "goes with --auto-optimize-alias: name the alias that is to be moved";
+            faults.push(self.named(fault("releaseLatest", problem.to_owned())));
+        }
+        if self.auto_optimize_alias.is_some() && !is_said("releaseLatest") {
+            fields.insert("releaseLatest".to_owned(), false.into());
         }
     }
 
@@ -252,6 +272,8 @@ fn option_name(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use powertune_core::request::ReleaseLatest;
+
     use super::*;
 
     fn options(set: impl FnOnce(&mut RequestOptions)) -> RequestOptions {
@@ -270,6 +292,31 @@ mod tests {
         let mut fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["num (--num)", "powerValues (--power-values)"]);
+    }
+
+    #[test]
+    fn an_alias_that_an_option_names_gets_no_other_code_unless_that_is_said() {
+        let said = |file: &str, alias: Option<&str>, release_latest: bool| {
+            let mut input = tempfile::NamedTempFile::new().expect("a file");
+            std::io::Write::write_all(&mut input, file.as_bytes()).expect("the request");
+            let options = options(|options| {
+                options.input = Some(input.path().display().to_string());
+                options.auto_optimize = true;
+                options.auto_optimize_alias = alias.map(str::to_owned);
+                options.release_latest = release_latest;
+            });
+            let request = options.request(Some("fn"));
+            request.map(|request| request.auto_optimize.map(|optimize| optimize.release_latest))
+        };
+        let named = r#"{"autoOptimizeAlias": "live"}"#;
+        let both = r#"{"autoOptimizeAlias": "live", "releaseLatest": true}"#;
+        assert_eq!(said("{}", Some("live"), false), Ok(Some(ReleaseLatest::No)));
+        assert_eq!(said(named, Some("live"), false), Ok(Some(ReleaseLatest::No)));
+        assert_eq!(said(both, Some("live"), false), Ok(Some(ReleaseLatest::Yes)));
+        assert_eq!(said(named, None, false), Ok(Some(ReleaseLatest::Unsaid)));
+        assert_eq!(said(named, None, true), Ok(Some(ReleaseLatest::Yes)));
+        let Err(Faults(faults)) = said("{}", None, true) else { panic!("there is no alias") };
+        assert_eq!(faults[0].field, "releaseLatest (--release-latest)");
     }
 
     #[test]
