@@ -105,6 +105,15 @@ pub enum Warning {
     },
     /// SnapStart bills what a test version caches and restores.
     SnapStartCosts,
+    /// Applying the choice releases code or a configuration that the alias does not have.
+    ReleasesLatest {
+        /// The alias.
+        alias: String,
+        /// The version that it points to.
+        version: String,
+        /// What differs.
+        what: &'static str,
+    },
     /// Something of the run's could not be done, and the run went on.
     Note(String),
 }
@@ -201,9 +210,20 @@ impl fmt::Display for Warning {
                 "SnapStart: every test version is cached for at least three hours and each \
                  restore is billed; explorationCost does not hold either"
             ),
+            Self::ReleasesLatest { alias, version, what } => {
+                f.write_str(&releases_latest(alias, version, what))
+            }
             Self::Note(text) => f.write_str(text),
         }
     }
+}
+
+fn releases_latest(alias: &str, version: &str, what: &str) -> String {
+    format!(
+        "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
+         differs from that; applying the choice releases $LATEST by this alias; set releaseLatest \
+         to true if you want that, or to false to have it refused"
+    )
 }
 
 /// "128 MB, 256 MB and 512 MB".

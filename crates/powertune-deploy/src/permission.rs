@@ -91,7 +91,7 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
                     function("lambda:UntagResource"),
                     function("lambda:UpdateFunctionConfiguration"),
                     function("lambda:PublishVersion"),
-                    // Where the answer to one of the next two is lost.
+                    // Where it points before it is moved, and after an answer that was lost.
                     function("lambda:GetAlias"),
                     function("lambda:CreateAlias"),
                     function("lambda:UpdateAlias"),

@@ -15,7 +15,7 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
     mark::{Mark, run_of_version},
-    publish::{Baseline, Clock, beyond_account, changed, unmarked, wait},
+    publish::{Baseline, Clock, beyond_account, changed, wait},
 };
 
 /// How long other runs get to leave again. Each has a handful of calls to make.
@@ -233,7 +233,7 @@ impl Candidate<'_> {
                 let mark = mark.unwrap_or(self.mark);
                 Cause::Rival { mark: Box::new(mark.clone()) }
             }
-            Leaving::Unmarked => unmarked(),
+            Leaving::Unmarked => Cause::MarksGone { function: self.baseline.arn.clone() },
             Leaving::Changed => last
                 .and_then(|(latest, _)| {
                     changed(latest, self.baseline, &[self.baseline.power]).err()

@@ -3,7 +3,7 @@
 use powertune_core::{power::Power, request::AutoOptimize};
 
 use crate::{
-    conflict::repeated,
+    alias,
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
@@ -11,13 +11,18 @@ use crate::{
 };
 
 /// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
+/// `alias_at` is the version that it pointed to when the run began, if there was such an alias.
 pub(crate) async fn apply(
     gateway: &Gateway,
     baseline: &Baseline,
     mark: &Mark,
     optimize: &AutoOptimize,
+    alias_at: Option<&str>,
     power: Power,
 ) -> Result<Option<(String, String)>, Cause> {
+    if let Some(alias) = &optimize.alias {
+        alias::check(gateway, &baseline.arn, alias, alias_at).await?;
+    }
     // By the time a power is applied it was measured, so the account has it.
     let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
     let mut publisher = Publisher::again(gateway, baseline, mark, Clock::default()).await?;
@@ -32,14 +37,6 @@ pub(crate) async fn apply(
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
     let Version { version, .. } = version;
     publisher.put_back().await?;
-    let deadline = gateway.meets_until();
-    let pointed = repeated(deadline, || gateway.point_alias(&baseline.arn, alias, &version)).await;
-    if let Err(error) = pointed {
-        // Where an answer was lost, it may point there all the same.
-        let is_there = gateway.alias_version(&baseline.arn, alias).await;
-        if is_there.ok().as_deref() != Some(version.as_str()) {
-            return Err(error.into());
-        }
-    }
+    alias::point(gateway, &baseline.arn, alias, alias_at, &version).await?;
     Ok(Some((alias.clone(), version)))
 }

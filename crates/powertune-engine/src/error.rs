@@ -28,6 +28,15 @@ pub enum TuneError {
         /// What was measured of the function as it was before.
         result: Box<TuningResult>,
     },
+    /// The run came to its end, and its choice could not be applied; everything of the run's was
+    /// put back.
+    #[error("{cause}\nthe choice was not applied; everything was put back as it was")]
+    NotApplied {
+        /// Why.
+        cause: Cause,
+        /// What was measured.
+        result: Box<TuningResult>,
+    },
     /// The user stopped it, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
     Interrupted,
@@ -71,6 +80,31 @@ pub enum Refusal {
     WeightedAlias {
         /// The alias.
         alias: String,
+    },
+    /// An alias that is to be moved, and that somebody moves step by step.
+    #[error(
+        "autoOptimizeAlias: the alias {alias} sends its calls to two versions, as during a canary \
+         release, and moving it would end that; wait until it points to one version, or leave \
+         autoOptimizeAlias out"
+    )]
+    Canary {
+        /// The alias.
+        alias: String,
+    },
+    /// Applying would release what the alias does not have.
+    #[error(
+        "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
+         differs from that, so that applying the choice would release $LATEST by this alias; add \
+         --release-latest (releaseLatest in a request file) if you want that, or make $LATEST what \
+         the alias has"
+    )]
+    ReleasesLatest {
+        /// The alias.
+        alias: String,
+        /// The version that it points to.
+        version: String,
+        /// What differs.
+        what: &'static str,
     },
     /// No invocation would be let through.
     #[error(
@@ -154,6 +188,26 @@ pub enum Cause {
     Changed {
         /// What is different.
         what: String,
+    },
+    /// The alias that was to be moved was changed by somebody else.
+    #[error(
+        "the alias {alias} was changed during the run by somebody else ({what}); it stays as they \
+         have set it; if the choice is still to be released, tune again"
+    )]
+    AliasChanged {
+        /// The alias.
+        alias: String,
+        /// What is different.
+        what: String,
+    },
+    /// The run's tags were taken away before it could apply anything.
+    #[error(
+        "the run's tags were taken from {function} during the run, as powertune clean --force does, \
+         so that another run may be at work on it; tune again when nobody else does"
+    )]
+    MarksGone {
+        /// The function's ARN.
+        function: String,
     },
     /// A published version does not have the memory size that it was published for.
     #[error("PublishVersion gave version {version}, which does not have {power}; tune again")]

@@ -5,6 +5,7 @@
 //! and the local Lambda differ by endpoint URL alone. It prints nothing; displays listen to its
 //! [`event::Event`]s.
 
+mod alias;
 mod announce;
 mod apply;
 mod budget;

@@ -18,6 +18,7 @@ use powertune_core::{
 use serde_json::Value;
 
 use crate::{
+    alias,
     error::{Cause, Refusal, TuneError},
     event::Plan,
     gateway::{ApiError, ErrorKind, Function, Gateway},
@@ -40,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) planner: Planner,
     pub(crate) tariff: Tariff,
     pub(crate) payloads: Payloads,
+    /// The version that the alias points to which is to be moved, if there is one.
+    pub(crate) alias_at: Option<String>,
     /// How many invocations may run at the same time.
     pub(crate) concurrency: u32,
     /// The account's unreserved concurrency, where it could be read.
@@ -67,6 +70,10 @@ pub(crate) async fn prepare(
     let price = price(&latest, &mut warnings)?;
     let payloads = payloads(gateway, request).await?;
     unmarked(gateway, &latest, journals).await?;
+    let alias_at = match &request.auto_optimize {
+        Some(optimize) => alias::found(gateway, &latest, optimize, &mut warnings).await?,
+        None => None,
+    };
     let asked = match request.pace {
         Pace::Parallel { limit } => limit,
         Pace::Series { .. } => None,
@@ -107,6 +114,7 @@ pub(crate) async fn prepare(
         planner,
         tariff,
         payloads,
+        alias_at,
         concurrency,
         unreserved,
         plan,
@@ -154,8 +162,8 @@ async fn qualified_power(
         Some(qualifier) => qualifier.to_string(),
     };
     if matches!(request.function.qualifier, Some(Qualifier::Alias(_))) {
-        let weighted = gateway.alias_is_weighted(&latest.arn, &qualifier).await;
-        if weighted.map_err(before_changes)? {
+        let alias = gateway.alias(&latest.arn, &qualifier).await.map_err(before_changes)?;
+        if alias.is_some_and(|alias| alias.is_weighted) {
             return Err(refused(Refusal::WeightedAlias { alias: qualifier }));
         }
     }

@@ -262,12 +262,7 @@ pub(crate) async fn still_marked(
         Some(tags) => Mark::find(run, tags).is_some(),
         None => Mark::find(run, &gateway.tags(&latest.arn).await?).is_some(),
     };
-    if is_there { Ok(()) } else { Err(unmarked()) }
-}
-
-/// The run's tags were taken away.
-pub(crate) fn unmarked() -> Cause {
-    Cause::Changed { what: "the run's tags were taken away".to_owned() }
+    if is_there { Ok(()) } else { Err(Cause::MarksGone { function: latest.arn.clone() }) }
 }
 
 /// An error if anything but the power differs, or if that is none of `powers`.

@@ -132,7 +132,7 @@ async fn tune_announced(
 
     context.events.send(Event::CleaningUp);
     let mut undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
-    if outcome.is_ok() {
+    if matches!(&outcome, Ok(Done { not_applied: None, .. })) {
         // An alias points to what was chosen.
         undo.unapplied.clear();
     }
@@ -150,7 +150,7 @@ async fn stopped(
 ) -> Result<Ending, TuneError> {
     let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
     let left = restore(gateway, arn, &undo).await.left;
-    conclude(Ok(Done { ending: None, outdated: None }), left)
+    conclude(Ok(Done { ending: None, not_applied: None }), left)
 }
 
 /// The end of a run that has not come to go on: what it has put on the function goes.
@@ -178,11 +178,13 @@ async fn not_begun(
 /// What the run comes to, after everything, or all but `left`, was put back.
 fn conclude(outcome: Result<Done, Cause>, left: Vec<LeftBehind>) -> Result<Ending, TuneError> {
     let ending = match outcome {
-        Ok(Done { outdated: Some(cause), ending: Some(Ending::Tuned(result)), .. }) => {
-            return Err(if left.is_empty() {
-                TuneError::Outdated { cause, result }
-            } else {
-                TuneError::LeftBehind { cause: Some(cause), left, result: Some(result) }
+        Ok(Done { not_applied: Some(cause), ending: Some(Ending::Tuned(result)), .. }) => {
+            return Err(match cause {
+                _ if !left.is_empty() => {
+                    TuneError::LeftBehind { cause: Some(cause), left, result: Some(result) }
+                }
+                Cause::Changed { .. } => TuneError::Outdated { cause, result },
+                _ => TuneError::NotApplied { cause, result },
             });
         }
         Ok(done) => Ok(done.ending),
@@ -249,8 +251,8 @@ pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
 struct Done {
     /// `None` where the user stopped it.
     ending: Option<Ending>,
-    /// What has become of the function meanwhile, where that is somebody else's doing.
-    outdated: Option<Cause>,
+    /// Why the choice was not applied, or is outdated, where that is so.
+    not_applied: Option<Cause>,
 }
 
 /// The part of a run that changes things.
@@ -260,6 +262,7 @@ struct Run {
     subject: Subject,
     planner: Planner,
     rounds: Rounds,
+    alias_at: Option<String>,
     plan: Plan,
 }
 
@@ -293,6 +296,7 @@ impl Run {
             subject: prepared.subject,
             planner: prepared.planner,
             rounds: Rounds::new(gateway.clone(), baseline, mark, bench, announced),
+            alias_at: prepared.alias_at,
             plan: prepared.plan,
         }
     }
@@ -301,22 +305,22 @@ impl Run {
         let original = self.rounds.baseline.power;
         let mut seen = Evidence::default();
         let Some(stopped) = self.measure(&mut seen).await? else {
-            return Ok(Done { ending: None, outdated: None });
+            return Ok(Done { ending: None, not_applied: None });
         };
         let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
         self.plan.warnings.extend(warning);
         if self.request.dry_run {
             let dry_run = Box::new(self.plan.dry_run(&self.request, original, &seen));
             let ending = Some(Ending::Dry(dry_run));
-            return Ok(Done { ending, outdated: None });
+            return Ok(Done { ending, not_applied: None });
         }
         let result =
             analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;
-        let outdated = self.outdated().await?;
-        if outdated.is_none() {
-            self.apply(&result).await?;
-        }
-        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), outdated })
+        let not_applied = match self.outdated().await? {
+            None => self.apply(&result).await.err(),
+            Some(outdated) => Some(outdated),
+        };
+        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), not_applied })
     }
 
     /// What has become of the function since its versions were published, where that is somebody
@@ -356,7 +360,8 @@ impl Run {
             return Ok(());
         }
         let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;
-        let alias = apply(gateway, baseline, mark, optimize, result.power).await?;
+        let alias_at = self.alias_at.as_deref();
+        let alias = apply(gateway, baseline, mark, optimize, alias_at, result.power).await?;
         bench.events.send(Event::Applied { power: result.power, alias });
         Ok(())
     }

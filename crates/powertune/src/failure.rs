@@ -46,7 +46,10 @@ impl Failure {
             | Self::Tune(TuneError::Refused(_))
             | Self::Execution(StepErrorKind::BadInput | StepErrorKind::Refused, _) => 2,
             Self::Tune(
-                TuneError::NotBegun(_) | TuneError::Failed(_) | TuneError::Outdated { .. },
+                TuneError::NotBegun(_)
+                | TuneError::Failed(_)
+                | TuneError::Outdated { .. }
+                | TuneError::NotApplied { .. },
             )
             | Self::Execution(StepErrorKind::NotBegun | StepErrorKind::Failed, _)
             | Self::Other(_) => 1,

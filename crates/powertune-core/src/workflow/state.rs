@@ -108,6 +108,10 @@ pub struct Run {
     pub max_cost: Option<f64>,
     /// The most bytes of JSON that a digest may have.
     pub digest_bytes: u64,
+    /// The version that the alias of autoOptimizeAlias pointed to when the run began; `None` where
+    /// there was no such alias, or none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_at: Option<String>,
     /// What is worth knowing, beside what the request itself gives to warn of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

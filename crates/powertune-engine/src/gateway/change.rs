@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use aws_config::retry::RetryConfig;
-use aws_sdk_lambda::{
-    config::Builder, operation::get_alias::GetAliasOutput, types::FunctionConfiguration,
-};
+use aws_sdk_lambda::{config::Builder, types::FunctionConfiguration};
 use jiff::Timestamp;
 use powertune_core::power::Power;
 
@@ -255,40 +253,6 @@ impl Gateway {
             }
             other => other.map(|_| ()),
         }
-    }
-
-    /// Points an alias to a version: UpdateAlias, or CreateAlias where there is none. A conflict may
-    /// mean that the alias is there after all, as when the answer to CreateAlias was lost.
-    pub async fn point_alias(&self, arn: &str, alias: &str, version: &str) -> Result<(), ApiError> {
-        let entry = Entry::PointAlias { alias: alias.to_owned(), version: version.to_owned() };
-        self.record("UpdateAlias", entry).await?;
-        let update = self.control.update_alias().function_name(arn).name(alias);
-        let updated = update.function_version(version).send().await;
-        match updated.map_err(|error| ApiError::from_sdk("UpdateAlias", &error)) {
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                let create = self.control.create_alias().function_name(arn).name(alias);
-                let created = create.function_version(version).send().await;
-                created.map_err(|error| ApiError::from_sdk("CreateAlias", &error)).map(|_| ())
-            }
-            other => other.map(|_| ()),
-        }
-    }
-
-    /// GetAlias: whether the alias sends a share of its calls to a second version.
-    pub async fn alias_is_weighted(&self, arn: &str, alias: &str) -> Result<bool, ApiError> {
-        let answer = self.alias(arn, alias).await?;
-        let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
-        Ok(weights.is_some_and(|weights| !weights.is_empty()))
-    }
-
-    /// GetAlias: the version that the alias points to.
-    pub async fn alias_version(&self, arn: &str, alias: &str) -> Result<String, ApiError> {
-        Ok(self.alias(arn, alias).await?.function_version.unwrap_or_default())
-    }
-
-    async fn alias(&self, arn: &str, alias: &str) -> Result<GetAliasOutput, ApiError> {
-        let answer = self.control.get_alias().function_name(arn).name(alias).send().await;
-        answer.map_err(|error| ApiError::from_sdk("GetAlias", &error))
     }
 }
 

@@ -3,6 +3,7 @@
 //! One concrete client for real AWS and the local Lambda alike. What it returns are this crate's
 //! types; the AWS SDK's stay inside.
 
+mod alias;
 mod change;
 mod error;
 mod function;
@@ -20,6 +21,7 @@ use powertune_core::{arn::FunctionRef, region::Region};
 use tokio::time::Instant;
 
 pub use self::{
+    alias::Alias,
     change::{AccountConcurrency, Version},
     error::{ApiError, ErrorKind},
     function::{Function, Readiness},

@@ -29,7 +29,9 @@ pub async fn apply(connection: &Connection, mut state: State) -> Result<State, S
     let (baseline, mark) = (baseline(&state), mark(&state.run));
     let journal = Journal::in_memory(mark.clone());
     let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
-    let alias = match apply::apply(&gateway, &baseline, &mark, optimize, power).await {
+    let alias_at = state.run.alias_at.as_deref();
+    let applied = apply::apply(&gateway, &baseline, &mark, optimize, alias_at, power).await;
+    let alias = match applied {
         Ok(alias) => alias,
         Err(cause) => return Err(taken_back(&gateway, &baseline, &mark, &journal, cause).await),
     };

@@ -134,6 +134,7 @@ fn run(
         worst_cost: plan.worst_cost,
         max_cost: request.max_cost,
         digest_bytes,
+        alias_at: prepared.alias_at.clone(),
         // What the request itself gives to warn of is found again each time that it is read.
         notes: plan.warnings.iter().skip(request.warnings.len()).map(ToString::to_string).collect(),
     })

@@ -87,17 +87,22 @@ impl Bench {
     }
 
     pub(crate) async fn gateway(&self, request: &Request) -> Gateway {
+        let connection = self.connection(self.lambda.endpoint_url());
+        Gateway::connect(&connection, &request.function).await.expect("a gateway")
+    }
+
+    /// Where and as whom to call the local Lambda, itself or through something before it.
+    pub(crate) fn connection(&self, endpoint_url: String) -> Connection {
         let credentials = self.lambda.credentials();
-        let connection = Connection {
+        Connection {
             region: Some("us-east-1".parse().expect("a region")),
             profile: None,
-            endpoint_url: Some(self.lambda.endpoint_url()),
+            endpoint_url: Some(endpoint_url),
             credentials: Some((
                 credentials.access_key_id.clone(),
                 credentials.secret_access_key.clone(),
             )),
-        };
-        Gateway::connect(&connection, &request.function).await.expect("a gateway")
+        }
     }
 
     /// Cleans up after runs that this host has no journals of, and of which nothing else is known.
@@ -112,13 +117,31 @@ impl Bench {
         self.tune_and_hear(fields).await.0
     }
 
+    /// Tunes the function through what stands at this endpoint before the local Lambda.
+    pub(crate) async fn tune_at(
+        &self,
+        endpoint_url: String,
+        fields: Value,
+    ) -> Result<Ending, TuneError> {
+        self.tune_there(endpoint_url, fields).await.0
+    }
+
     /// Tunes the function and returns its events, too.
     pub(crate) async fn tune_and_hear(
         &self,
         fields: Value,
     ) -> (Result<Ending, TuneError>, Vec<Event>) {
+        self.tune_there(self.lambda.endpoint_url(), fields).await
+    }
+
+    async fn tune_there(
+        &self,
+        endpoint_url: String,
+        fields: Value,
+    ) -> (Result<Ending, TuneError>, Vec<Event>) {
         let request = request(fields);
-        let gateway = self.gateway(&request).await;
+        let connection = self.connection(endpoint_url);
+        let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
         let (events, mut heard) = Events::channel();
         let context = Context {
             by: "test@host".to_owned(),
@@ -187,6 +210,13 @@ impl Bench {
                 .collect(),
             tags: tags.tags.unwrap_or_default(),
         }
+    }
+}
+
+impl Footprint {
+    /// All but where the aliases point.
+    pub(crate) fn without_aliases(&self) -> Self {
+        Self { aliases: Vec::new(), ..self.clone() }
     }
 }
 

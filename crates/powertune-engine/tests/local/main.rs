@@ -1,7 +1,10 @@
 //! Whole runs against the local Lambda, over HTTP, with real functions.
 
+mod alias_steps;
+mod aliases;
 mod bench;
 mod cleaning;
+mod door;
 mod endings;
 mod modes;
 mod others;

@@ -89,6 +89,10 @@ impl DisplayOptions {
                 self.print(&result)?;
                 Err(TuneError::Outdated { cause, result }.into())
             }
+            Err(TuneError::NotApplied { cause, result }) => {
+                self.print(&result)?;
+                Err(TuneError::NotApplied { cause, result }.into())
+            }
             Err(error) => Err(error.into()),
             Ok(Ending::Dry(dry_run)) => self.print_dry_run(&dry_run),
         }

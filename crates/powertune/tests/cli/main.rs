@@ -1,5 +1,6 @@
 //! The real binary, as a user runs it.
 
+mod aliases;
 mod binary;
 mod commands;
 mod endings;

@@ -101,7 +101,10 @@ impl Applied {
         match self {
             Self::Nowhere => Vec::new(),
             Self::Latest => vec!["--auto-optimize"],
-            Self::Alias(alias) => vec!["--auto-optimize", "--auto-optimize-alias", alias],
+            // Of some functions $LATEST is not what the alias has.
+            Self::Alias(alias) => {
+                vec!["--auto-optimize", "--auto-optimize-alias", alias, "--release-latest"]
+            }
         }
     }
 

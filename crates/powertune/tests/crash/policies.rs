@@ -22,7 +22,7 @@ type Allowed = BTreeSet<(String, String)>;
 
 /// Every way in which `tune` goes that has calls of its own.
 const TUNES: &[&[&str]] = &[
-    &["--num", "5", "--auto-optimize", "--auto-optimize-alias", ALIAS],
+    &["--num", "5", "--auto-optimize", "--auto-optimize-alias", ALIAS, "--release-latest"],
     &["--num", "5", "--auto-optimize", "--auto-optimize-alias", "tuned"],
     &["--num", "auto", "--auto-optimize"],
     &["--num", "5", "--only-cold-starts"],

@@ -55,6 +55,7 @@ fn begun(more: Value) -> State {
         worst_cost: 0.1,
         max_cost: checked.max_cost,
         digest_bytes: 20_000,
+        alias_at: None,
         notes: vec!["worth knowing".to_owned()],
     };
     let planner = run.planner(&checked).expect("a price");

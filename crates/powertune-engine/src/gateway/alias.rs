@@ -1,0 +1,70 @@
+//! Aliases: reading one, and pointing one to a version.
+
+use super::{
+    Gateway,
+    error::{ApiError, ErrorKind},
+};
+use crate::journal::Entry;
+
+/// Where an alias points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// A version's number, or `$LATEST`.
+    pub version: String,
+    /// Whether a share of its calls goes to a second version.
+    pub is_weighted: bool,
+    /// Changes with every change of the alias; absent where the endpoint keeps none.
+    pub revision_id: Option<String>,
+}
+
+impl Gateway {
+    /// GetAlias; `None` where there is no such alias.
+    pub async fn alias(&self, arn: &str, name: &str) -> Result<Option<Alias>, ApiError> {
+        let answer = self.control.get_alias().function_name(arn).name(name).send().await;
+        let answer = match answer.map_err(|error| ApiError::from_sdk("GetAlias", &error)) {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            answer => answer?,
+        };
+        let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
+        Ok(Some(Alias {
+            version: answer.function_version.unwrap_or_default(),
+            is_weighted: weights.is_some_and(|weights| !weights.is_empty()),
+            revision_id: answer.revision_id,
+        }))
+    }
+
+    /// UpdateAlias: points an alias to a version, if nothing about it has changed since it was
+    /// read.
+    pub async fn move_alias(
+        &self,
+        arn: &str,
+        name: &str,
+        read: &Alias,
+        version: &str,
+    ) -> Result<(), ApiError> {
+        self.record("UpdateAlias", pointing(name, version)).await?;
+        self.control
+            .update_alias()
+            .function_name(arn)
+            .name(name)
+            .function_version(version)
+            .set_revision_id(read.revision_id.clone())
+            .send()
+            .await
+            .map_err(|error| ApiError::from_sdk("UpdateAlias", &error))
+            .map(|_| ())
+    }
+
+    /// CreateAlias; a conflict may mean that there is one by this name, as when the answer to an
+    /// earlier try was lost.
+    pub async fn create_alias(&self, arn: &str, name: &str, version: &str) -> Result<(), ApiError> {
+        self.record("CreateAlias", pointing(name, version)).await?;
+        let create = self.control.create_alias().function_name(arn).name(name);
+        let created = create.function_version(version).send().await;
+        created.map_err(|error| ApiError::from_sdk("CreateAlias", &error)).map(|_| ())
+    }
+}
+
+fn pointing(name: &str, version: &str) -> Entry {
+    Entry::PointAlias { alias: name.to_owned(), version: version.to_owned() }
+}

@@ -1,0 +1,109 @@
+//! The same of aliases, tags and processors in the steps of the state machine, which remember
+//! nothing but the state.
+
+use std::time::{Duration, Instant};
+
+use powertune_core::workflow::state::{Execution, Start, State};
+use powertune_engine::{
+    gateway::Connection,
+    steps::{Settings, StepError, StepErrorKind, apply, clean, initialize, publish},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    aliases::{ALIAS, begin_canary, create, points_to, publish_version, released, roll_back},
+    aliases::{delete, take_tags},
+    bench::{Bench, FUNCTION},
+};
+
+fn connection(bench: &Bench) -> Connection {
+    bench.connection(bench.lambda.endpoint_url())
+}
+
+/// Begins an execution that is to release the choice by the alias.
+async fn begin(bench: &Bench, more: &Value) -> Result<State, StepError> {
+    let mut request = json!({
+        "lambdaARN": FUNCTION, "num": 5, "powerValues": [128, 256],
+        "autoOptimize": true, "autoOptimizeAlias": ALIAS,
+    });
+    let fields = request.as_object_mut().expect("an object");
+    fields.extend(more.as_object().expect("an object").clone());
+    let id = format!("arn:aws:states:us-east-1:123456789012:execution:powertune:{}", bench.arn);
+    let execution = Execution { id, start_time: "2026-11-26T12:00:00Z".to_owned() };
+    let start = Start { execution, request: fields.clone() };
+    initialize(&connection(bench), &Settings::default(), start).await
+}
+
+/// Publishes what is to be measured, and chooses 128 MB without measuring.
+async fn decided(bench: &Bench, state: State) -> State {
+    let deadline = Instant::now() + Duration::from_mins(5);
+    let state = publish(&connection(bench), state, deadline).await.expect("it is published");
+    State { result: Some(json!({ "power": 128 })), ..state }
+}
+
+/// What Apply says after `change` of the others; Clean puts back what the execution did.
+async fn refusal(bench: &Bench, change: impl AsyncFn()) -> String {
+    let before = bench.footprint().await;
+    let state = begin(bench, &json!({})).await.expect("it can begin");
+    // As it goes from state to state.
+    let json = serde_json::to_string(&state).expect("JSON");
+    let state = serde_json::from_str(&json).expect("a state");
+    let state = decided(bench, state).await;
+    change().await;
+    let others = points_to(bench).await;
+    let error = apply(&connection(bench), state.clone()).await.expect_err("nothing is applied");
+    assert_eq!(error.kind, StepErrorKind::Failed, "{error}");
+    assert_eq!(points_to(bench).await, others, "{error}");
+    clean(&connection(bench), &state).await.expect("everything is put back");
+    let after = bench.footprint().await;
+    assert_eq!(after.without_aliases(), before.without_aliases());
+    error.message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_moved_from_where_initialize_has_found_it() {
+    let bench = released().await;
+    let state = begin(&bench, &json!({})).await.expect("it can begin");
+    assert_eq!(state.run.alias_at.as_deref(), Some("2"));
+    let state = decided(&bench, state).await;
+    let state = apply(&connection(&bench), state).await.expect("it is applied");
+    let applied = state.applied.expect("it was applied");
+    assert_eq!(points_to(&bench).await, applied.version.map(|version| (version, vec![])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_made_of_an_alias_stays() {
+    let bench = released().await;
+    let client = || bench.client.clone();
+    let said = Box::pin(refusal(&bench, async || roll_back(client()).await)).await;
+    assert!(said.contains("points to version 1 now, and to version 2 before"), "{said}");
+    let said = Box::pin(refusal(&bench, async || delete(client()).await)).await;
+    assert!(said.contains("it is gone"), "{said}");
+    let said = Box::pin(refusal(&bench, async || create(&client(), "2").await)).await;
+    assert!(said.contains("was made meanwhile"), "{said}");
+    let said = Box::pin(refusal(&bench, async || begin_canary(client()).await)).await;
+    assert!(said.contains("two versions"), "{said}");
+    let error = begin(&bench, &json!({})).await.expect_err("a canary is going on");
+    assert_eq!(error.kind, StepErrorKind::Refused, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_whose_tags_were_taken_away_applies_nothing() {
+    let bench = released().await;
+    let said = Box::pin(refusal(&bench, async || take_tags(bench.client.clone()).await)).await;
+    assert!(said.contains("tags were taken"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_alias_does_not_have_is_released_with_a_warning_unless_that_is_refused() {
+    let bench = released().await;
+    roll_back(bench.client.clone()).await;
+    let state = begin(&bench, &json!({})).await.expect("aws-lambda-power-tuning releases $LATEST");
+    let noted = state.run.notes.join("\n");
+    assert!(noted.contains("the configuration of $LATEST differs"), "{noted}");
+    let state = begin(&bench, &json!({"releaseLatest": true})).await.expect("it is meant");
+    assert_eq!(state.run.notes, Vec::<String>::new());
+    let error = begin(&bench, &json!({"releaseLatest": false})).await.expect_err("it is not");
+    assert_eq!(error.kind, StepErrorKind::Refused, "{error}");
+    assert_eq!(publish_version(&bench).await, "2", "nothing was published");
+}
