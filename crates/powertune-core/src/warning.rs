@@ -114,6 +114,15 @@ pub enum Warning {
         /// What differs.
         what: &'static str,
     },
+    /// A processor's Timeout may not be read.
+    ProcessorUnread {
+        /// The field of the request that names it.
+        field: &'static str,
+        /// The processor.
+        function: String,
+        /// What AWS said.
+        because: String,
+    },
     /// Something of the run's could not be done, and the run went on.
     Note(String),
 }
@@ -213,6 +222,11 @@ impl fmt::Display for Warning {
             Self::ReleasesLatest { alias, version, what } => {
                 f.write_str(&releases_latest(alias, version, what))
             }
+            Self::ProcessorUnread { field, function, because } => write!(
+                f,
+                "{field}: the Timeout of {function} may not be read; the run is announced for as \
+                 long as if each of its calls could take 15 minutes: {because}"
+            ),
             Self::Note(text) => f.write_str(text),
         }
     }

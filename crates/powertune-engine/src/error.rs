@@ -106,6 +106,16 @@ pub enum Refusal {
         /// What differs.
         what: &'static str,
     },
+    /// A pre- or post-processor that can't be read.
+    #[error("{field}: {function} can't be read: {error}")]
+    Processor {
+        /// The request's field that names it.
+        field: &'static str,
+        /// The processor.
+        function: String,
+        /// What AWS said.
+        error: ApiError,
+    },
     /// No invocation would be let through.
     #[error(
         "the function's reserved concurrency is 0, so that nothing can invoke it; raise it or \

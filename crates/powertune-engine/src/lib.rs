@@ -23,6 +23,7 @@ mod limits;
 pub mod mark;
 mod measure;
 mod prepare;
+mod processor;
 mod publish;
 mod put_back;
 mod restore;

@@ -25,6 +25,7 @@ use crate::{
     journal::Journals,
     limits::concurrency,
     mark::Mark,
+    processor::{self, Processor},
     run::milliseconds,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Prepared {
     pub(crate) planner: Planner,
     pub(crate) tariff: Tariff,
     pub(crate) payloads: Payloads,
+    pub(crate) processors: Vec<Processor>,
     /// The version that the alias points to which is to be moved, if there is one.
     pub(crate) alias_at: Option<String>,
     /// How many invocations may run at the same time.
@@ -70,6 +72,7 @@ pub(crate) async fn prepare(
     let price = price(&latest, &mut warnings)?;
     let payloads = payloads(gateway, request).await?;
     unmarked(gateway, &latest, journals).await?;
+    let processors = processor::read(gateway, request, &mut warnings).await?;
     let alias_at = match &request.auto_optimize {
         Some(optimize) => alias::found(gateway, &latest, optimize, &mut warnings).await?,
         None => None,
@@ -114,6 +117,7 @@ pub(crate) async fn prepare(
         planner,
         tariff,
         payloads,
+        processors,
         alias_at,
         concurrency,
         unreserved,

@@ -30,6 +30,7 @@ use crate::{
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
+    processor,
     publish::{Baseline, changed},
     put_back::Basis,
     restore::{Undo, restore},
@@ -40,8 +41,6 @@ use crate::{
 const LONGEST_RUN: Duration = Duration::from_hours(24);
 /// What a run needs besides its invocations.
 const OVERHEAD: Duration = Duration::from_mins(15);
-/// Processors may run as long as any function.
-const PROCESSOR_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What a run is given besides its request.
 #[derive(Debug, Clone)]
@@ -240,7 +239,9 @@ pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
     // Where the number is found out in the run, not all powers are measured side by side.
     let rounds = if request.num == Num::Auto { 2 } else { 1 };
     let invocations = request.most_invocations().saturating_mul(rounds);
-    let longest = (prepared.latest.timeout + sleeps).saturating_mul(invocations) + OVERHEAD;
+    let processors: Duration = prepared.processors.iter().map(|processor| processor.timeout).sum();
+    let each = prepared.latest.timeout + processors + sleeps;
+    let longest = each.saturating_mul(invocations) + OVERHEAD;
     let longest = i64::try_from(longest.min(LONGEST_RUN).as_secs()).unwrap_or(i64::MAX);
     let now = Timestamp::now().as_second();
     Timestamp::from_second(now + longest).unwrap_or(Timestamp::MAX)
@@ -276,8 +277,8 @@ impl Run {
         announced: Announced,
     ) -> Self {
         let baseline = Baseline::of(&prepared.latest);
-        let processors = request.pre_processor.is_some() || request.post_processor.is_some();
-        let timeout = if processors { PROCESSOR_TIMEOUT } else { prepared.latest.timeout };
+        let has_processors = !prepared.processors.is_empty();
+        let timeout = if has_processors { processor::LONGEST } else { prepared.latest.timeout };
         let payloads = prepared.payloads.expand(request.most_invocations() as usize);
         let bench = Bench {
             invoker: gateway.invoker(timeout),

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use powertune_core::{
-    arn::FunctionRef,
     plan::most_unnamed,
     request::{Pace, Request, parse},
     workflow::{
@@ -18,7 +17,8 @@ use crate::{
     gateway::{Connection, Gateway},
     journal::Journals,
     limits, mark,
-    prepare::{LONGEST_INIT, Prepared, before_changes, prepare},
+    prepare::{LONGEST_INIT, Prepared, prepare},
+    processor::Processor,
     publish::Baseline,
     run::{deadline, milliseconds},
 };
@@ -39,30 +39,25 @@ pub async fn initialize(
     let request = parse(&start.request)?;
     let gateway = Gateway::connect(connection, &request.function).await?;
     let prepared = prepare(&gateway, &request, &settings.powers, &Journals::default()).await?;
-    let longest = longest(&gateway, &request, &prepared).await?;
+    let longest = longest(&prepared)?;
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
     let run = run(start, &request, &prepared, longest)?;
     Ok(State::begin(run, &prepared.plan.measurements)?)
 }
 
 /// The longest that an invocation, its cold start and its processors can take.
-async fn longest(
-    gateway: &Gateway,
-    request: &Request,
-    prepared: &Prepared,
-) -> Result<Duration, StepError> {
+///
+/// # Errors
+/// Where a processor may not be read: the longest of any function leaves no room for an invocation.
+fn longest(prepared: &Prepared) -> Result<Duration, StepError> {
     let mut longest = prepared.latest.timeout + LONGEST_INIT;
-    for processor in [&request.pre_processor, &request.post_processor].into_iter().flatten() {
-        longest += timeout_of(gateway, processor).await? + LONGEST_INIT;
+    for Processor { timeout, unread } in &prepared.processors {
+        if let Some(unread) = unread {
+            return Err(StepErrorKind::Refused.error(unread));
+        }
+        longest += *timeout + LONGEST_INIT;
     }
     Ok(longest)
-}
-
-async fn timeout_of(gateway: &Gateway, function: &FunctionRef) -> Result<Duration, StepError> {
-    let qualifier = function.qualifier.as_ref().map(ToString::to_string);
-    let name = function.unqualified().to_string();
-    let read = gateway.function(&name, qualifier.as_deref()).await;
-    Ok(read.map_err(before_changes)?.timeout)
 }
 
 fn check_timeouts(

@@ -107,3 +107,15 @@ async fn what_an_alias_does_not_have_is_released_with_a_warning_unless_that_is_r
     assert_eq!(error.kind, StepErrorKind::Refused, "{error}");
     assert_eq!(publish_version(&bench).await, "2", "nothing was published");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_can_not_be_read_is_refused() {
+    let bench = released().await;
+    let elsewhere = "arn:aws:lambda:us-east-1:210987654321:function:pre";
+    for (function, said) in [("nobody", "ResourceNotFound"), (elsewhere, "AccessDenied")] {
+        let begun = begin(&bench, &json!({ "preProcessorARN": function })).await;
+        let error = begun.expect_err("it can't be read");
+        assert_eq!(error.kind, StepErrorKind::Refused, "{error}");
+        assert!(error.message.contains("preProcessorARN") && error.message.contains(said));
+    }
+}

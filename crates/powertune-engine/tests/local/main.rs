@@ -9,6 +9,7 @@ mod endings;
 mod modes;
 mod others;
 mod patience;
+mod processors;
 mod races;
 mod refusals;
 mod rounds;

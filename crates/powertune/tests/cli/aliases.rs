@@ -225,3 +225,12 @@ async fn nothing_is_applied_after_the_tags_were_taken_away() {
     let latest = stage.client.get_function_configuration().function_name(FUNCTION).send().await;
     assert_eq!(latest.expect("a configuration").memory_size(), Some(256));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_is_not_there_is_refused() {
+    let stage = Stage::new().await;
+    let said = refused(&stage.tune(&["--post-processor", "nobody"]).await);
+    assert!(said.contains("postProcessorARN: nobody can't be read"), "{said}");
+    assert!(said.contains("ResourceNotFoundException"), "{said}");
+    assert_eq!(stage.versions().await, 3);
+}

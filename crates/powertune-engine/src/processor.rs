@@ -1,0 +1,64 @@
+//! The functions that are called before and after each invocation. They are read before anything is
+//! changed: one that is not there would end the run at its first invocation, and how long they may
+//! run is part of how long the run may.
+
+use std::time::Duration;
+
+use powertune_core::{arn::FunctionRef, request::Request, warning::Warning};
+
+use crate::{
+    error::{Refusal, TuneError},
+    gateway::{ApiError, ErrorKind, Gateway},
+    prepare::before_changes,
+};
+
+/// The longest that any function may run.
+pub(crate) const LONGEST: Duration = Duration::from_mins(15);
+
+/// A pre- or post-processor.
+#[derive(Debug)]
+pub(crate) struct Processor {
+    /// How long it may run: its Timeout, or what any function may where that may not be read.
+    pub(crate) timeout: Duration,
+    /// Why its Timeout is not known, if it is not.
+    pub(crate) unread: Option<Refusal>,
+}
+
+/// The request's processors. Who may invoke one need not be allowed to read it: that is warned of.
+pub(crate) async fn read(
+    gateway: &Gateway,
+    request: &Request,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Processor>, TuneError> {
+    let named = [
+        ("preProcessorARN", &request.pre_processor),
+        ("postProcessorARN", &request.post_processor),
+    ];
+    let mut processors = Vec::new();
+    for (field, function) in named {
+        let Some(function) = function else { continue };
+        let refusal = |error| Refusal::Processor { field, function: function.to_string(), error };
+        processors.push(match timeout(gateway, function).await {
+            Ok(timeout) => Processor { timeout, unread: None },
+            Err(error) if error.kind == ErrorKind::Denied => {
+                warnings.push(Warning::ProcessorUnread {
+                    field,
+                    function: function.to_string(),
+                    because: error.to_string(),
+                });
+                Processor { timeout: LONGEST, unread: Some(refusal(error)) }
+            }
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
+                return Err(TuneError::Refused(refusal(error)));
+            }
+            Err(error) => return Err(before_changes(error)),
+        });
+    }
+    Ok(processors)
+}
+
+async fn timeout(gateway: &Gateway, function: &FunctionRef) -> Result<Duration, ApiError> {
+    let qualifier = function.qualifier.as_ref().map(ToString::to_string);
+    let name = function.unqualified().to_string();
+    Ok(gateway.function(&name, qualifier.as_deref()).await?.timeout)
+}
