@@ -11,8 +11,12 @@ pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields
     Some((at, fields(&line[at + start.len()..])))
 }
 
+/// What begins the trace of an invocation, behind its report where that does not end its line.
+const TRACE: &str = "XRAY TraceId:";
+
 fn fields(text: &str) -> Result<Fields, Missing> {
     let mut fields = Fields::default();
+    let text = text.find(TRACE).map_or(text, |end| &text[..end]);
     for (name, value) in text.split('\t').filter_map(|field| field.split_once(':')) {
         // The first of a name counts: Lambda's metrics come before what a function can word itself
         // (its error type).

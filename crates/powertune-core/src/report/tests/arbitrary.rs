@@ -60,6 +60,14 @@ fn written(report: &Report) -> String {
     fields.join("\t")
 }
 
+/// The line of a trace, whose segment may be missing.
+fn traces() -> impl Strategy<Value = String> {
+    (proptest::option::of("[0-9a-f]{16}"), any::<bool>()).prop_map(|(segment, sampled)| {
+        let segment = segment.map_or(String::new(), |id| format!("SegmentId: {id}\t"));
+        format!("XRAY TraceId: 1-5e34a614-10bd0000f1fb44f07bc535a1\t{segment}Sampled: {sampled}\t")
+    })
+}
+
 /// What a function may log: anything, and things that look like Lambda's.
 fn noise() -> impl Strategy<Value = String> {
     let lines = prop_oneof![
@@ -67,6 +75,8 @@ fn noise() -> impl Strategy<Value = String> {
         "[{}\":,a-z0-9\\[\\]]{0,60}",
         Just(format!("REPORT RequestId: {OTHER}\t{WARM}")),
         Just("INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout".to_owned()),
+        Just("INIT_REPORT Init Duration: 87.28 ms\tPhase: invoke\tStatus: error".to_owned()),
+        traces(),
         Just(format!(
             r#"{{"time":"t","type":"platform.report","record":{{"requestId":"{OTHER}"}}}}"#
         )),
@@ -90,6 +100,14 @@ proptest! {
         report in reports(), before in noise(), after in noise(), forged in reports(),
     ) {
         let tail = format!("{}\n{before}\n{}\n{after}", written(&forged), written(&report));
+        prop_assert_eq!(find(&tail, ID), Ok(report));
+    }
+
+    #[test]
+    fn a_trace_changes_nothing_wherever_it_stands(
+        report in reports(), trace in traces(), between in "[\t\n ]|\t\n|\r\n|\n\n",
+    ) {
+        let tail = format!("{}{between}{trace}\n", written(&report));
         prop_assert_eq!(find(&tail, ID), Ok(report));
     }
 }

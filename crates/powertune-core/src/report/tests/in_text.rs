@@ -77,16 +77,57 @@ fn not_every_word_of_a_timeout_is_one() {
     assert_eq!(read(&format!("{said}\n{with_status}")).status, Status::Success);
 }
 
+/// What Lambda writes of a trace; the segment's id has been missing since 2026.
+const TRACES: [&str; 3] = [
+    "XRAY TraceId: 1-5e34a614-10bdxmplf1fb44f07bc535a1\tSegmentId: 07f5xmpl2d1f6f85\t\
+     Sampled: true\t\n",
+    "XRAY TraceId: 1-5e34a614-10bdxmplf1fb44f07bc535a1\tSampled: true\t\n",
+    "XRAY TraceId: 1-5e34a614-10bdxmplf1fb44f07bc535a1\tSampled: false\n",
+];
+
 #[test]
-fn tracing_on_the_same_line_or_the_next() {
-    let tracing = "XRAY TraceId: 1-5e34a614-10bdxmplf1fb44f07bc535a1\t\
-                   SegmentId: 07f5xmpl2d1f6f85\tSampled: true\t\n";
-    for between in ["\t", "\n", "\t\n", " "] {
-        let tail = line(WARM).trim_end().to_owned() + between + tracing;
-        assert_eq!(read(&tail), warm(12.34, 13), "{between:?}");
-        let cold = line(&format!("{WARM}Init Duration: 84.00 ms")).trim_end().to_owned();
-        assert_eq!(read(&(cold + between + tracing)).start, Cold { init_ms: 84.0 });
+fn tracing_on_the_same_line_or_on_its_own() {
+    for (tracing, between) in
+        TRACES.iter().flat_map(|tracing| ["\t", "\n", "\t\n", "\r\n", " "].map(|b| (tracing, b)))
+    {
+        let tail = |fields: &str| line(fields).trim_end().to_owned() + between + tracing;
+        assert_eq!(read(&tail(WARM)), warm(12.34, 13), "{between:?} {tracing:?}");
+        let cold = tail(&format!("{WARM}Init Duration: 84.00 ms"));
+        assert_eq!(read(&cold).start, Cold { init_ms: 84.0 });
+        let timeout = tail(&format!("{WARM}Status: timeout"));
+        assert_eq!(read(&timeout).status, Status::Timeout, "{between:?} {tracing:?}");
+        let crash = tail(&format!("{WARM}Status: error\tError Type: Runtime.ExitError"));
+        let error_type = Some("Runtime.ExitError".to_owned());
+        assert_eq!(read(&crash).status, Status::Error { error_type }, "{between:?} {tracing:?}");
+        // A trace that comes first, and one of another invocation that follows.
+        assert_eq!(read(&format!("{tracing}{}{tracing}", line(WARM))), warm(12.34, 13));
     }
+}
+
+#[test]
+fn a_trace_alone_is_no_report() {
+    for tracing in TRACES {
+        assert_eq!(find(tracing, ID), Err(not_found()));
+    }
+}
+
+#[test]
+fn a_repeated_init_that_fails_is_in_the_duration_of_the_report_beside_it() {
+    // An init of 87.28 ms in an invocation of 97.30 ms.
+    let init = "INIT_REPORT Init Duration: 87.28 ms\tPhase: invoke\tStatus: error\t\
+                Error Type: Runtime.ExitError\n";
+    let report = line(
+        "Duration: 97.30 ms\tBilled Duration: 98 ms\tMemory Size: 128 MB\t\
+         Max Memory Used: 31 MB\tStatus: error\tError Type: Runtime.ExitError",
+    );
+    let status = Status::Error { error_type: Some("Runtime.ExitError".to_owned()) };
+    let expected = Report { status, ..warm(97.30, 98) };
+    for tail in [format!("{init}{report}"), format!("{report}{init}")] {
+        assert_eq!(read(&tail), expected);
+        assert!((read(&tail).total_ms() - 97.30).abs() < 1e-9, "the init is in it already");
+    }
+    // Where the function has left its last line open.
+    assert_eq!(read(&format!("half a line{}{report}", init.trim_end())), expected);
 }
 
 #[test]
