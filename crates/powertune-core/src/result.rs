@@ -58,8 +58,14 @@ pub struct TuningResult {
     pub limit_kept: Option<bool>,
     /// Which figures decided.
     pub decided_by: DecidedBy,
-    /// The probability that no other measured power is better by more than the indifference zone.
-    pub confidence: f64,
+    /// The probability that no other measured power is better by more than the indifference zone;
+    /// absent where `unmeasured` names a power, since that one may be better by any amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Powers that were tried and could not be measured for reasons outside of the function:
+    /// invocations that were refused, not sent, lost, or came back without a REPORT.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmeasured: Vec<Power>,
     /// Powers not told apart from the chosen one by what the strategy compares.
     pub ties: Vec<Power>,
     /// The function's own power, where it was measured.
@@ -83,6 +89,12 @@ pub struct TuningResult {
 }
 
 impl TuningResult {
+    /// Whether the choice is one to apply: the limit on the duration is kept, if there is one, and
+    /// no power is left out that may be better.
+    pub fn is_applicable(&self) -> bool {
+        self.limit_kept != Some(false) && self.unmeasured.is_empty()
+    }
+
     /// Has the picture shown by another page than [`visualization::BASE`].
     pub fn show_at(&mut self, page: &str) {
         let link = &mut self.state_machine.visualization;
@@ -187,7 +199,7 @@ pub struct DurationStats {
 pub enum State {
     /// It was measured and takes part in the decision.
     Measured,
-    /// The function does not work at it.
+    /// The function does not work at it, or it is among the `unmeasured`.
     Failed,
     /// It could not be tried.
     Skipped,

@@ -67,6 +67,13 @@ pub enum Warning {
         /// Why the first of them failed.
         first: String,
     },
+    /// Powers could not be measured for reasons outside of the function.
+    Unmeasured {
+        /// The powers.
+        powers: Vec<Power>,
+        /// Whether the choice was to be applied, which it is not.
+        apply: bool,
+    },
     /// Durations drifted while the run went on.
     Drift {
         /// How much longer the last invocations took than the first, as a share.
@@ -172,6 +179,14 @@ impl fmt::Display for Warning {
                     "{power}: invocations that failed and do not count: {failures}; the first: {first}"
                 )
             }
+            Self::Unmeasured { powers, apply } => write!(
+                f,
+                "{} could not be measured for reasons outside of the function (`reason` says \
+                 which), and may be the better choice: how sure the choice is, is not known{}; \
+                 remove the reason and tune again",
+                list(powers),
+                if *apply { ", and nothing was applied" } else { "" }
+            ),
             Self::Drift { change } => write!(
                 f,
                 "durations drifted during the run: the last third of a power's invocations took \

@@ -357,7 +357,7 @@ impl Run {
     /// Applies the choice, if that was asked for and there is one.
     async fn apply(&self, result: &TuningResult) -> Result<(), Cause> {
         let Some(optimize) = &self.request.auto_optimize else { return Ok(()) };
-        if result.limit_kept == Some(false) {
+        if !result.is_applicable() {
             return Ok(());
         }
         let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;

@@ -184,7 +184,7 @@ fn judge(contest: &Contest, subject: &Subject, result: &TuningResult, cost: f64)
     Repetition {
         recommended: result.power,
         regret: contest.regret(result.power),
-        confidence: result.confidence,
+        confidence: result.confidence.expect("in a replay nothing is refused or lost"),
         invocations: u32::try_from(result.invocations).unwrap_or(u32::MAX),
         units: cost / contest.unit(),
         intervals: count(held.len()),

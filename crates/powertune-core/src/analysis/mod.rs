@@ -68,12 +68,15 @@ pub fn analyse(
     };
     let certainty = rule.certainty(&rule.draw(&measured), chosen);
     let winner = candidates[chosen];
+    let unmeasured: Vec<Power> =
+        rows.iter().filter(|row| row.is_unmeasured()).map(|row| row.power).collect();
     let current = measured.iter().position(|row| row.power == subject.current).map(|index| {
         let Candidate { cost, duration_ms: duration, .. } = candidates[index];
         Current { power: subject.current, cost, duration }
     });
     warnings.extend(limit_warning(request.strategy, &winner));
     warnings.extend(sample_warnings(request, &subject.price, &measured, seen));
+    warnings.extend(unmeasured_warning(request, &unmeasured));
     let lambda_cost = exploration_cost(seen, &subject.price);
     Ok(TuningResult {
         power: measured[chosen].power,
@@ -99,7 +102,9 @@ pub fn analyse(
         percentile: limit(request.strategy).map(|(_, percentile)| percentile),
         limit_kept: limit(request.strategy).map(|(limit_ms, _)| keeps(&winner, limit_ms)),
         decided_by: rule.decided_by,
-        confidence: certainty.confidence,
+        // A power that was not measured may be better by any amount.
+        confidence: unmeasured.is_empty().then_some(certainty.confidence),
+        unmeasured,
         ties: certainty.ties.into_iter().map(|index| measured[index].power).collect(),
         savings: current
             .as_ref()
@@ -164,6 +169,13 @@ fn limit_warning(strategy: Strategy, winner: &Candidate) -> Option<Warning> {
         limit_ms,
         percentile,
         closest_ms: winner.limited_ms,
+    })
+}
+
+fn unmeasured_warning(request: &Request, unmeasured: &[Power]) -> Option<Warning> {
+    (!unmeasured.is_empty()).then(|| Warning::Unmeasured {
+        powers: unmeasured.to_vec(),
+        apply: request.auto_optimize.is_some(),
     })
 }
 

@@ -39,7 +39,7 @@ impl<'a> Row<'a> {
         row
     }
 
-    /// Why the function does not work at this power, if it does not: a failure that would repeat
+    /// Why this power takes no part in the decision, if it does not: a failure that would repeat
     /// itself, or more failures of other kinds than measurements.
     pub(crate) fn verdict(&self) -> Option<String> {
         let condemning = self.failures.iter().find(|failure| failure.condemns_power());
@@ -50,6 +50,14 @@ impl<'a> Row<'a> {
             None if self.counted.is_empty() => Some("no invocation counted".to_owned()),
             None => None,
         }
+    }
+
+    /// Whether it is not known what the function does at this power: it takes no part in the
+    /// decision for reasons outside of the function. What was refused, lost, or came without a
+    /// REPORT says nothing about the function.
+    pub(crate) fn is_unmeasured(&self) -> bool {
+        let condemned = self.failures.iter().any(|failure| failure.condemns_power());
+        !condemned && self.verdict().is_some()
     }
 
     pub(crate) fn cold_starts(&self) -> usize {

@@ -106,7 +106,7 @@ fn a_clear_winner_is_certain_and_alone() {
     let rows = [(128, 100.0), (256, 40.0), (512, 30.0)];
     let result = analysed(json!({}), all(&rows)).expect("a result");
     assert_eq!(result.power, power(256));
-    assert!(result.confidence > 0.99, "{}", result.confidence);
+    assert!(result.confidence > Some(0.99), "{:?}", result.confidence);
     assert_eq!(result.ties, []);
     let current = result.current.expect("128 MB was measured");
     assert_eq!(current.power, power(128));
@@ -151,6 +151,54 @@ fn a_lost_invocation_is_counted_and_told() {
     assert_eq!(result.warnings.len(), 2);
 }
 
+/// What says nothing about the function.
+fn outside() -> [Failure; 3] {
+    [
+        Failure::Refused { why: "too many files are open".to_owned() },
+        Failure::Lost { why: "reset".to_owned() },
+        Failure::NoReport { why: "the answer has no LogResult".to_owned() },
+    ]
+}
+
+#[test]
+fn a_size_that_failed_for_reasons_outside_of_the_function_is_never_outdone_for_sure() {
+    let rows = [(128, 100.0), (256, 40.0)];
+    for failure in outside() {
+        let mut observations = all(&rows);
+        observations.extend((0..10).map(|_| failed(512, failure.clone())));
+        // A few that came through do not make it a measurement either.
+        observations.extend((0..9).map(|_| counted(512, 10.0)));
+        let result = analysed(json!({"autoOptimize": true}), observations).expect("a result");
+        assert_eq!((result.confidence, result.unmeasured.as_slice()), (None, &[power(512)][..]));
+        assert!(!result.is_applicable(), "{failure:?}");
+        let told = result.warnings.iter().find(|warning| warning.contains("512 MB could not be"));
+        assert!(told.is_some_and(|told| told.contains("nothing was applied")), "{result:?}");
+        let json = serde_json::to_value(&result).expect("results are JSON");
+        assert_eq!((&json["confidence"], &json["unmeasured"]), (&Value::Null, &json!([512])));
+        assert_eq!(serde_json::from_value::<TuningResult>(json).expect("it reads back"), result);
+    }
+}
+
+#[test]
+fn a_size_at_which_the_function_fails_by_itself_leaves_the_choice_sure() {
+    let mut observations = all(&[(128, 100.0), (256, 40.0)]);
+    observations.extend(outside().map(|failure| failed(512, failure)));
+    observations.push(failed(512, Failure::OutOfMemory));
+    let result = analysed(json!({"autoOptimize": true}), observations).expect("a result");
+    assert!(result.confidence > Some(0.99) && result.unmeasured.is_empty(), "{result:?}");
+    assert!(result.is_applicable());
+    assert!(!serde_json::to_string(&result).expect("results are JSON").contains("unmeasured"));
+}
+
+#[test]
+fn cold_starts_that_never_came_leave_a_size_unmeasured() {
+    let mut observations: Vec<_> = (0..5).map(|_| cold(128, 20.0, 100.0)).collect();
+    observations.extend((0..5).map(|_| counted(256, 1.0)));
+    let result = analysed(json!({"onlyColdStarts": true, "num": 5}), observations);
+    let result = result.expect("a result");
+    assert_eq!((result.confidence, result.unmeasured), (None, vec![power(256)]));
+}
+
 #[test]
 fn nothing_measured_says_why_at_each_power() {
     let failure =
@@ -182,7 +230,7 @@ fn a_limit_chooses_the_cheapest_that_keeps_to_it() {
     };
     let kept = limited(70);
     assert_eq!((kept.power, kept.limit_kept), (power(256), Some(true)));
-    assert!(kept.confidence > 0.99);
+    assert!(kept.confidence > Some(0.99));
     let broken = limited(20);
     assert_eq!((broken.power, broken.limit_kept), (power(512), Some(false)));
     assert!(broken.warnings.iter().any(|warning| warning.contains("no measured power keeps")));
@@ -261,5 +309,5 @@ fn a_tolerance_is_room_beside_the_indifference_zone() {
     assert_eq!(result(3.0).power, power(128));
     let faster = result(5.0);
     assert_eq!(faster.power, power(1024));
-    assert!(faster.confidence > 0.99, "{}", faster.confidence);
+    assert!(faster.confidence > Some(0.99), "{:?}", faster.confidence);
 }

@@ -197,6 +197,8 @@ impl Look<'_> {
         }
         match self.between(front) {
             Some(power) => Ok(vec![self.auto.first(power)]),
+            // A power that could not be measured may be better.
+            None if self.rows.iter().any(Row::is_unmeasured) => Err(Stopped::MostReached),
             None => Err(Stopped::Confident),
         }
     }

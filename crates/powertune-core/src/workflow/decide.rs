@@ -178,7 +178,7 @@ fn finish(
         return Ok(state);
     }
     let mut result = analyse(request, &subject, &seen, stopped, warnings)?;
-    let apply = request.auto_optimize.is_some() && result.limit_kept != Some(false);
+    let apply = request.auto_optimize.is_some() && result.is_applicable();
     let transitions = state.used.transitions_to_the_end(apply);
     result.elapsed_ms = elapsed_ms;
     result.state_machine.execution_cost = price::of_transitions(&subject.region, transitions);

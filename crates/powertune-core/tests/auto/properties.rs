@@ -85,9 +85,10 @@ fn check(request: &Request, function: &dyn Function, seed: u64) -> Result<(), Te
         }
     }
     let Ok(result) = &run.result else { return Ok(()) };
-    prop_assert!((0.0..=1.0).contains(&result.confidence));
+    prop_assert_eq!(result.confidence.is_none(), !result.unmeasured.is_empty());
+    prop_assert!(result.confidence.is_none_or(|known| (0.0..=1.0).contains(&known)));
     if run.stopped == Stopped::Confident {
-        prop_assert!(result.confidence >= 0.95, "{}", result.confidence);
+        prop_assert!(result.confidence >= Some(0.95), "{:?}", result.confidence);
     }
     let named = |power: Power| request.powers.as_ref().is_none_or(|powers| powers.contains(power));
     prop_assert!(run.seen.observations.iter().all(|seen| named(seen.power)));

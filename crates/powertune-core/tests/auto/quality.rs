@@ -59,7 +59,7 @@ fn what_it_is_sure_of_is_so() {
     let (mut sure, mut wrong) = (0, 0);
     for family in ALL {
         for run in runs(family) {
-            if run.result().confidence >= 0.95 {
+            if run.result().confidence >= Some(0.95) {
                 sure += 1;
                 wrong += u32::from(regret(family, run.result().power) > 0.03);
             }

@@ -38,7 +38,7 @@ fn sentence(result: &TuningResult) -> String {
     if measured(result).count() < 2 {
         return only(result);
     }
-    let sure = sure(result.confidence);
+    let sure = sure(result);
     let traded = traded(result);
     let is = match (&traded, limit(result)) {
         (None, _) => superlative(result),
@@ -184,7 +184,14 @@ fn superlative(result: &TuningResult) -> String {
 }
 
 /// `98 % sure`.
-fn sure(confidence: f64) -> String {
+fn sure(result: &TuningResult) -> String {
+    let Some(confidence) = result.confidence else {
+        let unmeasured: Vec<String> = result.unmeasured.iter().map(ToString::to_string).collect();
+        return format!(
+            "how sure that is, is not known, since {} could not be measured",
+            unmeasured.join(", ")
+        );
+    };
     let percents = (confidence * 100.0).floor();
     match confidence {
         confidence if confidence >= 0.995 => "more than 99 % sure".to_owned(),
@@ -286,7 +293,8 @@ fn ties(result: &TuningResult) -> Option<String> {
 }
 
 fn surer(result: &TuningResult) -> Option<String> {
-    let unsure = result.confidence < UNSURE && result.limit_kept != Some(false);
+    let unsure = result.confidence.is_some_and(|confidence| confidence < UNSURE)
+        && result.limit_kept != Some(false);
     let text = match result.stopped {
         Stopped::CostReached => "A higher --max-cost would make it surer.",
         _ => "More invocations a power (--num) would make it surer.",

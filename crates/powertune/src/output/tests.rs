@@ -109,7 +109,8 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         percentile: None,
         limit_kept: None,
         decided_by: DecidedBy::AveragePrice,
-        confidence: 0.984,
+        confidence: Some(0.984),
+        unmeasured: Vec::new(),
         ties: Vec::new(),
         savings: current.as_ref().map(|current| 1.0 - cost / current.cost),
         current,
@@ -160,7 +161,7 @@ fn with_everything() -> TuningResult {
     stats.push(out(10_240, State::Skipped, "this account stops at 3008 MB"));
     let mut result = tuned(stats, 1024, Some(512));
     result.ties = vec![power(512), power(1769)];
-    result.confidence = 0.731;
+    result.confidence = Some(0.731);
     result.warnings = vec![
         Warning::SomeFailed { power: power(1024), failures: 1, first: "a|\u{7}b".to_owned() }
             .to_string(),
@@ -190,7 +191,7 @@ fn table_of_a_typical_result() {
 fn table_of_a_run_that_found_out_by_itself() {
     let mut tuned = by_itself(typical());
     assert_snapshot!("auto_table", shown(&tuned, Format::Table));
-    tuned.confidence = 0.81;
+    tuned.confidence = Some(0.81);
     let mut ends = Vec::new();
     for stopped in [Stopped::MostReached, Stopped::CostReached, Stopped::HistoryFull] {
         tuned.stopped = stopped;
@@ -287,14 +288,18 @@ fn sentences_of_every_kind() {
 
     let mut faster = tuned(curve(), 3008, Some(512));
     faster.strategy = "speed".to_owned();
-    faster.confidence = 1.0;
+    faster.confidence = Some(1.0);
     add("speed: dearer but faster", &faster);
 
     let mut slower = tuned(vec![row(512, 100.0), row(1024, 90.0)], 512, Some(1024));
     add("cost: cheaper but slower", &slower);
     slower.ties = vec![power(1024)];
-    slower.confidence = 0.55;
+    slower.confidence = Some(0.55);
     add("today's power is a tie", &slower);
+
+    let mut unmeasured = typical();
+    (unmeasured.confidence, unmeasured.unmeasured) = (None, vec![power(2048), power(4096)]);
+    add("two sizes were lost", &unmeasured);
 
     let mut tolerant = tuned(vec![row(128, 1000.0), row(256, 501.0)], 256, Some(256));
     add("tolerance: not quite the cheapest", &tolerant);

@@ -438,3 +438,18 @@ fn the_choice_is_applied_where_that_was_asked_for() {
     let ended = run(begun(json!({"autoOptimize": true})), 30);
     assert_eq!(ended.next, Some(Next::Apply));
 }
+
+#[test]
+fn a_choice_that_a_lost_portion_leaves_open_is_not_applied() {
+    let mut state = begun(json!({"autoOptimize": true}));
+    state.measured = state.tasks.iter().map(|task| measure(&state, task, 30)).collect();
+    let lost = Caught { error: "States.Timeout".to_owned(), cause: "after 900 s".to_owned() };
+    state.measured[1] = Measured { digest: None, lost: Some(lost), ..state.measured[1].clone() };
+    let ended = decide(state, 0, PAGE).expect("a decision");
+    assert_eq!(ended.next, Some(Next::Clean));
+    let result = ended.result.expect("a result");
+    assert_eq!((&result["confidence"], &result["unmeasured"]), (&Value::Null, &json!([512])));
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("512 MB could not be measured"), "{warnings}");
+    assert!(warnings.contains("nothing was applied"), "{warnings}");
+}
