@@ -19,6 +19,8 @@ use crate::{
 /// The first wait after Lambda refused to run something; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long Lambda may take to know everywhere of a version that was just published.
+const SPREADING: Duration = Duration::from_secs(5);
 
 /// The longest of what a function said that is kept, in characters.
 const LONGEST_SAID: usize = 1000;
@@ -30,7 +32,8 @@ pub(crate) struct Target<'a> {
     pub(crate) qualifier: Option<&'a str>,
 }
 
-/// Invokes, and again only as long as nothing ran: throttled, not ready yet, or never connected.
+/// Invokes, and again only as long as nothing ran: throttled, not ready or not known yet, or never
+/// connected.
 /// After `last_start` it is not tried again.
 ///
 /// `throttled` hears of every refusal.
@@ -53,7 +56,12 @@ pub(crate) async fn invoke_once(
             }
             // Nothing to do with how much is in flight.
             Err(NotInvoked::Later { why }) => (why, None, Refused::Wait),
-            Err(NotInvoked::Never(_) | NotInvoked::Unknown(_)) => return answer,
+            Err(NotInvoked::Gone(error)) if started.elapsed() < SPREADING => {
+                (&error.message, None, Refused::Wait)
+            }
+            Err(NotInvoked::Never(_) | NotInvoked::Gone(_) | NotInvoked::Unknown(_)) => {
+                return answer;
+            }
             Ok(_) => {
                 place.let_through();
                 return answer;
@@ -107,7 +115,9 @@ fn not_invoked(error: &NotInvoked) -> Failure {
         NotInvoked::Throttled { why, .. } | NotInvoked::Later { why } => Failure::Refused {
             why: format!("{why}; it was not let through for {} s", PATIENCE.as_secs()),
         },
-        NotInvoked::Never(error) => Failure::Refused { why: error.to_string() },
+        NotInvoked::Never(error) | NotInvoked::Gone(error) => {
+            Failure::Refused { why: error.to_string() }
+        }
         NotInvoked::Unknown(error) => Failure::Lost { why: error.to_string() },
     }
 }
@@ -203,6 +213,16 @@ mod tests {
     fn failures_are_told_apart() {
         let timeout = r#"{"errorMessage":"2026 8f50 Task timed out after 3.00 seconds"}"#;
         assert_eq!(failure(invoked(timeout, true), &[]), Some(Failure::Timeout));
+        let timeout = r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 8f50 Error: Task timed out after 3.00 seconds"}"#;
+        assert_eq!(failure(invoked(timeout, true), &[]), Some(Failure::Timeout));
+        // A process that ends by itself is not out of memory.
+        for how in ["exit status 127", "without providing a reason"] {
+            let exit = format!(
+                r#"{{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 8f50 Error: Runtime exited {how}"}}"#
+            );
+            let failure = failure(invoked(&exit, true), &[]);
+            assert!(matches!(failure, Some(Failure::FunctionError { .. })), "{failure:?}");
+        }
         let memory = r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: x Error: Runtime exited with error: signal: killed"}"#;
         assert_eq!(failure(invoked(memory, true), &[]), Some(Failure::OutOfMemory));
         let thrown = r#"{"errorType":"ValueError","errorMessage":"no"}"#;

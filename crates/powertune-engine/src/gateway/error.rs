@@ -1,9 +1,10 @@
 //! What a call to Lambda can fail with, told apart by what it means for a run.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use hyper_util::client::legacy::Error as ClientError;
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,12 @@ impl ApiError {
                 let error = service.err();
                 let code = error.code().unwrap_or_default();
                 let status = service.raw().status().as_u16();
-                (kind_of(code, status), service_message(error, code, status))
+                let kind = if is_other_code(code, error.message()) {
+                    ErrorKind::PreconditionFailed
+                } else {
+                    kind_of(code, status)
+                };
+                (kind, service_message(error, code, status))
             }
             SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
             SdkError::DispatchFailure(_) if caused_by_credentials(error) => {
@@ -105,12 +111,37 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
     }
 }
 
+/// Whether a CodeSha256 is not `$LATEST`'s any more. Lambda has no code of its own for that, as it
+/// has for a RevisionId.
+fn is_other_code(code: &str, message: Option<&str>) -> bool {
+    code == "InvalidParameterValueException"
+        && message.is_some_and(|message| message.to_ascii_lowercase().starts_with("codesha256 ("))
+}
+
 fn kind_of(code: &str, status: u16) -> ErrorKind {
-    match code {
+    kind_of_code(code).unwrap_or(match status {
+        404 => ErrorKind::NotFound,
+        403 => ErrorKind::Denied,
+        412 => ErrorKind::PreconditionFailed,
+        409 => ErrorKind::Conflict,
+        429 => ErrorKind::Throttled,
+        400..=499 => ErrorKind::Invalid,
+        _ => ErrorKind::Unknown,
+    })
+}
+
+/// What a code means, whatever its status: Lambda's, S3's, and the common errors of AWS's APIs.
+pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
+    Some(match code {
         "ResourceNotFoundException" => ErrorKind::NotFound,
-        "AccessDeniedException" | "AccessDenied" => ErrorKind::Denied,
+        "AccessDeniedException" | "AccessDenied" | "NotAuthorized" | "OptInRequired" => {
+            ErrorKind::Denied
+        }
         "UnrecognizedClientException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
         | "InvalidSignatureException"
+        | "RequestExpired"
         | "ExpiredTokenException"
         | "ExpiredToken"
         | "MissingAuthenticationTokenException"
@@ -119,17 +150,14 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         "PreconditionFailedException" => ErrorKind::PreconditionFailed,
         "ResourceConflictException" | "ConflictException" => ErrorKind::Conflict,
         "TooManyRequestsException" | "ThrottlingException" | "Throttling" => ErrorKind::Throttled,
-        "ValidationException" | "InvalidParameterValueException" => ErrorKind::Invalid,
-        _ => match status {
-            404 => ErrorKind::NotFound,
-            403 => ErrorKind::Denied,
-            412 => ErrorKind::PreconditionFailed,
-            409 => ErrorKind::Conflict,
-            429 => ErrorKind::Throttled,
-            400..=499 => ErrorKind::Invalid,
-            _ => ErrorKind::Unknown,
-        },
-    }
+        "ValidationException"
+        | "ValidationError"
+        | "InvalidParameterValueException"
+        | "MalformedHttpRequestException"
+        | "RequestEntityTooLargeException"
+        | "UnknownOperationException" => ErrorKind::Invalid,
+        _ => return None,
+    })
 }
 
 /// The causes of an error, outermost first.
@@ -141,18 +169,19 @@ fn caused_by_credentials(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(<dyn Error>::is::<CredentialsError>)
 }
 
-/// Whether the connection was never made, so that nothing can have run.
+/// Whether the request was never given to a connection, so that nothing can have run: too many open
+/// files, no local address, a refused connection, DNS, TLS, a proxy, or a timeout of all these.
+///
+/// hyper's client, under the SDK, names the connection in every error that comes after.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            || cause.to_string().contains("dns error")
-    })
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<ClientError>())
+        .any(|error| error.is_connect() || error.connect_info().is_none())
 }
 
-fn chain<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
-    DisplayErrorContext(error).to_string().split(" (").next().unwrap_or_default().to_owned()
+/// What an error says, and after it what its causes say.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -165,6 +194,36 @@ mod tests {
         assert_eq!(kind_of("", 412), ErrorKind::PreconditionFailed);
         assert_eq!(kind_of("ServiceException", 500), ErrorKind::Unknown);
         assert_eq!(kind_of("InvalidRequestContentException", 400), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn codes_of_the_control_plane_mean_what_aws_was_seen_to_answer_with_them() {
+        for (status, code, kind) in [
+            // A wrong RevisionId; an update in progress, or an alias that is there already.
+            (412, "PreconditionFailedException", ErrorKind::PreconditionFailed),
+            (409, "ResourceConflictException", ErrorKind::Conflict),
+            // No such function, version or alias.
+            (404, "ResourceNotFoundException", ErrorKind::NotFound),
+            (429, "TooManyRequestsException", ErrorKind::Throttled),
+            (403, "AccessDeniedException", ErrorKind::Denied),
+            // A constraint of a field, by either code, and more than may be sent.
+            (400, "ValidationException", ErrorKind::Invalid),
+            (400, "InvalidParameterValueException", ErrorKind::Invalid),
+            (413, "RequestEntityTooLargeException", ErrorKind::Invalid),
+        ] {
+            assert_eq!(kind_of(code, status), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn code_that_has_changed_is_a_precondition_whatever_its_code() {
+        let code = "InvalidParameterValueException";
+        let changed = "CodeSHA256 (abc=) is different from current CodeSHA256 in $LATEST (def=). \
+                       Please try again with the CodeSHA256 in $LATEST.";
+        assert!(is_other_code(code, Some(changed)));
+        assert!(!is_other_code(code, Some("Could not unzip uploaded file.")));
+        assert!(!is_other_code(code, None));
+        assert!(!is_other_code("ValidationException", Some(changed)));
     }
 
     #[test]

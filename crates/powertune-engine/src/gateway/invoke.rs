@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_lambda::{
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{
         RequestId,
         invoke::{InvokeError, InvokeOutput},
@@ -15,7 +15,7 @@ use powertune_core::report;
 
 use super::{
     Invoker,
-    error::{ApiError, ErrorKind},
+    error::{ApiError, ErrorKind, kind_of_code},
 };
 
 /// An invocation that ran.
@@ -51,6 +51,8 @@ pub enum NotInvoked {
     },
     /// Nothing ran, and sending it again will not help.
     Never(ApiError),
+    /// Nothing ran, since there is no such function or version.
+    Gone(ApiError),
     /// It may have run, and may have been billed.
     Unknown(ApiError),
 }
@@ -94,27 +96,23 @@ fn invoked(output: InvokeOutput, version: Option<&str>) -> Invoked {
 
 fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
     let api_error = ApiError::from_sdk("Invoke", error);
-    match error.as_service_error() {
-        Some(InvokeError::TooManyRequestsException(throttled)) => {
-            let reason = throttled.reason.as_ref().map(ThrottleReason::as_str);
-            return NotInvoked::Throttled {
-                why: reason.map_or(api_error.message, str::to_owned),
-                retry_after: throttled
-                    .retry_after_seconds
-                    .as_deref()
-                    .and_then(|seconds| seconds.parse().ok())
-                    .map(Duration::from_secs),
-            };
-        }
-        // Lambda answers these before it hands the invocation to the function.
-        Some(
-            InvokeError::ResourceNotReadyException(_)
-            | InvokeError::SnapStartNotReadyException(_)
-            | InvokeError::ResourceConflictException(_)
-            | InvokeError::Ec2ThrottledException(_)
-            | InvokeError::EniLimitReachedException(_),
-        ) => return NotInvoked::Later { why: api_error.message },
-        _ => {}
+    if let Some(InvokeError::TooManyRequestsException(throttled)) = error.as_service_error() {
+        let reason = throttled.reason.as_ref().map(ThrottleReason::as_str);
+        return NotInvoked::Throttled {
+            why: reason.map_or(api_error.message, str::to_owned),
+            retry_after: throttled
+                .retry_after_seconds
+                .as_deref()
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+        };
+    }
+    match error.as_service_error().and_then(meaning) {
+        Some(Meaning::Gone) => return NotInvoked::Gone(api_error),
+        Some(Meaning::Later) => return NotInvoked::Later { why: api_error.message },
+        Some(Meaning::Never) => return NotInvoked::Never(api_error),
+        Some(Meaning::MayHaveRun) => return NotInvoked::Unknown(api_error),
+        None => {}
     }
     match api_error.kind {
         ErrorKind::Throttled => {
@@ -122,6 +120,81 @@ fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
         }
         ErrorKind::NotSent => NotInvoked::Later { why: api_error.to_string() },
         ErrorKind::Unknown => NotInvoked::Unknown(api_error),
+        // A code that is not known here may mean anything, whatever its status says; but a caller
+        // who may not call, and what is not there, are turned away before anything runs.
+        ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::PreconditionFailed
+            if error.code().and_then(kind_of_code).is_none() =>
+        {
+            NotInvoked::Unknown(api_error)
+        }
         _ => NotInvoked::Never(api_error),
     }
+}
+
+/// What one of Invoke's own errors means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// There is no such function or version.
+    Gone,
+    /// Nothing ran; AWS's text says that it passes, or that somebody else's load is the reason.
+    Later,
+    /// Nothing ran; somebody has to change something first.
+    Never,
+    /// Code of the function's may have run.
+    MayHaveRun,
+}
+
+/// What AWS's description of an error of Invoke says of it; `None` where it is not one of Invoke's.
+///
+/// The source of it all is the Lambda API reference on Invoke, as the SDK's model repeats it.
+fn meaning(error: &InvokeError) -> Option<Meaning> {
+    Some(match error {
+        InvokeError::ResourceNotFoundException(_) => Meaning::Gone,
+        // The function waits for something that Lambda itself prepares, frees or tries again.
+        InvokeError::CodeArtifactUserDeletedException(_)
+        | InvokeError::CodeArtifactUserPendingException(_)
+        | InvokeError::Ec2ThrottledException(_)
+        | InvokeError::Ec2UnexpectedException(_)
+        | InvokeError::EfsMountConnectivityException(_)
+        | InvokeError::EfsMountTimeoutException(_)
+        | InvokeError::EniLimitReachedException(_)
+        | InvokeError::EniNotReadyException(_)
+        | InvokeError::ResourceConflictException(_)
+        | InvokeError::ResourceNotReadyException(_)
+        | InvokeError::S3FilesMountConnectivityException(_)
+        | InvokeError::S3FilesMountTimeoutException(_)
+        | InvokeError::SnapStartNotReadyException(_)
+        | InvokeError::SnapStartRegenerationFailureException(_)
+        | InvokeError::SubnetIpAddressLimitReachedException(_) => Meaning::Later,
+        // Lambda could not set the function up, or did not take the request.
+        InvokeError::CodeArtifactUserFailedException(_)
+        | InvokeError::DurableExecutionAlreadyStartedException(_)
+        | InvokeError::Ec2AccessDeniedException(_)
+        | InvokeError::EfsMountFailureException(_)
+        | InvokeError::InvalidParameterValueException(_)
+        | InvokeError::InvalidRequestContentException(_)
+        | InvokeError::InvalidRuntimeException(_)
+        | InvokeError::InvalidSecurityGroupIdException(_)
+        | InvokeError::InvalidSubnetIdException(_)
+        | InvokeError::InvalidZipFileException(_)
+        | InvokeError::KmsAccessDeniedException(_)
+        | InvokeError::KmsDisabledException(_)
+        | InvokeError::KmsInvalidStateException(_)
+        | InvokeError::KmsNotFoundException(_)
+        | InvokeError::ModeNotSupportedException(_)
+        | InvokeError::NoPublishedVersionException(_)
+        | InvokeError::RecursiveInvocationException(_)
+        | InvokeError::RequestTooLargeException(_)
+        | InvokeError::S3FilesMountFailureException(_)
+        | InvokeError::SerializedRequestEntityTooLargeException(_)
+        | InvokeError::ServiceQuotaExceededException(_)
+        | InvokeError::UnsupportedMediaTypeException(_) => Meaning::Never,
+        // The handler reads and writes files; a hook of the function's runs in a restore, and counts
+        // towards its timeout; an internal error can come at any time.
+        InvokeError::EfsioException(_)
+        | InvokeError::ServiceException(_)
+        | InvokeError::SnapStartException(_)
+        | InvokeError::SnapStartTimeoutException(_) => Meaning::MayHaveRun,
+        _ => return None,
+    })
 }

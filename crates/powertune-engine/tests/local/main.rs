@@ -2,6 +2,7 @@
 
 mod alias_steps;
 mod aliases;
+mod answers;
 mod bench;
 mod cleaning;
 mod door;
