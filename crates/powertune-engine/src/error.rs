@@ -235,6 +235,18 @@ pub enum Cause {
         /// Lambda's reason.
         reason: String,
     },
+    /// A version of the run's is gone before it was measured.
+    #[error(
+        "version {version} ({power}), which the run was measuring, is gone: somebody has deleted \
+         it or the function, or has cleaned up after the run with `powertune clean --force`; tune \
+         again when nobody else is at the function"
+    )]
+    VersionGone {
+        /// The version.
+        version: String,
+        /// Its power.
+        power: Power,
+    },
     /// Lambda took too long.
     #[error("{what} was still in progress after {minutes} minutes; try again later")]
     TooSlow {

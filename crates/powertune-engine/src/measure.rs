@@ -23,7 +23,7 @@ use crate::{
     error::Cause,
     event::{Event, Events},
     gate::{Gate, Place},
-    gateway::{Invoked, Invoker, NotInvoked},
+    gateway::{ApiError, ErrorKind, Invoked, Invoker, NotInvoked},
     invocation::{Target, invoke_once, outcome, shortened},
 };
 
@@ -52,6 +52,21 @@ pub(crate) struct Portion {
     pub(crate) version: String,
     pub(crate) first: u32,
     pub(crate) invocations: u32,
+}
+
+impl Portion {
+    /// What it means that its version is not there.
+    fn is_gone(&self) -> Cause {
+        Cause::VersionGone { version: self.version.clone(), power: self.power }
+    }
+
+    /// Why waiting for its version has failed.
+    pub(crate) fn not_ready(&self, cause: Cause) -> Cause {
+        match cause {
+            Cause::Api(ApiError { kind: ErrorKind::NotFound, .. }) => self.is_gone(),
+            other => other,
+        }
+    }
 }
 
 /// What an invocation needs before it can be sent.
@@ -122,6 +137,10 @@ impl Bench {
         if is_refused && self.is_late() {
             reservation.release();
             return Ok(None);
+        }
+        if let Err(NotInvoked::Gone(_)) = &answer {
+            reservation.release();
+            return Err(portion.is_gone());
         }
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
         reservation.settle(&outcome);

@@ -262,7 +262,8 @@ async fn measure(
     bench: Arc<Bench>,
     portion: Portion,
 ) -> Result<Vec<Observation>, Cause> {
-    wait(&gateway, &bench.function_arn, Some(&portion.version)).await?;
+    let ready = wait(&gateway, &bench.function_arn, Some(&portion.version)).await;
+    ready.map_err(|cause| portion.not_ready(cause))?;
     bench.measure(&portion).await
 }
 

@@ -71,12 +71,18 @@ async fn observe(
     let Some(version) = task.version.clone() else { return Ok(Vec::new()) };
     let arn = &run.function.arn;
     let payloads = prepare::payloads(gateway, request).await.map_err(prepare::into_cause)?;
-    let ready = wait(gateway, arn, Some(&version));
+    let portion = measure::Portion {
+        power: task.rest.power,
+        version,
+        first: task.first + task.rest.sent,
+        invocations: workflow::portion(run, request, task),
+    };
+    let ready = wait(gateway, arn, Some(&portion.version));
     let Ok(ready) = tokio::time::timeout_at(last_start.into(), ready).await else {
         // The next portion goes on waiting.
         return Ok(Vec::new());
     };
-    ready?;
+    ready.map_err(|cause| portion.not_ready(cause))?;
     let bench = Bench {
         invoker: gateway.invoker(Duration::from_millis(run.longest_ms)),
         function_arn: arn.clone(),
@@ -90,12 +96,6 @@ async fn observe(
         events: Events::unheard(),
         cancelled: CancellationToken::new(),
         last_start: Some(last_start.into()),
-    };
-    let portion = measure::Portion {
-        power: task.rest.power,
-        version,
-        first: task.first + task.rest.sent,
-        invocations: workflow::portion(run, request, task),
     };
     Arc::new(bench).measure(&portion).await
 }

@@ -7,6 +7,7 @@ mod bench;
 mod cleaning;
 mod door;
 mod endings;
+mod gone;
 mod modes;
 mod others;
 mod patience;
