@@ -308,7 +308,41 @@ pub(crate) async fn wait(
 
 /// Whether an update was refused because the account's functions can't have so much memory.
 pub(crate) fn beyond_account(error: &ApiError) -> bool {
+    // AWS writes MemorySize here, and memorySize there.
     error.kind == ErrorKind::Invalid
-        && error.message.contains("memorySize")
+        && error.message.to_ascii_lowercase().contains("memorysize")
         && error.message.contains("less than or equal to")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: ErrorKind, message: &str) -> bool {
+        let message = message.to_owned();
+        beyond_account(&ApiError { operation: "UpdateFunctionConfiguration", kind, message })
+    }
+
+    #[test]
+    fn an_account_says_in_either_spelling_that_it_stops() {
+        // Capital in AWS's documentation and most reports, lower case where the value is named too;
+        // most accounts stop at 3,008 MB, some at 512.
+        for message in [
+            "InvalidParameterValueException: 'MemorySize' value failed to satisfy constraint: \
+             Member must have value less than or equal to 3008",
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or \
+             equal to 512",
+            "ValidationException: 1 validation error detected: Value '4096' at 'memorySize' failed \
+             to satisfy constraint: Member must have value less than or equal to 3008",
+        ] {
+            assert!(refused(ErrorKind::Invalid, message), "{message}");
+        }
+        let length = "Value '...' at 'handler' failed to satisfy constraint: Member must have \
+                      length less than or equal to 128";
+        assert!(!refused(ErrorKind::Invalid, length));
+        let small = "'MemorySize' value failed to satisfy constraint: Member must have value \
+                     greater than or equal to 128";
+        assert!(!refused(ErrorKind::Invalid, small));
+        assert!(!refused(ErrorKind::Denied, "not allowed on MemorySize less than or equal to"));
+    }
 }
