@@ -141,15 +141,55 @@ fn unqualified(arn: &str) -> String {
 }
 
 fn readiness(configuration: &FunctionConfiguration) -> Readiness {
-    let because =
-        |reason: &Option<String>| reason.clone().unwrap_or_else(|| "no reason".to_owned());
-    match (&configuration.state, &configuration.last_update_status) {
-        (Some(SdkState::Failed), _) => Readiness::Failed(because(&configuration.state_reason)),
-        (_, Some(LastUpdateStatus::Failed)) => {
-            Readiness::Failed(because(&configuration.last_update_status_reason))
+    match (of_state(configuration), of_update(configuration)) {
+        (Readiness::Failed(reason), _) | (_, Readiness::Failed(reason)) => {
+            Readiness::Failed(reason)
         }
-        (Some(SdkState::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Readiness::Busy,
-        _ => Readiness::Ready,
+        (Readiness::Busy, _) | (_, Readiness::Busy) => Readiness::Busy,
+        (Readiness::Ready, Readiness::Ready) => Readiness::Ready,
+    }
+}
+
+/// What `State` says. AWS: "Functions can only be successfully invoked while active".
+fn of_state(configuration: &FunctionConfiguration) -> Readiness {
+    let failed = |what: &str| {
+        Readiness::Failed(match &configuration.state_reason {
+            Some(reason) => format!("{what}: {reason}"),
+            None => what.to_owned(),
+        })
+    };
+    match &configuration.state {
+        // Older endpoints say nothing. What is Inactive has been idle: AWS refuses the invocation
+        // that wakes it, which is sent again, and makes it Pending.
+        None | Some(SdkState::Active | SdkState::Inactive) => Readiness::Ready,
+        // Deactivating ends in Deactivated, unless somebody turns it back.
+        Some(SdkState::Pending | SdkState::Deactivating) => Readiness::Busy,
+        Some(SdkState::Failed) => failed("its State is Failed"),
+        Some(SdkState::Deactivated) => failed("its State is Deactivated, so that nothing runs it"),
+        Some(SdkState::ActiveNonInvocable) => {
+            failed("its State is ActiveNonInvocable, so that it can't be invoked")
+        }
+        Some(SdkState::Deleting) => failed("its State is Deleting, so that it will be gone"),
+        Some(other) => failed(&format!(
+            "its State is {}, which this version of powertune does not know; a newer one may",
+            other.as_str()
+        )),
+    }
+}
+
+fn of_update(configuration: &FunctionConfiguration) -> Readiness {
+    let reason = configuration.last_update_status_reason.as_deref();
+    match &configuration.last_update_status {
+        None | Some(LastUpdateStatus::Successful) => Readiness::Ready,
+        Some(LastUpdateStatus::InProgress) => Readiness::Busy,
+        Some(LastUpdateStatus::Failed) => {
+            Readiness::Failed(reason.unwrap_or("no reason").to_owned())
+        }
+        Some(other) => Readiness::Failed(format!(
+            "its LastUpdateStatus is {}, which this version of powertune does not know; a newer \
+             one may",
+            other.as_str()
+        )),
     }
 }
 
@@ -160,8 +200,8 @@ fn has_snap_start(configuration: &FunctionConfiguration) -> bool {
         .is_some_and(|snap| snap.apply_on == Some(SnapStartApplyOn::PublishedVersions))
 }
 
-/// Kinds of functions that are not priced by their memory and time, and log settings that keep the
-/// REPORT away.
+/// Kinds of functions that are not priced by their memory and time, states that nothing can be
+/// invoked in, and log settings that keep the REPORT away.
 fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     if configuration.capacity_provider_config.is_some() {
         return Some(
@@ -182,6 +222,9 @@ fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
              powertune does not send"
                 .to_owned(),
         );
+    }
+    if let Readiness::Failed(reason) = of_state(configuration) {
+        return Some(reason);
     }
     let logging = configuration.logging_config.as_ref()?;
     let quiet = matches!(logging.system_log_level, Some(SystemLogLevel::Warn));
@@ -247,6 +290,55 @@ mod tests {
             .environment(environment.build())
             .build();
         fingerprint(comparable(configuration))
+    }
+
+    fn read(state: Option<&str>, update: Option<&str>) -> Readiness {
+        let configuration = FunctionConfiguration::builder()
+            .set_state(state.map(SdkState::from))
+            .set_last_update_status(update.map(LastUpdateStatus::from));
+        readiness(&configuration.build())
+    }
+
+    #[test]
+    fn every_state_is_told_from_ready_that_is_not() {
+        let successful = Some("Successful");
+        for state in [None, Some("Active"), Some("Inactive")] {
+            assert_eq!(read(state, successful), Readiness::Ready, "{state:?}");
+            assert_eq!(read(state, None), Readiness::Ready, "{state:?}");
+            assert_eq!(read(state, Some("InProgress")), Readiness::Busy, "{state:?}");
+            assert!(matches!(read(state, Some("Failed")), Readiness::Failed(_)), "{state:?}");
+        }
+        for state in ["Pending", "Deactivating"] {
+            assert_eq!(read(Some(state), successful), Readiness::Busy, "{state}");
+        }
+        let unfit = ["Failed", "Deactivated", "ActiveNonInvocable", "Deleting", "Dreaming"];
+        for state in unfit {
+            for update in ["Successful", "InProgress"] {
+                let Readiness::Failed(reason) = read(Some(state), Some(update)) else {
+                    panic!("{state} is taken for ready");
+                };
+                assert!(reason.contains(state), "{reason}");
+            }
+        }
+        let Readiness::Failed(reason) = read(Some("Active"), Some("Undone")) else {
+            panic!("an unknown LastUpdateStatus is taken for ready");
+        };
+        assert!(reason.contains("Undone"), "{reason}");
+    }
+
+    #[test]
+    fn a_function_that_nothing_can_invoke_is_refused_before_anything_is_changed() {
+        let of = |state: &str| {
+            let configuration = FunctionConfiguration::builder().state(SdkState::from(state));
+            unsupported(&configuration.state_reason("for a reason").build())
+        };
+        for state in ["Failed", "Deactivated", "ActiveNonInvocable", "Deleting", "Dreaming"] {
+            let reason = of(state).expect("it is refused");
+            assert!(reason.contains(state) && reason.ends_with(": for a reason"), "{reason}");
+        }
+        for state in ["Active", "Inactive", "Pending", "Deactivating"] {
+            assert_eq!(of(state), None, "{state}");
+        }
     }
 
     #[test]
