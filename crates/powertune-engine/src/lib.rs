@@ -35,4 +35,5 @@ mod window;
 pub use self::{
     clean::{Cleaned, clean},
     journal::Journals,
+    limits::raise_open_files,
 };

@@ -23,7 +23,7 @@ use crate::{
     event::Plan,
     gateway::{ApiError, ErrorKind, Function, Gateway},
     journal::Journals,
-    limits::concurrency,
+    limits::{concurrency, within_open_files},
     mark::Mark,
     processor::{self, Processor},
     run::milliseconds,
@@ -50,6 +50,16 @@ pub(crate) struct Prepared {
     /// The account's unreserved concurrency, where it could be read.
     pub(crate) unreserved: Option<u32>,
     pub(crate) plan: Plan,
+}
+
+impl Prepared {
+    /// Has no more invocations at the same time than this process may have connections.
+    pub(crate) fn keep_within_open_files(&mut self, request: &Request) {
+        let (allowed, warning) = within_open_files(self.concurrency, request, self.powers.len());
+        self.concurrency = allowed;
+        self.plan.concurrency = allowed;
+        self.plan.warnings.extend(warning);
+    }
 }
 
 /// Prepares a run; changes nothing. `defaults` are the powers of a request that names none.

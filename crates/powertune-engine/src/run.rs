@@ -79,6 +79,7 @@ pub async fn tune(
         prepared = prepare(gateway, request, &defaults, &context.journals) => prepared?,
         () = context.cancelled.cancelled() => return Err(TuneError::Interrupted),
     };
+    prepared.keep_within_open_files(request);
     let arn = prepared.latest.arn.clone();
     let sets = Held::measured(prepared.powers.iter());
     let until = deadline(request, &prepared);

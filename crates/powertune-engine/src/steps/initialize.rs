@@ -147,5 +147,6 @@ fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
     let account = prepared.unreserved.unwrap_or(limits::SMALLEST_ACCOUNT);
     let beside = account.saturating_sub(allowed).max(1);
     let width = powers.min(allowed).min(beside).max(1);
-    (width, (allowed / width).max(1))
+    // Each measure step has a process of its own, which may have as many files open as this one.
+    (width, (allowed / width).min(limits::most_connections()).max(1))
 }

@@ -16,6 +16,7 @@ mod run;
 mod tune;
 
 use clap::Subcommand;
+use powertune_engine::raise_open_files;
 
 use crate::failure::Failure;
 
@@ -51,6 +52,11 @@ impl Command {
     }
 
     fn run_in_runtime(self) -> Result<(), Failure> {
+        // An invocation in flight is a connection. `local` leaves the limit to its functions, which
+        // inherit it.
+        if matches!(self, Self::Demo(_) | Self::Tune(_)) {
+            raise_open_files();
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

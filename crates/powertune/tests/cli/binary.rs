@@ -62,6 +62,12 @@ impl Local {
         Self { process, environment }
     }
 
+    /// What it prints of one variable.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.expect("the variable is printed").1.clone()
+    }
+
     /// `powertune` with the environment that this one prints.
     pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = powertune(arguments);

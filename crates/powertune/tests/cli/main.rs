@@ -4,5 +4,7 @@ mod aliases;
 mod binary;
 mod commands;
 mod endings;
+mod functions;
+mod limits;
 mod local;
 mod results;

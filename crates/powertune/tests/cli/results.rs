@@ -4,7 +4,10 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::binary::{Local, example, powertune, run, stderr, stdout};
+use crate::{
+    binary::{Local, example, powertune, run, stderr, stdout},
+    functions::create,
+};
 
 /// Tunes a sample function at two powers, quickly.
 fn tune(more: &[&str]) -> Output {
@@ -97,7 +100,7 @@ fn the_demo_recommends_a_power() {
 #[test]
 fn a_function_on_a_lambda_endpoint_is_tuned_by_name_and_by_request_file() {
     let local = Local::start();
-    create_function(&local);
+    create(&local);
     let tuned = |arguments: &[&str]| {
         let output = local.powertune(arguments).output().expect("powertune runs");
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -118,44 +121,6 @@ fn a_function_on_a_lambda_endpoint_is_tuned_by_name_and_by_request_file() {
 
     let cleaned = local.powertune(&["clean", "orders"]).output().expect("powertune runs");
     assert!(stdout(&cleaned).contains("nothing to clean up"), "{}", stdout(&cleaned));
-}
-
-/// Creates `orders` on the endpoint with the AWS SDK.
-fn create_function(local: &Local) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let value = |name: &str| {
-        let found = local.environment.iter().find(|(known, _)| known == name);
-        found.expect("the variable is printed").1.clone()
-    };
-    let credentials = aws_sdk_lambda::config::Credentials::new(
-        value("AWS_ACCESS_KEY_ID"),
-        value("AWS_SECRET_ACCESS_KEY"),
-        None,
-        None,
-        "test",
-    );
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(aws_sdk_lambda::config::BehaviorVersion::latest())
-        .region(aws_sdk_lambda::config::Region::new(value("AWS_REGION")))
-        .endpoint_url(value("AWS_ENDPOINT_URL_LAMBDA"))
-        .credentials_provider(credentials)
-        .build();
-    let client = aws_sdk_lambda::Client::from_conf(config);
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("app.py", zip::write::SimpleFileOptions::default()).expect("a file");
-    let source = "import time\ndef handler(event, context):\n    time.sleep(0.03)\n";
-    std::io::Write::write_all(&mut zip, source.as_bytes()).expect("the code");
-    let zip = zip.finish().expect("a zip").into_inner();
-    let code = aws_sdk_lambda::types::FunctionCode::builder().zip_file(zip.into()).build();
-    let create = client
-        .create_function()
-        .function_name("orders")
-        .runtime(aws_sdk_lambda::types::Runtime::Python311)
-        .role("arn:aws:iam::000000000000:role/none")
-        .handler("app.handler")
-        .code(code)
-        .memory_size(512);
-    runtime.block_on(create.send()).expect("CreateFunction");
 }
 
 #[test]

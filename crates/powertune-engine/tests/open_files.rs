@@ -1,0 +1,55 @@
+//! A process that has as many files open as it may. It is alone in a process of its own, since the
+//! limit holds for all of its threads.
+
+use std::{fs::File, io, net::Ipv4Addr, time::Duration};
+
+use powertune_engine::{
+    gateway::{Connection, Gateway, NotInvoked},
+    raise_open_files,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+
+const FEW: u64 = 64;
+
+/// Opens files until there can be no more, and says why.
+fn open_all() -> (Vec<File>, io::Error) {
+    let mut files = Vec::new();
+    loop {
+        match File::open("/dev/null") {
+            Ok(file) => files.push(file),
+            Err(error) => return (files, error),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_that_finds_no_file_for_its_connection_was_not_sent() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let few = Rlimit { current: Some(FEW), maximum };
+    setrlimit(Resource::Nofile, few).expect("a soft limit can be lowered");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connection = Connection {
+        region: Some("us-east-1".parse().expect("a region")),
+        profile: None,
+        endpoint_url: Some(format!("http://{address}")),
+        credentials: Some(("key".to_owned(), "secret".to_owned())),
+    };
+    let function = "fn".parse().expect("a name");
+    let gateway = Gateway::connect(&connection, &function).await.expect("a gateway");
+    let invoker = gateway.invoker(Duration::from_secs(1));
+
+    let (files, error) = open_all();
+    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::MFILE.raw_os_error()), "{error}");
+    let answer = invoker.invoke("fn", Some("1"), b"{}").await;
+    let Err(NotInvoked::Later { why }) = &answer else { panic!("{answer:?}") };
+    assert!(why.contains("Too many open files"), "{why}");
+    assert!(why.contains("--endpoint-url"), "only what was not sent says so: {why}");
+
+    drop(files);
+    raise_open_files();
+    let raised = getrlimit(Resource::Nofile).current;
+    assert!(raised.is_none_or(|raised| raised > FEW), "{raised:?}");
+    assert!(maximum.is_none() || raised == maximum, "{raised:?} of {maximum:?}");
+}

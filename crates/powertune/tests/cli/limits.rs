@@ -1,0 +1,141 @@
+//! What the machine allows and what the network does are no properties of a function: no answer of
+//! a run is surer for them.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    binary::{Local, powertune, stderr, stdout},
+    functions::create,
+};
+
+/// Tunes `orders` where the shell has run `limits` before.
+fn tune_within(local: &Local, limits: &str, more: &[&str]) -> Output {
+    let tuned = powertune(&[&["tune", "orders", "--output", "json"], more].concat());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")]);
+    shell.arg(tuned.get_program()).args(tuned.get_args()).stdin(Stdio::null());
+    for (name, value) in tuned.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.envs(local.environment.iter().map(|(name, value)| (name, value)));
+    shell.output().expect("a shell")
+}
+
+/// More at the same time than 64 open files allow.
+const MANY: [&str; 6] = ["--power-values", "512", "--num", "120", "--parallel", "60"];
+
+fn parsed(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    serde_json::from_str(&stdout(output)).expect("JSON")
+}
+
+fn parallel(result: &Value) -> Vec<&str> {
+    let warnings = result["warnings"].as_array().expect("a list").iter();
+    warnings.filter_map(Value::as_str).filter(|said| said.starts_with("parallel:")).collect()
+}
+
+#[test]
+fn few_open_files_are_few_invocations_at_the_same_time_and_not_lost_ones() {
+    let local = Local::start();
+    create(&local);
+    let result = parsed(&tune_within(&local, "ulimit -n 64", &MANY));
+    let row = &result["stats"][0];
+    assert_eq!((&row["invocations"], &row["failures"]), (&json!(120), &json!(0)), "{row}");
+    assert!(result["confidence"].is_number(), "{result}");
+    let said = parallel(&result);
+    assert!(said.len() == 1 && said[0].contains("16 instead of 60"), "{said:?}");
+    assert!(said[0].contains("ulimit -n"), "{said:?}");
+}
+
+#[test]
+fn a_soft_limit_of_open_files_is_raised_to_what_is_allowed() {
+    let local = Local::start();
+    create(&local);
+    let result = parsed(&tune_within(&local, "ulimit -Sn 64", &MANY));
+    let row = &result["stats"][0];
+    assert_eq!((&row["invocations"], &row["failures"]), (&json!(120), &json!(0)), "{row}");
+    assert_eq!(parallel(&result), [""; 0]);
+}
+
+/// A forward proxy (`HTTP_PROXY`) that breaks the connection of whoever invokes a version.
+fn breaking(local: &Local, version: u32) -> String {
+    let endpoint = local.value("AWS_ENDPOINT_URL_LAMBDA");
+    let upstream = endpoint.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let broken = format!("/invocations?Qualifier={version} ");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let (upstream, broken) = (upstream.clone(), broken.clone());
+            std::thread::spawn(move || pass_on(client, &upstream, &broken));
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Hands one request on and its answer back, unless it is to be `broken`.
+fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
+    let mut request = Vec::new();
+    let head = loop {
+        let mut some = [0; 4096];
+        let count = client.read(&mut some).ok().filter(|count| *count > 0)?;
+        request.extend_from_slice(&some[..count]);
+        let end = request.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+        let Some(end) = end else { continue };
+        let head = String::from_utf8_lossy(&request[..end]).into_owned();
+        let length = head.to_ascii_lowercase().split("content-length: ").nth(1).and_then(|rest| {
+            rest.split("\r\n").next().and_then(|length| length.trim().parse::<usize>().ok())
+        });
+        if request.len() >= end + length.unwrap_or_default() {
+            break head;
+        }
+    };
+    if head.lines().next()?.contains(broken) {
+        return None;
+    }
+    let mut server = TcpStream::connect(upstream).ok()?;
+    let (first, rest) = head.split_once("\r\n")?;
+    // To a proxy the request names the whole URL.
+    let first = first.replacen(&format!("http://{upstream}"), "", 1);
+    server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes()).ok()?;
+    server.write_all(&request[head.len()..]).ok()?;
+    std::io::copy(&mut server, &mut client).ok()?;
+    client.shutdown(Shutdown::Both).ok()
+}
+
+#[test]
+fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
+    let local = Local::start();
+    create(&local);
+    // The versions are published in the order of their sizes.
+    let proxy = breaking(&local, 2);
+    let few = ["tune", "orders", "--power-values", "256,1024", "--num", "5"];
+    let apply = [&few, ["--auto-optimize", "--output", "json"].as_slice()].concat();
+    let tuned = local.powertune(&apply).env("HTTP_PROXY", &proxy).output();
+    let result = parsed(&tuned.expect("powertune runs"));
+    assert_eq!((&result["power"], &result["unmeasured"]), (&json!(256), &json!([1024])));
+    assert_eq!(result["confidence"], Value::Null, "{result}");
+    let reason = result["stats"][1]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("lost"), "{reason}");
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("1024 MB could not be measured"), "{warnings}");
+    assert!(warnings.contains("nothing was applied"), "{warnings}");
+
+    // A table says it in words, and the function is what it was.
+    let proxy = breaking(&local, 4);
+    let tuned = local.powertune(&few).env("HTTP_PROXY", &proxy).output();
+    let text = stdout(&tuned.expect("powertune runs"));
+    assert!(text.contains("256 MB: it is the only power that could be measured"), "{text}");
+    let few = ["tune", "orders", "--power-values", "512", "--dry-run", "--output", "json"];
+    let dry_run = parsed(&local.powertune(&few).output().expect("powertune runs"));
+    assert_eq!(dry_run["currentPower"], 512);
+}
