@@ -16,6 +16,6 @@ pub use self::{
     decide::{Undecided, decide, portion},
     definition::definition,
     digest::Digest,
-    limits::{STATE_BYTES, TooLarge, digest_bytes},
+    limits::{EVENT_BYTES, STATE_BYTES, TooLarge, check_event, digest_bytes},
     step::Step,
 };

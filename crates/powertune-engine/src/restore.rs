@@ -19,7 +19,7 @@ use crate::{
     put_back::{Basis, Claim},
 };
 pub(crate) use memory::Memory;
-use memory::restore_memory;
+use memory::{NotBack, restore_memory};
 
 /// What is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +56,15 @@ pub(crate) struct Restored {
     /// What could not be put back.
     pub(crate) left: Vec<LeftBehind>,
     is_memory_left: bool,
+    is_memory_unclear: bool,
 }
 
 impl Restored {
+    /// Whether nobody can tell whose the memory size is.
+    pub(crate) fn is_memory_unclear(&self) -> bool {
+        self.is_memory_unclear
+    }
+
     /// Whether nothing is left to do about the memory size.
     pub(crate) fn is_memory_settled(&self) -> bool {
         !self.is_memory_left
@@ -87,9 +93,10 @@ pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restor
     let mut restored = Restored::default();
     match restore_memory(gateway, arn, &undo.claims, deadline).await {
         Ok(memory) => restored.memory = memory,
-        Err(left) => {
+        Err(NotBack { left, is_unclear }) => {
             restored.left.push(left);
             restored.is_memory_left = true;
+            restored.is_memory_unclear = is_unclear;
         }
     }
     if restored.left.is_empty() {

@@ -26,7 +26,7 @@ use powertune_core::{
 
 pub use self::{
     apply::apply,
-    clean::{AfterEnd, clean, clean_after},
+    clean::{AfterEnd, PutBack, clean, clean_after},
     decide::decide,
     initialize::initialize,
     measure::measure,
@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     error::{Cause, LeftBehind, TuneError},
-    gateway::{ConnectError, Connection, Gateway},
+    gateway::{ConnectError, Connection, ErrorKind, Gateway},
     held::Held,
     mark::Mark,
     publish::Baseline,
@@ -85,13 +85,24 @@ pub enum StepErrorKind {
     NotBegun,
     /// The run failed.
     Failed,
+    /// Something could not be put back yet. Clean says it of whatever is in the way of putting
+    /// back, for it can't tell what passes (throttling, an update that is in progress) from what
+    /// lasts; the state machine has it tried again for a quarter of an hour, and says `LeftBehind`
+    /// after that.
+    NotYet,
     /// Something could not be put back.
     LeftBehind,
 }
 
 impl StepErrorKind {
-    const ALL: [Self; 5] =
-        [Self::BadInput, Self::Refused, Self::NotBegun, Self::Failed, Self::LeftBehind];
+    const ALL: [Self; 6] = [
+        Self::BadInput,
+        Self::Refused,
+        Self::NotBegun,
+        Self::Failed,
+        Self::NotYet,
+        Self::LeftBehind,
+    ];
 
     /// Its name as an error of the state machine.
     pub const fn name(self) -> &'static str {
@@ -100,6 +111,7 @@ impl StepErrorKind {
             Self::Refused => "Powertune.Refused",
             Self::NotBegun => "Powertune.NotBegun",
             Self::Failed => "Powertune.Failed",
+            Self::NotYet => "Powertune.NotYet",
             Self::LeftBehind => "Powertune.LeftBehind",
         }
     }
@@ -172,15 +184,47 @@ async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepErro
     Ok(gateway.with_patience(PATIENCE))
 }
 
-fn baseline(state: &State) -> Baseline {
+/// The function as Initialize found it.
+///
+/// Its configuration is not in the state, nor is a digest of it: an execution's history is kept for
+/// months, and from a digest the values of environment variables could be guessed. Instead it is
+/// read again, from the version that Publish has made first; before there is one, from the function
+/// itself, which has the RevisionId that Initialize has read as long as nobody has changed it.
+///
+/// # Errors
+/// When a call failed, or the function or that version is no longer what it was.
+async fn baseline(gateway: &Gateway, state: &State) -> Result<Baseline, Cause> {
     let function = &state.run.function;
-    Baseline {
+    let read =
+        match (&state.reference, gateway.function(&function.arn, state.reference.as_deref()).await)
+        {
+            (Some(version), Err(error)) if error.kind == ErrorKind::NotFound => {
+                return Err(Cause::Changed { what: format!("version {version} was deleted") });
+            }
+            (_, read) => read?,
+        };
+    let has_begun = state.reference.is_some() || !state.is_untouched();
+    if !has_begun && function.revision_id.is_some() && function.revision_id != read.revision_id {
+        return Err(changed_meanwhile(gateway, &state.run).await?);
+    }
+    Ok(Baseline {
         arn: function.arn.clone(),
         power: function.power,
         code_sha256: function.code_sha256.clone(),
-        fingerprint: function.fingerprint.clone(),
+        fingerprint: read.fingerprint,
         last_modified: None,
-    }
+    })
+}
+
+/// Why the function is no longer what Initialize has read: another run's marks, which change its
+/// RevisionId too, or a change by somebody else.
+async fn changed_meanwhile(gateway: &Gateway, run: &Run) -> Result<Cause, Cause> {
+    let function = run.function.arn.clone();
+    let tags = gateway.tags(&function).await?;
+    Ok(match Mark::all(&tags).into_iter().find(|mark| mark.run != run.mark) {
+        Some(mark) => Cause::Marked { function, is_alive: false, mark: Box::new(mark) },
+        None => Cause::Changed { what: "its RevisionId, before the run began".to_owned() },
+    })
 }
 
 fn mark(run: &Run) -> Mark {
@@ -211,7 +255,12 @@ mod tests {
         for state in ["Initialize", "Decide"] {
             let told = &definition["States"][state]["Retry"][1];
             assert_eq!(told["MaxAttempts"], 0, "{state}");
-            assert_eq!(told["ErrorEquals"], json!(StepErrorKind::ALL.map(StepErrorKind::name)));
+            let mut kinds = StepErrorKind::ALL.to_vec();
+            kinds.retain(|kind| *kind != StepErrorKind::NotYet);
+            let names: Vec<_> = kinds.into_iter().map(StepErrorKind::name).collect();
+            assert_eq!(told["ErrorEquals"], json!(names));
         }
+        let patience = &definition["States"]["Clean"]["Retry"][1];
+        assert_eq!(patience["ErrorEquals"], json!([StepErrorKind::NotYet.name()]));
     }
 }

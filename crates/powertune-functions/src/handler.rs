@@ -6,12 +6,17 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use powertune_core::workflow::Step;
 use powertune_engine::{
     gateway::Connection,
-    steps::{self, StepError, StepErrorKind},
+    steps::{self, PutBack, StepError, StepErrorKind},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::environment;
+
+/// Between two attempts of Clean where no state machine makes them; later waits are longer.
+const FIRST_WAIT: Duration = Duration::from_secs(12);
+/// What is kept of an invocation's time for returning.
+const RETURN: Duration = Duration::from_secs(10);
 
 /// Does a step.
 pub(crate) async fn handle(step: Step, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
@@ -38,9 +43,48 @@ async fn answer(step: Step, event: LambdaEvent<Value>) -> Result<Value, StepErro
         Step::Apply => json(&steps::apply(&connection, read(event)?).await?),
         // From the state machine, or from the rule on the end of its executions.
         Step::Clean if event.get("detail").is_some() => {
-            json(&steps::clean_after(&connection, &read(event)?).await?)
+            let end = read(event)?;
+            patiently(deadline, async || steps::clean_after(&connection, &end).await).await
         }
-        Step::Clean => json(&steps::clean(&connection, &read(event)?).await?),
+        // The state machine is patient itself.
+        Step::Clean => in_time(deadline, steps::clean(&connection, &read(event)?)).await,
+    }
+}
+
+/// Does what a rule calls for, and does it again until it is done or Lambda is about to end this
+/// invocation. (Lambda itself calls twice more after that.)
+async fn patiently(
+    deadline: Instant,
+    clean: impl AsyncFn() -> Result<PutBack, StepError>,
+) -> Result<Value, StepError> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match in_time(deadline, clean()).await {
+            Err(error)
+                if error.kind == StepErrorKind::NotYet
+                    && Instant::now() + wait + RETURN < deadline =>
+            {
+                eprintln!("in {} s again, since {error}", wait.as_secs());
+                tokio::time::sleep(wait).await;
+                wait = wait.mul_f64(1.5);
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Stops before Lambda would, so that whoever called is told what it is about.
+async fn in_time(
+    deadline: Instant,
+    clean: impl Future<Output = Result<PutBack, StepError>>,
+) -> Result<Value, StepError> {
+    let until = deadline.checked_sub(RETURN).unwrap_or(deadline);
+    match tokio::time::timeout_at(until.into(), clean).await {
+        Ok(cleaned) => json(&cleaned?),
+        Err(_) => Err(StepErrorKind::NotYet.error(
+            &"the function could not be put back before this invocation's time was over, because \
+              Lambda was still at work on it; put it back with: powertune clean FUNCTION",
+        )),
     }
 }
 

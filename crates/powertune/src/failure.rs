@@ -54,7 +54,7 @@ impl Failure {
             | Self::Execution(StepErrorKind::NotBegun | StepErrorKind::Failed, _)
             | Self::Other(_) => 1,
             Self::Tune(TuneError::LeftBehind { .. })
-            | Self::Execution(StepErrorKind::LeftBehind, _) => 4,
+            | Self::Execution(StepErrorKind::NotYet | StepErrorKind::LeftBehind, _) => 4,
             Self::Tune(TuneError::Interrupted) => 130,
         })
     }

@@ -19,8 +19,6 @@ use super::Digest;
 const IDLE_PORTIONS: u32 = 3;
 /// Beyond the portions that would do if every cold start were had, so many more are tried.
 const SPARE_PORTIONS: u32 = 2;
-/// What Lambda answers when nothing ran.
-const THROTTLED: &str = "Lambda.TooManyRequestsException";
 
 /// Why nothing can be decided.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -96,9 +94,9 @@ fn take_in(
     if let Some(caught) = lost {
         // Of an unknown number of these it is unknown whether they ran, and what they cost: none
         // is sent again.
-        let why = format!("the portion ended with {}: {}", caught.error, caught.said());
+        let why = format!("the portion ended with {}", caught.told());
         let count = portion(&state.run, request, &task);
-        let failure = if caught.error == THROTTLED {
+        let failure = if caught.ran_nothing() {
             Failure::Refused { why }
         } else {
             let worst = tariff.worst(power) * f64::from(count);

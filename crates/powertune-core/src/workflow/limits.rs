@@ -5,6 +5,10 @@ use super::{Digest, state::Used};
 
 /// Input or output of a state, in bytes.
 pub const STATE_BYTES: u64 = 256 * 1024;
+/// Input of an execution in the event of its end, in bytes, quotes and backslashes escaped: a longer
+/// one is left out, and with it the name of the function to clean.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+pub const EVENT_BYTES: u64 = 248 * 1024;
 /// Events in the history of an execution.
 const HISTORY_EVENTS: u64 = 25_000;
 /// Of those, so many are used as planned; the rest is for retries, which nobody counts.
@@ -35,6 +39,16 @@ pub enum TooLarge {
         /// Its length as JSON.
         bytes: u64,
     },
+    /// The request itself, in the event of the execution's end.
+    #[error(
+        "payload: the request has {bytes} bytes in the event of an execution's end, which has room \
+         for {EVENT_BYTES}, so that nothing could clean up after an execution that is stopped; put \
+         the payload into S3 and name it with payloadS3"
+    )]
+    Event {
+        /// Its length as JSON in a text of JSON.
+        bytes: u64,
+    },
     /// So many invocations at so many powers.
     #[error(
         "num: {num} invocations at {powers} powers do not fit into the {STATE_BYTES} bytes of a \
@@ -59,6 +73,16 @@ pub enum TooLarge {
         /// How many would fit.
         most: u64,
     },
+}
+
+/// Makes sure that the event of an execution's end has room for a request, given as JSON.
+///
+/// # Errors
+/// When it has not.
+pub fn check_event(request: &str) -> Result<(), TooLarge> {
+    let escaped = request.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    let bytes = (request.len() + escaped) as u64;
+    if bytes > EVENT_BYTES { Err(TooLarge::Event { bytes }) } else { Ok(()) }
 }
 
 /// The bytes that each digest may have, so that a state with two of each power's still fits: one
@@ -172,6 +196,15 @@ mod tests {
         assert!(
             matches!(error, TooLarge::Request { .. }) && error.to_string().contains("payloadS3")
         );
+    }
+
+    #[test]
+    fn a_request_fits_into_the_event_of_its_end() {
+        let request = |items: usize| serde_json::json!({ "payload": vec![r#"a "word""#; items] });
+        // Each has 13 bytes as JSON, and 19 in a text.
+        assert_eq!(check_event(&request(10_000).to_string()), Ok(()));
+        let error = check_event(&request(14_000).to_string()).unwrap_err().to_string();
+        assert!(error.contains("payloadS3"), "{error}");
     }
 
     #[test]

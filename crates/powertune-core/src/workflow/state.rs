@@ -60,6 +60,11 @@ pub struct State {
     /// What the execution has used of what Step Functions limits.
     #[serde(default)]
     pub used: Used,
+    /// A version with the configuration that the function had when the run began, memory aside:
+    /// the first that Publish made. A later step compares the function with it, so that nothing
+    /// that is made of the configuration has to be in a state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// What the Map over `tasks` came to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<Measured>,
@@ -136,8 +141,9 @@ pub struct Subjected {
     /// Of its deployment package, where the endpoint says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
-    /// Of everything else about it.
-    pub fingerprint: String,
+    /// Its RevisionId before the run announced itself, where it was at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 /// One power's share of a round.
@@ -254,18 +260,40 @@ pub struct Applied {
     pub version: Option<String>,
 }
 
-/// The `Cause` of a Lambda function that failed.
+/// The `Cause` of a Lambda function that failed: JSON text with the error's type, what it said,
+/// and a trace. What it said may be empty or missing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LambdaCause {
-    error_message: String,
+    error_type: Option<String>,
+    error_message: Option<String>,
 }
 
+/// Errors by which Step Functions says that the task's Lambda function did not run: Lambda has
+/// throttled the call, or there is no such function. Every other error leaves it open.
+const NOTHING_RAN: [&str; 2] =
+    ["Lambda.TooManyRequestsException", "Lambda.ResourceNotFoundException"];
+
 impl Caught {
-    /// What was said, without the JSON that Lambda puts around it.
+    /// What was said, without the JSON that Lambda puts around it; empty where nothing was, as by
+    /// a task that timed out.
     pub fn said(&self) -> String {
-        serde_json::from_str::<LambdaCause>(&self.cause)
-            .map_or_else(|_| self.cause.clone(), |cause| cause.error_message)
+        match serde_json::from_str(&self.cause) {
+            Ok(LambdaCause { error_message: Some(message), .. }) => message,
+            Ok(LambdaCause { error_type: Some(_), .. }) => String::new(),
+            _ => self.cause.clone(),
+        }
+    }
+
+    /// The error's name, and what was said where something was.
+    pub fn told(&self) -> String {
+        let said = self.said();
+        if said.is_empty() { self.error.clone() } else { format!("{}: {said}", self.error) }
+    }
+
+    /// Whether it is sure that the task's Lambda function did not run.
+    pub fn ran_nothing(&self) -> bool {
+        NOTHING_RAN.contains(&self.error.as_str())
     }
 }
 
@@ -283,6 +311,7 @@ impl State {
             versions: Vec::new(),
             spent: 0.0,
             used: Used::initialized(),
+            reference: None,
             measured: Vec::new(),
             next: None,
             failure: None,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -49,7 +50,7 @@ pub struct Function {
     pub unsupported: Option<String>,
     /// When it was last changed, where the endpoint says it.
     pub last_modified: Option<Timestamp>,
-    /// A digest of everything else about it, to compare.
+    /// A digest of everything else about it, to compare with those of this process.
     pub fingerprint: String,
     /// The function's tags, where the answer tells them.
     pub(crate) tags: Option<HashMap<String, String>>,
@@ -235,13 +236,21 @@ fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     })
 }
 
-/// A digest of a configuration, from which nothing of it can be read back.
+/// What the digests of this process are keyed with, so that no guess at a secret can be tried on
+/// one that gets out of it.
+static KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
+
+/// A digest of a configuration, to compare within this process: nothing of it can be read back, and
+/// another process has another one.
 fn fingerprint(mut configuration: FunctionConfiguration) -> String {
     // Variables are no part of the text: they may be secret, and come in any order.
     let environment =
         configuration.environment.take().and_then(|environment| environment.variables);
     let variables: BTreeMap<String, String> = environment.unwrap_or_default().into_iter().collect();
-    let digest = Sha256::digest(format!("{configuration:?}{variables:?}"));
+    let digest = Sha256::new()
+        .chain_update(*KEY)
+        .chain_update(format!("{configuration:?}{variables:?}"))
+        .finalize();
     digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

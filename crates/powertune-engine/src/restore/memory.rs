@@ -28,6 +28,13 @@ pub(crate) enum Memory {
     Theirs(Power),
 }
 
+/// A memory size that could not be put back.
+pub(super) struct NotBack {
+    pub(super) left: LeftBehind,
+    /// Nobody can tell whose it is.
+    pub(super) is_unclear: bool,
+}
+
 /// What was found of the memory size, and what is to be done about it.
 struct Found {
     latest: Function,
@@ -41,7 +48,7 @@ pub(super) async fn restore_memory(
     arn: &str,
     claims: &[Claim],
     deadline: Instant,
-) -> Result<Memory, LeftBehind> {
+) -> Result<Memory, NotBack> {
     let Some(claim) = claims.first() else { return Ok(Memory::AsItWas) };
     let mut waits = Waits::until(deadline);
     let mut put_back = None;
@@ -141,17 +148,18 @@ fn set_by_hand(arn: &str, power: Power) -> String {
     )
 }
 
-fn not_back(arn: &str, original: Power, why: String) -> LeftBehind {
-    LeftBehind {
+fn not_back(arn: &str, original: Power, why: String) -> NotBack {
+    let left = LeftBehind {
         what: format!("the memory size of $LATEST is not {original}"),
         why,
         by_hand: set_by_hand(arn, original),
-    }
+    };
+    NotBack { left, is_unclear: false }
 }
 
-fn unclear(arn: &str, latest: &Function, original: Power, claims: &[Claim]) -> LeftBehind {
+fn unclear(arn: &str, latest: &Function, original: Power, claims: &[Claim]) -> NotBack {
     let keys: Vec<String> = claims.iter().map(|claim| memory_key(&claim.run)).collect();
-    LeftBehind {
+    let left = LeftBehind {
         what: format!("the memory size of $LATEST is {} and was {original}", latest.power),
         why: format!(
             "a run has set {}, and somebody may have deployed it since; if it is theirs, keep it \
@@ -160,5 +168,6 @@ fn unclear(arn: &str, latest: &Function, original: Power, claims: &[Claim]) -> L
             keys.join(" ")
         ),
         by_hand: set_by_hand(arn, original),
-    }
+    };
+    NotBack { left, is_unclear: true }
 }

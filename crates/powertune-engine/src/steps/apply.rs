@@ -26,9 +26,10 @@ pub async fn apply(connection: &Connection, mut state: State) -> Result<State, S
     let (Some(Chosen { power }), Some(optimize)) = (chosen, &request.auto_optimize) else {
         return Err(StepErrorKind::Failed.error(&"there is no choice to apply"));
     };
-    let (baseline, mark) = (baseline(&state), mark(&state.run));
+    let mark = mark(&state.run);
     let journal = Journal::in_memory(mark.clone());
     let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
+    let baseline = baseline(&gateway, &state).await?;
     let alias_at = state.run.alias_at.as_deref();
     let applied = apply::apply(&gateway, &baseline, &mark, optimize, alias_at, power).await;
     let alias = match applied {

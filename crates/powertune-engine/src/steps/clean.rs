@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::{StepError, StepErrorKind, baseline, gateway, left_behind};
 use crate::{
-    gateway::{Connection, Gateway},
+    error::Cause,
+    gateway::{Connection, ErrorKind, Gateway},
     mark::{self, Mark},
-    prepare::before_changes,
     publish::changed,
     put_back::Claim,
     restore::{Memory, Undo, Whose, restore},
@@ -60,38 +60,55 @@ pub struct PutBack {
 /// Puts the function back after the run in `state`, but leaves it at the power that was applied.
 ///
 /// # Errors
-/// `LeftBehind` when something could not be put back.
+/// `NotYet` when something could not be put back: this may be tried again. `Failed` when all was
+/// put back, but somebody else has changed the function while it was measured.
 pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, StepError> {
     let gateway = gateway(connection, &state.run).await?;
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
     let leave_at = applied.map_or(function.power, |applied| applied.power);
+    // Before anything goes, since one of the versions tells it.
     let outdated = match &state.failure {
         Some(_) => None,
-        None => outdated(&gateway, state, leave_at).await?,
+        None => outdated(&gateway, state, leave_at).await.map_err(|error| not_yet(&error))?,
     };
     let run = &state.run.mark;
     let is_applied = state.applied.is_some();
     let put_back = sweep(&gateway, &function.arn, run, is_applied).await?;
-    let failure = state.failure.as_ref().map(in_words);
-    Ok(PutBack { failure: failure.or(outdated), ..put_back })
+    if let Some(cause) = outdated {
+        return Err(StepErrorKind::Failed.error(&format!(
+            "{cause}\nthe result is of what it was before; everything was put back"
+        )));
+    }
+    Ok(PutBack { failure: state.failure.as_ref().map(in_words), ..put_back })
 }
 
 /// What has become of the function during a run that went well, where that is somebody else's
 /// doing.
+///
+/// # Errors
+/// When a call failed.
 async fn outdated(
     gateway: &Gateway,
     state: &State,
     leave_at: Power,
-) -> Result<Option<Caught>, StepError> {
-    let baseline = baseline(state);
-    let latest = gateway.function(&baseline.arn, None).await.map_err(before_changes)?;
+) -> Result<Option<Cause>, Cause> {
+    let baseline = match baseline(gateway, state).await {
+        // An earlier attempt of Clean may have taken away the version that tells it.
+        Err(Cause::Changed { .. }) => return Ok(None),
+        baseline => baseline?,
+    };
+    let latest = gateway.function(&baseline.arn, None).await?;
     let applied = state.applied.as_ref().map_or(leave_at, |applied| applied.power);
-    let unchanged = changed(&latest, &baseline, &[baseline.power, leave_at, applied]);
-    Ok(unchanged.err().map(|cause| Caught {
-        error: StepErrorKind::Failed.name().to_owned(),
-        cause: cause.to_string(),
-    }))
+    Ok(changed(&latest, &baseline, &[baseline.power, leave_at, applied]).err())
+}
+
+/// What is in the way of putting back, which may go away by itself.
+fn not_yet(error: &impl ToString) -> StepError {
+    StepErrorKind::NotYet.error(&format!(
+        "nothing could be put back, because the function could not be read: {}",
+        error.to_string()
+    ))
 }
 
 /// A failure as the execution ends with it. Step Functions keeps names that begin with `States.`
@@ -114,12 +131,15 @@ fn in_words(failure: &Caught) -> Caught {
 /// Puts the function back after an execution that was aborted, timed out or failed.
 ///
 /// # Errors
-/// `LeftBehind` when something could not be put back.
+/// `NotYet` when something could not be put back: this may be tried again.
 pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutBack, StepError> {
     let function = function_of(&end.detail)?;
     let gateway = Gateway::connect(connection, &function).await?;
     let name = function.unqualified().to_string();
-    let latest = gateway.function(&name, None).await.map_err(before_changes)?;
+    let latest = match gateway.function(&name, None).await {
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::default()),
+        read => read.map_err(|error| not_yet(&error))?,
+    };
     let run = mark::run_of(&end.detail.execution_arn);
     match sweep(&gateway, &latest.arn, &run, false).await {
         Ok(put_back) if put_back != PutBack::default() || end.detail.status == FAILED => {
@@ -156,7 +176,11 @@ async fn sweep(
     run: &str,
     is_applied: bool,
 ) -> Result<PutBack, StepError> {
-    let tags = gateway.tags(arn).await.map_err(before_changes)?;
+    let tags = match gateway.tags(arn).await {
+        // Nothing is left of a function that was deleted.
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::default()),
+        tags => tags.map_err(|error| not_yet(&error))?,
+    };
     let mark = Mark::find(run, &tags);
     let mut undo = Undo {
         claims: Vec::new(),
@@ -172,7 +196,10 @@ async fn sweep(
     }
     let restored = restore(gateway, arn, &undo).await;
     if !restored.left.is_empty() {
-        return Err(left_behind(restored.left));
+        // Whose the memory size is does not become clear by waiting.
+        let is_final = restored.is_memory_unclear();
+        let kind = if is_final { StepErrorKind::LeftBehind } else { StepErrorKind::NotYet };
+        return Err(StepError { kind, ..left_behind(restored.left) });
     }
     let memory = match restored.memory {
         Memory::PutBack { from, to } => Some((from, to)),

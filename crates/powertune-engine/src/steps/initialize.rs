@@ -14,7 +14,7 @@ use powertune_core::{
 
 use super::{Settings, StepError, StepErrorKind, measure::MARGIN};
 use crate::{
-    gateway::{Connection, Gateway},
+    gateway::{Connection, Gateway, Readiness},
     journal::Journals,
     limits, mark,
     prepare::{LONGEST_INIT, Prepared, prepare},
@@ -118,7 +118,10 @@ fn run(
             current: prepared.subject.current,
             ephemeral_storage_mb: latest.ephemeral_storage_mb,
             code_sha256: baseline.code_sha256,
-            fingerprint: baseline.fingerprint,
+            revision_id: latest
+                .revision_id
+                .clone()
+                .filter(|_| latest.readiness == Readiness::Ready),
         },
         powers: powers.clone(),
         until: until.to_string(),

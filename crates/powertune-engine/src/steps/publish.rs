@@ -35,7 +35,7 @@ pub async fn publish(
     mut state: State,
     deadline: Instant,
 ) -> Result<State, StepError> {
-    let (baseline, mut mark) = (baseline(&state), mark(&state.run));
+    let mut mark = mark(&state.run);
     let mut queue = std::mem::take(&mut state.tasks);
     queue.append(&mut state.waiting);
     let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
@@ -44,6 +44,7 @@ pub async fn publish(
     }
     let journal = Journal::in_memory(mark.clone());
     let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
+    let baseline = baseline(&gateway, &state).await?;
     queue.sort_by_key(|task| own_last(task.rest.power, baseline.power));
     let until = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
     let published = publish_all(&gateway, &baseline, &mark, &mut state, queue, until).await;
@@ -86,8 +87,11 @@ async fn publish_all(
             announce(gateway, baseline, mark, target, &CancellationToken::new()).await?;
         let announced = announced.expect("nobody cancels it");
         let own = queue.iter_mut().find(|task| task.rest.power == baseline.power);
-        if let (Some(own), Some(version)) = (own, announced.own_version(mark)) {
-            own.version.get_or_insert(version);
+        if let Some(version) = announced.own_version(mark) {
+            state.reference.get_or_insert_with(|| version.clone());
+            if let Some(own) = own {
+                own.version.get_or_insert(version);
+            }
         }
         Publisher::first(gateway, baseline, mark, announced)
     } else {
@@ -118,6 +122,7 @@ async fn each(
         let usable = |version: &crate::gateway::Version| !wants_fresh || fresh(&version.version);
         match publisher.publish_marked(task.rest.power, usable).await {
             Ok(version) => {
+                state.reference.get_or_insert_with(|| version.version.clone());
                 task.version = Some(version.version);
                 tasks.push(task);
             }

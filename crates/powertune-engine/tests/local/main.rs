@@ -15,3 +15,4 @@ mod processors;
 mod races;
 mod refusals;
 mod rounds;
+mod steps;
