@@ -90,8 +90,14 @@ class Stage:
                 Code={"ZipFile": package},
                 MemorySize=512,
                 Timeout=900,
-                # Where payloads lie; Lambda's own endpoint is set for every function.
-                Environment={"Variables": {"AWS_ENDPOINT_URL_S3": os.environ["AWS_ENDPOINT_URL_S3"]}},
+                # Where payloads lie, and what a deployment says of processors; Lambda's own
+                # endpoint is set for every function.
+                Environment={
+                    "Variables": {
+                        "AWS_ENDPOINT_URL_S3": os.environ["AWS_ENDPOINT_URL_S3"],
+                        "PROCESSOR_RESOURCE": "arn:aws:lambda:*:*:function:p*",
+                    }
+                },
             )
         for step in STEPS:
             waiter = self.client.get_waiter("function_active_v2")
@@ -238,6 +244,9 @@ def payload_by_weight(stage):
     expect("what the pre-processor got", sent, ['{"a": 1}'] * 3 + ['{"a": 2}'] * 2)
     returned = logs["post"].read_text().splitlines()
     expect("what the function got of it", returned, ['{"from": "processor"}'] * 5)
+    status, said, cause = stage.run({"preProcessorARN": FUNCTION})
+    expect("what is no processor here", (status, said), ("FAILED", "Powertune.Refused"))
+    expect("whether the parameter is named", "processorResource" in cause, True)
     for name in logs:
         stage.client.delete_function(FunctionName=name)
 

@@ -18,8 +18,10 @@ locals {
       memory_mb = 256
       timeout_s = 60
       environment = {
-        POWER_VALUES    = join(",", var.power_values)
-        MEASURE_TIMEOUT = var.total_execution_timeout
+        POWER_VALUES       = join(",", var.power_values)
+        MEASURE_TIMEOUT    = var.total_execution_timeout
+        LAMBDA_RESOURCE    = var.lambda_resource
+        PROCESSOR_RESOURCE = var.processor_resource
       }
       actions = {
         account = ["lambda:GetAccountSettings"]
@@ -28,8 +30,9 @@ locals {
           "lambda:GetAlias",
           "lambda:ListTags",
         ]
-        version = []
-        payload = ["s3:GetObject"]
+        version   = []
+        processor = ["lambda:GetFunction"]
+        payload   = ["s3:GetObject"]
       }
     }
     publish = {
@@ -47,8 +50,9 @@ locals {
           "lambda:PublishVersion",
           "lambda:ListVersionsByFunction",
         ]
-        version = ["lambda:DeleteFunction"]
-        payload = []
+        version   = ["lambda:DeleteFunction"]
+        processor = []
+        payload   = []
       }
     }
     measure = {
@@ -56,13 +60,11 @@ locals {
       timeout_s   = var.total_execution_timeout
       environment = {}
       actions = {
-        account = []
-        function = [
-          "lambda:GetFunction",
-          "lambda:InvokeFunction",
-        ]
-        version = []
-        payload = ["s3:GetObject"]
+        account   = []
+        function  = ["lambda:GetFunction"]
+        version   = ["lambda:InvokeFunction"]
+        processor = ["lambda:InvokeFunction"]
+        payload   = ["s3:GetObject"]
       }
     }
     decide = {
@@ -72,10 +74,11 @@ locals {
         VISUALIZATION_URL = var.visualization_url
       }
       actions = {
-        account  = []
-        function = []
-        version  = []
-        payload  = []
+        account   = []
+        function  = []
+        version   = []
+        processor = []
+        payload   = []
       }
     }
     apply = {
@@ -95,8 +98,9 @@ locals {
           "lambda:UpdateAlias",
           "lambda:ListVersionsByFunction",
         ]
-        version = ["lambda:DeleteFunction"]
-        payload = []
+        version   = ["lambda:DeleteFunction"]
+        processor = []
+        payload   = []
       }
     }
     clean = {
@@ -112,8 +116,9 @@ locals {
           "lambda:UpdateFunctionConfiguration",
           "lambda:ListVersionsByFunction",
         ]
-        version = ["lambda:DeleteFunction"]
-        payload = []
+        version   = ["lambda:DeleteFunction"]
+        processor = []
+        payload   = []
       }
     }
   }

@@ -20,9 +20,16 @@ variable "visualization_url" {
 }
 
 variable "lambda_resource" {
-  description = "ARN of the function that may be tuned, or a pattern of such ARNs, without a version; * for any function"
+  description = "ARN of the function that may be tuned, or a pattern of such ARNs, without a version. With *, the default, every caller that may start an execution can have any function of the account invoked and changed"
   type        = string
   default     = "*"
+  nullable    = false
+}
+
+variable "processor_resource" {
+  description = "ARN of the functions that a request may name as processors, or a pattern of such ARNs, without a version; empty for none"
+  type        = string
+  default     = ""
   nullable    = false
 }
 

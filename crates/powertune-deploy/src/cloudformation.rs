@@ -27,6 +27,8 @@ pub(crate) fn conditions() -> Value {
     let given = |parameter| json!({ "Fn::Not": [equals(parameter, "")] });
     json!({
         "AnyFunction": equals(&parameter::LAMBDA_RESOURCE, "*"),
+        "HasProcessors": given(&parameter::PROCESSOR_RESOURCE),
+        "AnyProcessor": equals(&parameter::PROCESSOR_RESOURCE, "*"),
         "HasPayloads": given(&parameter::PAYLOAD_S3_BUCKET),
         "HasBoundary": given(&parameter::PERMISSIONS_BOUNDARY),
         "InVpc": given(&parameter::SUBNET_IDS),
@@ -149,17 +151,22 @@ fn statement(statement: &Statement) -> Value {
         })
     };
     let any_qualified = json!({ "Fn::Sub": format!("arn:${{AWS::Partition}}:{ANY_QUALIFIED}") });
-    let tuned = reference(&parameter::LAMBDA_RESOURCE);
-    let tuned_qualified =
-        json!({ "Fn::Sub": format!("${{{}}}:*", parameter::LAMBDA_RESOURCE.name) });
+    let qualified =
+        |parameter: &Parameter| json!({ "Fn::Sub": format!("${{{}}}:*", parameter.name) });
+    let functions = |is_any: &str, parameter| json!({ "Fn::If": [is_any, "*", [reference(parameter), qualified(parameter)]] });
     match statement.on {
         Resource::Scope(Scope::Account) => allow("*".into()),
         Resource::Scope(Scope::Function) => {
-            allow(json!({ "Fn::If": ["AnyFunction", "*", [tuned, tuned_qualified]] }))
+            allow(functions("AnyFunction", &parameter::LAMBDA_RESOURCE))
         }
         Resource::Scope(Scope::Version) => {
-            allow(json!({ "Fn::If": ["AnyFunction", any_qualified, tuned_qualified] }))
+            let tuned = qualified(&parameter::LAMBDA_RESOURCE);
+            allow(json!({ "Fn::If": ["AnyFunction", any_qualified, tuned] }))
         }
+        Resource::Scope(Scope::Processor) => only_if(
+            "HasProcessors",
+            &allow(functions("AnyProcessor", &parameter::PROCESSOR_RESOURCE)),
+        ),
         Resource::Scope(Scope::Payload) => {
             let payloads = format!(
                 "arn:${{AWS::Partition}}:s3:::${{{}}}/${{{}}}",

@@ -33,6 +33,13 @@ pub const POWER_VALUES: Variable =
 /// How long a Measure may take, in seconds: its function's timeout.
 pub const MEASURE_TIMEOUT: Variable =
     Variable { name: "MEASURE_TIMEOUT", value: &parameter::TOTAL_EXECUTION_TIMEOUT };
+/// What may be tuned: Initialize warns where that is anything.
+pub const LAMBDA_RESOURCE: Variable =
+    Variable { name: "LAMBDA_RESOURCE", value: &parameter::LAMBDA_RESOURCE };
+/// What may be a processor. Where anything may be tuned, anything may be invoked: Initialize
+/// refuses what is no processor, and not IAM.
+pub const PROCESSOR_RESOURCE: Variable =
+    Variable { name: "PROCESSOR_RESOURCE", value: &parameter::PROCESSOR_RESOURCE };
 /// Where results are shown.
 pub const VISUALIZATION_URL: Variable =
     Variable { name: "VISUALIZATION_URL", value: &parameter::VISUALIZATION_URL };
@@ -60,7 +67,7 @@ pub const fn timeout(step: Step) -> Timeout {
 /// The environment of a step's function: what that step reads.
 pub const fn variables(step: Step) -> &'static [Variable] {
     match step {
-        Step::Initialize => &[POWER_VALUES, MEASURE_TIMEOUT],
+        Step::Initialize => &[POWER_VALUES, MEASURE_TIMEOUT, LAMBDA_RESOURCE, PROCESSOR_RESOURCE],
         Step::Decide => &[VISUALIZATION_URL],
         Step::Publish | Step::Measure | Step::Apply | Step::Clean => &[],
     }

@@ -1,5 +1,5 @@
 //! The policies as IAM takes them, for whoever makes roles by hand or wants to know what a step
-//! may do. They are those of the templates as these come: any function, no payloads in S3, no VPC.
+//! may do. They are those of the templates as these come: any function, no processors, no payloads in S3, no VPC.
 
 use powertune_core::workflow::Step;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn statement(statement: &Statement) -> Option<Value> {
             let log = format!("arn:aws:logs:*:*:log-group:/aws/lambda/*-{}:*", step.handler());
             ("Allow", "Resource", log)
         }
-        Resource::Scope(Scope::Payload) | Resource::Network => return None,
+        Resource::Scope(Scope::Processor | Scope::Payload) | Resource::Network => return None,
     };
     Some(json!({
         "Sid": statement.sid,

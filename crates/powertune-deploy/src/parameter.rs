@@ -1,5 +1,5 @@
 //! What whoever deploys can choose: aws-lambda-power-tuning's parameters under its names, so that
-//! a deployment of it can be replaced, and the architecture.
+//! a deployment of it can be replaced, the architecture, and which functions may be processors.
 
 /// A parameter.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,8 +79,19 @@ pub static LAMBDA_RESOURCE: Parameter = Parameter {
     name: "lambdaResource",
     snake_name: "lambda_resource",
     description: "ARN of the function that may be tuned, or a pattern of such ARNs, without a \
-                  version; * for any function",
+                  version. With *, the default, every caller that may start an execution can have \
+                  any function of the account invoked and changed",
     kind: Kind::Text("*"),
+};
+
+/// What may be a processor. aws-lambda-power-tuning has no such parameter: there every function
+/// that may be tuned may be a processor, by default any.
+pub static PROCESSOR_RESOURCE: Parameter = Parameter {
+    name: "processorResource",
+    snake_name: "processor_resource",
+    description: "ARN of the functions that a request may name as processors, or a pattern of \
+                  such ARNs, without a version; empty for none",
+    kind: Kind::Text(""),
 };
 
 /// How long a Measure may take.
@@ -181,10 +192,11 @@ pub static ARCHITECTURE: Parameter = Parameter {
 };
 
 /// All of them, in the order in which a template has them.
-pub static ALL: [&Parameter; 13] = [
+pub static ALL: [&Parameter; 14] = [
     &POWER_VALUES,
     &VISUALIZATION_URL,
     &LAMBDA_RESOURCE,
+    &PROCESSOR_RESOURCE,
     &TOTAL_EXECUTION_TIMEOUT,
     &PERMISSIONS_BOUNDARY,
     &PAYLOAD_S3_BUCKET,

@@ -19,10 +19,29 @@ pub enum Scope {
     /// The functions that may be tuned, with their versions and aliases: Lambda looks for a
     /// qualified ARN where a call has a qualifier.
     Function,
-    /// Versions of these functions, but never a function.
+    /// Versions of these functions, and their aliases.
     Version,
+    /// The functions that may be processors, with their versions and aliases, if there are any.
+    Processor,
     /// The payloads, if there is a bucket of them.
     Payload,
+}
+
+impl Scope {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Account, Self::Function, Self::Version, Self::Processor, Self::Payload];
+
+    /// Its name in policies.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "Account",
+            Self::Function => "Function",
+            Self::Version => "Version",
+            Self::Processor => "Processor",
+            Self::Payload => "Payload",
+        }
+    }
 }
 
 const fn account(action: &'static str) -> Permission {
@@ -35,6 +54,10 @@ const fn function(action: &'static str) -> Permission {
 
 const fn version(action: &'static str) -> Permission {
     Permission { action, on: Scope::Version }
+}
+
+const fn processor(action: &'static str) -> Permission {
+    Permission { action, on: Scope::Processor }
 }
 
 const fn payload(action: &'static str) -> Permission {
@@ -55,6 +78,7 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
                     function("lambda:GetFunction"),
                     function("lambda:GetAlias"),
                     function("lambda:ListTags"),
+                    processor("lambda:GetFunction"),
                     payload("s3:GetObject"),
                 ]
             }
@@ -77,7 +101,9 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
             const {
                 &[
                     function("lambda:GetFunction"),
-                    function("lambda:InvokeFunction"),
+                    // What is measured is always a version.
+                    version("lambda:InvokeFunction"),
+                    processor("lambda:InvokeFunction"),
                     payload("s3:GetObject"),
                 ]
             }

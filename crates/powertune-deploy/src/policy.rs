@@ -8,6 +8,9 @@ use crate::permission::{Permission, Scope, permissions};
 /// function's: the last part needs a colon after the function's name. It lacks the partition.
 pub(crate) const ANY_QUALIFIED: &str = "lambda:*:*:function:*:*";
 
+/// How actions begin that no function itself may suffer.
+pub(crate) const DELETES: &str = "lambda:Delete";
+
 /// What Lambda's runtime calls with a function's role.
 pub(crate) const LOG: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
 
@@ -56,7 +59,7 @@ pub(crate) fn of_step(step: Step) -> Vec<Statement> {
 /// The statements of some permissions: one a scope.
 pub(crate) fn of_permissions(permissions: &[Permission]) -> Vec<Statement> {
     let mut statements = Vec::new();
-    for scope in [Scope::Account, Scope::Function, Scope::Version, Scope::Payload] {
+    for scope in Scope::ALL {
         let actions: Vec<_> = permissions
             .iter()
             .filter(|permission| permission.on == scope)
@@ -65,21 +68,17 @@ pub(crate) fn of_permissions(permissions: &[Permission]) -> Vec<Statement> {
         if actions.is_empty() {
             continue;
         }
-        let sid = match scope {
-            Scope::Account => "Account",
-            Scope::Function => "Function",
-            Scope::Version => "Version",
-            Scope::Payload => "Payload",
-        };
-        if scope == Scope::Version {
+        let deletes = |action: &&str| action.starts_with(DELETES);
+        let deleting: Vec<_> = actions.iter().copied().filter(deletes).collect();
+        if !deleting.is_empty() {
             // A pattern such as arn:aws:lambda:* would let functions in with their versions.
             statements.push(Statement {
                 sid: "NeverTheFunction",
-                actions: actions.clone(),
+                actions: deleting,
                 on: Resource::Unqualified,
             });
         }
-        statements.push(Statement { sid, actions, on: Resource::Scope(scope) });
+        statements.push(Statement { sid: scope.name(), actions, on: Resource::Scope(scope) });
     }
     statements
 }

@@ -55,7 +55,7 @@ fn settings(step: Step) -> String {
         .iter()
         .map(|variable| (variable.name, value(variable.value)))
         .collect();
-    let actions = [Scope::Account, Scope::Function, Scope::Version, Scope::Payload].map(|scope| {
+    let actions = Scope::ALL.map(|scope| {
         let of_scope = permissions(step).iter().filter(|permission| permission.on == scope);
         let actions: Vec<_> = of_scope.map(|permission| hcl::text(permission.action)).collect();
         let actions = if actions.len() < 2 { hcl::list(actions) } else { hcl::tall_list(actions) };
@@ -75,6 +75,7 @@ const fn scope_name(scope: Scope) -> &'static str {
         Scope::Account => "account",
         Scope::Function => "function",
         Scope::Version => "version",
+        Scope::Processor => "processor",
         Scope::Payload => "payload",
     }
 }

@@ -242,6 +242,58 @@ fn no_policy_lets_a_function_itself_be_deleted() {
 }
 
 #[test]
+fn a_function_itself_is_invoked_only_as_a_processor_that_the_deployment_names() {
+    for step in Step::ALL {
+        for permission in permissions(step) {
+            let invokes = permission.action == "lambda:InvokeFunction";
+            let is_narrow = matches!(permission.on, Scope::Version | Scope::Processor);
+            assert!(!invokes || is_narrow, "{permission:?}");
+        }
+    }
+    for (resources, refer) in cloudformation().iter().zip([
+        serde_json::json!({ "Ref": "processorResource" }),
+        serde_json::json!("${param:processorResource}"),
+    ]) {
+        for (step, action) in
+            [(Step::Initialize, "lambda:GetFunction"), (Step::Measure, "lambda:InvokeFunction")]
+        {
+            let policies = &resources[format!("{}Role", step.name())]["Properties"]["Policies"];
+            let all = policies[0]["PolicyDocument"]["Statement"].as_array().expect("statements");
+            let conditions: Vec<_> = all.iter().map(|one| &one["Fn::If"]).collect();
+            let processors = conditions.iter().find(|one| one[0] == "HasProcessors");
+            let [_, allowed, none] =
+                processors.and_then(|one| one.as_array()).map(Vec::as_slice).unwrap_or_default()
+            else {
+                panic!("{conditions:?}")
+            };
+            assert_eq!(none["Ref"], "AWS::NoValue");
+            assert_eq!(strings(&allowed["Action"]), BTreeSet::from([action.to_owned()]));
+            let resource = &allowed["Resource"]["Fn::If"];
+            assert_eq!((&resource[0], &resource[1]), (&"AnyProcessor".into(), &"*".into()));
+            assert_eq!(resource[2][0], refer);
+            // What may not be deleted may be invoked.
+            let denied = statements(policies).into_iter().filter(|one| one["Effect"] == "Deny");
+            assert_eq!(denied.count(), 0, "{}", step.name());
+        }
+    }
+    let terraform = text(Target::Terraform, "main.tf");
+    assert!(terraform.contains(r#"(scope != "processor" || var.processor_resource != "")"#));
+    assert!(terraform.contains(r#"if startswith(action, "lambda:Delete")"#));
+}
+
+#[test]
+fn a_deployment_that_names_no_processors_has_none() {
+    assert_eq!(sam()["Parameters"]["processorResource"]["Default"], "");
+    assert_eq!(serverless()["params"]["default"]["processorResource"], "");
+    let variables = text(Target::Terraform, "variables.tf");
+    let declared = variables.split("variable ").find(|one| one.starts_with("\"processor_resource"));
+    let declared = declared.expect("it is declared");
+    assert!(declared.contains("default     = \"\""), "{declared}");
+    let read = function::variables(Step::Initialize).iter().map(|variable| variable.name);
+    assert!(read.into_iter().any(|name| name == "PROCESSOR_RESOURCE"));
+}
+
+#[test]
 fn parameters_have_the_names_and_defaults_of_aws_lambda_power_tuning() {
     let sam = sam();
     let theirs = [

@@ -8,7 +8,7 @@ use powertune_core::{arn::FunctionRef, request::Request, warning::Warning};
 
 use crate::{
     error::{Refusal, TuneError},
-    gateway::{ApiError, ErrorKind, Gateway},
+    gateway::{ApiError, ErrorKind, Function, Gateway},
     prepare::before_changes,
 };
 
@@ -18,10 +18,14 @@ pub(crate) const LONGEST: Duration = Duration::from_mins(15);
 /// A pre- or post-processor.
 #[derive(Debug)]
 pub(crate) struct Processor {
+    /// The request's field that names it.
+    pub(crate) field: &'static str,
+    /// It as the request names it.
+    pub(crate) named: String,
+    /// Its unqualified ARN, where it may be read.
+    pub(crate) arn: Option<String>,
     /// How long it may run: its Timeout, or what any function may where that may not be read.
     pub(crate) timeout: Duration,
-    /// Why its Timeout is not known, if it is not.
-    pub(crate) unread: Option<Refusal>,
 }
 
 /// The request's processors. Who may invoke one need not be allowed to read it: that is warned of.
@@ -37,28 +41,30 @@ pub(crate) async fn read(
     let mut processors = Vec::new();
     for (field, function) in named {
         let Some(function) = function else { continue };
-        let refusal = |error| Refusal::Processor { field, function: function.to_string(), error };
-        processors.push(match timeout(gateway, function).await {
-            Ok(timeout) => Processor { timeout, unread: None },
+        let named = function.to_string();
+        let refusal = |error| Refusal::Processor { field, function: named.clone(), error };
+        let (arn, timeout) = match read_one(gateway, function).await {
+            Ok(read) => (Some(read.arn), read.timeout),
             Err(error) if error.kind == ErrorKind::Denied => {
                 warnings.push(Warning::ProcessorUnread {
                     field,
-                    function: function.to_string(),
+                    function: named.clone(),
                     because: error.to_string(),
                 });
-                Processor { timeout: LONGEST, unread: Some(refusal(error)) }
+                (None, LONGEST)
             }
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
                 return Err(TuneError::Refused(refusal(error)));
             }
             Err(error) => return Err(before_changes(error)),
-        });
+        };
+        processors.push(Processor { field, named, arn, timeout });
     }
     Ok(processors)
 }
 
-async fn timeout(gateway: &Gateway, function: &FunctionRef) -> Result<Duration, ApiError> {
+async fn read_one(gateway: &Gateway, function: &FunctionRef) -> Result<Function, ApiError> {
     let qualifier = function.qualifier.as_ref().map(ToString::to_string);
     let name = function.unqualified().to_string();
-    Ok(gateway.function(&name, qualifier.as_deref()).await?.timeout)
+    gateway.function(&name, qualifier.as_deref()).await
 }

@@ -9,6 +9,7 @@ mod clean;
 mod decide;
 mod initialize;
 mod measure;
+mod processors;
 mod publish;
 
 use std::time::Duration;
@@ -52,6 +53,11 @@ pub struct Settings {
     pub measure_timeout: Duration,
     /// The page that shows a result's picture.
     pub visualization: String,
+    /// ARN of the processors that a request may name, or a pattern of such ARNs, as IAM takes it;
+    /// empty for none.
+    pub processors: String,
+    /// Whether any function may be tuned.
+    pub tunes_any: bool,
 }
 
 impl Default for Settings {
@@ -60,6 +66,8 @@ impl Default for Settings {
             powers: default_values(),
             measure_timeout: Duration::from_mins(15),
             visualization: visualization::BASE.to_owned(),
+            processors: String::new(),
+            tunes_any: false,
         }
     }
 }

@@ -11,6 +11,11 @@ const MEASURE_TIMEOUT: &str = "MEASURE_TIMEOUT";
 /// The page that shows a result's picture.
 const VISUALIZATION_URL: &str = "VISUALIZATION_URL";
 
+/// The functions that may be tuned, as the deployment's parameter `lambdaResource` has them.
+const LAMBDA_RESOURCE: &str = "LAMBDA_RESOURCE";
+/// The functions that may be processors: ARN or pattern.
+const PROCESSOR_RESOURCE: &str = "PROCESSOR_RESOURCE";
+
 /// How this deployment is set up.
 pub(crate) fn settings() -> Result<Settings, StepError> {
     let mut settings = Settings::default();
@@ -23,6 +28,10 @@ pub(crate) fn settings() -> Result<Settings, StepError> {
     }
     if let Some(page) = set(VISUALIZATION_URL) {
         settings.visualization = page;
+    }
+    settings.tunes_any = set(LAMBDA_RESOURCE).is_some_and(|resource| resource == "*");
+    if let Some(processors) = set(PROCESSOR_RESOURCE) {
+        settings.processors = processors;
     }
     Ok(settings)
 }

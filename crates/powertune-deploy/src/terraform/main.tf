@@ -8,17 +8,21 @@ locals {
   any_qualified = "arn:${data.aws_partition.current.partition}:lambda:*:*:function:*:*"
 
   resources = {
-    account  = ["*"]
-    function = var.lambda_resource == "*" ? ["*"] : [var.lambda_resource, "${var.lambda_resource}:*"]
-    version  = [var.lambda_resource == "*" ? local.any_qualified : "${var.lambda_resource}:*"]
-    payload  = ["arn:${data.aws_partition.current.partition}:s3:::${var.payload_s3_bucket}/${var.payload_s3_key}"]
+    account   = ["*"]
+    function  = var.lambda_resource == "*" ? ["*"] : [var.lambda_resource, "${var.lambda_resource}:*"]
+    version   = [var.lambda_resource == "*" ? local.any_qualified : "${var.lambda_resource}:*"]
+    processor = var.processor_resource == "*" ? ["*"] : [var.processor_resource, "${var.processor_resource}:*"]
+    payload   = ["arn:${data.aws_partition.current.partition}:s3:::${var.payload_s3_bucket}/${var.payload_s3_key}"]
   }
 
-  # A step's actions, by what they are done to; those on payloads only if there is a bucket.
+  # A step's actions, by what they are done to; those on processors and payloads only if there are
+  # any.
   granted = {
     for name, step in local.steps : name => {
       for scope, actions in step.actions : scope => actions
-      if length(actions) > 0 && (scope != "payload" || var.payload_s3_bucket != "")
+      if length(actions) > 0
+      && (scope != "processor" || var.processor_resource != "")
+      && (scope != "payload" || var.payload_s3_bucket != "")
     }
   }
 
@@ -78,7 +82,7 @@ resource "aws_iam_role_policy" "step" {
       ],
       # A pattern such as arn:aws:lambda:* would let functions in with their versions.
       [
-        for actions in [each.value.actions.version] : {
+        for actions in [[for action in each.value.actions.version : action if startswith(action, "lambda:Delete")]] : {
           Sid         = "NeverTheFunction"
           Effect      = "Deny"
           Action      = actions

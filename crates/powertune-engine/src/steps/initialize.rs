@@ -7,24 +7,29 @@ use powertune_core::{
     plan::most_unnamed,
     request::{Pace, Request, parse},
     workflow::{
-        digest_bytes,
+        check_event, digest_bytes,
         state::{Run, Start, State, Subjected},
     },
 };
 
-use super::{Settings, StepError, StepErrorKind, measure::MARGIN};
+use super::{Settings, StepError, StepErrorKind, measure::MARGIN, processors};
 use crate::{
     gateway::{Connection, Gateway, Readiness},
     journal::Journals,
     limits, mark,
     prepare::{LONGEST_INIT, Prepared, prepare},
-    processor::Processor,
     publish::Baseline,
     run::{deadline, milliseconds},
 };
 
 /// The longest timeout of a function whose invocations a Lambda function can wait for.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(13);
+
+/// What there is to say of a deployment that limits nothing.
+const TUNES_ANY: &str = "this state machine may tune any function (its lambdaResource is *): every \
+                         caller that may start it can have any function invoked and changed; \
+                         deploy it with lambdaResource, the ARN of the functions that it may tune \
+                         or a pattern of such ARNs";
 
 /// Begins a run.
 ///
@@ -37,27 +42,17 @@ pub async fn initialize(
     start: Start,
 ) -> Result<State, StepError> {
     let request = parse(&start.request)?;
+    processors::check_any(&request, &settings.processors)?;
     let gateway = Gateway::connect(connection, &request.function).await?;
     let prepared = prepare(&gateway, &request, &settings.powers, &Journals::default()).await?;
-    let longest = longest(&prepared)?;
+    // The longest that an invocation, its cold start and its processors can take.
+    let longest = prepared.latest.timeout
+        + LONGEST_INIT
+        + processors::longest(&prepared.processors, &settings.processors)?;
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
-    let run = run(start, &request, &prepared, longest)?;
+    let mut run = run(start, &request, &prepared, longest)?;
+    run.notes.extend(settings.tunes_any.then(|| TUNES_ANY.to_owned()));
     Ok(State::begin(run, &prepared.plan.measurements)?)
-}
-
-/// The longest that an invocation, its cold start and its processors can take.
-///
-/// # Errors
-/// Where a processor may not be read: the longest of any function leaves no room for an invocation.
-fn longest(prepared: &Prepared) -> Result<Duration, StepError> {
-    let mut longest = prepared.latest.timeout + LONGEST_INIT;
-    for Processor { timeout, unread } in &prepared.processors {
-        if let Some(unread) = unread {
-            return Err(StepErrorKind::Refused.error(unread));
-        }
-        longest += *timeout + LONGEST_INIT;
-    }
-    Ok(longest)
 }
 
 fn check_timeouts(
@@ -99,7 +94,9 @@ fn run(
     let until = deadline(request, prepared);
     let baseline = Baseline::of(latest);
     let (width, in_flight) = shares(request, prepared);
-    let request_bytes = serde_json::to_string(&start.request).map_or(0, |json| json.len() as u64);
+    let as_json = serde_json::to_string(&start.request).unwrap_or_default();
+    check_event(&as_json).map_err(|error| StepErrorKind::Refused.error(&error))?;
+    let request_bytes = as_json.len() as u64;
     let longest_ms = milliseconds(longest);
     let most_powers = (powers.len() + most_unnamed(request)) as u64;
     let most_invocations = request.most_invocations();
