@@ -9,6 +9,7 @@ permissions: one that is missing fails, and so does one that was never used.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -355,6 +356,29 @@ def aborted(stage):
     stage.create_tuned(SLEEPS)
 
 
+def deployed_meanwhile(stage):
+    """A function that its owner changes while it is measured: all is put back, and the execution says so."""
+    stage.create_tuned(SLOW)
+    before = stage.footprint()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        running = pool.submit(stage.run, {"powerValues": [128, 512]})
+        until(lambda: measured_now(stage, before, 2))
+        stage.client.update_function_configuration(FunctionName=FUNCTION, Timeout=11)
+        status, error, cause = running.result()
+    expect("the end", (status, error), ("FAILED", "Powertune.Failed"))
+    expect(f"whether {cause} tells of it", "of what it was before" in cause, True)
+    expect("the footprint", stage.footprint(), {**before, "Timeout": 11})
+    stage.create_tuned(SLEEPS)
+
+
+def measured_now(stage, before, powers):
+    """Whether each power has its version, and `$LATEST` is back."""
+    latest = stage.client.get_function_configuration(FunctionName=FUNCTION)
+    if latest["LastUpdateStatus"] != "Successful" or latest["MemorySize"] != MEMORY:
+        return False
+    return len(stage.footprint()["versions"]) == len(before["versions"]) + powers
+
+
 def is_running(client, execution):
     """Whether an execution has not ended."""
     described = client.describe_execution(executionArn=execution["executionArn"])
@@ -487,11 +511,21 @@ SCENARIOS = (
     out_of_memory,
     always_fails,
     refused,
+    deployed_meanwhile,
     aborted,
     powertune_run,
 )
 # What an interpreter that is asked for a second opinion is given.
-SECOND_OPINION = {series, parallel, auto, max_cost, payload_by_weight, always_fails, refused}
+SECOND_OPINION = {
+    series,
+    parallel,
+    auto,
+    max_cost,
+    payload_by_weight,
+    always_fails,
+    refused,
+    deployed_meanwhile,
+}
 
 
 # What a step calls only where an answer was lost, or where the execution is aborted while it is at

@@ -8,13 +8,13 @@ mod find;
 mod history;
 mod story;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::{
     Client,
     config::retry::RetryConfig,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    types::ExecutionStatus,
+    types::{ExecutionStatus, HistoryEvent},
 };
 use powertune_engine::event::Event;
 use tokio::sync::mpsc::UnboundedSender;
@@ -29,6 +29,10 @@ use self::{history::History, story::Story};
 /// Between two looks at the history; it grows up to the longest.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
+
+/// How long a history may lag behind the execution's status: AWS promises no more than that both
+/// come to be true.
+const LAG: Duration = Duration::from_secs(10);
 
 /// The Step Functions API of one account and region.
 #[derive(Debug, Clone)]
@@ -120,13 +124,9 @@ impl StepFunctions {
             let described = self.client.describe_execution().execution_arn(execution).send().await;
             let described =
                 described.map_err(|error| CallError::of("DescribeExecution", &error))?;
-            for event in history.next().await? {
-                for told in story.tell(&event) {
-                    // Who has stopped listening does not want to know.
-                    let _ = events.send(told);
-                }
-            }
+            tell(&mut story, &history.next().await?, events);
             if !is_running(&described.status) {
+                self.catch_up(&mut history, &mut story, events).await?;
                 return Ok(Ending::of(&described, story));
             }
             tokio::select! {
@@ -134,6 +134,29 @@ impl StepFunctions {
                 () = cancelled.cancelled() => return Ok(Ending::interrupted(story)),
             }
         }
+    }
+
+    /// Reads the history of an execution that has ended until it says so, too.
+    async fn catch_up(
+        &self,
+        history: &mut History<'_>,
+        story: &mut Story,
+        events: &UnboundedSender<Event>,
+    ) -> Result<(), CallError> {
+        let since = Instant::now();
+        while story.ended.is_none() && since.elapsed() < LAG {
+            tokio::time::sleep(FIRST_POLL).await;
+            tell(story, &history.next().await?, events);
+        }
+        Ok(())
+    }
+}
+
+/// Tells of what the history says.
+fn tell(story: &mut Story, history: &[HistoryEvent], events: &UnboundedSender<Event>) {
+    for told in history.iter().flat_map(|event| story.tell(event)) {
+        // Who has stopped listening does not want to know.
+        let _ = events.send(told);
     }
 }
 

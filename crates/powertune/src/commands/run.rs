@@ -6,7 +6,7 @@ use powertune_core::region::Region;
 use powertune_engine::{
     error::TuneError,
     gateway::Connection,
-    steps::{self, StepErrorKind},
+    steps::{self, StepError, StepErrorKind},
 };
 use serde_json::json;
 
@@ -104,36 +104,45 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    /// Prints what came of the execution.
+    /// Prints what came of the execution. What was measured is printed however it ended, after
+    /// what has to be put back.
     async fn of(&self, ending: Ending, display: &DisplayOptions) -> Result<(), Failure> {
         let measured = ending.measured();
-        match ending.outcome {
-            Outcome::Tuned(result) => display.print(&result),
-            Outcome::Dry(dry_run) => display.print_dry_run(&dry_run),
-            Outcome::Failed(kind, text) => {
-                // What was measured is not lost, although something went wrong after that.
-                if let Some(result) = measured {
-                    display.print(&result)?;
-                }
-                Err(Failure::Execution(kind.unwrap_or(StepErrorKind::Failed), text))
-            }
-            Outcome::Stopped(text) => {
-                self.put_back().await?;
-                Err(Failure::Execution(StepErrorKind::Failed, text))
-            }
+        let failure = match ending.outcome {
+            Outcome::Tuned(result) => return display.print(&result),
+            Outcome::Dry(dry_run) => return display.print_dry_run(&dry_run),
+            Outcome::Failed(kind, text) => Failure::Execution(kind, text),
+            Outcome::Stopped(text) => match self.put_back().await {
+                Ok(()) => Failure::Execution(
+                    StepErrorKind::Failed,
+                    format!("{text}\neverything was put back as it was"),
+                ),
+                Err(left) => Failure::Execution(left.kind, format!("{text}\n{left}")),
+            },
             Outcome::Interrupted => {
                 display.say("stopping the execution and putting the function back");
-                let stopped = self.aws.stop(self.execution).await;
-                stopped.map_err(|error| lost_sight(self.execution, &error.to_string()))?;
-                self.put_back().await?;
-                Err(TuneError::Interrupted.into())
+                self.interrupt().await
             }
+        };
+        if let Some(Err(unprinted)) = measured.map(|result| display.print(&result)) {
+            unprinted.print();
+        }
+        Err(failure)
+    }
+
+    async fn interrupt(&self) -> Failure {
+        if let Err(error) = self.aws.stop(self.execution).await {
+            return lost_sight(self.execution, &error.to_string());
+        }
+        match self.put_back().await {
+            Ok(()) => TuneError::Interrupted.into(),
+            Err(left) => Failure::Execution(left.kind, left.message),
         }
     }
 
     /// Puts the function back after an execution that could not do it itself. A rule does the same
     /// where a template has made one, and doing it twice is doing it once.
-    async fn put_back(&self) -> Result<(), Failure> {
+    async fn put_back(&self) -> Result<(), StepError> {
         let end = json!({ "detail": {
             "executionArn": self.execution,
             "status": "ABORTED",
@@ -142,9 +151,11 @@ impl End<'_> {
         let end = serde_json::from_value(end).expect("it has what an event has");
         // The endpoint that was named is that of Step Functions.
         let lambda = Connection { endpoint_url: None, ..self.connection.clone() };
-        steps::clean_after(&lambda, &end)
-            .await
-            .map(|_| ())
-            .map_err(|error| Failure::Execution(StepErrorKind::LeftBehind, error.message))
+        steps::clean_after(&lambda, &end).await.map(|_| ()).map_err(|error| {
+            StepErrorKind::LeftBehind.error(&format!(
+                "{error}\nthe rule on the state machine puts the function back too, where there is \
+                 one; see what is left, and put it back, with: powertune clean FUNCTION"
+            ))
+        })
     }
 }

@@ -22,36 +22,26 @@ pub(crate) enum Outcome {
     Tuned(Box<TuningResult>),
     /// A dry run.
     Dry(Box<DryRun>),
-    /// It failed; what kind of failure, where a step says it, and what was said.
-    Failed(Option<StepErrorKind>, String),
-    /// It was stopped before its end, or ran out of time, and nobody has cleaned up in it.
+    /// It failed; what kind of failure, and what was said.
+    Failed(StepErrorKind, String),
+    /// It was stopped before its end, ran out of time, or failed in a way that nothing in it
+    /// catches: it has not cleaned up after itself.
     Stopped(String),
     /// The user does not want to wait any longer; it may be running.
     Interrupted,
 }
 
 impl Ending {
+    /// How an execution ended that is described so, and of which the history tells so much.
     pub(super) fn of(described: &DescribeExecutionOutput, story: Story) -> Self {
-        let [error, cause] =
-            [described.error(), described.cause()].map(|text| text.unwrap_or_default().to_owned());
-        let caught = Caught { error, cause };
-        let (error, said) = (caught.error.as_str(), caught.said());
         let outcome = match described.status() {
             ExecutionStatus::Succeeded => result(described.output().unwrap_or_default()),
-            ExecutionStatus::Failed => {
-                let kind = StepErrorKind::of_name(error);
-                let text = match kind {
-                    Some(_) => said,
-                    None => format!("the execution failed with {error}: {said}"),
-                };
-                let untouched = !story.has_begun && kind.is_none();
-                Outcome::Failed(if untouched { Some(StepErrorKind::NotBegun) } else { kind }, text)
+            ExecutionStatus::Failed => failed(caught(described, &story), &story),
+            status => {
+                let told = caught(described, &story).told();
+                let colon = if told.is_empty() { "" } else { ": " };
+                Outcome::Stopped(format!("the execution ended as {}{colon}{told}", status.as_str()))
             }
-            status => Outcome::Stopped(format!(
-                "the execution ended as {}{}{said}",
-                status.as_str(),
-                if said.is_empty() { "" } else { ": " }
-            )),
         };
         Self { outcome, result: story.result }
     }
@@ -66,6 +56,40 @@ impl Ending {
     }
 }
 
+/// What the execution ended with. Its description says it, or leaves it to its history, as where
+/// Step Functions answers by an older API.
+fn caught(described: &DescribeExecutionOutput, story: &Story) -> Caught {
+    let [error, cause] =
+        [described.error(), described.cause()].map(|text| text.unwrap_or_default().to_owned());
+    let said = Caught { error, cause };
+    match &story.ended {
+        Some(ended) if said.error.is_empty() && said.cause.is_empty() => ended.clone(),
+        _ => said,
+    }
+}
+
+/// What it means that an execution ended with this error.
+fn failed(caught: Caught, story: &Story) -> Outcome {
+    let said = caught.said();
+    let Some(kind) = StepErrorKind::of_name(&caught.error) else {
+        let text = format!("the execution failed in {} with {}", story.entered, caught.told());
+        // Whatever fails once something was done is caught, and gets a name of ours, when Clean
+        // has come to its end: so Clean has not.
+        return if story.has_begun {
+            Outcome::Stopped(text)
+        } else {
+            Outcome::Failed(StepErrorKind::NotBegun, format!("{text}\nnothing was changed"))
+        };
+    };
+    let has_left = matches!(kind, StepErrorKind::NotYet | StepErrorKind::LeftBehind);
+    let text = match said.is_empty() {
+        false => said,
+        true if has_left => "the execution's Clean did not come to its end".to_owned(),
+        true => format!("the execution failed with {}", caught.error),
+    };
+    Outcome::Failed(kind, text)
+}
+
 fn result(output: &str) -> Outcome {
     if let Ok(result) = serde_json::from_str::<TuningResult>(output) {
         return Outcome::Tuned(Box::new(result));
@@ -73,7 +97,7 @@ fn result(output: &str) -> Outcome {
     match serde_json::from_str::<DryRun>(output) {
         Ok(dry_run) => Outcome::Dry(Box::new(dry_run)),
         Err(error) => Outcome::Failed(
-            None,
+            StepErrorKind::Failed,
             format!(
                 "the execution's output is not a result of this version of powertune ({error}); \
                  is it another state machine, or an older one?"

@@ -10,7 +10,7 @@ use powertune_core::{
     warning::Warning,
     workflow::{
         Digest, Step,
-        state::{Measured, Next, State, Task},
+        state::{Caught, Measured, Next, State, Task},
     },
 };
 use powertune_engine::event::{Event, Plan};
@@ -19,6 +19,10 @@ use serde_json::Value;
 /// Where an execution stands.
 #[derive(Debug, Default)]
 pub(super) struct Story {
+    /// The state that was entered last.
+    pub(super) entered: String,
+    /// How it ended, as soon as its history says so; by an error where it was one that has a name.
+    pub(super) ended: Option<Caught>,
     /// The result, as soon as Decide has come to it.
     pub(super) result: Option<Value>,
     /// Whether anything may have been done to the function.
@@ -37,6 +41,7 @@ impl Story {
         if let Some(entered) = event.state_entered_event_details() {
             return self.entered(entered.name());
         }
+        self.ended = self.ended.take().or_else(|| ending(event));
         let Some(exited) = event.state_exited_event_details() else { return Vec::new() };
         let output = exited.output().unwrap_or_default();
         if *event.r#type() == HistoryEventType::PassStateExited {
@@ -54,6 +59,7 @@ impl Story {
     }
 
     fn entered(&mut self, name: &str) -> Vec<Event> {
+        name.clone_into(&mut self.entered);
         if name == "Publish" {
             self.has_begun = true;
         }
@@ -141,6 +147,24 @@ impl Story {
     }
 }
 
+/// How the execution ended, if this event says so. There is no error of one that went well or ran
+/// out of time, and no cause where nothing was said.
+fn ending(event: &HistoryEvent) -> Option<Caught> {
+    let failed = event.execution_failed_event_details().map(|how| (how.error(), how.cause()));
+    let aborted = event.execution_aborted_event_details().map(|how| (how.error(), how.cause()));
+    let timed_out = event.execution_timed_out_event_details().map(|how| (how.error(), how.cause()));
+    let (error, cause) = match event.r#type() {
+        HistoryEventType::ExecutionFailed => failed,
+        HistoryEventType::ExecutionAborted => aborted,
+        HistoryEventType::ExecutionTimedOut => timed_out,
+        HistoryEventType::ExecutionSucceeded => None,
+        _ => return None,
+    }
+    .unwrap_or_default();
+    let [error, cause] = [error, cause].map(|text| text.unwrap_or_default().to_owned());
+    Some(Caught { error, cause })
+}
+
 fn observed(measured: &Measured) -> Vec<Event> {
     let observations = measured.digest.iter().flat_map(Digest::observations);
     observations.map(Event::Observed).collect()
@@ -149,7 +173,9 @@ fn observed(measured: &Measured) -> Vec<Event> {
 /// What a portion that was lost comes to; it says itself how many invocations that were.
 fn lost(measured: &Measured) -> Vec<Event> {
     let Some(caught) = &measured.lost else { return Vec::new() };
-    let failure = Failure::Lost { why: format!("{}: {}", caught.error, caught.said()) };
+    let why = caught.told();
+    let failure =
+        if caught.ran_nothing() { Failure::Refused { why } } else { Failure::Lost { why } };
     let outcome = Outcome::Failed { failure, report: None };
     vec![Event::Observed(Observation { power: measured.task.rest.power, outcome })]
 }

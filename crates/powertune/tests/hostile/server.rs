@@ -131,7 +131,10 @@ pub(crate) fn failing_execution(request: &Request, hostile: &str) -> (u16, Value
             });
             (200, described)
         }
-        Some("GetExecutionHistory") => (200, json!({ "events": [] })),
+        Some("GetExecutionHistory") => {
+            let ended = json!({ "id": 1, "timestamp": 1.0, "type": "ExecutionFailed" });
+            (200, json!({ "events": [ended] }))
+        }
         _ => errors(request, hostile),
     }
 }

@@ -19,6 +19,9 @@ const CRASHED: &str = "Lambda.Unknown";
 const UNHEARD: &str = "Lambda.SdkClientException";
 const THROTTLED: &str = "Lambda.TooManyRequestsException";
 
+/// What Clean says when something is in its way.
+const NOT_YET: Way = Way::Fails("Powertune.NotYet");
+
 /// How long an answer is waited for that does not come.
 const SILENCE: Duration = Duration::from_secs(8);
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
@@ -67,7 +70,9 @@ impl Point {
         let mut traps = Vec::new();
         for step in Step::ALL {
             for nth in 1..=seen.calls_of(step) {
-                traps.extend(WAYS.map(|way| Trap::Call { step, nth, way }));
+                let of_clean = (step == Step::Clean).then_some(NOT_YET);
+                let ways = WAYS.into_iter().chain(of_clean);
+                traps.extend(ways.map(|way| Trap::Call { step, nth, way }));
             }
             for nth in numbers(step, seen.changes_of(step)) {
                 for end in [End::Killed, End::Aborted] {

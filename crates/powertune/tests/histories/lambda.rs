@@ -1,0 +1,79 @@
+//! A local Lambda with a function on which an execution has left something.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use aws_sdk_lambda::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+};
+use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use uuid::Uuid;
+
+use crate::server::EXECUTION;
+
+/// The function's name.
+pub(crate) const FUNCTION: &str = "fn";
+
+/// The Lambda, and a client that is not ours.
+pub(crate) struct Lambda {
+    lambda: LocalLambda,
+    client: Client,
+}
+
+impl Lambda {
+    /// Starts one, with a function that has a test version of the execution's run.
+    pub(crate) async fn start() -> Self {
+        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
+        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let code = tempfile::tempdir().expect("a folder");
+        fs::write(code.path().join("app.py"), "def handler(event, context):\n    return 1\n")
+            .expect("the code");
+        let function = NewFunction {
+            name: FUNCTION.to_owned(),
+            code: code.path().to_owned(),
+            runtime: "python3.11".to_owned(),
+            handler: "app.handler".to_owned(),
+            memory_mb: 256,
+            timeout_s: 3,
+            environment: BTreeMap::new(),
+            architecture: None,
+        };
+        lambda.create_function(function).await.expect("the function is created");
+        let client = client(&lambda);
+        let run = Uuid::new_v5(&Uuid::NAMESPACE_URL, EXECUTION.as_bytes()).simple();
+        let publish = client.publish_version().function_name(FUNCTION);
+        let published = publish.description(format!("powertune run {run}")).send().await;
+        published.expect("PublishVersion");
+        Self { lambda, client }
+    }
+
+    /// The variables that lead to it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.lambda.environment()
+    }
+
+    /// How many versions the function has.
+    pub(crate) async fn versions(&self) -> usize {
+        let listed = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
+        let listed = listed.expect("ListVersionsByFunction").versions.unwrap_or_default();
+        listed.iter().filter(|version| version.version.as_deref() != Some("$LATEST")).count()
+    }
+
+    pub(crate) async fn stop(self) {
+        tokio::time::timeout(Duration::from_secs(10), self.lambda.shutdown())
+            .await
+            .expect("it stops");
+    }
+}
+
+fn client(lambda: &LocalLambda) -> Client {
+    let pair = lambda.credentials();
+    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(lambda.region().to_owned()))
+        .endpoint_url(lambda.endpoint_url())
+        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,31 @@
+//! Executions whose histories are as AWS writes them, followed by the real `powertune run`.
+//!
+//! A server on this machine answers as Step Functions does. What it answers are facts of AWS, told
+//! again: the types of events and their details, the names of errors, causes that are JSON text,
+//! empty or missing. No interpreter writes all of them as AWS does.
+//!
+//! `cargo test -p powertune --test histories -- --recordings FOLDER` follows every history in a
+//! folder of LocalStack's `*.snapshot.json` files, which were recorded on AWS, and says of each what
+//! `powertune run` reads from it.
+
+mod cases;
+mod history;
+mod lambda;
+mod recordings;
+mod run;
+mod server;
+
+use std::{env, process::ExitCode};
+
+use libtest_mimic::Arguments;
+
+/// The argument before the folder with the recordings.
+const RECORDINGS: &str = "--recordings";
+
+fn main() -> ExitCode {
+    let mut given = env::args().skip_while(|argument| argument != RECORDINGS).skip(1);
+    if let Some(folder) = given.next() {
+        return recordings::walk(folder.as_ref());
+    }
+    libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code()
+}
