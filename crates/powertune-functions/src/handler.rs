@@ -44,10 +44,11 @@ async fn answer(step: Step, event: LambdaEvent<Value>) -> Result<Value, StepErro
         // From the state machine, or from the rule on the end of its executions.
         Step::Clean if event.get("detail").is_some() => {
             let end = read(event)?;
-            patiently(deadline, async || steps::clean_after(&connection, &end).await).await
+            let clean = async || Box::pin(steps::clean_after(&connection, &end)).await;
+            patiently(deadline, clean).await
         }
         // The state machine is patient itself.
-        Step::Clean => in_time(deadline, steps::clean(&connection, &read(event)?)).await,
+        Step::Clean => in_time(deadline, Box::pin(steps::clean(&connection, &read(event)?))).await,
     }
 }
 

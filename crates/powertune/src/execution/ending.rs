@@ -36,7 +36,7 @@ impl Ending {
     pub(super) fn of(described: &DescribeExecutionOutput, story: Story) -> Self {
         let outcome = match described.status() {
             ExecutionStatus::Succeeded => result(described.output().unwrap_or_default()),
-            ExecutionStatus::Failed => failed(caught(described, &story), &story),
+            ExecutionStatus::Failed => failed(&caught(described, &story), &story),
             status => {
                 let told = caught(described, &story).told();
                 let colon = if told.is_empty() { "" } else { ": " };
@@ -69,7 +69,7 @@ fn caught(described: &DescribeExecutionOutput, story: &Story) -> Caught {
 }
 
 /// What it means that an execution ended with this error.
-fn failed(caught: Caught, story: &Story) -> Outcome {
+fn failed(caught: &Caught, story: &Story) -> Outcome {
     let said = caught.said();
     let Some(kind) = StepErrorKind::of_name(&caught.error) else {
         let text = format!("the execution failed in {} with {}", story.entered, caught.told());
