@@ -39,7 +39,8 @@ pub(crate) fn all() -> Vec<Strike> {
         (1, slow, Answer),
     ];
     let of_one = [
-        (GetFunction, 3, DENIED, LeftBehind),
+        (GetFunction, 3, DENIED, Error),
+        (GetFunction, 7, DENIED, LeftBehind),
         (GetFunction, 6, Fault::Cut, LeftBehind),
         (GetFunction, 3, Fault::Failed, Error),
         (GetFunctionOfVersion, 2, Fault::Failed, Error),
@@ -48,7 +49,7 @@ pub(crate) fn all() -> Vec<Strike> {
         (UpdateFunctionConfiguration, 1, DENIED, Error),
         (UpdateFunctionConfiguration, 2, DENIED, LeftBehind),
         (UpdateFunctionConfiguration, 2, CONFLICT, LeftBehind),
-        (UpdateFunctionConfiguration, 2, Fault::ResetAfter, Error),
+        (UpdateFunctionConfiguration, 2, Fault::ResetAfter, Answer),
         (PublishVersion, 2, Fault::exception(400, "CodeStorageExceededException"), Error),
         (PublishVersion, 2, CONFLICT, Error),
         (PublishVersion, 2, Fault::ResetAfter, Error),

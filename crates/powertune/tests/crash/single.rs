@@ -15,11 +15,10 @@ const TARGETS: &[(Operation, &[usize])] = &[
     (Operation::GetFunction, &[1, 5]),
     (Operation::GetFunctionOfVersion, &[2]),
     (Operation::GetAccountSettings, &[1]),
-    (Operation::ListTags, &[1]),
     // The second and third page, too.
     (Operation::ListVersionsByFunction, &[1, 2, 3]),
     (Operation::TagResource, &[1]),
-    (Operation::UpdateFunctionConfiguration, &[1, 3, 7]),
+    (Operation::UpdateFunctionConfiguration, &[1, 3, 5]),
     (Operation::PublishVersion, &[2, 6]),
     (Operation::UpdateAlias, &[1]),
     (Operation::CreateAlias, &[1]),
