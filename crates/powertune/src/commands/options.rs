@@ -81,8 +81,7 @@ pub(crate) struct RequestOptions {
     /// Publish a version with the chosen power and point this alias to it instead
     #[arg(long, value_name = "NAME")]
     auto_optimize_alias: Option<String>,
-    /// Also where $LATEST has other code or another configuration than the alias, which gets it
-    /// then
+    /// Allow the alias to get code or a configuration of $LATEST that it does not have
     #[arg(long)]
     release_latest: bool,
     /// Seed of everything random in the analysis [default: 0]
