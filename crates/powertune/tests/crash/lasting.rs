@@ -30,8 +30,8 @@ pub(crate) fn all() -> Vec<Strike> {
         (1, Fault::ResetBefore, Error),
         (1, EXPIRED, Error),
         // The tags may be there: nobody can know.
-        (4, Fault::ResetBefore, LeftBehind),
-        (5, EXPIRED, LeftBehind),
+        (5, Fault::ResetBefore, LeftBehind),
+        (6, EXPIRED, LeftBehind),
         (9, Fault::ResetBefore, LeftBehind),
         (14, Fault::Gateway(503), LeftBehind),
         (20, EXPIRED, LeftBehind),
