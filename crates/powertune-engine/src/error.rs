@@ -30,7 +30,7 @@ pub enum TuneError {
     },
     /// The run came to its end, and its choice could not be applied; everything of the run's was
     /// put back.
-    #[error("{cause}\nthe choice was not applied; everything was put back as it was")]
+    #[error("{cause}\neverything was put back as it was")]
     NotApplied {
         /// Why.
         cause: Cause,
@@ -202,7 +202,7 @@ pub enum Cause {
     /// The alias that was to be moved was changed by somebody else.
     #[error(
         "the alias {alias} was changed during the run by somebody else ({what}); it stays as they \
-         have set it; if the choice is still to be released, tune again"
+         have set it, and the choice was not applied; tune again if it is still to be released"
     )]
     AliasChanged {
         /// The alias.
@@ -212,8 +212,9 @@ pub enum Cause {
     },
     /// The run's tags were taken away before it could apply anything.
     #[error(
-        "the run's tags were taken from {function} during the run, as powertune clean --force does, \
-         so that another run may be at work on it; tune again when nobody else does"
+        "the run's tags were taken from {function} during the run, as powertune clean --force does; \
+         another run may be at work on it, so that the choice was not applied; tune again when \
+         there is none"
     )]
     MarksGone {
         /// The function's ARN.
