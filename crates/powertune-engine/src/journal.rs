@@ -6,6 +6,7 @@
 
 mod entry;
 mod folder;
+mod odd;
 
 use std::{
     fs::{self, File},
@@ -17,10 +18,13 @@ use std::{
 use jiff::Timestamp;
 
 use self::entry::{Line, replay};
-pub use self::folder::Journals;
 pub(crate) use self::{
     entry::{Entry, Read, Unsettled},
     folder::Kept,
+};
+pub use self::{
+    folder::Journals,
+    odd::{OddJournal, Oddness},
 };
 use crate::mark::Mark;
 

@@ -34,6 +34,6 @@ mod window;
 
 pub use self::{
     clean::{Cleaned, clean},
-    journal::Journals,
+    journal::{Journals, OddJournal, Oddness},
     limits::raise_open_files,
 };

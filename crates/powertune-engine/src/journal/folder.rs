@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, BufRead, BufReader},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Journal, Locked, Unsettled, Written, append,
+    Journal, Locked, OddJournal, Oddness, Unsettled, Written, append,
     entry::{Entry, Line, replay},
 };
 use crate::{
@@ -21,6 +21,11 @@ use crate::{
 
 /// What a journal's name ends with.
 const EXTENSION: &str = "jsonl";
+/// The number of the format that is written here. A powertune that does not know a number does not
+/// guess what such a journal says.
+const FORMAT: u32 = 1;
+/// No journal is longer: a day's run has some thousand lines of a hundred bytes.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// The folder of the journals, if there is one.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +35,24 @@ pub struct Journals(Option<PathBuf>);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
+    /// [`FORMAT`]; journals of before there was a number are of the first.
+    #[serde(default = "first_format")]
+    format: u32,
     /// The function's ARN, unqualified.
     function: String,
     #[serde(flatten)]
     mark: Mark,
+}
+
+fn first_format() -> u32 {
+    1
+}
+
+/// A head of any format.
+#[derive(Debug, Deserialize)]
+struct Format {
+    #[serde(default = "first_format")]
+    format: u32,
 }
 
 /// A journal that was found.
@@ -65,7 +84,7 @@ impl Journals {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path)?;
         file.lock()?;
-        let head = Head { function: function.to_owned(), mark: mark.clone() };
+        let head = Head { format: FORMAT, function: function.to_owned(), mark: mark.clone() };
         append(&file, &(serde_json::to_string(&head)? + "\n"))?;
         // So that the file's name is on the disk, too.
         File::open(folder)?.sync_all()?;
@@ -77,29 +96,49 @@ impl Journals {
         Ok(Journal(Arc::new(written)))
     }
 
-    /// The journals of this function's runs. What can't be read is no journal.
+    /// The journals of this function's runs, without those that can't be read.
     pub(crate) fn of(&self, function: &str) -> Vec<Kept> {
-        let Some(Ok(files)) = self.0.as_ref().map(fs::read_dir) else { return Vec::new() };
-        files
-            .filter_map(|file| file.ok().map(|file| file.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
-            .filter_map(|path| Kept::read(path, function).ok().flatten())
-            .collect()
+        let found = self.paths().unwrap_or_default().into_iter();
+        found.filter_map(|path| Kept::read(path, function).ok().flatten()).collect()
+    }
+
+    /// The journals that can't be read, of whatever function they are. It may block.
+    pub fn odd(&self) -> Vec<OddJournal> {
+        let paths = match self.paths() {
+            Ok(paths) => paths,
+            Err(error) => {
+                let path = self.0.clone().unwrap_or_default();
+                return vec![OddJournal { path, why: Oddness::Unreadable(error.to_string()) }];
+            }
+        };
+        let odd = |path: PathBuf| {
+            let why = Content::read(&path).err()?;
+            Some(OddJournal { path, why })
+        };
+        paths.into_iter().filter_map(odd).collect()
+    }
+
+    fn paths(&self) -> io::Result<Vec<PathBuf>> {
+        let Some(folder) = &self.0 else { return Ok(Vec::new()) };
+        let files = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files?,
+        };
+        let is_journal =
+            |path: &PathBuf| path.extension().is_some_and(|extension| extension == EXTENSION);
+        let paths = files.filter_map(|file| file.ok().map(|file| file.path()));
+        let mut paths: Vec<PathBuf> = paths.filter(is_journal).collect();
+        paths.sort();
+        Ok(paths)
     }
 }
 
 impl Kept {
-    fn read(path: PathBuf, function: &str) -> io::Result<Option<Self>> {
-        let mut file = File::open(&path)?;
-        let is_alive = match file.try_lock_shared() {
-            Ok(()) => false,
-            Err(TryLockError::WouldBlock) => true,
-            Err(TryLockError::Error(error)) => return Err(error),
+    fn read(path: PathBuf, function: &str) -> Result<Option<Self>, Oddness> {
+        let Content { head, lines, is_alive } = match Content::read(&path)? {
+            Some(content) if content.head.function == function => content,
+            _ => return Ok(None),
         };
-        let Some((head, lines)) = parse(BufReader::new(&mut file)) else { return Ok(None) };
-        if head.function != function {
-            return Ok(None);
-        }
         let mark = head.mark;
         let unsettled = replay(mark.original, &lines);
         Ok(Some(Self { mark, unsettled, is_alive, path }))
@@ -115,9 +154,12 @@ impl Kept {
     /// Writes down that the memory size is back, so that what is set later is not taken for the
     /// run's.
     pub(crate) fn memory_is_back(&self) -> io::Result<()> {
+        let text = fs::read(&self.path)?;
         let file = OpenOptions::new().append(true).open(&self.path)?;
         // A process that was killed may have left half a line.
-        append(&file, &format!("\n{}", Entry::MemoryBack.line(Timestamp::now())?))
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64)?;
+        append(&file, &Entry::MemoryBack.line(Timestamp::now())?)
     }
 
     /// Deletes it: nothing is left to undo.
@@ -126,12 +168,73 @@ impl Kept {
     }
 }
 
+/// What a journal says.
+#[derive(Debug)]
+struct Content {
+    head: Head,
+    lines: Vec<Line>,
+    is_alive: bool,
+}
+
+impl Content {
+    /// Reads a journal; `None` where its process was killed before it had written the head, and so
+    /// before it had changed anything.
+    fn read(path: &Path) -> Result<Option<Self>, Oddness> {
+        let unreadable = |error: io::Error| Oddness::Unreadable(error.to_string());
+        let metadata = match fs::symlink_metadata(path) {
+            // Its run has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(unreadable)?,
+        };
+        // To open a pipe would be to wait for its other end.
+        if !metadata.is_file() {
+            return Err(Oddness::NotAFile);
+        }
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(unreadable)?,
+        };
+        let is_alive = match file.try_lock_shared() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+        };
+        let mut text = Vec::new();
+        // It may grow while it is read.
+        (&file).take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > LONGEST {
+            return Err(Oddness::TooLong { limit: LONGEST });
+        }
+        let whole = parse(&text)?;
+        Ok(whole.map(|(head, lines)| Self { head, lines, is_alive }))
+    }
+}
+
 /// What is whole of a journal: a process that is killed may leave half a line at its end.
-fn parse(lines: impl BufRead) -> Option<(Head, Vec<Line>)> {
-    let mut lines = lines.split(b'\n').map_while(Result::ok);
-    let head = serde_json::from_slice(&lines.next()?).ok()?;
-    // The end of a killed run is half a line, and `clean` may have written after it.
-    Some((head, lines.filter_map(|line| serde_json::from_slice(&line).ok()).collect()))
+fn parse(text: &[u8]) -> Result<Option<(Head, Vec<Line>)>, Oddness> {
+    let mut lines = text.split_inclusive(|&byte| byte == b'\n');
+    let Some(first) = lines.next() else { return Ok(None) };
+    let is_cut = |line: &[u8]| !line.ends_with(b"\n");
+    if let Ok(Format { format }) = serde_json::from_slice(first)
+        && format != FORMAT
+    {
+        return Err(Oddness::Newer { format });
+    }
+    let head = match serde_json::from_slice(first) {
+        Ok(head) => head,
+        Err(_) if is_cut(first) && first.starts_with(b"{") => return Ok(None),
+        Err(_) => return Err(Oddness::Corrupt { line: 1 }),
+    };
+    let mut read = Vec::new();
+    for (line, number) in lines.zip(2..) {
+        match serde_json::from_slice(line) {
+            Ok(line) => read.push(line),
+            // Nothing comes after it.
+            Err(_) if is_cut(line) => {}
+            Err(_) => return Err(Oddness::Corrupt { line: number }),
+        }
+    }
+    Ok(Some((head, read)))
 }
 
 fn create_private(folder: &Path) -> io::Result<()> {

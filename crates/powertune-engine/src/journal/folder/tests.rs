@@ -87,3 +87,47 @@ async fn a_journal_is_private() {
     let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(&inner), mode(journal.path().expect("a file"))), (0o700, 0o600));
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_journal_is_named_and_hides_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = Journals::at(folder.path().to_owned());
+    let path = written(&journals, &mark()).await.path().expect("a file").clone();
+    let text = fs::read_to_string(&path).expect("the journal");
+    let [head, first, ..] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    let place = |name: &str| folder.path().join(name);
+    let newer = head.replace("\"format\":1", "\"format\":7");
+    let old = head.replace("\"format\":1,", "");
+    assert!(newer != head && old != head, "{head}");
+    let made = std::process::Command::new("mkfifo").arg(place("b.jsonl")).status();
+    assert!(made.expect("mkfifo runs").success());
+    fs::create_dir(place("c.jsonl")).expect("a folder");
+    File::create(place("d.jsonl")).and_then(|file| file.set_len(1 << 40)).expect("a long file");
+    fs::write(place("e.jsonl"), format!("{newer}\n")).expect("a journal");
+    fs::write(place("f.jsonl"), format!("{head}\nrubbish\n{first}\n")).expect("a journal");
+    fs::write(place("g.jsonl"), [0; 512]).expect("what a crash of the machine leaves");
+    std::os::unix::fs::symlink(&path, place("h.jsonl")).expect("a link");
+    // Of these there is nothing to say.
+    fs::write(place("i.jsonl"), "").expect("a journal");
+    fs::write(place("j.jsonl"), format!("{old}\n{first}\n{{\"at\":")).expect("a journal");
+    fs::write(place("notes.txt"), "mine").expect("a file");
+
+    let odd = journals.odd();
+    let found: Vec<_> = odd.iter().map(|odd| (odd.path.clone(), odd.why.clone())).collect();
+    let expected = [
+        ("b", Oddness::NotAFile),
+        ("c", Oddness::NotAFile),
+        ("d", Oddness::TooLong { limit: LONGEST }),
+        ("e", Oddness::Newer { format: 7 }),
+        ("f", Oddness::Corrupt { line: 2 }),
+        ("g", Oddness::Corrupt { line: 1 }),
+        ("h", Oddness::NotAFile),
+    ];
+    assert_eq!(found, expected.map(|(name, why)| (place(&format!("{name}.jsonl")), why)));
+    assert_eq!(journals.of(FUNCTION).len(), 2);
+    for odd in odd {
+        let said = odd.to_string();
+        assert!(said.contains(&odd.path.display().to_string()) && said.contains("tags"), "{said}");
+    }
+}
