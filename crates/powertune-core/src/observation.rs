@@ -60,6 +60,8 @@ pub enum Failure {
         /// What the client said.
         why: String,
     },
+    /// Measuring ended before its answer came: it may have run, and its cost is not known.
+    Unanswered,
     /// Lambda did not run it.
     Refused {
         /// What Lambda said.
@@ -73,7 +75,9 @@ impl Failure {
     pub fn condemns_power(&self) -> bool {
         match self {
             Self::Timeout | Self::OutOfMemory | Self::FunctionError { .. } => true,
-            Self::NoReport { .. } | Self::Lost { .. } | Self::Refused { .. } => false,
+            Self::NoReport { .. } | Self::Lost { .. } | Self::Unanswered | Self::Refused { .. } => {
+                false
+            }
         }
     }
 }
@@ -90,6 +94,7 @@ impl fmt::Display for Failure {
             }
             Self::NoReport { why } => write!(f, "its REPORT could not be read: {why}"),
             Self::Lost { why } => write!(f, "the invocation was lost, and may have run: {why}"),
+            Self::Unanswered => write!(f, "measuring ended before its answer came"),
             Self::Refused { why } => write!(f, "Lambda did not run it: {why}"),
         }
     }

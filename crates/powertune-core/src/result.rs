@@ -82,6 +82,12 @@ pub struct TuningResult {
     pub elapsed_ms: u64,
     /// Why measuring ended.
     pub stopped: Stopped,
+    /// Whether measuring came to its end; left out where it did.
+    #[serde(default = "complete", skip_serializing_if = "is_complete")]
+    pub complete: bool,
+    /// What was applied, once that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
     /// What a user should know.
     pub warnings: Vec<String>,
     /// One row a power, smallest first.
@@ -102,6 +108,30 @@ impl TuningResult {
             *link = format!("{page}{data}");
         }
     }
+}
+
+/// Results of before the field was there are of runs that came to their end.
+fn complete() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_complete(complete: &bool) -> bool {
+    *complete
+}
+
+/// What the function, or an alias of it, was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The power.
+    pub power: Power,
+    /// The alias that points to it; absent where `$LATEST` has the power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// The version that the alias points to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// aws-lambda-power-tuning's part about the run itself.

@@ -101,6 +101,8 @@ pub enum Warning {
         /// What the function has, in MB.
         storage_mb: u32,
     },
+    /// Measuring ended before its time: the user or an error ended the run.
+    Incomplete,
     /// Measuring ended before everything was measured, for want of room in an execution's history.
     HistoryFull,
     /// Measuring ended before everything was measured, for the sake of `maxCost`.
@@ -217,6 +219,11 @@ impl fmt::Display for Warning {
                 f,
                 "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
                  not known for this region and not in the costs"
+            ),
+            Self::Incomplete => write!(
+                f,
+                "the run ended before everything was measured; this is what was measured until \
+                 then, and a whole run may choose another power: tune again before you go by it"
             ),
             Self::HistoryFull => write!(
                 f,

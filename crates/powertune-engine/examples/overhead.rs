@@ -24,7 +24,7 @@ use hyper::{Method, Request as HttpRequest, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use powertune_core::request::parse;
 use powertune_engine::{
-    Journals,
+    Journals, Keep,
     event::Events,
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
@@ -111,6 +111,7 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
         events,
         cancelled: CancellationToken::new(),
         journals: Journals::default(),
+        keep: Keep::default(),
     };
     let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
         panic!("the run has a result");

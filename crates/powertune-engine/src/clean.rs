@@ -58,7 +58,7 @@ pub async fn clean(
     force: bool,
     is_over: impl AsyncFn(&Mark) -> Option<bool>,
 ) -> Result<Cleaned, TuneError> {
-    let traces = Traces::find(gateway, function, journals).await?;
+    let traces = gateway.patiently(Traces::find(gateway, function, journals)).await?;
     let marks = traces.marks();
     for mark in marks.iter().filter(|_| !force) {
         if traces.may_be_alive(mark, &is_over).await {

@@ -1,13 +1,35 @@
-//! How a run can end other than with a result.
+//! How a run can end other than well.
 
 use powertune_core::{
     analysis::NothingMeasured, payload::PayloadError, power::Power, price::UnknownPrice,
-    region::Currency, result::TuningResult,
+    region::Currency,
 };
 
-use crate::{gateway::ApiError, mark::Mark};
+use crate::{
+    gateway::{ApiError, Wait},
+    mark::Mark,
+    run::Ending,
+};
 
-/// A run that has no result.
+/// A run that did not do all that it was asked to.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unfinished {
+    /// Why, and what became of the function.
+    pub error: TuneError,
+    /// What was measured: all, or what there was until the run ended (`complete: false`). `None`
+    /// where no invocation counted.
+    pub measured: Option<Ending>,
+}
+
+impl From<TuneError> for Unfinished {
+    /// Nothing was measured.
+    fn from(error: TuneError) -> Self {
+        Self { error, measured: None }
+    }
+}
+
+/// Why a run did not end well, and what became of the function.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TuneError {
     /// The function can't be tuned as asked. Nothing was changed and nothing invoked.
@@ -21,22 +43,12 @@ pub enum TuneError {
     Failed(Cause),
     /// The run came to its end, and meanwhile somebody else has changed the function; everything of
     /// the run's was put back, and nothing applied.
-    #[error("{cause}\nthe result is of what it was before; everything was put back")]
-    Outdated {
-        /// What was changed.
-        cause: Cause,
-        /// What was measured of the function as it was before.
-        result: Box<TuningResult>,
-    },
+    #[error("{0}\nthe result is of what it was before; everything was put back")]
+    Outdated(Cause),
     /// The run came to its end, and its choice could not be applied; everything of the run's was
     /// put back.
-    #[error("{cause}\neverything was put back as it was")]
-    NotApplied {
-        /// Why.
-        cause: Cause,
-        /// What was measured.
-        result: Box<TuningResult>,
-    },
+    #[error("{0}\neverything was put back as it was")]
+    NotApplied(Cause),
     /// The user stopped it, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
     Interrupted,
@@ -47,8 +59,6 @@ pub enum TuneError {
         cause: Option<Cause>,
         /// What is left, and how to put it right by hand.
         left: Vec<LeftBehind>,
-        /// What was measured, where the run had come to a result.
-        result: Option<Box<TuningResult>>,
     },
 }
 
@@ -266,6 +276,12 @@ pub enum Cause {
         /// What it, or the call, said.
         why: String,
     },
+    /// A call has had no answer for too long.
+    #[error("{0}, and that is given up; check the network, the proxy settings and the credentials")]
+    Silent(Wait),
+    /// What was measured could not be kept where it was to be, so that nothing was applied.
+    #[error("the result was not saved to {0}; nothing was applied")]
+    NotKept(String),
     /// Nothing could be measured.
     #[error("{0}")]
     NothingMeasured(#[from] NothingMeasured),

@@ -1,7 +1,12 @@
 //! What happens during a run, for whoever wants to show it.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use powertune_core::{
-    observation::{Observation, Skipped},
+    observation::{Evidence, Failure, Observation, Outcome, Skipped},
     plan::Measurement,
     power::{Power, PowerValues},
     price::Price,
@@ -9,7 +14,7 @@ use powertune_core::{
 };
 use tokio::sync::mpsc;
 
-use crate::error::LeftBehind;
+use crate::{error::LeftBehind, gateway::Wait};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -27,9 +32,11 @@ pub enum Event {
     },
     /// A power turned out not to be had.
     Skipped(Skipped),
+    /// An invocation was sent to this power.
+    Sent(Power),
     /// An invocation ended.
     Observed(Observation),
-    /// Lambda throttles, and the run waits.
+    /// Lambda throttles, has not run the invocation, and the run waits.
     Throttled {
         /// The power.
         power: Power,
@@ -45,6 +52,8 @@ pub enum Event {
         /// The alias, and the version that it points to now; `None` for `$LATEST`.
         alias: Option<(String, String)>,
     },
+    /// A call has had no answer for a while.
+    Waiting(Wait),
     /// Putting back begins.
     CleaningUp,
     /// Putting back has ended; what is left is named.
@@ -77,13 +86,42 @@ pub struct Plan {
 
 /// Where events go; nobody needs to listen.
 #[derive(Debug, Clone)]
-pub struct Events(mpsc::UnboundedSender<Event>);
+pub struct Events {
+    sender: mpsc::UnboundedSender<Event>,
+    record: Option<Record>,
+}
+
+/// Where events go, for senders that do not keep the display from ending.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakEvents(mpsc::WeakUnboundedSender<Event>);
+
+/// What the events of a run have told of its invocations. It stays whatever becomes of those who
+/// sent them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record(Arc<Mutex<Recorded>>);
+
+#[derive(Debug, Default)]
+struct Recorded {
+    seen: Evidence,
+    /// How many invocations of each power have had no answer yet.
+    in_flight: BTreeMap<Power, u32>,
+}
 
 impl Events {
     /// A place to send events to, and the end that they come out at.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
+        (Self { sender, record: None }, receiver)
+    }
+
+    /// The same place, whose events are recorded too.
+    pub(crate) fn recorded(&self) -> (Self, Record) {
+        let record = Record::default();
+        (Self { record: Some(record.clone()), ..self.clone() }, record)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakEvents {
+        WeakEvents(self.sender.downgrade())
     }
 
     /// A place where nobody listens.
@@ -92,7 +130,61 @@ impl Events {
     }
 
     pub(crate) fn send(&self, event: Event) {
+        if let Some(record) = &self.record {
+            record.take(&event);
+        }
         // Who has stopped listening does not want to know.
-        let _ = self.0.send(event);
+        let _ = self.sender.send(event);
+    }
+}
+
+impl WeakEvents {
+    pub(crate) fn send(&self, event: Event) {
+        if let Some(sender) = self.0.upgrade() {
+            // Who has stopped listening does not want to know.
+            let _ = sender.send(event);
+        }
+    }
+}
+
+impl Record {
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        // Each event is taken as a whole, also where a later one made somebody panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, event: &Event) {
+        let mut recorded = self.lock();
+        match event {
+            Event::RoundStarted(_) => recorded.seen.rounds += 1,
+            Event::Sent(power) => *recorded.in_flight.entry(*power).or_default() += 1,
+            Event::Throttled { power, .. } => recorded.ended(*power),
+            Event::Observed(observation) => {
+                recorded.ended(observation.power);
+                recorded.seen.observations.push(observation.clone());
+            }
+            Event::Skipped(skipped) => recorded.seen.skipped.push(skipped.clone()),
+            _ => {}
+        }
+    }
+
+    /// All that was seen. What is still in flight counts as unanswered: nobody waits for it.
+    pub(crate) fn seen(&self) -> Evidence {
+        let recorded = self.lock();
+        let mut seen = recorded.seen.clone();
+        for (&power, &count) in &recorded.in_flight {
+            let outcome = Outcome::Failed { failure: Failure::Unanswered, report: None };
+            let unanswered = Observation { power, outcome };
+            seen.observations.extend(std::iter::repeat_n(unanswered, count as usize));
+        }
+        seen
+    }
+}
+
+impl Recorded {
+    fn ended(&mut self, power: Power) {
+        if let Some(count) = self.in_flight.get_mut(&power) {
+            *count = count.saturating_sub(1);
+        }
     }
 }

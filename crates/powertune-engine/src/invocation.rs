@@ -32,22 +32,32 @@ pub(crate) struct Target<'a> {
     pub(crate) qualifier: Option<&'a str>,
 }
 
+/// What happens when something is invoked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Try<'a> {
+    /// It is on its way.
+    Sent,
+    /// Lambda has not run it, for this reason, and it will be sent again.
+    Refused(&'a str),
+}
+
 /// Invokes, and again only as long as nothing ran: throttled, not ready or not known yet, or never
 /// connected.
 /// After `last_start` it is not tried again.
 ///
-/// `throttled` hears of every refusal.
+/// `heard` is told of every try.
 pub(crate) async fn invoke_once(
     invoker: &Invoker,
     place: &mut Place,
     target: Target<'_>,
     payload: &[u8],
     last_start: Option<Instant>,
-    throttled: impl Fn(&str),
+    heard: impl Fn(Try<'_>),
 ) -> Result<Invoked, NotInvoked> {
     let started = Instant::now();
     let mut wait = FIRST_WAIT;
     loop {
+        heard(Try::Sent);
         let answer = invoker.invoke(target.function, target.qualifier, payload).await;
         let (why, retry_after, refused) = match &answer {
             Err(NotInvoked::Throttled { why, retry_after }) => (why, *retry_after, place.refused()),
@@ -67,10 +77,10 @@ pub(crate) async fn invoke_once(
                 return answer;
             }
         };
-        throttled(why);
         if refused == Refused::GiveUp {
             return answer;
         }
+        heard(Try::Refused(why));
         // Full jitter, so that those who were refused together do not come back together.
         let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
         let again = Instant::now() + pause(jittered, retry_after);

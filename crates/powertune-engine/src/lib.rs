@@ -14,11 +14,13 @@ mod conflict;
 mod election;
 pub mod error;
 pub mod event;
+mod findings;
 mod gate;
 pub mod gateway;
 mod held;
 mod invocation;
 mod journal;
+mod keep;
 mod limits;
 pub mod mark;
 mod measure;
@@ -35,5 +37,6 @@ mod window;
 pub use self::{
     clean::{Cleaned, clean},
     journal::{Journals, OddJournal, Oddness},
+    keep::Keep,
     limits::raise_open_files,
 };

@@ -24,7 +24,7 @@ use crate::{
     event::{Event, Events},
     gate::{Gate, Place},
     gateway::{ApiError, ErrorKind, Invoked, Invoker, NotInvoked},
-    invocation::{Target, invoke_once, outcome, shortened},
+    invocation::{Target, Try, invoke_once, outcome, shortened},
 };
 
 /// What every power's measurement shares.
@@ -126,12 +126,15 @@ impl Bench {
         let payload = replaced.as_deref().unwrap_or(payload.as_bytes());
         let target =
             Target { function: &self.function_arn, qualifier: Some(portion.version.as_str()) };
-        let throttled = |reason: &str| {
-            let reason = reason.to_owned();
-            self.events.send(Event::Throttled { power: portion.power, reason });
+        let power = portion.power;
+        let heard = |told: Try<'_>| {
+            self.events.send(match told {
+                Try::Sent => Event::Sent(power),
+                Try::Refused(reason) => Event::Throttled { power, reason: reason.to_owned() },
+            });
         };
         let (invoker, last_start) = (&self.invoker, self.last_start);
-        let answer = invoke_once(invoker, &mut place, target, payload, last_start, throttled).await;
+        let answer = invoke_once(invoker, &mut place, target, payload, last_start, heard).await;
         let is_refused =
             matches!(answer, Err(NotInvoked::Throttled { .. } | NotInvoked::Later { .. }));
         if is_refused && self.is_late() {

@@ -1,18 +1,18 @@
 //! A tuning run from beginning to end: prepare, announce, measure, analyse, apply, put back.
 //!
-//! Putting back happens in every ending, panics and Ctrl-C included.
+//! Putting back happens in every ending, panics and Ctrl-C included, and from the first invocation
+//! on every ending comes with what was measured.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use powertune_core::{
-    analysis::{Subject, analyse},
-    dry_run::{DryRun, changes, trials},
+    dry_run::DryRun,
     observation::Evidence,
     plan::{Planner, Step, Stopped},
-    power::{Power, default_values},
+    power::default_values,
     request::{Num, Pace, Request},
-    result::TuningResult,
+    result::{Applied, TuningResult},
     warning::Warning,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,12 +21,14 @@ use crate::{
     announce::{Announced, announce},
     apply::apply,
     budget::Budget,
-    error::{Cause, LeftBehind, TuneError},
-    event::{Event, Events, Plan},
+    error::{Cause, LeftBehind, TuneError, Unfinished},
+    event::{Event, Events},
+    findings::{Findings, Halted},
     gate::Gate,
     gateway::Gateway,
     held::Held,
     journal::{Journal, Journals},
+    keep::Keep,
     mark::Mark,
     measure::Bench,
     prepare::{Prepared, before_changes, prepare},
@@ -53,10 +55,12 @@ pub struct Context {
     pub cancelled: CancellationToken,
     /// Where it writes down what it is about to change.
     pub journals: Journals,
+    /// Where its result is kept before anything is applied.
+    pub keep: Keep,
 }
 
 /// How a run ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// With a result.
     Tuned(Box<TuningResult>),
@@ -67,17 +71,21 @@ pub enum Ending {
 /// Tunes a function.
 ///
 /// # Errors
-/// See [`TuneError`]; whatever it is, the function was put back as far as that was possible.
+/// See [`TuneError`]; whatever it is, the function was put back as far as that was possible, and
+/// what was measured comes with it.
 pub async fn tune(
     gateway: &Gateway,
     request: &Request,
     context: &Context,
-) -> Result<Ending, TuneError> {
+) -> Result<Ending, Unfinished> {
     let started = Instant::now();
+    gateway.tell(&context.events);
     let defaults = default_values();
+    // A large future, which would be in two more.
+    let preparing = Box::pin(prepare(gateway, request, &defaults, &context.journals));
     let mut prepared = tokio::select! {
-        prepared = prepare(gateway, request, &defaults, &context.journals) => prepared?,
-        () = context.cancelled.cancelled() => return Err(TuneError::Interrupted),
+        prepared = gateway.patiently(preparing) => prepared?,
+        () = context.cancelled.cancelled() => return Err(TuneError::Interrupted.into()),
     };
     prepared.keep_within_open_files(request);
     let arn = prepared.latest.arn.clone();
@@ -86,11 +94,16 @@ pub async fn tune(
     let mark = Mark::new(prepared.latest.power, sets, &context.by, until);
     let journal = begin_journal(&context.journals, &arn, &mark, &mut prepared.plan.warnings);
     context.events.send(Event::Planned(prepared.plan.clone()));
-    let ended = tune_announced(gateway, request, context, prepared, &mark, &journal).await;
-    if !matches!(ended, Err(TuneError::LeftBehind { .. })) {
+    let announced = (&mark, &journal);
+    let ended = tune_announced(gateway, request, context, prepared, announced, started).await;
+    if !matches!(ended, Err(Unfinished { error: TuneError::LeftBehind { .. }, .. })) {
         journal.close();
     }
-    ended.map(|ending| ending.after(started.elapsed()))
+    let elapsed = started.elapsed();
+    ended.map(|ending| ending.after(elapsed)).map_err(|unfinished| Unfinished {
+        measured: unfinished.measured.map(|ending| ending.after(elapsed)),
+        ..unfinished
+    })
 }
 
 /// The run's journal; where there can be none, the tags alone say what to undo.
@@ -112,9 +125,9 @@ async fn tune_announced(
     request: &Request,
     context: &Context,
     prepared: Prepared,
-    mark: &Mark,
-    journal: &Journal,
-) -> Result<Ending, TuneError> {
+    (mark, journal): (&Mark, &Journal),
+    started: Instant,
+) -> Result<Ending, Unfinished> {
     let arn = prepared.latest.arn.clone();
     let recording = gateway.with_journal(journal.clone());
     let baseline = Baseline::of(&prepared.latest);
@@ -123,12 +136,23 @@ async fn tune_announced(
     let announced = announce(&recording, &baseline, mark, target, &context.cancelled).await;
     let announced = match announced {
         Ok(Some(announced)) => announced,
-        Ok(None) => return stopped(&recording, &arn, mark, journal).await,
-        Err(cause) => return Err(not_begun(&recording, &arn, mark, journal, cause).await),
+        Ok(None) => return Err(stopped(&recording, &arn, mark, journal).await.into()),
+        Err(cause) => return Err(not_begun(&recording, &arn, mark, journal, cause).await.into()),
     };
-    let run = Run::new(&recording, request, context, prepared, mark.clone(), announced);
+
+    let (events, record) = context.events.recorded();
+    let recorded = Context { events, ..context.clone() };
+    let findings = Findings::new(request, &prepared, record, started);
+    let marked = (mark.clone(), announced);
+    let run = Run::new(&recording, request, &recorded, prepared, marked, findings.clone());
     let outcome = tokio::spawn(run.finish()).await;
-    let outcome = outcome.unwrap_or_else(|error| Err(Cause::Bug(panic_message(error))));
+    let outcome = outcome
+        .unwrap_or_else(|error| Err(findings.halted(Some(Cause::Bug(panic_message(error))))));
+    if let Err(Halted { measured: Some(Ending::Tuned(result)), .. }) = &outcome {
+        // Putting back can take long. Who prints the result keeps it once more, and says if it
+        // can't be kept.
+        let _ = context.keep.keep(result).await;
+    }
 
     context.events.send(Event::CleaningUp);
     let mut undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
@@ -142,15 +166,13 @@ async fn tune_announced(
 }
 
 /// The end of a run that the user has stopped before it could go on.
-async fn stopped(
-    gateway: &Gateway,
-    arn: &str,
-    mark: &Mark,
-    journal: &Journal,
-) -> Result<Ending, TuneError> {
+async fn stopped(gateway: &Gateway, arn: &str, mark: &Mark, journal: &Journal) -> TuneError {
     let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
     let left = restore(gateway, arn, &undo).await.left;
-    conclude(Ok(Done { ending: None, not_applied: None }), left)
+    if left.is_empty() {
+        return TuneError::Interrupted;
+    }
+    TuneError::LeftBehind { cause: None, left }
 }
 
 /// The end of a run that has not come to go on: what it has put on the function goes.
@@ -166,9 +188,7 @@ async fn not_begun(
     let undo = Undo::of_run(mark, unsettled.map(Basis::Journal));
     let left = restore(gateway, arn, &undo).await.left;
     match cause {
-        cause if !left.is_empty() => {
-            TuneError::LeftBehind { cause: Some(cause), left, result: None }
-        }
+        cause if !left.is_empty() => TuneError::LeftBehind { cause: Some(cause), left },
         Cause::Api(error) if is_untouched => before_changes(error),
         cause if is_untouched => TuneError::NotBegun(cause),
         cause => TuneError::Failed(cause),
@@ -176,44 +196,28 @@ async fn not_begun(
 }
 
 /// What the run comes to, after everything, or all but `left`, was put back.
-fn conclude(outcome: Result<Done, Cause>, left: Vec<LeftBehind>) -> Result<Ending, TuneError> {
-    let ending = match outcome {
-        Ok(Done { not_applied: Some(cause), ending: Some(Ending::Tuned(result)), .. }) => {
-            return Err(match cause {
-                _ if !left.is_empty() => {
-                    TuneError::LeftBehind { cause: Some(cause), left, result: Some(result) }
-                }
-                Cause::Changed { .. } => TuneError::Outdated { cause, result },
-                _ => TuneError::NotApplied { cause, result },
-            });
-        }
-        Ok(done) => Ok(done.ending),
-        Err(cause) => Err(cause),
+fn conclude(outcome: Result<Done, Halted>, left: Vec<LeftBehind>) -> Result<Ending, Unfinished> {
+    let (measured, error) = match outcome {
+        Ok(Done { ending, not_applied: None }) if left.is_empty() => return Ok(ending),
+        Ok(Done { ending, not_applied }) => (Some(ending), not_applied.map(not_applied_error)),
+        Err(Halted { cause: Some(cause), measured }) => (measured, Some(TuneError::Failed(cause))),
+        Err(Halted { cause: None, measured }) => (measured, Some(TuneError::Interrupted)),
     };
-    match (ending, left.is_empty()) {
-        (Ok(Some(ending)), true) => Ok(ending),
-        (Ok(None), true) => Err(TuneError::Interrupted),
-        (Err(cause), true) => Err(TuneError::Failed(cause)),
-        (Ok(Some(Ending::Tuned(result))), false) => {
-            Err(TuneError::LeftBehind { cause: None, left, result: Some(result) })
-        }
-        (ending, false) => Err(TuneError::LeftBehind { cause: ending.err(), left, result: None }),
-    }
+    let error = match error {
+        Some(error) if left.is_empty() => error,
+        Some(
+            TuneError::Outdated(cause) | TuneError::NotApplied(cause) | TuneError::Failed(cause),
+        ) => TuneError::LeftBehind { cause: Some(cause), left },
+        _ => TuneError::LeftBehind { cause: None, left },
+    };
+    Err(Unfinished { error, measured })
 }
 
-impl Plan {
-    /// A dry run of it, in which this was seen.
-    fn dry_run(&self, request: &Request, original: Power, seen: &Evidence) -> DryRun {
-        DryRun {
-            dry_run: true,
-            function_arn: self.function_arn.clone(),
-            current_power: self.current,
-            currency: self.price.currency,
-            worst_cost: self.worst_cost,
-            changes: changes(request, original, &self.powers),
-            warnings: self.warnings.iter().map(ToString::to_string).collect(),
-            stats: trials(seen),
-        }
+/// Why a run that came to its end did not do all that it was asked to.
+fn not_applied_error(cause: Cause) -> TuneError {
+    match cause {
+        Cause::Changed { .. } => TuneError::Outdated(cause),
+        cause => TuneError::NotApplied(cause),
     }
 }
 
@@ -251,8 +255,7 @@ pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
 /// How the part of a run that changes things ended.
 #[derive(Debug)]
 struct Done {
-    /// `None` where the user stopped it.
-    ending: Option<Ending>,
+    ending: Ending,
     /// Why the choice was not applied, or is outdated, where that is so.
     not_applied: Option<Cause>,
 }
@@ -261,11 +264,11 @@ struct Done {
 #[derive(Debug)]
 struct Run {
     request: Request,
-    subject: Subject,
     planner: Planner,
     rounds: Rounds,
+    findings: Findings,
+    keep: Keep,
     alias_at: Option<String>,
-    plan: Plan,
 }
 
 impl Run {
@@ -274,8 +277,8 @@ impl Run {
         request: &Request,
         context: &Context,
         prepared: Prepared,
-        mark: Mark,
-        announced: Announced,
+        (mark, announced): (Mark, Announced),
+        findings: Findings,
     ) -> Self {
         let baseline = Baseline::of(&prepared.latest);
         let has_processors = !prepared.processors.is_empty();
@@ -295,42 +298,50 @@ impl Run {
         };
         Self {
             request: request.clone(),
-            subject: prepared.subject,
             planner: prepared.planner,
             rounds: Rounds::new(gateway.clone(), baseline, mark, bench, announced),
             alias_at: prepared.alias_at,
-            plan: prepared.plan,
+            findings,
+            keep: context.keep.clone(),
         }
     }
 
-    async fn finish(mut self) -> Result<Done, Cause> {
-        let original = self.rounds.baseline.power;
+    async fn finish(mut self) -> Result<Done, Halted> {
         let mut seen = Evidence::default();
-        let Some(stopped) = self.measure(&mut seen).await? else {
-            return Ok(Done { ending: None, not_applied: None });
+        let stopped = match self.measure(&mut seen).await {
+            Ok(Some(stopped)) => stopped,
+            Ok(None) => return Err(self.findings.halted(None)),
+            Err(cause) => return Err(self.findings.halted(Some(cause))),
         };
-        let warning = stopped.warning(self.request.max_cost, self.plan.price.currency);
-        self.plan.warnings.extend(warning);
-        if self.request.dry_run {
-            let dry_run = Box::new(self.plan.dry_run(&self.request, original, &seen));
-            let ending = Some(Ending::Dry(dry_run));
-            return Ok(Done { ending, not_applied: None });
+        match self.findings.ending(&seen, stopped) {
+            Ok(Ending::Tuned(result)) => self.put_to_use(result).await,
+            Ok(ending @ Ending::Dry(_)) => Ok(Done { ending, not_applied: None }),
+            Err(nothing) => Err(Halted { cause: Some(nothing.into()), measured: None }),
         }
-        let result =
-            analyse(&self.request, &self.subject, &seen, stopped, self.plan.warnings.clone())?;
-        let not_applied = match self.outdated().await? {
-            None => self.apply(&result).await.err(),
-            Some(outdated) => Some(outdated),
-        };
-        Ok(Done { ending: Some(Ending::Tuned(Box::new(result))), not_applied })
     }
 
-    /// What has become of the function since its versions were published, where that is somebody
-    /// else's doing.
-    async fn outdated(&self) -> Result<Option<Cause>, Cause> {
+    /// Keeps the result, and applies it where that was asked for.
+    async fn put_to_use(&self, mut result: Box<TuningResult>) -> Result<Done, Halted> {
+        let not_applied = self.use_choice(&mut result).await.err();
+        Ok(Done { ending: Ending::Tuned(result), not_applied })
+    }
+
+    /// Notes in the result what was applied.
+    ///
+    /// # Errors
+    /// Why nothing was applied, or the result is out of date.
+    async fn use_choice(&self, result: &mut TuningResult) -> Result<(), Cause> {
+        self.keep.keep(result).await?;
+        self.still_current().await?;
+        result.applied = self.apply(result).await?;
+        Ok(())
+    }
+
+    /// An error if somebody else has changed the function since its versions were published.
+    async fn still_current(&self) -> Result<(), Cause> {
         let Rounds { gateway, baseline, .. } = &self.rounds;
         let latest = gateway.function(&baseline.arn, None).await?;
-        Ok(changed(&latest, baseline, &[baseline.power]).err())
+        changed(&latest, baseline, &[baseline.power])
     }
 
     /// Asks the planner and measures, until there is nothing more to measure; `None` where the user
@@ -356,15 +367,16 @@ impl Run {
     }
 
     /// Applies the choice, if that was asked for and there is one.
-    async fn apply(&self, result: &TuningResult) -> Result<(), Cause> {
-        let Some(optimize) = &self.request.auto_optimize else { return Ok(()) };
+    async fn apply(&self, result: &TuningResult) -> Result<Option<Applied>, Cause> {
+        let Some(optimize) = &self.request.auto_optimize else { return Ok(None) };
         if !result.is_applicable() {
-            return Ok(());
+            return Ok(None);
         }
         let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;
         let alias_at = self.alias_at.as_deref();
         let alias = apply(gateway, baseline, mark, optimize, alias_at, result.power).await?;
-        bench.events.send(Event::Applied { power: result.power, alias });
-        Ok(())
+        bench.events.send(Event::Applied { power: result.power, alias: alias.clone() });
+        let (alias, version) = alias.unzip();
+        Ok(Some(Applied { power: result.power, alias, version }))
     }
 }

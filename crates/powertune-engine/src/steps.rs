@@ -182,7 +182,7 @@ impl From<TuneError> for StepError {
 
 /// What could not be put back, as a failure.
 fn left_behind(left: Vec<LeftBehind>) -> StepError {
-    TuneError::LeftBehind { cause: None, left, result: None }.into()
+    TuneError::LeftBehind { cause: None, left }.into()
 }
 
 /// A client for the region that the state's function is in.

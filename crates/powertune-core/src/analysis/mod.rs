@@ -115,6 +115,8 @@ pub fn analyse(
         exploration_cost: lambda_cost,
         elapsed_ms: 0,
         stopped,
+        complete: stopped.is_complete(),
+        applied: None,
         warnings: warnings.iter().map(ToString::to_string).collect(),
         stats,
     })

@@ -42,9 +42,11 @@ impl<'a> Row<'a> {
     /// Why this power takes no part in the decision, if it does not: a failure that would repeat
     /// itself, or more failures of other kinds than measurements.
     pub(crate) fn verdict(&self) -> Option<String> {
-        let condemning = self.failures.iter().find(|failure| failure.condemns_power());
-        let overwhelming =
-            || self.failures.first().filter(|_| self.failures.len() > self.counted.len());
+        // What was cut off with the run says nothing of the power.
+        let answered = |failure: &&&Failure| **failure != &Failure::Unanswered;
+        let failures: Vec<_> = self.failures.iter().filter(answered).collect();
+        let condemning = failures.iter().find(|failure| failure.condemns_power());
+        let overwhelming = || failures.first().filter(|_| failures.len() > self.counted.len());
         match condemning.or_else(overwhelming) {
             Some(failure) => Some(failure.to_string()),
             None if self.counted.is_empty() => Some("no invocation counted".to_owned()),

@@ -134,13 +134,23 @@ pub enum Stopped {
     CostReached,
     /// The execution of the state machine has no room for more events in its history.
     HistoryFull,
+    /// The user stopped the run.
+    Interrupted,
+    /// Something went wrong that ended the run.
+    Failed,
 }
 
 impl Stopped {
+    /// Whether measuring came to the end that the request gives it.
+    pub fn is_complete(self) -> bool {
+        !matches!(self, Self::Interrupted | Self::Failed)
+    }
+
     /// What there is to warn of, where measuring ended before everything was measured.
     pub fn warning(self, max_cost: Option<f64>, currency: Currency) -> Option<Warning> {
         match self {
             Self::HistoryFull => Some(Warning::HistoryFull),
+            Self::Interrupted | Self::Failed => Some(Warning::Incomplete),
             Self::CostReached => max_cost.map(|most| Warning::CostReached { most, currency }),
             Self::NumReached | Self::DryRun | Self::Confident | Self::MostReached => None,
         }

@@ -329,6 +329,7 @@ fn shortened(failure: Failure) -> Failure {
         }
         Failure::NoReport { why } => Failure::NoReport { why: text(why) },
         Failure::Lost { why } => Failure::Lost { why: text(why) },
+        Failure::Unanswered => Failure::Unanswered,
         Failure::Refused { why } => Failure::Refused { why: text(why) },
     }
 }

@@ -9,23 +9,26 @@ mod error;
 mod function;
 mod invoke;
 mod object;
+mod waiting;
 
 use std::{env, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, Region as SdkRegion, SdkConfig, retry::RetryConfig,
+    BehaviorVersion, Region as SdkRegion, SdkConfig, identity::IdentityCache, retry::RetryConfig,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
 use aws_sdk_lambda::{Client, config::Builder};
 use powertune_core::{arn::FunctionRef, region::Region};
 use tokio::time::Instant;
 
+use self::waiting::{LONGEST_SILENCE, Waits, Watch};
 pub use self::{
     alias::Alias,
     change::{AccountConcurrency, Version},
     error::{ApiError, ErrorKind},
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
+    waiting::{Wait, WaitsOn},
 };
 use crate::journal::{Entry, Journal};
 
@@ -73,7 +76,8 @@ impl Connection {
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             // Answers to Invoke come when the function is done, however long nothing arrives.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .identity_cache(IdentityCache::lazy().load_timeout(LONGEST_SILENCE).build());
         if let Some(region) = region {
             loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
         }
@@ -94,6 +98,11 @@ impl Connection {
             return Err(ConnectError::NoRegion);
         }
         Ok(config)
+    }
+
+    /// The profile that this or the environment names.
+    fn named_profile(&self) -> Option<String> {
+        self.profile.clone().or_else(|| env::var("AWS_PROFILE").ok())
     }
 }
 
@@ -131,6 +140,8 @@ pub struct Gateway {
     journal: Option<Journal>,
     /// How long putting back goes on trying.
     patience: Duration,
+    /// The calls that wait for something.
+    waits: Waits,
 }
 
 impl Gateway {
@@ -145,7 +156,9 @@ impl Gateway {
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(CONTROL_TIMEOUT)
             .build();
+        let waits = Waits::new(connection.named_profile());
         let control = lambda_config(&config, endpoint_url.as_deref())
+            .interceptor(Watch { waits: waits.clone(), is_patient: false })
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(CONTROL_ATTEMPTS)
@@ -153,13 +166,9 @@ impl Gateway {
             )
             .timeout_config(timeouts)
             .build();
-        Ok(Self {
-            control: Client::from_conf(control),
-            config,
-            endpoint_url,
-            journal: None,
-            patience: patience(),
-        })
+        let control = Client::from_conf(control);
+        let patience = patience();
+        Ok(Self { control, config, endpoint_url, journal: None, patience, waits })
     }
 
     /// The same, for callers that can't wait as long for putting back to succeed.
@@ -204,6 +213,7 @@ impl Gateway {
             .read_timeout(timeout.min(LONGEST_TIMEOUT) + GRACE)
             .build();
         let config = lambda_config(&self.config, self.endpoint_url.as_deref())
+            .interceptor(Watch { waits: self.waits.clone(), is_patient: true })
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();

@@ -1,16 +1,23 @@
 //! Payloads in S3.
 
-use aws_sdk_s3::Client;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_sdk_s3::{Client, config::Builder};
 
 use super::{
     Gateway,
     error::{ApiError, ErrorKind},
+    waiting::{LONGEST_SILENCE, Watch},
 };
 
 impl Gateway {
     /// GetObject: the object's content as text.
     pub async fn object(&self, bucket: &str, key: &str) -> Result<String, ApiError> {
-        let client = Client::new(&self.config);
+        // An object that stops coming in is no function that takes its time.
+        let stalled = StalledStreamProtectionConfig::enabled().grace_period(LONGEST_SILENCE);
+        let config = Builder::from(&self.config)
+            .interceptor(Watch { waits: self.waits.clone(), is_patient: false })
+            .stalled_stream_protection(stalled.build());
+        let client = Client::from_conf(config.build());
         let answer = client.get_object().bucket(bucket).key(key).send().await;
         let object = answer.map_err(|error| {
             let mut error = ApiError::from_sdk("GetObject", &error);

@@ -12,8 +12,8 @@ use powertune_core::{
     result::TuningResult,
 };
 use powertune_engine::{
-    Cleaned, Journals, clean,
-    error::TuneError,
+    Cleaned, Journals, Keep, clean,
+    error::{TuneError, Unfinished},
     event::{Event, Events},
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
@@ -35,6 +35,9 @@ pub(crate) struct Bench {
     pub(crate) client: Client,
     pub(crate) arn: String,
     pub(crate) cancelled: CancellationToken,
+    pub(crate) keep: Keep,
+    /// Where runs call Lambda, instead of the local one's own address.
+    pub(crate) endpoint_url: Option<String>,
     folder: TempDir,
 }
 
@@ -66,7 +69,15 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let client = client(&lambda);
         let cancelled = CancellationToken::new();
-        Self { lambda, client, arn: String::new(), cancelled, folder }
+        Self {
+            lambda,
+            client,
+            arn: String::new(),
+            cancelled,
+            keep: Keep::default(),
+            endpoint_url: None,
+            folder,
+        }
     }
 
     /// Another function on the same Lambda.
@@ -87,8 +98,13 @@ impl Bench {
     }
 
     pub(crate) async fn gateway(&self, request: &Request) -> Gateway {
-        let connection = self.connection(self.lambda.endpoint_url());
+        let connection = self.connection(self.endpoint());
         Gateway::connect(&connection, &request.function).await.expect("a gateway")
+    }
+
+    /// The local Lambda's endpoint, or that of what stands before it.
+    fn endpoint(&self) -> String {
+        self.endpoint_url.clone().unwrap_or_else(|| self.lambda.endpoint_url())
     }
 
     /// Where and as whom to call the local Lambda, itself or through something before it.
@@ -114,7 +130,7 @@ impl Bench {
 
     /// Tunes the function; `fields` are added to a small request.
     pub(crate) async fn tune(&self, fields: Value) -> Result<Ending, TuneError> {
-        self.tune_and_hear(fields).await.0
+        self.tune_and_hear(fields).await.0.map_err(|unfinished| unfinished.error)
     }
 
     /// Tunes the function through what stands at this endpoint before the local Lambda.
@@ -122,7 +138,7 @@ impl Bench {
         &self,
         endpoint_url: String,
         fields: Value,
-    ) -> Result<Ending, TuneError> {
+    ) -> Result<Ending, Unfinished> {
         self.tune_there(endpoint_url, fields).await.0
     }
 
@@ -130,15 +146,15 @@ impl Bench {
     pub(crate) async fn tune_and_hear(
         &self,
         fields: Value,
-    ) -> (Result<Ending, TuneError>, Vec<Event>) {
-        self.tune_there(self.lambda.endpoint_url(), fields).await
+    ) -> (Result<Ending, Unfinished>, Vec<Event>) {
+        self.tune_there(self.endpoint(), fields).await
     }
 
     async fn tune_there(
         &self,
         endpoint_url: String,
         fields: Value,
-    ) -> (Result<Ending, TuneError>, Vec<Event>) {
+    ) -> (Result<Ending, Unfinished>, Vec<Event>) {
         let request = request(fields);
         let connection = self.connection(endpoint_url);
         let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
@@ -148,6 +164,7 @@ impl Bench {
             events,
             cancelled: self.cancelled.clone(),
             journals: Journals::at(self.folder.path().join("journals")),
+            keep: self.keep.clone(),
         };
         let ending = tune(&gateway, &request, &context).await;
         drop(context);

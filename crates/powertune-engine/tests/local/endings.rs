@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use powertune_core::result::State;
+use powertune_core::{plan::Stopped, result::State};
 use powertune_engine::{
-    error::{Cause, TuneError},
+    Keep,
+    error::{Cause, TuneError, Unfinished},
     event::Event,
     run::Ending,
 };
@@ -79,6 +80,46 @@ async fn an_interrupted_run_puts_everything_back() {
     });
     let error = bench.tune(json!({})).await.expect_err("it was interrupted");
     assert_eq!(error, TuneError::Interrupted);
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_says_what_it_has_measured_and_what_was_cut_off() {
+    let bench = Bench::new("time.sleep(0.4)\nreturn 1").await;
+    let before = bench.footprint().await;
+    let stop = bench.cancelled.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        stop.cancel();
+    });
+    let fields = json!({"powerValues": [256, 512], "num": 100});
+    let (ending, events) = bench.tune_and_hear(fields).await;
+    let Unfinished { error, measured } = ending.expect_err("it was interrupted");
+    assert_eq!(error, TuneError::Interrupted);
+    let Some(Ending::Tuned(result)) = measured else { panic!("{measured:?}") };
+    assert!(!result.complete && result.stopped == Stopped::Interrupted, "{result:?}");
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    let sent = count(|event| matches!(event, Event::Sent(_)));
+    let observed = count(|event| matches!(event, Event::Observed(_)));
+    let failures: u32 = result.stats.iter().map(|row| row.failures).sum();
+    let invocations = usize::try_from(result.invocations).expect("a few");
+    assert!(observed > 1 && observed < sent, "{observed} of {sent}");
+    assert_eq!((invocations, failures as usize), (sent, sent - observed));
+    assert!(result.stats.iter().all(|row| row.state == State::Measured), "{:?}", result.stats);
+    assert_eq!(bench.footprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_can_not_be_kept_is_not_applied() {
+    let mut bench = Bench::new("return 1").await;
+    let before = bench.footprint().await;
+    bench.keep = Keep::by(|_| Err(std::io::Error::other("the disk is full")));
+    let fields = json!({"powerValues": [128, 512], "autoOptimize": true});
+    let (ending, _) = bench.tune_and_hear(fields).await;
+    let Unfinished { error, measured } = ending.expect_err("it was not kept");
+    assert!(matches!(error, TuneError::Failed(Cause::NotKept(_))), "{error:?}");
+    let Some(Ending::Tuned(result)) = measured else { panic!("{measured:?}") };
+    assert!(result.complete && result.applied.is_none(), "{result:?}");
     assert_eq!(bench.footprint().await, before);
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_lambda::types::LastUpdateStatus;
-use powertune_engine::error::{Cause, TuneError};
+use powertune_engine::{
+    error::{Cause, TuneError, Unfinished},
+    run::Ending,
+};
 use powertune_local::Settings;
 use serde_json::{Value, json};
 
@@ -92,11 +95,11 @@ async fn a_deploy_while_versions_are_invoked_is_told_with_what_was_measured() {
     let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;
     let deployed = deploy(&bench, Duration::from_secs(1), Some(17), None);
     let fields = json!({"powerValues": [128, 256], "num": 8, "autoOptimize": true});
-    let error = bench.tune(fields).await.expect_err("the function was changed");
-    let TuneError::Outdated { cause: Cause::Changed { .. }, result } = &error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(result.invocations, 16);
+    let (ending, _) = bench.tune_and_hear(fields).await;
+    let Unfinished { error, measured } = ending.expect_err("the function was changed");
+    assert!(matches!(error, TuneError::Outdated(Cause::Changed { .. })), "{error:?}");
+    let Some(Ending::Tuned(result)) = measured else { panic!("{measured:?}") };
+    assert_eq!((result.invocations, result.complete), (16, true));
     deployed.await.expect("the deploy went through");
     assert_eq!(settings(&bench).await, (Some(17), Some(ORIGINAL)), "nothing was applied");
 }

@@ -10,7 +10,11 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{FunctionCode, Runtime},
 };
-use powertune_engine::error::{Cause, TuneError};
+use powertune_engine::{
+    error::{Cause, TuneError},
+    event::Event,
+    gateway::WaitsOn,
+};
 use powertune_local::Settings;
 use serde_json::json;
 use tokio::time::Instant;
@@ -55,4 +59,24 @@ fn package() -> Vec<u8> {
     zip.start_file("app.py", SimpleFileOptions::default()).expect("a file");
     zip.write_all(b"def handler(event, context): pass\n").expect("its content");
     zip.finish().expect("a zip").into_inner()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_does_not_answer_is_given_up_after_a_minute() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let mut bench = Bench::empty(Settings::default()).await;
+    bench.endpoint_url = Some(url.clone());
+    let started = Instant::now();
+    let (ending, events) = bench.tune_and_hear(json!({})).await;
+    let error = ending.expect_err("nobody answers").error;
+    let TuneError::NotBegun(Cause::Silent(wait)) = &error else { panic!("{error:?}") };
+    assert_eq!((wait.operation.as_str(), &wait.on), ("GetFunction", &WaitsOn::Endpoint(url)));
+    let waited = started.elapsed();
+    let expected = Duration::from_mins(1);
+    assert!(waited >= expected && waited < expected + Duration::from_secs(1), "{waited:?}");
+    let told: Vec<_> = events.iter().filter(|event| matches!(event, Event::Waiting(_))).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let cleaning = bench.clean(false).await.expect_err("nobody answers");
+    assert!(matches!(cleaning, TuneError::NotBegun(Cause::Silent(_))), "{cleaning:?}");
 }

@@ -1,0 +1,36 @@
+//! Where a result is kept as soon as there is one.
+
+use std::{fmt, io, sync::Arc};
+
+use powertune_core::result::TuningResult;
+
+use crate::error::Cause;
+
+type Write = dyn Fn(&TuningResult) -> io::Result<()> + Send + Sync;
+
+/// Keeps the result of a run before anything is applied or put back: both can fail, and what was
+/// measured is paid for. It does nothing where nobody wants to keep it.
+#[derive(Clone, Default)]
+pub struct Keep(Option<Arc<Write>>);
+
+impl Keep {
+    /// Keeps results by calling this. It may block, and is called again when more is known.
+    pub fn by(write: impl Fn(&TuningResult) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(write)))
+    }
+
+    /// Keeps a result. It is kept when this returns.
+    pub(crate) async fn keep(&self, result: &TuningResult) -> Result<(), Cause> {
+        let Some(write) = self.0.clone() else { return Ok(()) };
+        let result = result.clone();
+        let kept = tokio::task::spawn_blocking(move || write(&result)).await;
+        let kept = kept.unwrap_or_else(|error| Err(io::Error::other(error)));
+        kept.map_err(|error| Cause::NotKept(error.to_string()))
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keep").field(&self.0.is_some()).finish()
+    }
+}
