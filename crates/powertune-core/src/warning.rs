@@ -169,11 +169,7 @@ impl fmt::Display for Warning {
                  does not count"
             ),
             Self::LimitNotKept { limit_ms, percentile, closest_ms } => {
-                write!(f, "no measured power keeps to {limit_ms} ms at percentile {percentile}")?;
-                match closest_ms {
-                    Some(closest) => write!(f, "; the closest takes {closest:.1} ms"),
-                    None => write!(f, "; there were too few invocations to tell: raise --num"),
-                }
+                f.write_str(&limit_not_kept(*limit_ms, *percentile, *closest_ms))
             }
             Self::SomeFailed { power, failures, first } => {
                 write!(
@@ -181,22 +177,8 @@ impl fmt::Display for Warning {
                     "{power}: invocations that failed and do not count: {failures}; the first: {first}"
                 )
             }
-            Self::Unmeasured { powers, apply } => write!(
-                f,
-                "{} could not be measured for reasons outside of the function (`reason` says \
-                 which), and may be the better choice: how sure the choice is, is not known{}; \
-                 remove the reason and tune again",
-                list(powers),
-                if *apply { ", and nothing was applied" } else { "" }
-            ),
-            Self::Drift { change } => write!(
-                f,
-                "durations drifted during the run: the last third of a power's invocations took \
-                 {:.0} % {} than the first, so that the figures depend on how long a function is \
-                 warm; powers were measured side by side, and the comparison holds",
-                change.abs() * 100.0,
-                if *change > 0.0 { "longer" } else { "less" }
-            ),
+            Self::Unmeasured { powers, apply } => f.write_str(&unmeasured(powers, *apply)),
+            Self::Drift { change } => f.write_str(&drift(*change)),
             Self::Environments { spread } => write!(
                 f,
                 "environments of the same power differ by {:.0} % (standard deviation), more than \
@@ -252,6 +234,34 @@ impl fmt::Display for Warning {
             Self::Note(text) => f.write_str(text),
         }
     }
+}
+
+fn limit_not_kept(limit_ms: f64, percentile: f64, closest_ms: Option<f64>) -> String {
+    let closest = match closest_ms {
+        Some(closest) => format!("the closest takes {closest:.1} ms"),
+        None => "there were too few invocations to tell: raise --num".to_owned(),
+    };
+    format!("no measured power keeps to {limit_ms} ms at percentile {percentile}; {closest}")
+}
+
+fn unmeasured(powers: &[Power], apply: bool) -> String {
+    format!(
+        "{} could not be measured for reasons outside of the function (`reason` says which), and \
+         may be the better choice: how sure the choice is, is not known{}; remove the reason and \
+         tune again",
+        list(powers),
+        if apply { ", and nothing was applied" } else { "" }
+    )
+}
+
+fn drift(change: f64) -> String {
+    format!(
+        "durations drifted during the run: the last third of a power's invocations took {:.0} % {} \
+         than the first, so that the figures depend on how long a function is warm; powers were \
+         measured side by side, and the comparison holds",
+        change.abs() * 100.0,
+        if change > 0.0 { "longer" } else { "less" }
+    )
 }
 
 fn releases_latest(alias: &str, version: &str, what: &str) -> String {

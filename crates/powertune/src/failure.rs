@@ -1,21 +1,30 @@
 //! How a command fails: what is said, and the exit code.
 
-use std::{ffi::OsStr, process::ExitCode};
+use std::{
+    ffi::OsStr,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use powertune_core::request::{Fault, Faults};
 use powertune_engine::{error::TuneError, steps::StepErrorKind};
 
-use crate::output::{is_harmless, plain};
+use crate::{
+    console::{say, written},
+    output::{is_harmless, plain},
+};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Something is wrong with what was asked; nothing was called.
     Input(Faults),
-    /// The run ended without a result.
+    /// The run did not do all that it was asked to.
     Tune(TuneError),
     /// An execution of the state machine ended without a result.
     Execution(StepErrorKind, String),
+    /// The user stopped it, and something may still be to be put back.
+    Stopped(String),
     /// Anything else: nothing was changed that is not put back.
     Other(String),
 }
@@ -31,12 +40,14 @@ impl Failure {
         match self {
             Self::Input(Faults(faults)) => {
                 for fault in faults {
-                    eprintln!("error: {}", plain(&fault.to_string()));
+                    say(&format!("error: {}", plain(&fault.to_string())));
                 }
-                eprintln!("nothing was called; see powertune tune --help");
+                say("nothing was called; see powertune tune --help");
             }
-            Self::Tune(error) => eprintln!("error: {}", plain(&error.to_string())),
-            Self::Execution(_, text) | Self::Other(text) => eprintln!("error: {}", plain(text)),
+            Self::Tune(error) => say(&format!("error: {}", plain(&error.to_string()))),
+            Self::Execution(_, text) | Self::Stopped(text) | Self::Other(text) => {
+                say(&format!("error: {}", plain(text)));
+            }
         }
     }
 
@@ -55,7 +66,7 @@ impl Failure {
             | Self::Other(_) => 1,
             Self::Tune(TuneError::LeftBehind { .. })
             | Self::Execution(StepErrorKind::NotYet | StepErrorKind::LeftBehind, _) => 4,
-            Self::Tune(TuneError::Interrupted) => 130,
+            Self::Tune(TuneError::Interrupted) | Self::Stopped(_) => 130,
         })
     }
 }
@@ -67,22 +78,31 @@ fn holds_secret(argument: &OsStr) -> bool {
 
 /// Says what is wrong with the arguments; or what they ask for, help or the version.
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match written(error.print().and_then(|()| io::stdout().flush())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                failure.print();
+                failure.exit_code()
+            }
+        };
+    }
     // It quotes what it does not understand, and behind a key pair that may be a piece of it.
-    if error.use_stderr() && std::env::args_os().any(|argument| holds_secret(&argument)) {
-        eprintln!(
+    if std::env::args_os().any(|argument| holds_secret(&argument)) {
+        say(&format!(
             "error: the arguments can't be understood ({}); they are not shown here, because a key \
-             pair is among them\n\nFor more information, try '--help'.",
+             pair is among them\n\nFor more information, try '--help'.\n",
             error.kind()
-        );
+        ));
         return ExitCode::from(2);
     }
     let mut given = std::env::args_os();
     // It quotes what was given, and that may have come from anywhere.
-    if error.use_stderr() && !given.all(|argument| is_harmless(&argument.to_string_lossy())) {
-        eprintln!("{}", plain(&error.render().to_string()));
-    } else {
-        // Nobody is left to be told that nobody reads it.
+    if given.all(|argument| is_harmless(&argument.to_string_lossy())) {
+        // Where stderr is gone there is nobody to tell.
         let _ = error.print();
+    } else {
+        say(&plain(&error.render().to_string()));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -3,7 +3,12 @@
 //! This crate parses arguments, prints and exits; what is measured and decided, and how, is in the
 //! crates below it.
 
+// All that is said goes through `console`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod children;
 mod commands;
+mod console;
 mod execution;
 mod failure;
 mod output;
@@ -34,11 +39,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return failure::of_arguments(&error),
     };
-    match arguments.command.run() {
+    let exit_code = match arguments.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();
             failure.exit_code()
         }
-    }
+    };
+    children::end();
+    exit_code
 }

@@ -4,12 +4,16 @@ mod bars;
 mod lines;
 mod tally;
 
-use std::{env, io::Write};
+use std::env;
 
-use powertune_engine::event::{Event, Plan};
+use powertune_engine::{
+    event::{Event, Plan},
+    gateway::Wait,
+};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 
 use self::{bars::Bars, tally::Tally};
+use crate::console::say;
 use crate::output::{Charset, function_name, message, spent};
 
 /// How much is shown, and in what way.
@@ -50,12 +54,13 @@ impl Mode {
     }
 }
 
-/// Shows events until their sender is gone, then leaves the terminal tidy.
+/// Shows events until their sender is gone, then leaves the terminal tidy. It has a thread of its
+/// own: a terminal that takes nothing (Ctrl-S) must not stop the run.
 pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: Mode) -> JoinHandle<()> {
     let charset = Charset::of_environment();
-    tokio::spawn(async move {
+    tokio::task::spawn_blocking(move || {
         let mut display = Display::new(mode, charset);
-        while let Some(event) = events.recv().await {
+        while let Some(event) = events.blocking_recv() {
             display.show(&event);
         }
         display.end();
@@ -83,8 +88,7 @@ impl Display {
             Self::Lines { tally, verbose, charset } => {
                 let ended = tally.take(event);
                 for line in lines::told(event, tally, ended, *verbose, *charset) {
-                    // There is nobody to tell that stderr is gone.
-                    let _ = writeln!(std::io::stderr(), "{line}");
+                    say(&line);
                 }
             }
             Self::Quiet => {}
@@ -130,6 +134,11 @@ fn applied(event: &Event) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What a call waits for.
+fn waiting(wait: &Wait) -> String {
+    format!("waiting: {}", message(&wait.to_string()))
 }
 
 const PUTTING_BACK: &str = "putting the function back as it was";

@@ -9,6 +9,8 @@ use std::{process::ExitCode, time::Duration};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
+use crate::console::say;
+
 /// The handler name that tells a sample function from any other use of this binary.
 pub(crate) const HANDLER: &str = "powertune.sample";
 /// The numbers below this are searched for primes, unless the payload names another bound.
@@ -30,7 +32,7 @@ pub(crate) fn serve() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the sample function failed: {error}");
+            say(&format!("the sample function failed: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -10,7 +10,7 @@ use aws_sdk_lambda::{
 };
 use powertune_core::{result::TuningResult, warning::Warning};
 use powertune_engine::{
-    error::{Cause, Refusal, TuneError},
+    error::{Cause, Refusal, TuneError, Unfinished},
     event::Event,
     run::Ending,
 };
@@ -120,15 +120,18 @@ pub(crate) async fn points_to(bench: &Bench) -> Option<(String, Vec<String>)> {
 }
 
 /// What a run that may not apply its choice says, and the result that it has all the same.
-fn not_applied(ending: Result<Ending, TuneError>) -> (Cause, TuningResult) {
+fn not_applied(ending: Result<Ending, Unfinished>) -> (Cause, TuningResult) {
     match ending {
-        Err(TuneError::NotApplied { cause, result }) => (cause, *result),
+        Err(Unfinished {
+            error: TuneError::NotApplied(cause),
+            measured: Some(Ending::Tuned(result)),
+        }) => (cause, *result),
         other => panic!("nothing should have been applied: {other:?}"),
     }
 }
 
 /// The run that is to move the alias finds it changed, and leaves everything as it is then.
-async fn must_stay(bench: &Bench, ending: Result<Ending, TuneError>, said: &str) {
+async fn must_stay(bench: &Bench, ending: Result<Ending, Unfinished>, said: &str) {
     let (cause, result) = not_applied(ending);
     assert!(matches!(&cause, Cause::AliasChanged { alias, .. } if alias == ALIAS), "{cause:?}");
     assert!(cause.to_string().contains(said), "{cause}");
@@ -149,7 +152,7 @@ async fn versions(bench: &Bench) -> usize {
 async fn a_rollback_made_meanwhile_stays() {
     let bench = released().await;
     let rolled_back = meanwhile(&bench, roll_back);
-    let ending = bench.tune(to_alias(json!({}))).await;
+    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     rolled_back.await.expect("it is rolled back");
     must_stay(&bench, ending, "points to version 1 now, and to version 2 before").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
@@ -189,7 +192,7 @@ async fn a_canary_is_refused_before_anything_is_changed() {
     let bench = released().await;
     begin_canary(bench.client.clone()).await;
     let before = bench.footprint().await;
-    let ending = bench.tune(to_alias(json!({}))).await;
+    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     let canary = Refusal::Canary { alias: ALIAS.to_owned() };
     assert!(
         matches!(&ending, Err(TuneError::Refused(refusal)) if *refusal == canary),
@@ -203,7 +206,7 @@ async fn a_canary_is_refused_before_anything_is_changed() {
 async fn a_canary_that_begins_meanwhile_goes_on() {
     let bench = released().await;
     let begun = meanwhile(&bench, begin_canary);
-    let ending = bench.tune(to_alias(json!({}))).await;
+    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     begun.await.expect("the canary has begun");
     must_stay(&bench, ending, "two versions").await;
     assert_eq!(points_to(&bench).await, Some(("2".to_owned(), vec!["1".to_owned()])));
@@ -213,7 +216,7 @@ async fn a_canary_that_begins_meanwhile_goes_on() {
 async fn an_alias_that_is_deleted_meanwhile_stays_deleted() {
     let bench = released().await;
     let deleted = meanwhile(&bench, delete);
-    let ending = bench.tune(to_alias(json!({}))).await;
+    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     deleted.await.expect("the alias is deleted");
     must_stay(&bench, ending, "it is gone, and pointed to version 2 before").await;
     assert_eq!(points_to(&bench).await, None);
@@ -224,7 +227,7 @@ async fn an_alias_that_is_made_meanwhile_stays() {
     let bench = released().await;
     delete(bench.client.clone()).await;
     let made = meanwhile(&bench, |client| async move { create(&client, "1").await });
-    let ending = bench.tune(to_alias(json!({}))).await;
+    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     made.await.expect("the alias is made");
     must_stay(&bench, ending, "was made meanwhile, and points to version 1").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
@@ -318,7 +321,7 @@ async fn a_run_whose_tags_were_taken_away_applies_nothing() {
         let bench = released().await;
         let before = bench.footprint().await;
         let taken = meanwhile(&bench, take_tags);
-        let (cause, result) = not_applied(bench.tune(fields).await);
+        let (cause, result) = not_applied(bench.tune_and_hear(fields).await.0);
         taken.await.expect("the tags are taken away");
         assert_eq!(cause, Cause::MarksGone { function: bench.arn.clone() });
         assert_eq!(result.invocations, 16, "the result is kept");

@@ -5,15 +5,23 @@ use powertune_core::{arn::FunctionRef, region::Region};
 use powertune_engine::{
     Cleaned, clean,
     error::TuneError,
+    event::Events,
     gateway::{Connection, Gateway},
     mark::Mark,
 };
 
 use super::{
     connection::{ConnectionOptions, connect_failure},
+    interrupt,
     journals::journals,
 };
-use crate::{execution::StepFunctions, failure::Failure, output::plain};
+use crate::{
+    console::{print, say},
+    execution::StepFunctions,
+    failure::Failure,
+    output::plain,
+    progress::{self, Mode},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Clean {
@@ -33,9 +41,15 @@ impl Clean {
                 Failure::input("FUNCTION", error.to_string())
             })?;
         let gateway = connect(&self.connection, &function).await?;
-        let told = put_back(&gateway, &function, &self.connection, self.force).await?;
-        println!("{}", plain(&told));
-        Ok(())
+        let cancelled = interrupt::on_signal();
+        let told = tokio::select! {
+            told = put_back(&gateway, &function, &self.connection, self.force) => told?,
+            () = cancelled.cancelled() => {
+                let text = "interrupted; something may still be to be put back: clean again";
+                return Err(Failure::Stopped(text.to_owned()));
+            }
+        };
+        print(&(told + "\n"))
     }
 }
 
@@ -48,13 +62,24 @@ pub(super) async fn put_back(
 ) -> Result<String, Failure> {
     let connection = options.connection()?;
     let is_over = async |mark: &Mark| is_over(&connection, &mark.by).await;
-    let cleaned = clean(gateway, function, &journals(), force, is_over).await?;
+    let journals = journals();
+    for odd in journals.odd() {
+        say(&format!("warning: {}", plain(&odd.to_string())));
+    }
+    let (events, heard) = Events::channel();
+    // It ends with the events.
+    drop(progress::show(heard, Mode::Lines { verbose: false }));
+    gateway.tell(&events);
+    let cleaned = clean(gateway, function, &journals, force, is_over).await?;
     let told = told(&cleaned);
     if cleaned.left.is_empty() {
         return Ok(told);
     }
-    println!("{}", plain(&told));
-    Err(TuneError::LeftBehind { cause: None, left: cleaned.left, result: None }.into())
+    let left = TuneError::LeftBehind { cause: None, left: cleaned.left };
+    if let Err(failure) = print(&(told + "\n")) {
+        failure.print();
+    }
+    Err(left.into())
 }
 
 /// Whether a run is over that was an execution of a state machine; `None` where it was none, or

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::Arguments;
+use crate::{Arguments, console::print, failure::Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
@@ -12,8 +12,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(&self) {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
         let mut command = Arguments::command();
-        clap_complete::generate(self.shell, &mut command, "powertune", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "powertune", &mut script);
+        print(&String::from_utf8_lossy(&script))
     }
 }

@@ -1,20 +1,23 @@
 //! Questions to a person at the terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use powertune_engine::error::TuneError;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, output::plain};
+use crate::{
+    console::{prompt, say},
+    failure::Failure,
+    output::plain,
+};
 
 /// Asks and waits for an answer; without a terminal to ask at, the answer is no.
 pub(super) async fn ask(question: &str, cancelled: &CancellationToken) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
-    eprint!("{} [y/N] ", plain(question));
-    let _ = io::stderr().flush();
+    prompt(&format!("{} [y/N] ", plain(question)));
     let (answered, answer) = oneshot::channel();
     // A thread of its own, which does not keep the process from ending when nobody answers.
     std::thread::spawn(move || {
@@ -25,7 +28,7 @@ pub(super) async fn ask(question: &str, cancelled: &CancellationToken) -> Result
     tokio::select! {
         answer = answer => Ok(answer.unwrap_or(false)),
         () = cancelled.cancelled() => {
-            eprintln!();
+            say("");
             Err(TuneError::Interrupted.into())
         }
     }

@@ -1,16 +1,17 @@
 //! How a run is shown and where its result goes.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{IsTerminal, Write},
-    path::PathBuf,
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
 use powertune_core::{dry_run::DryRun, request::Request, result::TuningResult};
 use powertune_engine::{
-    Journals,
-    error::TuneError,
+    Journals, Keep,
+    error::Unfinished,
     event::{Event, Events},
     gateway::Gateway,
     run::{Context, Ending, tune},
@@ -21,11 +22,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::save::Destination;
 use crate::{
+    console::{print, say},
     failure::Failure,
     output::{self, Format, Style},
     progress::{self, Mode},
 };
+
+/// How long the display may take for what it still has to say when the run is over.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -51,8 +57,7 @@ impl DisplayOptions {
     /// Checks the options: a result that can't be saved would be lost.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let Some(path) = &self.save else { return Ok(()) };
-        let opened = OpenOptions::new().append(true).create(true).open(path);
-        opened.map(|_| ()).map_err(|error| {
+        Destination::of(path).map(|_| ()).map_err(|error| {
             Failure::input("--save", format!("{} can't be written: {error}", path.display()))
         })
     }
@@ -60,7 +65,7 @@ impl DisplayOptions {
     /// Says something to people who want to hear it.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}", output::plain(text));
+            say(&output::plain(text));
         }
     }
 
@@ -74,28 +79,38 @@ impl DisplayOptions {
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let shown = self.show(heard);
-        let context = Context { by: whoami(), events, cancelled, journals };
-        let ending = tune(gateway, request, &context).await;
+        let keep = self.keep();
+        let context = Context { by: whoami(), events, cancelled, journals, keep };
+        // A run is a large future.
+        let ending = Box::pin(tune(gateway, request, &context)).await;
         drop(context);
-        // The display ends when everything has been said.
-        let _ = shown.await;
-        match ending {
-            Ok(Ending::Tuned(result)) => self.print(&result),
-            Err(TuneError::LeftBehind { cause, left, result: Some(result) }) => {
-                self.print(&result)?;
-                Err(TuneError::LeftBehind { cause, left, result: None }.into())
-            }
-            Err(TuneError::Outdated { cause, result }) => {
-                self.print(&result)?;
-                Err(TuneError::Outdated { cause, result }.into())
-            }
-            Err(TuneError::NotApplied { cause, result }) => {
-                self.print(&result)?;
-                Err(TuneError::NotApplied { cause, result }.into())
-            }
-            Err(error) => Err(error.into()),
-            Ok(Ending::Dry(dry_run)) => self.print_dry_run(&dry_run),
+        // The display ends when everything has been said, where the terminal takes it.
+        let _ = tokio::time::timeout(LAST_WORDS, shown).await;
+        let (measured, error) = match ending {
+            Ok(ending) => (Some(ending), None),
+            Err(Unfinished { error, measured }) => (measured, Some(error)),
+        };
+        // What was measured is paid for, whatever went wrong after it.
+        let printed = match &measured {
+            Some(Ending::Tuned(result)) => self.print(result),
+            Some(Ending::Dry(dry_run)) => self.print_dry_run(dry_run),
+            None => Ok(()),
+        };
+        let Some(error) = error else { return printed };
+        if let Err(failure) = printed {
+            failure.print();
         }
+        Err(error.into())
+    }
+
+    /// Keeps results in the file that they are to be saved to.
+    fn keep(&self) -> Keep {
+        let Some(path) = self.save.clone() else { return Keep::default() };
+        Keep::by(move |result| {
+            let early = |destination: Destination| destination.write_early(&json(result));
+            let written = Destination::of(&path).and_then(early);
+            written.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
+        })
     }
 
     /// Where events can be sent, to be shown, and the display, which ends with them.
@@ -105,7 +120,7 @@ impl DisplayOptions {
     }
 
     fn show(&self, heard: UnboundedReceiver<Event>) -> JoinHandle<()> {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = io::stderr().is_terminal();
         let mode = Mode::choose(self.quiet, self.verbose, self.no_progress, terminal);
         progress::show(heard, mode)
     }
@@ -114,28 +129,34 @@ impl DisplayOptions {
         print(&output::dry_run(dry_run, self.output, &Style::of_stdout()))
     }
 
+    /// Saves a result, where that was asked for, and prints it.
     pub(crate) fn print(&self, result: &TuningResult) -> Result<(), Failure> {
-        print(&output::result(result, self.output, &Style::of_stdout()))?;
-        self.save(result)
-    }
-
-    fn save(&self, result: &TuningResult) -> Result<(), Failure> {
-        let Some(path) = &self.save else { return Ok(()) };
-        let json = output::result(result, Format::Json, &Style::of_stdout());
-        fs::write(path, json).map_err(|error| {
-            Failure::Other(format!("the result was not saved to {}: {error}", path.display()))
-        })
+        let saved = self.save.as_deref().map(|path| save(path, result));
+        let printed = print(&output::result(result, self.output, &Style::of_stdout()));
+        match (saved, printed) {
+            (None, printed) => printed,
+            (Some(Ok(path)), Err(failure)) => {
+                failure.print();
+                Err(Failure::Other(format!("the result is in {}", path.display())))
+            }
+            (Some(Err(failure)), Err(not_printed)) => {
+                not_printed.print();
+                Err(failure)
+            }
+            (Some(saved), Ok(())) => saved.map(|_| ()),
+        }
     }
 }
 
-/// Writes to stdout; a reader that has gone is no failure of ours.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("the result could not be printed: {error}")))
-        }
-        _ => Ok(()),
-    }
+fn save<'a>(path: &'a Path, result: &TuningResult) -> Result<&'a Path, Failure> {
+    let written = Destination::of(path).and_then(|destination| destination.write(&json(result)));
+    written.map(|()| path).map_err(|error| {
+        Failure::Other(format!("the result was not saved to {}: {error}", path.display()))
+    })
+}
+
+fn json(result: &TuningResult) -> String {
+    output::result(result, Format::Json, &Style::of_stdout())
 }
 
 /// Who runs this, for others to see in the function's tags.

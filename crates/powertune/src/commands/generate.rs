@@ -6,8 +6,11 @@ use clap::{Args, ValueEnum};
 use powertune_core::arn::FunctionRef;
 use powertune_deploy::{File, Target, caller::Command, generate};
 
-use super::display::print;
-use crate::{failure::Failure, output::plain};
+use crate::{
+    console::{print, say},
+    failure::Failure,
+    output::plain,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
@@ -81,11 +84,11 @@ impl Generate {
             if let [_, others @ ..] = names.as_slice()
                 && !others.is_empty()
             {
-                eprintln!(
+                say(&format!(
                     "this is {}; it goes with {}: --output FOLDER writes all of them",
                     names[0],
                     others.join(", ")
-                );
+                ));
             }
             return files.first().map_or(Ok(()), |file| print(&file.content));
         };
@@ -95,7 +98,7 @@ impl Generate {
             written.and_then(|()| fs::write(&path, &file.content)).map_err(|error| {
                 Failure::Other(format!("{} can't be written: {error}", path.display()))
             })?;
-            eprintln!("{}", plain(&path.display().to_string()));
+            say(&plain(&path.display().to_string()));
         }
         Ok(())
     }

@@ -13,7 +13,10 @@ use clap::{Args, ValueEnum};
 use powertune_local::{CpuControl, Credentials, LocalLambda, Settings};
 
 use super::interrupt;
-use crate::failure::Failure;
+use crate::{
+    console::{print, say},
+    failure::Failure,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Local {
@@ -127,13 +130,18 @@ impl Local {
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
         if let Err(error) = keep_private(&io::stdout()) {
-            eprintln!("others may be able to read the key in what is printed ({error}): chmod 600");
+            say(&format!(
+                "others may be able to read the key in what is printed ({error}): chmod 600"
+            ));
         }
-        for (name, value) in lambda.environment() {
-            println!("export {name}={value}");
+        let variables = lambda.environment().into_iter();
+        let exports = variables.map(|(name, value)| format!("export {name}={value}\n"));
+        if let Err(failure) = print(&exports.collect::<String>()) {
+            lambda.shutdown().await;
+            return Err(failure);
         }
-        eprintln!("Lambda is served at {} ({})", lambda.endpoint_url(), lambda.cpu_control());
-        eprintln!("functions live until it stops; stop it with Ctrl-C");
+        say(&format!("Lambda is served at {} ({})", lambda.endpoint_url(), lambda.cpu_control()));
+        say("functions live until it stops; stop it with Ctrl-C");
         stop.cancelled().await;
         lambda.shutdown().await;
         Ok(())

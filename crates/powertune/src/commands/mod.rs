@@ -13,12 +13,18 @@ mod local;
 mod local_function;
 mod options;
 mod run;
+mod save;
 mod tune;
+
+use std::time::Duration;
 
 use clap::Subcommand;
 use powertune_engine::raise_open_files;
 
 use crate::failure::Failure;
+
+/// How long threads may take to end when a command has ended.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,10 +48,7 @@ impl Command {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Completions(command) => {
-                command.run();
-                Ok(())
-            }
+            Self::Completions(command) => command.run(),
             Self::Generate(command) => command.run(),
             other => other.run_in_runtime(),
         }
@@ -61,7 +64,7 @@ impl Command {
             .enable_all()
             .build()
             .map_err(|error| Failure::Other(format!("no threads to run on: {error}")))?;
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             match self {
                 Self::Demo(command) => command.run().await,
                 // A run is a large future.
@@ -71,6 +74,9 @@ impl Command {
                 Self::Clean(command) => command.run().await,
                 Self::Completions(_) | Self::Generate(_) => Ok(()),
             }
-        })
+        });
+        // What still goes on there, such as looking up a name, is of no use to anybody.
+        runtime.shutdown_timeout(SHUTDOWN);
+        ended
     }
 }

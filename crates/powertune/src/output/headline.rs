@@ -27,7 +27,10 @@ pub(super) struct Headline {
 
 pub(super) fn headline(result: &TuningResult) -> Headline {
     let notes = [within_tolerance(result), ties(result), surer(result), no_comparison(result)];
-    Headline { sentence: sentence(result), notes: notes.into_iter().flatten().collect() }
+    let sentence = sentence(result);
+    let sentence =
+        if result.complete { sentence } else { format!("Incomplete, so far: {sentence}") };
+    Headline { sentence, notes: notes.into_iter().flatten().collect() }
 }
 
 fn sentence(result: &TuningResult) -> String {
@@ -297,6 +300,7 @@ fn surer(result: &TuningResult) -> Option<String> {
         && result.limit_kept != Some(false);
     let text = match result.stopped {
         Stopped::CostReached => "A higher --max-cost would make it surer.",
+        Stopped::Interrupted | Stopped::Failed => return None,
         _ => "More invocations a power (--num) would make it surer.",
     };
     (unsure && measured(result).count() > 1).then(|| text.to_owned())

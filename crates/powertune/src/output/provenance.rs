@@ -41,6 +41,8 @@ fn stopped(stopped: Stopped) -> &'static str {
             "It stopped at the most invocations that a power gets, before the choice was 95 % sure."
         }
         Stopped::CostReached => "It stopped at the cost that it was not to exceed.",
+        Stopped::Interrupted => "It was interrupted before everything was measured.",
+        Stopped::Failed => "It failed before everything was measured.",
         Stopped::HistoryFull => "It stopped for want of room in the execution's history.",
     }
 }

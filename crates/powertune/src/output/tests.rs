@@ -118,6 +118,8 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         exploration_cost: 0.001_23,
         elapsed_ms: 8_340,
         stopped: Stopped::NumReached,
+        complete: true,
+        applied: None,
         warnings: Vec::new(),
         stats,
     }

@@ -14,6 +14,7 @@ use powertune_engine::event::Event;
 use super::{
     PUTTING_BACK, applied, counted, plan_lines,
     tally::{Row, Stage, Tally},
+    waiting,
 };
 use crate::output::{Charset, duration, message, spent};
 
@@ -61,8 +62,9 @@ impl Bars {
             Event::Skipped(skipped) => self.update(skipped.power),
             Event::Observed(observation) => self.update(observation.power),
             Event::Applied { .. } => self.say(&Vec::from_iter(applied(event))),
+            Event::Waiting(wait) => self.say(&[waiting(wait)]),
             Event::CleaningUp => self.put_back(),
-            Event::CleanedUp(_) => {}
+            Event::Sent(_) | Event::CleanedUp(_) => {}
         }
     }
 

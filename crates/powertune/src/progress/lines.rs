@@ -10,6 +10,7 @@ use powertune_engine::event::Event;
 use super::{
     PUTTING_BACK, applied, plan_lines,
     tally::{Row, Stage, Tally},
+    waiting,
 };
 use crate::output::{Charset, duration, message};
 
@@ -36,6 +37,7 @@ pub(super) fn told(
             vec![format!("{power}: waits, Lambda throttles ({})", message(reason))]
         }
         Event::Applied { .. } => applied(event).into_iter().collect(),
+        Event::Waiting(wait) => vec![waiting(wait)],
         Event::CleaningUp => vec![PUTTING_BACK.to_owned()],
         _ => Vec::new(),
     };

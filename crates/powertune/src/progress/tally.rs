@@ -105,7 +105,11 @@ impl Tally {
             }
             Event::Observed(observation) => (observation.power, self.observed(observation)),
             Event::PowerDone(power) => (*power, self.row(*power).reach(Stage::Done)),
-            Event::Applied { .. } | Event::CleaningUp | Event::CleanedUp(_) => return None,
+            Event::Sent(_)
+            | Event::Applied { .. }
+            | Event::Waiting(_)
+            | Event::CleaningUp
+            | Event::CleanedUp(_) => return None,
         };
         ended.then_some(power)
     }

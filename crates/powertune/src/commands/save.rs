@@ -1,0 +1,197 @@
+//! Where `--save` writes. A file is replaced as a whole, so that there is an old result or a new one
+//! and never half of one; what can't be replaced is written to once, when all is known.
+
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
+
+/// How many links may lead to a file.
+const MOST_LINKS: usize = 40;
+/// How long a pipe may be without a reader when there is something to write.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a result is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// A file, which need not be there yet.
+    File(PathBuf),
+    /// A file in a folder that takes no other.
+    InPlace(PathBuf),
+    /// A pipe, a device, or a descriptor of this process.
+    Stream(PathBuf),
+    /// This process's stdout.
+    Stdout,
+    /// This process's stderr.
+    Stderr,
+}
+
+impl Destination {
+    /// What `path` names; creates nothing.
+    ///
+    /// # Errors
+    /// When it could not be written to.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let (folder, file) = followed(path)?;
+        if is_descriptors(&folder) {
+            return Ok(match file.file_name().and_then(|name| name.to_str()) {
+                Some("1") => Self::Stdout,
+                Some("2") => Self::Stderr,
+                _ => Self::Stream(file),
+            });
+        }
+        let kind = match fs::metadata(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                access(&folder, Access::WRITE_OK | Access::EXEC_OK)?;
+                return Ok(Self::File(file));
+            }
+            metadata => metadata?.file_type(),
+        };
+        if kind.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        if kind.is_socket() {
+            return Err(io::Error::other("it is a socket"));
+        }
+        access(&file, Access::WRITE_OK)?;
+        let is_replaceable = access(&folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        Ok(match (kind.is_file(), is_replaceable) {
+            (true, true) => Self::File(file),
+            (true, false) => Self::InPlace(file),
+            (false, _) => Self::Stream(file),
+        })
+    }
+
+    /// Writes what is known so far, where more can be written later.
+    pub(super) fn write_early(&self, text: &str) -> io::Result<()> {
+        match self {
+            Self::File(path) => replace(path, text),
+            Self::InPlace(_) | Self::Stream(_) | Self::Stdout | Self::Stderr => Ok(()),
+        }
+    }
+
+    /// Writes all.
+    pub(super) fn write(&self, text: &str) -> io::Result<()> {
+        match self {
+            Self::File(path) => replace(path, text),
+            Self::InPlace(path) => fs::write(path, text),
+            Self::Stream(path) => stream(path, text),
+            Self::Stdout => io::stdout().write_all(text.as_bytes()),
+            Self::Stderr => io::stderr().write_all(text.as_bytes()),
+        }
+    }
+}
+
+/// The folder and the path of what is at the end of all links; the links of /proc, which stand for
+/// open files, are not followed.
+fn followed(path: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+        let file = folder.join(name);
+        match fs::read_link(&file) {
+            Ok(target) if !is_descriptors(&folder) => path = folder.join(target),
+            _ => return Ok((folder, file)),
+        }
+    }
+    Err(io::Error::other("too many links lead to it"))
+}
+
+/// Whether the files in a folder stand for what this process has open.
+fn is_descriptors(folder: &Path) -> bool {
+    folder == Path::new("/dev/fd") || (folder.starts_with("/proc") && folder.ends_with("fd"))
+}
+
+/// Replaces a file by a temporary one that is renamed: until then the old one stays as it is.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let old = fs::metadata(path).ok().map(|metadata| metadata.permissions());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".powertune-").permissions(Permissions::from_mode(0o666));
+    let folder = path.parent().ok_or_else(|| io::Error::other("it is in no folder"))?;
+    let mut file = builder.tempfile_in(folder)?;
+    if let Some(permissions) = old {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist(path) {
+        // Something is mounted there, as containers do it with single files.
+        Err(error) if error.error.kind() == ErrorKind::ResourceBusy => fs::write(path, text),
+        persisted => persisted.map(|_| ()).map_err(|error| error.error),
+    }
+}
+
+/// Writes to a pipe or a device. Whoever is to read a pipe may take a moment to come.
+fn stream(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let waits_for_nobody = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    options.append(true).custom_flags(waits_for_nobody);
+    let started = Instant::now();
+    let mut file = loop {
+        match options.open(path) {
+            Err(error) if is_unread(&error) && started.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) if is_unread(&error) => return Err(io::Error::other("nobody reads it")),
+            opened => break opened?,
+        }
+    };
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Whether a pipe has no reader.
+fn is_unread(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_apart_and_nothing_is_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().canonicalize().unwrap();
+        let place = |name: &str| here.join(name);
+        fs::write(place("old.json"), "old").unwrap();
+        std::os::unix::fs::symlink("old.json", place("link.json")).unwrap();
+        std::os::unix::fs::symlink("new.json", place("dangling.json")).unwrap();
+        std::os::unix::fs::symlink("loop.json", place("loop.json")).unwrap();
+        let of = |path: PathBuf| Destination::of(&path).ok();
+        assert_eq!(of(place("old.json")), Some(Destination::File(place("old.json"))));
+        assert_eq!(of(place("link.json")), Some(Destination::File(place("old.json"))));
+        assert_eq!(of(place("dangling.json")), Some(Destination::File(place("new.json"))));
+        assert_eq!(of("/dev/stdout".into()), Some(Destination::Stdout));
+        assert_eq!(of("/dev/fd/2".into()), Some(Destination::Stderr));
+        assert_eq!(of("/dev/null".into()), Some(Destination::Stream("/dev/null".into())));
+        for bad in ["loop.json", "", "absent/new.json", ".."] {
+            assert_eq!(of(place(bad)), None, "{bad:?}");
+        }
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_file_keeps_its_permissions_and_a_new_one_gets_the_usual() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let [old, new, usual] = ["old", "new", "usual"].map(|name| folder.path().join(name));
+        fs::write(&old, "old").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o640)).unwrap();
+        fs::write(&usual, "").unwrap();
+        for path in [&old, &new] {
+            Destination::of(path).unwrap().write("result").unwrap();
+            assert_eq!(fs::read_to_string(path).unwrap(), "result");
+        }
+        assert_eq!((mode(&old), mode(&new)), (0o640, mode(&usual)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing temporary is left");
+    }
+}
