@@ -1,6 +1,10 @@
 //! One invocation: sent until Lambda takes it, at most once run, and read for what it took.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use powertune_core::{
     observation::{Failure, Outcome},
@@ -41,6 +45,27 @@ pub(crate) enum Try<'a> {
     Refused(&'a str),
 }
 
+/// Since when a version has not been ready for anything, for all of its invocations together: what
+/// has been waited for by one of them is not waited for as long by the next.
+#[derive(Debug, Default)]
+pub(crate) struct Unready(Mutex<Option<Instant>>);
+
+impl Unready {
+    /// Another invocation found it unready. Returns whether it has been waited for long enough.
+    fn is_over(&self) -> bool {
+        self.since().get_or_insert_with(Instant::now).elapsed() > PATIENCE
+    }
+
+    fn is_ready(&self) {
+        *self.since() = None;
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        // It is whole even where somebody panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Invokes, and again only as long as nothing ran: throttled, not ready or not known yet, or never
 /// connected.
 /// After `last_start` it is not tried again.
@@ -51,6 +76,7 @@ pub(crate) async fn invoke_once(
     place: &mut Place,
     target: Target<'_>,
     payload: &[u8],
+    unready: &Unready,
     last_start: Option<Instant>,
     heard: impl Fn(Try<'_>),
 ) -> Result<Invoked, NotInvoked> {
@@ -61,9 +87,7 @@ pub(crate) async fn invoke_once(
         let answer = invoker.invoke(target.function, target.qualifier, payload).await;
         let (why, retry_after, refused) = match &answer {
             Err(NotInvoked::Throttled { why, retry_after }) => (why, *retry_after, place.refused()),
-            Err(NotInvoked::Later { why }) if started.elapsed() > PATIENCE => {
-                (why, None, Refused::GiveUp)
-            }
+            Err(NotInvoked::Later { why }) if unready.is_over() => (why, None, Refused::GiveUp),
             // Nothing to do with how much is in flight.
             Err(NotInvoked::Later { why }) => (why, None, Refused::Wait),
             Err(NotInvoked::Gone(error)) if started.elapsed() < SPREADING => {
@@ -73,6 +97,7 @@ pub(crate) async fn invoke_once(
                 return answer;
             }
             Ok(_) => {
+                unready.is_ready();
                 place.let_through();
                 return answer;
             }
@@ -261,6 +286,18 @@ mod tests {
         let Some(failure) = failure(invoked(&thrown, true), &[]) else { panic!("it failed") };
         assert!(failure.to_string().len() < 5 * LONGEST_SAID, "{failure}");
         assert!(failure.to_string().ends_with("ü..."), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_invocation_has_waited_for_the_next_does_not() {
+        let (unready, second) = (Unready::default(), Duration::from_secs(1));
+        assert!(!unready.is_over());
+        tokio::time::advance(PATIENCE.saturating_sub(second)).await;
+        assert!(!unready.is_over());
+        tokio::time::advance(2 * second).await;
+        assert!(unready.is_over() && unready.is_over(), "and it stays so");
+        unready.is_ready();
+        assert!(!unready.is_over());
     }
 
     #[test]

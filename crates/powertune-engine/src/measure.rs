@@ -24,7 +24,7 @@ use crate::{
     event::{Event, Events},
     gate::{Gate, Place},
     gateway::{ApiError, ErrorKind, Invoked, Invoker, NotInvoked},
-    invocation::{Target, Try, invoke_once, outcome, shortened},
+    invocation::{Target, Try, Unready, invoke_once, outcome, shortened},
 };
 
 /// What every power's measurement shares.
@@ -69,6 +69,14 @@ impl Portion {
     }
 }
 
+/// What the invocations of a portion know of each other.
+#[derive(Debug, Default)]
+struct Course {
+    /// Another one would fail like the last.
+    condemned: AtomicBool,
+    unready: Unready,
+}
+
 /// What an invocation needs before it can be sent.
 struct Admitted {
     reservation: Reservation,
@@ -93,7 +101,7 @@ impl Bench {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
             _ => self.concurrency.min(portion.invocations).max(1) as usize,
         };
-        let (power, condemned) = (portion.power, AtomicBool::new(false));
+        let (power, course) = (portion.power, Course::default());
         let numbers = portion.first..portion.first + portion.invocations;
         let observations: Vec<Option<Observation>> = stream::iter(numbers)
             // One is admitted at a time: what waits takes memory.
@@ -101,7 +109,7 @@ impl Bench {
                 let admitted = admit(Arc::clone(&self.budget), Arc::clone(&self.gate), power);
                 async move { Some((number, admitted.await?)) }
             })
-            .map(|(number, admitted)| self.one(portion, number, admitted, &condemned))
+            .map(|(number, admitted)| self.one(portion, number, admitted, &course))
             .buffer_unordered(at_once)
             .try_collect()
             .await?;
@@ -114,27 +122,20 @@ impl Bench {
         portion: &Portion,
         number: u32,
         admitted: Admitted,
-        condemned: &AtomicBool,
+        course: &Course,
     ) -> Result<Option<Observation>, Cause> {
         let Admitted { reservation, mut place } = admitted;
-        if condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() || self.is_late() {
+        if course.condemned.load(Ordering::Relaxed)
+            || self.cancelled.is_cancelled()
+            || self.is_late()
+        {
             reservation.release();
             return Ok(None);
         }
         let payload = &self.payloads[number as usize % self.payloads.len()];
         let replaced = self.pre_process(&mut place, payload).await?;
         let payload = replaced.as_deref().unwrap_or(payload.as_bytes());
-        let target =
-            Target { function: &self.function_arn, qualifier: Some(portion.version.as_str()) };
-        let power = portion.power;
-        let heard = |told: Try<'_>| {
-            self.events.send(match told {
-                Try::Sent => Event::Sent(power),
-                Try::Refused(reason) => Event::Throttled { power, reason: reason.to_owned() },
-            });
-        };
-        let (invoker, last_start) = (&self.invoker, self.last_start);
-        let answer = invoke_once(invoker, &mut place, target, payload, last_start, heard).await;
+        let answer = self.send(portion, &mut place, payload, &course.unready).await;
         let is_refused =
             matches!(answer, Err(NotInvoked::Throttled { .. } | NotInvoked::Later { .. }));
         if is_refused && self.is_late() {
@@ -148,7 +149,7 @@ impl Bench {
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
         reservation.settle(&outcome);
         if matches!(&outcome, Outcome::Failed { failure, .. } if failure.condemns_power()) {
-            condemned.store(true, Ordering::Relaxed);
+            course.condemned.store(true, Ordering::Relaxed);
         }
         let observation = Observation { power: portion.power, outcome };
         self.events.send(Event::Observed(observation.clone()));
@@ -159,6 +160,27 @@ impl Bench {
             self.sleep().await;
         }
         Ok(Some(observation))
+    }
+
+    /// Sends one of a portion's invocations until Lambda takes it.
+    async fn send(
+        &self,
+        portion: &Portion,
+        place: &mut Place,
+        payload: &[u8],
+        unready: &Unready,
+    ) -> Result<Invoked, NotInvoked> {
+        let target =
+            Target { function: &self.function_arn, qualifier: Some(portion.version.as_str()) };
+        let power = portion.power;
+        let heard = |told: Try<'_>| {
+            self.events.send(match told {
+                Try::Sent => Event::Sent(power),
+                Try::Refused(reason) => Event::Throttled { power, reason: reason.to_owned() },
+            });
+        };
+        let (invoker, last_start) = (&self.invoker, self.last_start);
+        invoke_once(invoker, place, target, payload, unready, last_start, heard).await
     }
 
     fn is_late(&self) -> bool {
@@ -199,7 +221,8 @@ impl Bench {
         let failed = |why: String| Cause::Processor { field, function: function.to_string(), why };
         let name = function.to_string();
         let target = Target { function: &name, qualifier: None };
-        match invoke_once(&self.invoker, place, target, payload, None, |_| ()).await {
+        let unready = Unready::default();
+        match invoke_once(&self.invoker, place, target, payload, &unready, None, |_| ()).await {
             Ok(invoked) if invoked.function_failed => {
                 Err(failed(shortened(&String::from_utf8_lossy(&invoked.payload))))
             }

@@ -192,7 +192,7 @@ async fn a_canary_is_refused_before_anything_is_changed() {
     let bench = released().await;
     begin_canary(bench.client.clone()).await;
     let before = bench.footprint().await;
-    let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
+    let ending = bench.tune(to_alias(json!({}))).await;
     let canary = Refusal::Canary { alias: ALIAS.to_owned() };
     assert!(
         matches!(&ending, Err(TuneError::Refused(refusal)) if *refusal == canary),

@@ -166,7 +166,8 @@ impl Bench {
             journals: Journals::at(self.folder.path().join("journals")),
             keep: self.keep.clone(),
         };
-        let ending = tune(&gateway, &request, &context).await;
+        // A run is a large future.
+        let ending = Box::pin(tune(&gateway, &request, &context)).await;
         drop(context);
         (ending, drain(&mut heard).await)
     }
