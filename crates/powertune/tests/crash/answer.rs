@@ -11,6 +11,9 @@ use crate::bill::Bill;
 pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
     let result: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
     bill.check(&result)?;
+    if result["confidence"].is_null() != leaves_open(&result) {
+        return Err(format!("it is {} sure of an open choice", result["confidence"]));
+    }
     let deciding =
         if result["decidedBy"] == "averagePrice" { "/averagePrice" } else { "/cost/mean" };
     let rows = result["stats"].as_array().into_iter().flatten();
@@ -21,4 +24,14 @@ pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
         Some((_, power)) if *power == result["power"] => Ok(()),
         best => Err(format!("{} was chosen, and {best:?} is best", result["power"])),
     }
+}
+
+/// Whether a size could not be measured, so that nothing may have been applied.
+pub(crate) fn leaves_open(result: &Value) -> bool {
+    result["unmeasured"].as_array().is_some_and(|powers| !powers.is_empty())
+}
+
+/// The same of the result that a run has printed.
+pub(crate) fn has_left_open(output: &Output) -> bool {
+    serde_json::from_slice(&output.stdout).is_ok_and(|result| leaves_open(&result))
 }

@@ -20,6 +20,8 @@ const SMALLEST_MB: f64 = 128.0;
 /// What Lambda says before it has handed an invocation to the function, beside 409 and 429.
 const NOT_YET: &[&str] =
     &["ResourceNotReadyException", "EC2ThrottledException", "ENILimitReachedException"];
+/// What it says where it could not even start one, and won't.
+const NOT_EVER: &str = "KMSAccessDeniedException";
 /// How far sums of the same amounts may differ that are added in another order.
 const ROUNDING: f64 = 1e-9;
 
@@ -101,7 +103,10 @@ impl Charge {
             {
                 Self::Later
             }
-            Some(Fault::Exception { status: 400..=499, .. }) => Self::Never,
+            Some(
+                Fault::Exception { name: NOT_EVER, .. }
+                | Fault::Exception { status: 400..=499, .. },
+            ) => Self::Never,
             Some(_) => Self::Unknown,
         }
     }

@@ -92,6 +92,10 @@ impl Strike {
         }
         let after = bench.footprint(&function).await;
         let checked = match output.status.code() {
+            Some(0) if answer::has_left_open(&output) => after
+                .must_be(&before)
+                .and_then(|()| answer::check(&output, &proxy.bill(self.timeout_s)))
+                .map(|()| Ending::Answer),
             Some(0) => applies
                 .check_end(&before, &after)
                 .and_then(|()| answer::check(&output, &proxy.bill(self.timeout_s)))

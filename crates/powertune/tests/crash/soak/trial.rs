@@ -93,6 +93,7 @@ impl Scene<'_> {
         let code = output.status.code();
         let is_as_before = || after.must_be(&self.before).map_err(Problem::Leftover);
         match code {
+            Some(0) if answer::has_left_open(output) => is_as_before()?,
             Some(0) => {
                 let checked = self.case.applies.check_end(&self.before, &after);
                 checked.map_err(Problem::Leftover)?;
