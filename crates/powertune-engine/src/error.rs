@@ -45,10 +45,6 @@ pub enum TuneError {
     /// the run's was put back, and nothing applied.
     #[error("{0}\nthe result is of what it was before; everything was put back")]
     Outdated(Cause),
-    /// The run came to its end, and its choice could not be applied; everything of the run's was
-    /// put back.
-    #[error("{0}\neverything was put back as it was")]
-    NotApplied(Cause),
     /// The user stopped it, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
     Interrupted,

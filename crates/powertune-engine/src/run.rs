@@ -217,7 +217,7 @@ fn conclude(outcome: Result<Done, Halted>, left: Vec<LeftBehind>) -> Result<Endi
 fn not_applied_error(cause: Cause) -> TuneError {
     match cause {
         Cause::Changed { .. } => TuneError::Outdated(cause),
-        cause => TuneError::NotApplied(cause),
+        cause => TuneError::Failed(cause),
     }
 }
 

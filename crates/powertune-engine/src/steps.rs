@@ -171,10 +171,9 @@ impl From<TuneError> for StepError {
             TuneError::Refused(_) => StepErrorKind::Refused,
             TuneError::NotBegun(_) => StepErrorKind::NotBegun,
             TuneError::LeftBehind { .. } => StepErrorKind::LeftBehind,
-            TuneError::Failed(_)
-            | TuneError::Outdated { .. }
-            | TuneError::NotApplied { .. }
-            | TuneError::Interrupted => StepErrorKind::Failed,
+            TuneError::Failed(_) | TuneError::Outdated { .. } | TuneError::Interrupted => {
+                StepErrorKind::Failed
+            }
         };
         kind.error(&error)
     }

@@ -57,10 +57,7 @@ impl Failure {
             | Self::Tune(TuneError::Refused(_))
             | Self::Execution(StepErrorKind::BadInput | StepErrorKind::Refused, _) => 2,
             Self::Tune(
-                TuneError::NotBegun(_)
-                | TuneError::Failed(_)
-                | TuneError::Outdated { .. }
-                | TuneError::NotApplied { .. },
+                TuneError::NotBegun(_) | TuneError::Failed(_) | TuneError::Outdated { .. },
             )
             | Self::Execution(StepErrorKind::NotBegun | StepErrorKind::Failed, _)
             | Self::Other(_) => 1,

@@ -57,8 +57,9 @@ pub async fn publish(
     Ok(state)
 }
 
-/// The failure of a step, after what the run did to the function was taken back: nobody else may
-/// do it, as when the execution was aborted and cleaned up while the step was still at work.
+/// The failure of a step. What the run did to the function is taken back at once where the step has
+/// changed the memory size, because the step alone knows what it read since; and where the execution
+/// was aborted and cleaned up while the step was still at work, because Clean may not come again.
 pub(super) async fn taken_back(
     gateway: &Gateway,
     baseline: &Baseline,
@@ -66,7 +67,12 @@ pub(super) async fn taken_back(
     journal: &Journal,
     cause: Cause,
 ) -> StepError {
-    let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
+    let unsettled = journal.unsettled();
+    let nobody_else_does = matches!(cause, Cause::MarksGone { .. } | Cause::Rival { .. });
+    if unsettled.is_none() && !nobody_else_does {
+        return cause.into();
+    }
+    let undo = Undo::of_run(mark, unsettled.map(Basis::Journal));
     let left = restore(gateway, &baseline.arn, &undo).await.left;
     if left.is_empty() { cause.into() } else { left_behind(left) }
 }

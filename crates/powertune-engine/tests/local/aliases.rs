@@ -123,7 +123,7 @@ pub(crate) async fn points_to(bench: &Bench) -> Option<(String, Vec<String>)> {
 fn not_applied(ending: Result<Ending, Unfinished>) -> (Cause, TuningResult) {
     match ending {
         Err(Unfinished {
-            error: TuneError::NotApplied(cause),
+            error: TuneError::Failed(cause),
             measured: Some(Ending::Tuned(result)),
         }) => (cause, *result),
         other => panic!("nothing should have been applied: {other:?}"),
