@@ -1,11 +1,23 @@
 //! Exit codes.
 
-use std::{fs, io::Read, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use rustix::process::Signal;
+use rustix::{
+    process::Signal,
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use tempfile::TempDir;
 
-use crate::binary::{Local, powertune, run, signal, stderr};
+use crate::{
+    binary::{Local, powertune, run, signal, stderr},
+    stage::{FUNCTION, Stage},
+};
 
 /// A Python function with this body.
 fn function(body: &str) -> TempDir {
@@ -74,7 +86,7 @@ fn an_endpoint_that_is_not_there_is_1() {
 
 #[test]
 fn an_interrupted_run_is_130() {
-    for stop in [Signal::INT, Signal::TERM] {
+    for stop in [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP] {
         let folder = function("time.sleep(20)");
         let mut child = powertune(&borrowed(&arguments(folder.path())))
             .stdout(Stdio::null())
@@ -90,4 +102,53 @@ fn an_interrupted_run_is_130() {
         assert_eq!(status.code(), Some(130), "{said}");
         assert!(said.contains("everything was put back"), "{said}");
     }
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let folder = function("time.sleep(0.3)");
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_powertune")])
+        .args(arguments(folder.path()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("powertune starts");
+    std::thread::sleep(Duration::from_secs(2));
+    signal(&child, Signal::HUP);
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(child.wait().expect("powertune ends").code(), Some(0), "{said}");
+}
+
+/// The kernel sends SIGHUP, and all that is written there from then on fails.
+#[test]
+fn a_run_whose_terminal_is_closed_is_130_and_puts_everything_back() {
+    let stage = Stage::new("time.sleep(0.3)");
+    // Of the person's end there is to be this one alone.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let person = openpt(flags).expect("a terminal");
+    grantpt(&person).and_then(|()| unlockpt(&person)).expect("it can be opened");
+    let name = ptsname(&person, Vec::new()).expect("it has a name");
+    let terminal = File::options().read(true).write(true).open(name.to_string_lossy().as_ref());
+    let terminal = terminal.expect("its other end");
+    let other = || terminal.try_clone().expect("a duplicate");
+    let path = stage.path("result.json");
+    // Without --fork it becomes powertune itself, at the head of a session of its own.
+    let mut child = Command::new("setsid")
+        .args(["--ctty", env!("CARGO_BIN_EXE_powertune"), "tune", FUNCTION, "--num", "50"])
+        .args(["--power-values", "256,512", "--save", &path.display().to_string()])
+        .envs(stage.environment())
+        .stdin(other())
+        .stdout(other())
+        .stderr(other())
+        .spawn()
+        .expect("powertune starts");
+    drop(terminal);
+    std::thread::sleep(Duration::from_secs(4));
+    drop(person);
+    assert_eq!(child.wait().expect("powertune ends").code(), Some(130));
+    let saved = fs::read_to_string(path).expect("it was saved");
+    assert!(saved.contains("\"complete\": false"), "{saved}");
+    stage.must_be_clean();
 }

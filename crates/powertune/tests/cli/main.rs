@@ -5,6 +5,13 @@ mod binary;
 mod commands;
 mod endings;
 mod functions;
+mod journals;
 mod limits;
 mod local;
+mod measured;
+mod outputs;
 mod results;
+mod silence;
+mod stage;
+#[path = "../crash/upstream.rs"]
+mod upstream;

@@ -1,0 +1,183 @@
+//! A function on a local Lambda of the test's own, behind a proxy that spoils what it is told to.
+//!
+//! A signature covers the host that a request was meant for, so that the proxy signs again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    future::pending,
+    io,
+    net::Ipv4Addr,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use powertune_local::{LocalLambda, NewFunction, Settings};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::{binary, upstream::Upstream};
+
+/// The function under test, and the memory size that it is created with.
+pub(crate) const FUNCTION: &str = "fn";
+const ORIGINAL_MB: u32 = 512;
+
+/// What is done to a request instead of sending it on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Spoilt {
+    /// Lambda refuses it with this status and this exception.
+    Refused(u16, &'static str),
+    /// There is never an answer.
+    Silent,
+}
+
+/// Decides on the last of these requests, which are method, path and query.
+pub(crate) type Rule = Arc<dyn Fn(&[String]) -> Option<Spoilt> + Send + Sync>;
+
+/// A local Lambda, and a host on which `powertune` runs.
+pub(crate) struct Stage {
+    runtime: Runtime,
+    lambda: LocalLambda,
+    pub(crate) folder: TempDir,
+}
+
+impl Stage {
+    /// A Python function whose handler has this body, and one with the name `post` that returns 1.
+    pub(crate) fn new(body: &str) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let folder = tempfile::tempdir().expect("a folder");
+        let lambda = runtime.block_on(LocalLambda::start(Settings::default()));
+        let stage = Self { runtime, lambda: lambda.expect("the local Lambda starts"), folder };
+        stage.create(FUNCTION, body);
+        stage.create("post", "return 1");
+        stage
+    }
+
+    fn create(&self, name: &str, body: &str) {
+        let code = self.folder.path().join(name);
+        fs::create_dir(&code).expect("a folder");
+        let source = format!("import time\ndef handler(event, context):\n    {body}\n");
+        fs::write(code.join("app.py"), source).expect("the code");
+        let function = NewFunction {
+            name: name.to_owned(),
+            code,
+            runtime: "python3.11".to_owned(),
+            handler: "app.handler".to_owned(),
+            memory_mb: ORIGINAL_MB,
+            timeout_s: 30,
+            environment: BTreeMap::new(),
+            architecture: None,
+        };
+        let created = self.runtime.block_on(self.lambda.create_function(function));
+        created.expect("the function is created");
+    }
+
+    /// A file of this stage's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The variables that point a process to the local Lambda.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = self.lambda.environment();
+        environment.push(("XDG_STATE_HOME", self.path("state").display().to_string()));
+        environment
+    }
+
+    /// `powertune` on the local Lambda.
+    pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
+        let mut command = binary::powertune(arguments);
+        command.envs(self.environment());
+        command
+    }
+
+    /// `powertune` behind a proxy that goes by this rule.
+    pub(crate) fn spoilt(&self, arguments: &[&str], rule: Rule) -> Command {
+        let bound = self.runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = bound.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let front = Front { upstream: Upstream::of(&self.lambda), rule, seen: Mutex::default() };
+        self.runtime.spawn(serve(listener, Arc::new(front)));
+        let mut command = self.powertune(arguments);
+        for (name, _) in self.environment() {
+            if name.starts_with("AWS_ENDPOINT_URL") {
+                command.env(name, format!("http://127.0.0.1:{port}"));
+            }
+        }
+        command
+    }
+
+    /// What `powertune clean` says there is to put back; after a run that has put back everything
+    /// that is nothing.
+    pub(crate) fn must_be_clean(&self) {
+        let cleaned = self.powertune(&["clean", FUNCTION]).output().expect("powertune runs");
+        let said = binary::stdout(&cleaned);
+        assert!(said.contains("nothing to clean up"), "{said} {}", binary::stderr(&cleaned));
+        assert_eq!(self.memory_mb(), ORIGINAL_MB);
+    }
+
+    /// The memory size of `$LATEST`.
+    pub(crate) fn memory_mb(&self) -> u32 {
+        let arguments = ["tune", FUNCTION, "--dry-run", "--output", "json", "--quiet"];
+        let few = ["--power-values", "512"];
+        let output = self.powertune(&[&arguments[..], &few].concat()).output();
+        let output = output.expect("powertune runs");
+        let plan: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+                panic!("{error}: {}", binary::stderr(&output));
+            });
+        let mb = plan["currentPower"].as_u64().and_then(|mb| u32::try_from(mb).ok());
+        mb.expect("the plan has the function's power")
+    }
+}
+
+struct Front {
+    upstream: Upstream,
+    rule: Rule,
+    seen: Mutex<Vec<String>>,
+}
+
+async fn serve(listener: TcpListener, front: Arc<Front>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let front = Arc::clone(&front);
+        tokio::spawn(async move {
+            let service = service_fn(|request| front.answer(request));
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+impl Front {
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let spoilt = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push(format!("{} {}", head.method, head.uri));
+            (self.rule)(&seen)
+        };
+        match spoilt {
+            None => Ok(self.upstream.call(head, body).await?.map(Full::new)),
+            Some(Spoilt::Silent) => pending().await,
+            Some(Spoilt::Refused(status, exception)) => Response::builder()
+                .status(status)
+                .header("x-amzn-errortype", exception)
+                .header("content-type", "application/json")
+                .body(Full::new(Bytes::from_static(b"{\"message\": \"as the test wants it\"}")))
+                .map_err(io::Error::other),
+        }
+    }
+}
+
+/// How many of these requests invoke a version.
+pub(crate) fn invocations(seen: &[String]) -> usize {
+    let invokes = |request: &&String| {
+        request.starts_with("POST") && request.contains("/invocations?Qualifier=")
+    };
+    seen.iter().filter(invokes).count()
+}
