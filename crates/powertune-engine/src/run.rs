@@ -205,9 +205,9 @@ fn conclude(outcome: Result<Done, Halted>, left: Vec<LeftBehind>) -> Result<Endi
     };
     let error = match error {
         Some(error) if left.is_empty() => error,
-        Some(
-            TuneError::Outdated(cause) | TuneError::NotApplied(cause) | TuneError::Failed(cause),
-        ) => TuneError::LeftBehind { cause: Some(cause), left },
+        Some(TuneError::Outdated(cause) | TuneError::Failed(cause)) => {
+            TuneError::LeftBehind { cause: Some(cause), left }
+        }
         _ => TuneError::LeftBehind { cause: None, left },
     };
     Err(Unfinished { error, measured })
