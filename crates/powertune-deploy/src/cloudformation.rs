@@ -153,20 +153,27 @@ fn statement(statement: &Statement) -> Value {
     let any_qualified = json!({ "Fn::Sub": format!("arn:${{AWS::Partition}}:{ANY_QUALIFIED}") });
     let qualified =
         |parameter: &Parameter| json!({ "Fn::Sub": format!("${{{}}}:*", parameter.name) });
-    let functions = |is_any: &str, parameter| json!({ "Fn::If": [is_any, "*", [reference(parameter), qualified(parameter)]] });
+    let functions = |is_any: &str, named: Value, parameter| {
+        let qualified = qualified(parameter);
+        json!({ "Fn::If": [is_any, "*", [named, qualified]] })
+    };
     match statement.on {
         Resource::Scope(Scope::Account) => allow("*".into()),
         Resource::Scope(Scope::Function) => {
-            allow(functions("AnyFunction", &parameter::LAMBDA_RESOURCE))
+            let tuned = &parameter::LAMBDA_RESOURCE;
+            allow(functions("AnyFunction", reference(tuned), tuned))
         }
         Resource::Scope(Scope::Version) => {
             let tuned = qualified(&parameter::LAMBDA_RESOURCE);
             allow(json!({ "Fn::If": ["AnyFunction", any_qualified, tuned] }))
         }
-        Resource::Scope(Scope::Processor) => only_if(
-            "HasProcessors",
-            &allow(functions("AnyProcessor", &parameter::PROCESSOR_RESOURCE)),
-        ),
+        Resource::Scope(Scope::Processor) => {
+            let processors = &parameter::PROCESSOR_RESOURCE;
+            // Where the Serverless Framework fills in nothing, a plain text is an error to
+            // cfn-lint, although the condition leaves it out.
+            let named = json!({ "Fn::Sub": format!("${{{}}}", processors.name) });
+            only_if("HasProcessors", &allow(functions("AnyProcessor", named, processors)))
+        }
         Resource::Scope(Scope::Payload) => {
             let payloads = format!(
                 "arn:${{AWS::Partition}}:s3:::${{{}}}/${{{}}}",

@@ -251,8 +251,8 @@ fn a_function_itself_is_invoked_only_as_a_processor_that_the_deployment_names() 
         }
     }
     for (resources, refer) in cloudformation().iter().zip([
-        serde_json::json!({ "Ref": "processorResource" }),
-        serde_json::json!("${param:processorResource}"),
+        serde_json::json!({ "Fn::Sub": "${processorResource}" }),
+        serde_json::json!({ "Fn::Sub": "${param:processorResource}" }),
     ]) {
         for (step, action) in
             [(Step::Initialize, "lambda:GetFunction"), (Step::Measure, "lambda:InvokeFunction")]
