@@ -11,7 +11,7 @@ use powertune_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{StepError, StepErrorKind, baseline, gateway, left_behind};
+use super::{PATIENCE, StepError, StepErrorKind, baseline, gateway, left_behind};
 use crate::{
     error::Cause,
     gateway::{Connection, ErrorKind, Gateway},
@@ -134,7 +134,7 @@ fn in_words(failure: &Caught) -> Caught {
 /// `NotYet` when something could not be put back: this may be tried again.
 pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutBack, StepError> {
     let function = function_of(&end.detail)?;
-    let gateway = Gateway::connect(connection, &function).await?;
+    let gateway = Gateway::connect(connection, &function).await?.with_patience(PATIENCE);
     let name = function.unqualified().to_string();
     let latest = match gateway.function(&name, None).await {
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::default()),
