@@ -116,8 +116,8 @@ fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
 fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     let local = Local::start();
     create(&local);
-    // The versions are published in the order of their sizes.
-    let proxy = breaking(&local, 2);
+    // The function's own size is published first, and then the others in their order.
+    let proxy = breaking(&local, 3);
     let few = ["tune", "orders", "--power-values", "256,1024", "--num", "5"];
     let apply = [&few, ["--auto-optimize", "--output", "json"].as_slice()].concat();
     let tuned = local.powertune(&apply).env("HTTP_PROXY", &proxy).output();
@@ -131,7 +131,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     assert!(warnings.contains("nothing was applied"), "{warnings}");
 
     // A table says it in words, and the function is what it was.
-    let proxy = breaking(&local, 4);
+    let proxy = breaking(&local, 6);
     let tuned = local.powertune(&few).env("HTTP_PROXY", &proxy).output();
     let text = stdout(&tuned.expect("powertune runs"));
     assert!(text.contains("256 MB: it is the only power that could be measured"), "{text}");
