@@ -381,7 +381,7 @@ fn explore(runs: usize) {
             }
         }
     }
-    println!("{runs} runs at the same time: {all} situations explored, none with two that go on");
+    println!("figure: situations of {runs} runs: {all} explored, none in which two go on");
 }
 
 #[test]
