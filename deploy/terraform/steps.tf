@@ -90,6 +90,7 @@ locals {
         function = [
           "lambda:GetFunction",
           "lambda:ListTags",
+          "lambda:TagResource",
           "lambda:UntagResource",
           "lambda:UpdateFunctionConfiguration",
           "lambda:PublishVersion",

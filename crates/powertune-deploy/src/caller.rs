@@ -111,7 +111,7 @@ impl Command {
                     ],
                 ),
                 (On::Tags, &["lambda:UntagResource"]),
-                (On::Versions, &["lambda:DeleteFunction"]),
+                (On::Versions, &["lambda:GetFunction", "lambda:DeleteFunction"]),
                 (On::Executions, &["states:DescribeExecution"]),
             ],
             Self::Run => &[

@@ -114,6 +114,8 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
                 &[
                     function("lambda:GetFunction"),
                     function("lambda:ListTags"),
+                    // Publishing changes the memory size once more.
+                    function("lambda:TagResource"),
                     function("lambda:UntagResource"),
                     function("lambda:UpdateFunctionConfiguration"),
                     function("lambda:PublishVersion"),

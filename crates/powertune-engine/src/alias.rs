@@ -93,7 +93,7 @@ pub(crate) async fn point(
     version: &str,
 ) -> Result<(), Cause> {
     let mut failed: Option<ApiError> = None;
-    let mut waits = Waits::until(gateway.meets_until());
+    let (mut waits, mut is_over) = (Waits::until(gateway.meets_until()), false);
     loop {
         let now = match gateway.alias(arn, alias).await {
             Ok(now) => now,
@@ -109,14 +109,19 @@ pub(crate) async fn point(
             // Lambda has handed back the very version that the alias points to.
             return Ok(());
         }
+        if let Some(error) = failed.take_if(|_| is_over) {
+            return Err(error.into());
+        }
         let moved = match &now {
             Some(now) => gateway.move_alias(arn, alias, now, version).await,
             None => gateway.create_alias(arn, alias, version).await,
         };
         let Err(error) = moved else { return Ok(()) };
-        if !may_pass(&error) || !waits.wait().await {
+        if !may_pass(&error) {
             return Err(error.into());
         }
+        // One more look comes after the last try: its answer may have been lost.
+        is_over = !waits.wait().await;
         failed = Some(error);
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::{
     fault::{Fault, Log},
+    kind::ALIAS,
     operation::Operation,
-    strike::{EXPIRED, Strike},
+    strike::{EXPIRED, NEW_ALIAS, Strike},
     trap::Aim,
 };
 
@@ -85,7 +86,10 @@ pub(crate) fn all() -> Vec<Strike> {
         };
         for &nth in targets {
             let faults = ANYWHERE.iter().chain(further);
-            strikes.extend(faults.map(|&fault| Strike::new(Aim::at(operation, nth), fault)));
+            let strike = |&fault| Strike::new(Aim::at(operation, nth), fault);
+            // The user's own alias is moved, a new one is made.
+            let alias = if operation == Operation::UpdateAlias { ALIAS } else { NEW_ALIAS };
+            strikes.extend(faults.map(strike).map(|strike| Strike { alias, ..strike }));
         }
     }
     strikes

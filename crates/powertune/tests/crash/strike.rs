@@ -21,6 +21,9 @@ pub(crate) const EXPIRED: Fault = Fault::exception(403, "ExpiredTokenException")
 /// What a caller hears who may not do it.
 pub(crate) const DENIED: Fault = Fault::exception(403, "AccessDeniedException");
 
+/// The alias that a run makes.
+pub(crate) const NEW_ALIAS: &str = "tuned";
+
 /// A fault, at the requests that it strikes.
 #[derive(Debug, Clone)]
 pub(crate) struct Strike {
@@ -63,7 +66,7 @@ impl Strike {
     /// A fault that a run should survive, one way or the other. The run makes every call that
     /// powertune has.
     pub(crate) fn new(aim: Aim, fault: Fault) -> Self {
-        Self { aim, fault, ending: None, alias: "tuned", timeout_s: TIMEOUT_S }
+        Self { aim, fault, ending: None, alias: NEW_ALIAS, timeout_s: TIMEOUT_S }
     }
 
     /// How a run ends that this strikes, and what is wrong with it.
