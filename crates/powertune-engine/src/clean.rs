@@ -151,7 +151,7 @@ impl Traces {
         }
     }
 
-    /// What the run says of the memory size: its journal, where there is one.
+    /// The run's claim to the memory size: by its journal, where there is one.
     fn claim(&self, mark: &Mark) -> Option<Claim> {
         let Some(kept) = self.kept(&mark.run) else { return Claim::of_tags(mark) };
         let is_tagged = self.tagged.iter().any(|tagged| tagged.run == mark.run);

@@ -26,7 +26,7 @@ pub(crate) struct Election {
     next: Next,
 }
 
-/// What to do next.
+/// The next call of a run, or its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Next {
     /// TagResource with the run's tags.
@@ -65,7 +65,7 @@ pub(crate) enum Leaving {
     Unmarked,
 }
 
-/// What is known of the first change after it was sent.
+/// The outcome of the first change, as far as the run knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Change {
     /// Lambda has made it.
@@ -76,7 +76,7 @@ pub(crate) enum Change {
     Unknown,
 }
 
-/// What GetFunction tells of the function at one moment.
+/// The function at one moment, as GetFunction tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Look {
     /// Guards the next change; absent where the endpoint keeps none.
@@ -99,7 +99,7 @@ impl Election {
         Self { run, original, target, is_published: false, may_be_made: false, next }
     }
 
-    /// What to do now.
+    /// The next step.
     pub(crate) fn next(&self) -> &Next {
         &self.next
     }

@@ -142,6 +142,12 @@ impl Mark {
         [format!("{KEY}{}", self.run), format!("{KEY}{}{BY}", self.run)]
     }
 
+    /// The keys of all its tags.
+    pub(crate) fn all_keys(&self) -> Vec<String> {
+        let [of_run, by] = self.keys();
+        vec![of_run, by, self.memory_key()]
+    }
+
     /// The description of the versions that this run publishes.
     pub(crate) fn description(&self) -> String {
         format!("{DESCRIPTION}{}", self.run)
@@ -224,8 +230,7 @@ mod tests {
         assert_eq!(mark.by, "Zo- -z@example.org-");
         let mut keys: Vec<String> = mark.tags().into_keys().collect();
         keys.sort();
-        let [of_run, by] = mark.keys();
-        assert_eq!(keys, [of_run, by, mark.memory_key()]);
+        assert_eq!(keys, mark.all_keys());
     }
 
     #[test]

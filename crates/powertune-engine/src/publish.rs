@@ -55,11 +55,11 @@ pub(crate) struct Publisher<'a> {
     /// The function as it was last read.
     latest: Function,
     clock: Clock,
-    /// What LastModified has to be as long as nobody else updates the function, where that is known.
+    /// The LastModified that the function keeps as long as nobody else updates it, where that is known.
     modified: Option<Timestamp>,
 }
 
-/// What LastModified tells at this endpoint: a run finds out by its own first calls.
+/// The meaning of LastModified at this endpoint. A run finds it out by its own first calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Clock {
     /// Tags and versions do not move it: where it moves, somebody has updated the function.

@@ -19,18 +19,18 @@ const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Within so long of its beginning a call is carried out, or never.
 const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 
-/// What a run says of the memory size that it may have changed.
+/// A run's claim to have set the memory size that `$LATEST` has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// The run's id.
     pub(crate) run: String,
     /// The size that `$LATEST` had.
     pub(crate) original: Power,
-    /// What it says it did.
+    /// The source of the claim.
     pub(crate) basis: Basis,
 }
 
-/// Where a claim comes from.
+/// The source of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Basis {
     /// From a journal: exact.
@@ -39,7 +39,7 @@ pub(crate) enum Basis {
     Tags(Held),
 }
 
-/// What is known of the function when a claim is judged.
+/// The facts by which a claim is judged.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     /// `$LATEST` now.
@@ -52,7 +52,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) are_others_announced: bool,
 }
 
-/// What to do about the memory size.
+/// The judgement on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is as it was.
@@ -68,7 +68,7 @@ pub(crate) enum Verdict {
 }
 
 impl Claim {
-    /// What a run's tags say, as long as its memory size is not back.
+    /// The claim of a run's tags, as long as its memory size is not back.
     pub(crate) fn of_tags(mark: &Mark) -> Option<Self> {
         let basis = Basis::Tags(mark.sets.clone());
         mark.original.map(|original| Self { run: mark.run.clone(), original, basis })

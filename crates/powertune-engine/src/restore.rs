@@ -24,7 +24,7 @@ use memory::{NotBack, restore_memory};
 /// What is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Undo {
-    /// What runs say of the memory size.
+    /// The claims of runs to the memory size.
     pub(crate) claims: Vec<Claim>,
     /// Whose test versions are deleted.
     pub(crate) versions: Whose,
@@ -49,7 +49,7 @@ pub(crate) enum Whose {
 /// What was put back.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Restored {
-    /// What became of the memory size.
+    /// The outcome for the memory size.
     pub(crate) memory: Memory,
     /// The versions that were deleted.
     pub(crate) versions: Vec<String>,
@@ -78,11 +78,11 @@ impl Undo {
         let claim = mark.original.zip(basis);
         let claim = claim.map(|(original, basis)| Claim { run: mark.run.clone(), original, basis });
         Self {
+            memory_tags: claim.iter().map(|_| mark.memory_key()).collect(),
             claims: claim.into_iter().collect(),
             versions: Whose::Run(mark.run.clone()),
             unapplied: vec![mark.run.clone()],
-            memory_tags: vec![mark.memory_key()],
-            tags: mark.keys().to_vec(),
+            tags: mark.all_keys(),
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Rounds {
     used: HashSet<String>,
     /// How the announcement has left `$LATEST`, until the first version is published.
     announced: Option<Announced>,
-    /// What LastModified tells at this endpoint.
+    /// The meaning of LastModified at this endpoint.
     clock: Clock,
     /// How many invocations each power has had.
     sent: BTreeMap<Power, u32>,

@@ -11,7 +11,7 @@ use powertune_core::power::Power;
 
 use super::{Change, Election, Look, Next};
 
-/// What AWS may or may not do.
+/// A behaviour of AWS that recordings leave open.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     /// TagResource and UntagResource change the RevisionId.
@@ -20,7 +20,7 @@ struct Setting {
     publishing_moves: bool,
 }
 
-/// What may go wrong.
+/// The trouble that runs may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     /// Nothing: no run dies, no answer is lost, nobody waits too long.
@@ -235,7 +235,7 @@ impl Explorer {
         worlds
     }
 
-    /// What this run may do next.
+    /// All steps that this run may take now.
     fn steps(&self, world: &World, run: &str, stage: &Stage) -> Vec<(Lambda, Stage)> {
         let mut lambda = world.lambda.clone();
         match stage {

@@ -65,12 +65,12 @@ pub(super) struct Line {
     pub(super) entry: Entry,
 }
 
-/// What a run knows of a memory size that it has set, or may have set, and not put back.
+/// A run's knowledge of a memory size that it has set, or may have set, and not put back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Unsettled {
     /// The sizes that `$LATEST` may have because of it.
     pub(crate) sizes: BTreeSet<Power>,
-    /// What was read after the run's own last call that was answered.
+    /// `$LATEST` as it was read after the run's own last call that was answered.
     pub(crate) read: Option<Read>,
     /// When the last change of the memory size was made that is known to have been made.
     pub(crate) changed: Option<Timestamp>,
@@ -86,8 +86,8 @@ impl Entry {
     }
 }
 
-/// What there is to put back of the memory size after these lines, of which the last may have been
-/// carried out or not; `None` where `$LATEST` was never changed, or is back.
+/// The memory size that is to be put back after these lines, of which the last may have been carried
+/// out or not; `None` where `$LATEST` was never changed, or is back.
 pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettled> {
     let mut unsettled: Option<Unsettled> = None;
     let mut before = None;

@@ -11,7 +11,7 @@ use crate::{
     put_back::{Claim, Facts, Verdict},
 };
 
-/// What became of the memory size.
+/// The outcome for the memory size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Memory {
     /// It was never changed, or is back already.
@@ -35,7 +35,7 @@ pub(super) struct NotBack {
     pub(super) is_unclear: bool,
 }
 
-/// What was found of the memory size, and what is to be done about it.
+/// The function as it was found, and the judgement on its memory size.
 struct Found {
     latest: Function,
     original: Power,

@@ -21,7 +21,7 @@ const LATENCY: Duration = Duration::from_millis(50);
 /// How many runs begin at the same time.
 const SIZES: [usize; 3] = [2, 3, 5];
 
-/// What AWS may do: every combination of what tags and what publishing move.
+/// Every combination of what tags and what publishing may move on AWS.
 fn settings() -> Vec<Revisions> {
     let moves = |bits: u32| Moves { revision_id: bits & 1 != 0, last_modified: bits & 2 != 0 };
     let all = (0..16).map(|bits| Revisions { tagging: moves(bits), publishing: moves(bits >> 2) });
