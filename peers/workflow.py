@@ -372,9 +372,12 @@ def deployed_meanwhile(stage):
 
 
 def measured_now(stage, before, powers):
-    """Whether each power has its version, and `$LATEST` is back."""
-    latest = stage.client.get_function_configuration(FunctionName=FUNCTION)
+    """Whether each power has its version, and Publish is done: `$LATEST` is back, and the tag gone."""
+    function = stage.client.get_function(FunctionName=FUNCTION)
+    latest = function["Configuration"]
     if latest["LastUpdateStatus"] != "Successful" or latest["MemorySize"] != MEMORY:
+        return False
+    if any(key.endswith(":memory") for key in function.get("Tags", {})):
         return False
     return len(stage.footprint()["versions"]) == len(before["versions"]) + powers
 
@@ -532,7 +535,14 @@ SECOND_OPINION = {
 # work, so that it takes back itself what Clean comes too early for. No scenario comes to that;
 # crates/powertune/tests/crash does, and refuses what a step may not call.
 TAKING_BACK = {"lambda:UntagResource", "lambda:ListVersionsByFunction", "lambda:DeleteFunction"}
-AFTER_FAULTS = {"publish": TAKING_BACK, "apply": TAKING_BACK | {"lambda:GetAlias"}}
+# Publish puts the memory size back itself; Clean does it after a Publish that died.
+AFTER_FAULTS = {
+    "publish": TAKING_BACK,
+    "apply": TAKING_BACK | {"lambda:GetAlias"},
+    "clean": {"lambda:UpdateFunctionConfiguration"},
+}
+# Steps that read tags: GetFunction tells them to callers alone that may list them.
+READS_TAGS = {"initialize", "publish", "apply", "clean"}
 
 
 def check_permissions(powertune, log):
@@ -546,6 +556,8 @@ def check_permissions(powertune, log):
     allowed = permissions(powertune)
     for step in STEPS:
         calls = called[step] | AFTER_FAULTS.get(step, set())
+        if step in READS_TAGS:
+            calls |= {"lambda:ListTags"}
         expect(f"what {step} calls", sorted(calls), sorted(allowed[step]))
 
 
