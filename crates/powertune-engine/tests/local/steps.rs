@@ -142,8 +142,12 @@ async fn no_dictionary_finds_a_secret_in_an_executions_history() {
     let secret = "correct-horse";
     let known = texts(&Box::pin(history_with(secret)).await);
     let again = texts(&Box::pin(history_with(secret)).await);
-    let repeated: BTreeMap<_, _> =
-        known.into_iter().filter(|(path, text)| again.get(path) == Some(text)).collect();
+    // The clock says when a run is over, which is the same for two of them by chance.
+    let is_time = |path: &str| path.ends_with("/until");
+    let repeated: BTreeMap<_, _> = known
+        .into_iter()
+        .filter(|(path, text)| again.get(path) == Some(text) && !is_time(path))
+        .collect();
     assert!(repeated.len() > 10, "{repeated:?}");
     for guess in ["battery-staple", "hunter2"] {
         let history = Box::pin(history_with(guess)).await;
