@@ -19,11 +19,14 @@ pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
     let rows = result["stats"].as_array().into_iter().flatten();
     let measured = rows.filter(|row| row["state"] == "measured");
     let costs = measured.filter_map(|row| Some((row.pointer(deciding)?.as_f64()?, &row["value"])));
-    let best = costs.min_by(|(one, _), (other, _)| one.total_cmp(other));
-    match best {
-        Some((_, power)) if *power == result["power"] => Ok(()),
-        best => Err(format!("{} was chosen, and {best:?} is best", result["power"])),
+    let costs: Vec<(f64, &Value)> = costs.collect();
+    let best = costs.iter().map(|(cost, _)| *cost).min_by(f64::total_cmp);
+    // Of two that cost the same the faster one is chosen.
+    let is_best = |(cost, power): &(f64, &Value)| Some(*cost) == best && **power == result["power"];
+    if costs.iter().any(is_best) {
+        return Ok(());
     }
+    Err(format!("{} was chosen, and {best:?} is the lowest of {costs:?}", result["power"]))
 }
 
 /// Whether a size could not be measured, so that nothing may have been applied.
