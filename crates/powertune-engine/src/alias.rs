@@ -9,7 +9,7 @@ use powertune_core::{
 };
 
 use crate::{
-    conflict::{Waits, may_pass},
+    conflict::{Backoff, may_pass},
     error::{Cause, Refusal, TuneError},
     gateway::{Alias, ApiError, Function, Gateway},
     prepare::before_changes,
@@ -93,7 +93,7 @@ pub(crate) async fn point(
     version: &str,
 ) -> Result<(), Cause> {
     let mut failed: Option<ApiError> = None;
-    let (mut waits, mut is_over) = (Waits::until(gateway.meets_until()), false);
+    let (mut backoff, mut is_over) = (Backoff::until(gateway.meets_until()), false);
     loop {
         let now = match gateway.alias(arn, alias).await {
             Ok(now) => now,
@@ -121,7 +121,7 @@ pub(crate) async fn point(
             return Err(error.into());
         }
         // One more look comes after the last try: its answer may have been lost.
-        is_over = !waits.wait().await;
+        is_over = !backoff.wait().await;
         failed = Some(error);
     }
 }

@@ -29,12 +29,12 @@ pub(crate) fn may_pass(error: &ApiError) -> bool {
 
 /// The waits between tries until a deadline.
 #[derive(Debug)]
-pub(crate) struct Waits {
+pub(crate) struct Backoff {
     deadline: Instant,
     next: Duration,
 }
 
-impl Waits {
+impl Backoff {
     /// Tries until then.
     pub(crate) fn until(deadline: Instant) -> Self {
         Self { deadline, next: FIRST_WAIT }
@@ -58,11 +58,11 @@ pub(crate) async fn repeated<T, F>(deadline: Instant, call: impl Fn() -> F) -> R
 where
     F: Future<Output = Result<T, ApiError>>,
 {
-    let mut waits = Waits::until(deadline);
+    let mut backoff = Backoff::until(deadline);
     loop {
         match call().await {
             Err(error) if may_pass(&error) => {
-                if !waits.wait().await {
+                if !backoff.wait().await {
                     return Err(error);
                 }
             }

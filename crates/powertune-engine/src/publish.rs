@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     announce::Announced,
-    conflict::{Waits, is_meeting, may_pass, repeated},
+    conflict::{Backoff, is_meeting, may_pass, repeated},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
@@ -181,7 +181,7 @@ impl<'a> Publisher<'a> {
     /// Tags that other runs take away again may change the RevisionId in between: then the function
     /// is read again, and the change made anew as long as nothing else is different.
     pub(crate) async fn set_power(&mut self, power: Power) -> Result<(), Unpublished> {
-        let mut waits = Waits::until(self.gateway.meets_until());
+        let mut backoff = Backoff::until(self.gateway.meets_until());
         while self.latest.power != power {
             let before = self.latest.power;
             match self.gateway.set_power(&self.latest, power).await {
@@ -189,7 +189,7 @@ impl<'a> Publisher<'a> {
                 Err(error) if beyond_account(&error) => {
                     return Err(Unpublished::BeyondAccount(error.message));
                 }
-                Err(error) if may_pass(&error) && waits.wait().await => {
+                Err(error) if may_pass(&error) && backoff.wait().await => {
                     if error.kind == ErrorKind::Unknown {
                         self.modified = None;
                     }
@@ -203,11 +203,11 @@ impl<'a> Publisher<'a> {
 
     async fn publish_latest(&mut self, description: &str) -> Result<Version, Unpublished> {
         let power = self.latest.power;
-        let mut waits = Waits::until(self.gateway.meets_until());
+        let mut backoff = Backoff::until(self.gateway.meets_until());
         let version = loop {
             match self.gateway.publish(&self.latest, description).await {
                 Ok(version) => break version,
-                Err(error) if is_meeting(&error) && waits.wait().await => {
+                Err(error) if is_meeting(&error) && backoff.wait().await => {
                     self.settle(&[power]).await?;
                 }
                 Err(error) => return Err(Cause::Api(error).into()),

@@ -15,6 +15,7 @@ use crate::{
     price::{self, Price, UnknownPrice},
     region::Region,
     request::{Faults, Request, parse},
+    result::Applied,
 };
 
 /// What Initialize is given.
@@ -244,20 +245,6 @@ pub enum Next {
     Apply,
     /// There is nothing more to do.
     Clean,
-}
-
-/// The chosen power, applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Applied {
-    /// The power.
-    pub power: Power,
-    /// The alias that was pointed to it; `None` for `$LATEST`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias: Option<String>,
-    /// The version that the alias points to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
 }
 
 /// The `Cause` of a Lambda function that failed: JSON text with the error's type, what it said,

@@ -4,7 +4,7 @@ use powertune_core::power::Power;
 use tokio::time::Instant;
 
 use crate::{
-    conflict::{Waits, may_pass, repeated},
+    conflict::{Backoff, may_pass, repeated},
     error::LeftBehind,
     gateway::{ApiError, Function, Gateway, Readiness},
     mark::{Mark, memory_key},
@@ -50,7 +50,7 @@ pub(super) async fn restore_memory(
     deadline: Instant,
 ) -> Result<Memory, NotBack> {
     let Some(claim) = claims.first() else { return Ok(Memory::AsItWas) };
-    let mut waits = Waits::until(deadline);
+    let mut backoff = Backoff::until(deadline);
     let mut put_back = None;
     loop {
         let why = match look(gateway, arn, claims).await {
@@ -78,7 +78,7 @@ pub(super) async fn restore_memory(
             Err(error) if may_pass(&error) => error.to_string(),
             Err(error) => return Err(not_back(arn, claim.original, error.to_string())),
         };
-        if !waits.wait().await {
+        if !backoff.wait().await {
             return Err(not_back(arn, claim.original, why));
         }
     }

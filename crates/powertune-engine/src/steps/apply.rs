@@ -1,9 +1,6 @@
 //! Apply: gives the function the chosen power, or publishes it and points an alias to it.
 
-use powertune_core::{
-    power::Power,
-    workflow::state::{Applied, State},
-};
+use powertune_core::{power::Power, result::Applied, workflow::state::State};
 use serde::Deserialize;
 
 use super::{StepError, StepErrorKind, baseline, gateway, mark, publish::taken_back};
