@@ -21,7 +21,8 @@ pub(crate) fn run() -> Result<()> {
     purity::sources()?;
     shell::run(
         shell::cargo()
-            .args(["doc", "--workspace", "--no-deps", "--quiet"])
+            // With examples the features are those of the lints above: nothing is checked twice.
+            .args(["doc", "--workspace", "--no-deps", "--quiet", "--lib", "--bins", "--examples"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     println!("check: formatting, generated files, purity, lints and documentation are in order");

@@ -7,6 +7,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use powertune_sample::count_primes;
 use serde_json::{Value, json};
 
 use crate::console::say;
@@ -45,28 +46,4 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     }
     Ok(json!({ "below": bound, "primes": count_primes(bound) }))
-}
-
-/// How many primes there are below `bound`, by trial division.
-fn count_primes(bound: u32) -> usize {
-    let mut primes: Vec<u32> = Vec::new();
-    for candidate in 2..bound {
-        let mut divisors = primes.iter().take_while(|&&prime| prime * prime <= candidate);
-        if divisors.all(|prime| candidate % prime != 0) {
-            primes.push(candidate);
-        }
-    }
-    primes.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::count_primes;
-
-    #[test]
-    fn primes_are_counted() {
-        assert_eq!(count_primes(0), 0);
-        assert_eq!(count_primes(30), 10);
-        assert_eq!(count_primes(10_000), 1_229);
-    }
 }

@@ -1,6 +1,6 @@
 //! Runs that do not go well: what they say, and that they leave nothing behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use powertune_core::{plan::Stopped, result::State};
 use powertune_engine::{
@@ -148,13 +148,18 @@ async fn throttling_is_waited_out_and_nothing_is_counted_twice() {
     let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;
     let put = bench.client.put_function_concurrency().function_name(FUNCTION);
     put.reserved_concurrent_executions(3).send().await.expect("PutFunctionConcurrency");
-    // Somebody else takes all that is reserved, for the first two seconds.
+    // Somebody else takes all that is reserved, until the run has tried for two seconds.
     let client = bench.client.clone();
     let others = tokio::spawn(async move {
-        let started = std::time::Instant::now();
-        while started.elapsed() < Duration::from_secs(2) {
+        let mut published = None;
+        while published.is_none_or(|at: Instant| at.elapsed() < Duration::from_secs(2)) {
             let invoke = || client.invoke().function_name(FUNCTION).send();
-            let _ = futures::join!(invoke(), invoke(), invoke());
+            let list = client.list_versions_by_function().function_name(FUNCTION).send();
+            let (listed, ..) = futures::join!(list, invoke(), invoke(), invoke());
+            let versions = listed.expect("ListVersionsByFunction").versions.unwrap_or_default();
+            if versions.len() > 1 {
+                published.get_or_insert_with(Instant::now);
+            }
         }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;

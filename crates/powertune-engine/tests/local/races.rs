@@ -5,7 +5,7 @@
 
 use std::{env, time::Duration};
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream};
 use powertune_engine::{
     error::{Cause, TuneError},
     run::Ending,
@@ -20,6 +20,9 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 /// How many runs begin at the same time.
 const SIZES: [usize; 3] = [2, 3, 5];
+
+/// How many Lambdas have races at the same time: most of what a race does is wait.
+const AT_ONCE: usize = 4;
 
 /// Every combination of what tags and what publishing may move on AWS.
 fn settings() -> Vec<Revisions> {
@@ -56,27 +59,34 @@ async fn race(bench: &Bench, runs: usize, fields: &Value, count: &mut Count) {
     count.races += 1;
 }
 
+/// Has so many races of each size, on a Lambda with this setting.
+async fn races(revisions: Revisions, races: [usize; SIZES.len()]) -> [Count; SIZES.len()] {
+    let settings = Settings { revisions, latency: LATENCY, ..Settings::default() };
+    let bench = Bench::with("return 1", settings).await;
+    let fields = json!({"powerValues": [128, 256, 512]});
+    let mut counts = SIZES.map(|_| Count::default());
+    for ((size, races), count) in SIZES.iter().zip(races).zip(&mut counts) {
+        for _ in 0..races {
+            race(&bench, *size, &fields, count).await;
+        }
+    }
+    counts
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_runs_at_the_same_time_exactly_one_goes_on() {
     let asked: Option<usize> =
         env::var("POWERTUNE_RACES").ok().and_then(|races| races.parse().ok());
-    let fields = json!({"powerValues": [128, 256, 512]});
-    let mut counts = SIZES.map(|_| Count::default());
-    for (nth, revisions) in settings().into_iter().enumerate() {
-        let settings = Settings { revisions, latency: LATENCY, ..Settings::default() };
-        let bench = Bench::with("return 1", settings).await;
-        for (size, count) in SIZES.iter().zip(&mut counts) {
-            // Without a number the settings take turns with the sizes.
-            let races = match asked {
-                Some(asked) => asked.div_ceil(16),
-                None => usize::from(nth % SIZES.len() == size % SIZES.len()),
-            };
-            for _ in 0..races {
-                race(&bench, *size, &fields, count).await;
-            }
-        }
-    }
-    for (size, Count { races, refused, left }) in SIZES.iter().zip(counts) {
+    let settings = settings().into_iter().enumerate().map(|(nth, revisions)| {
+        // Without a number the settings take turns with the sizes.
+        let turn = SIZES.map(|size| usize::from(nth % SIZES.len() == size % SIZES.len()));
+        races(revisions, asked.map_or(turn, |asked| SIZES.map(|_| asked.div_ceil(16))))
+    });
+    let counts: Vec<_> = stream::iter(settings).buffer_unordered(AT_ONCE).collect().await;
+    for (nth, size) in SIZES.iter().enumerate() {
+        let sum = |of: fn(&Count) -> usize| counts.iter().map(|counts| of(&counts[nth])).sum();
+        let (races, left, refused): (usize, usize, usize) =
+            (sum(|count| count.races), sum(|count| count.left), sum(|count| count.refused));
         println!(
             "figure: {size} runs at the same time: in {races} of {races} races exactly one went on, \
              and the function was as before ({left} runs announced themselves and left, {refused} \

@@ -12,7 +12,10 @@ pub(crate) fn bootstrap() -> Result<PathBuf, Failed> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "powertune-functions"]);
+        // The whole workspace and a test: so cargo chooses the features that `cargo test --workspace`
+        // has chosen, and does not compile every dependency once more.
+        cargo.args(["build", "--quiet", "--workspace", "--bin", "bootstrap"]);
+        cargo.args(["--test", "open_files"]);
         let status = cargo.current_dir(workspace()).stdin(Stdio::null()).status();
         match status {
             Ok(status) if status.success() => {}

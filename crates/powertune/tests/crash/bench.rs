@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -20,12 +19,13 @@ use tempfile::TempDir;
 
 use crate::{
     footprint::Footprint,
-    kind::{ALIAS, CHEAPEST_MB, ORIGINAL_MB},
+    function,
+    kind::{ALIAS, ORIGINAL_MB},
     upstream::Upstream,
 };
 
-/// What a function says that is asked to fail.
-pub(crate) const FAILURE: &str = "as it was asked to";
+/// The runtime of all functions: programs that bring their own.
+const RUNTIME: &str = "provided.al2023";
 /// The timeout of functions, in seconds.
 pub(crate) const TIMEOUT_S: i32 = 20;
 
@@ -43,7 +43,7 @@ impl Bench {
         let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
         let code = tempfile::tempdir().expect("a folder");
-        fs::write(code.path().join("app.py"), handler()).expect("the code");
+        function::write(code.path());
         let client = client(&lambda);
         Self { lambda, client, code, created: AtomicU32::new(0) }
     }
@@ -77,8 +77,8 @@ impl Bench {
         let function = NewFunction {
             name: name.clone(),
             code: self.code.path().to_owned(),
-            runtime: "python3.11".to_owned(),
-            handler: "app.handler".to_owned(),
+            runtime: RUNTIME.to_owned(),
+            handler: "none".to_owned(),
             memory_mb: ORIGINAL_MB,
             timeout_s: timeout_s.unsigned_abs(),
             environment: BTreeMap::from([("KEPT".to_owned(), "yes".to_owned())]),
@@ -115,7 +115,7 @@ impl Bench {
         let function = NewFunction {
             name: step.handler().to_owned(),
             code: code.to_owned(),
-            runtime: "provided.al2023".to_owned(),
+            runtime: RUNTIME.to_owned(),
             handler: step.handler().to_owned(),
             memory_mb: 512,
             timeout_s: 900,
@@ -192,18 +192,6 @@ fn lasting(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration.last_update_status_reason = None;
     configuration.last_update_status_reason_code = None;
     configuration
-}
-
-/// A function that is much the cheapest at [`CHEAPEST_MB`], and that fails if asked to.
-fn handler() -> String {
-    format!(
-        "import time\n\
-         def handler(event, context):\n    \
-             if event and event.get('fail'):\n        \
-                 raise ValueError('{FAILURE}')\n    \
-             best = int(context.memory_limit_in_mb) == {CHEAPEST_MB}\n    \
-             time.sleep(0.001 if best else 0.08)\n"
-    )
 }
 
 fn client(lambda: &LocalLambda) -> Client {

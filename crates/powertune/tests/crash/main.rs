@@ -20,6 +20,7 @@ mod by_hand;
 mod fault;
 mod figures;
 mod footprint;
+mod function;
 mod kind;
 mod lasting;
 mod machine;
@@ -53,6 +54,8 @@ use crate::{
 
 /// How many runs of one test go on at the same time: most of what they do is wait.
 const AT_ONCE: usize = 8;
+/// How many tests go on at the same time, if the command line does not say.
+const TRIALS_AT_ONCE: usize = 4;
 /// The argument that asks for every kind of execution of the state machine, and nothing else.
 const EVERY_MACHINE: &str = "--every-machine";
 /// With fewer points than this the proxy has not counted what it should.
@@ -61,6 +64,9 @@ const FEWEST_POINTS: usize = 6;
 const SMALL_SOAK: Options = Options { seed: 20_261_125, runs: 15, run: None };
 
 fn main() -> ExitCode {
+    if function::is_started_by_lambda() {
+        return function::serve();
+    }
     if let Some(options) = Options::given() {
         let soaked = on_a_bench(async |bench| soak::soak(&options, bench).await);
         figures::print();
@@ -73,12 +79,24 @@ fn main() -> ExitCode {
     let every_machine = env::args().any(|argument| argument == EVERY_MACHINE);
     let trials = if every_machine { machine::trials(true).collect() } else { trials() };
     let arguments = env::args().filter(|argument| argument != EVERY_MACHINE);
-    let conclusion = libtest_mimic::run(&Arguments::from_iter(arguments), trials);
+    let mut arguments = Arguments::from_iter(arguments);
+    arguments.test_threads.get_or_insert(TRIALS_AT_ONCE);
+    let conclusion = libtest_mimic::run(&arguments, trials);
     figures::print();
     conclusion.exit_code()
 }
 
 fn trials() -> Vec<Trial> {
+    // The longest first, beside which others go on.
+    let first = [
+        // All at once: they do nothing but wait.
+        Trial::test("silences", || {
+            struck("silences", usize::MAX, single::silences(), Remedy::Clean)
+        }),
+        Trial::test("lasting_faults", || {
+            struck("lasting faults", AT_ONCE, lasting::all(), Remedy::Clean)
+        }),
+    ];
     let points = KINDS.iter().map(|kind| Trial::test(kind.name, || every_point(kind)));
     let others = [
         Trial::test("a_marked_function_is_asked_about", || {
@@ -90,17 +108,10 @@ fn trials() -> Vec<Trial> {
         Trial::test("single_faults", || {
             struck("single faults", AT_ONCE, single::all(), Remedy::Clean)
         }),
-        Trial::test("lasting_faults", || {
-            struck("lasting faults", AT_ONCE, lasting::all(), Remedy::Clean)
-        }),
         Trial::ignorable_test("by_hand", by_hand),
-        // All at once: they do nothing but wait.
-        Trial::test("silences", || {
-            struck("silences", usize::MAX, single::silences(), Remedy::Clean)
-        }),
         Trial::test("soak", || on_a_bench(async |bench| soak::soak(&SMALL_SOAK, bench).await)),
     ];
-    points.chain(others).chain(machine::trials(false)).collect()
+    first.into_iter().chain(points).chain(others).chain(machine::trials(false)).collect()
 }
 
 fn on_a_bench(test: impl AsyncFnOnce(&Bench) -> Result<(), Failed>) -> Result<(), Failed> {

@@ -10,7 +10,8 @@ use super::{
     watch::{Seen, Trap},
 };
 use crate::{
-    answer::leaves_open, bench::FAILURE, footprint::Footprint, kind::Applied, operation::Operation,
+    answer::leaves_open, footprint::Footprint, function::FAILURE, kind::Applied,
+    operation::Operation,
 };
 
 /// What is expected of an execution in which something may have gone wrong.
