@@ -12,7 +12,7 @@ use crate::{
     mark::{self, Mark},
     prepare::before_changes,
     put_back::Claim,
-    restore::{Memory, Undo, Whose, restore},
+    restore::{Memory, Undo, restore},
 };
 
 /// What cleaning did.
@@ -76,7 +76,7 @@ pub async fn clean(
     if !cleaned.marks.is_empty() || !traces.published.is_empty() {
         let restored = restore(gateway, &traces.latest.arn, &traces.undo()).await;
         match restored.memory {
-            Memory::AsItWas => {}
+            Memory::AsItWas | Memory::Gone => {}
             Memory::PutBack { from, to } => cleaned.memory = Some((from, to)),
             Memory::Theirs(power) => cleaned.kept = Some(power),
         }
@@ -105,13 +105,19 @@ impl Traces {
         journals: &Journals,
     ) -> Result<Self, TuneError> {
         let name = function.unqualified().to_string();
-        let (latest, tags) = gateway.function_and_tags(&name).await.map_err(before_changes)?;
+        let (mut latest, mut tags) =
+            gateway.function_and_tags(&name).await.map_err(before_changes)?;
         let versions = gateway.versions(&latest.arn).await.map_err(before_changes)?;
-        let published = versions
+        let published: BTreeSet<String> = versions
             .iter()
             .filter_map(|version| mark::run_of_version(&version.description))
             .map(str::to_owned)
             .collect();
+        if !published.is_empty() {
+            // A run tags the function before it publishes: the tags of a run that lives, and whose
+            // versions were seen, are seen now.
+            (latest, tags) = gateway.function_and_tags(&name).await.map_err(before_changes)?;
+        }
         let kept = journals.of(&latest.arn);
         Ok(Self { tagged: Mark::all(&tags), kept, published, latest })
     }
@@ -154,18 +160,23 @@ impl Traces {
     /// The run's claim to the memory size: by its journal, where there is one.
     fn claim(&self, mark: &Mark) -> Option<Claim> {
         let Some(kept) = self.kept(&mark.run) else { return Claim::of_tags(mark) };
-        let is_tagged = self.tagged.iter().any(|tagged| tagged.run == mark.run);
-        kept.claim().filter(|claim| is_tagged || claim.is_proven(&self.latest))
+        match self.tagged.iter().find(|tagged| tagged.run == mark.run) {
+            // The tag that holds the memory size goes when that is back, or when somebody decides to
+            // keep the size that is there.
+            Some(tagged) => kept.claim().filter(|_| tagged.original.is_some()),
+            None => kept.claim().filter(|claim| claim.is_proven(&self.latest)),
+        }
     }
 
     fn undo(&self) -> Undo {
         let marks = self.marks();
         let claims = marks.iter().filter_map(|mark| self.claim(mark));
+        let run = |mark: &Mark| mark.run.clone();
         let keys = |keys: fn(&Mark) -> Vec<String>| self.tagged.iter().flat_map(keys).collect();
         Undo {
             claims: claims.collect(),
-            versions: Whose::Anybody,
-            unapplied: marks.iter().map(|mark| mark.run.clone()).collect(),
+            versions: self.published.iter().cloned().chain(marks.iter().map(run)).collect(),
+            unapplied: marks.iter().map(run).collect(),
             memory_tags: keys(|mark| mark.original.iter().map(|_| mark.memory_key()).collect()),
             tags: keys(|mark| mark.keys().to_vec()),
         }

@@ -103,11 +103,14 @@ impl Claim {
     }
 
     /// Whether a journal alone proves that `$LATEST` has a size of this run, although its tags are
-    /// gone: somebody may have cleaned up after it, and the owner may have set the size since.
+    /// gone: somebody may have cleaned up after it, and the owner may have set the size since. So a
+    /// call without an answer proves nothing here.
     pub(crate) fn is_proven(&self, latest: &Function) -> bool {
         match (&self.basis, self.judge_at_once(latest)) {
             (Basis::Journal(_), Some(verdict)) => verdict == Verdict::PutBack,
-            (Basis::Journal(unsettled), None) => explains(unsettled, latest.last_modified),
+            (Basis::Journal(unsettled), None) => {
+                latest.last_modified.is_some() && is_as_read(unsettled, latest.last_modified)
+            }
             (Basis::Tags(_), _) => false,
         }
     }
@@ -167,9 +170,13 @@ fn newest(versions: &[Version], is_wanted: impl Fn(&Version) -> bool) -> Option<
 /// Whether `$LATEST` was last modified by the run, as far as its journal knows.
 fn explains(unsettled: &Unsettled, last_modified: Option<Timestamp>) -> bool {
     let Some(modified) = last_modified else { return true };
-    let as_read = unsettled.read.as_ref().and_then(|read| read.last_modified) == last_modified;
     let by_last_call = unsettled
         .unanswered
         .is_some_and(|at| modified >= at - SKEW && modified <= at + LONGEST_CALL + SKEW);
-    as_read || by_last_call
+    is_as_read(unsettled, last_modified) || by_last_call
+}
+
+/// Whether nobody has modified `$LATEST` since the run read it after its own last call.
+fn is_as_read(unsettled: &Unsettled, last_modified: Option<Timestamp>) -> bool {
+    unsettled.read.as_ref().and_then(|read| read.last_modified) == last_modified
 }

@@ -9,6 +9,8 @@
 
 mod memory;
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use crate::{
@@ -26,8 +28,9 @@ use memory::{NotBack, restore_memory};
 pub(crate) struct Undo {
     /// The claims of runs to the memory size.
     pub(crate) claims: Vec<Claim>,
-    /// Whose test versions are deleted.
-    pub(crate) versions: Whose,
+    /// The ids of the runs whose test versions are deleted. A run that begins meanwhile is not among
+    /// them.
+    pub(crate) versions: BTreeSet<String>,
     /// The ids of runs that may have published their choice and not come to point an alias to it:
     /// a choice that no alias points to is of no use to anybody.
     pub(crate) unapplied: Vec<String>,
@@ -35,15 +38,6 @@ pub(crate) struct Undo {
     pub(crate) memory_tags: Vec<String>,
     /// The keys of the tags that go when all is done.
     pub(crate) tags: Vec<String>,
-}
-
-/// Whose test versions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// Any run's.
-    Anybody,
-    /// Those of the run with this id.
-    Run(String),
 }
 
 /// What was put back.
@@ -80,7 +74,7 @@ impl Undo {
         Self {
             memory_tags: claim.iter().map(|_| mark.memory_key()).collect(),
             claims: claim.into_iter().collect(),
-            versions: Whose::Run(mark.run.clone()),
+            versions: [mark.run.clone()].into(),
             unapplied: vec![mark.run.clone()],
             tags: mark.all_keys(),
         }
@@ -110,9 +104,13 @@ pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restor
     if restored.left.is_empty() {
         remove_tags(gateway, arn, &undo.tags, deadline, &mut restored).await;
     } else {
-        let keys: Vec<String> = undo.memory_tags.iter().chain(&undo.tags).cloned().collect();
-        let why = "they say how to undo the rest, and go last".to_owned();
-        restored.left.push(tags_left(arn, &keys, why));
+        let other = |key: &&String| !undo.memory_tags.contains(key);
+        let keys = undo.memory_tags.iter().chain(undo.tags.iter().filter(other));
+        let keys: Vec<String> = keys.cloned().collect();
+        if !keys.is_empty() {
+            let why = "they say how to undo the rest, and go last".to_owned();
+            restored.left.push(tags_left(arn, &keys, why));
+        }
     }
     restored
 }
@@ -124,7 +122,10 @@ async fn doomed(
     undo: &Undo,
     deadline: Instant,
 ) -> Result<Vec<(String, bool)>, LeftBehind> {
-    let versions = repeated(deadline, || gateway.versions(arn)).await;
+    let versions = match repeated(deadline, || gateway.versions(arn)).await {
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
+        versions => versions,
+    };
     let versions = versions.map_err(|error| LeftBehind {
         what: "test versions, whose description begins with \"powertune run\"".to_owned(),
         why: error.to_string(),
@@ -133,7 +134,8 @@ async fn doomed(
     let doomed = versions.into_iter().filter_map(|Version { version, description, .. }| {
         let is_choice = undo.unapplied.iter().any(|run| mark::is_choice_of(run, &description));
         let run = mark::run_of_version(&description);
-        (is_choice || run.is_some_and(|run| undo.versions.has(run))).then_some((version, is_choice))
+        (is_choice || run.is_some_and(|run| undo.versions.contains(run)))
+            .then_some((version, is_choice))
     });
     Ok(doomed.collect())
 }
@@ -178,15 +180,6 @@ fn version_left(arn: &str, version: &str, why: String) -> LeftBehind {
     }
 }
 
-impl Whose {
-    fn has(&self, run: &str) -> bool {
-        match self {
-            Self::Anybody => true,
-            Self::Run(own) => own == run,
-        }
-    }
-}
-
 async fn remove_tags(
     gateway: &Gateway,
     arn: &str,
@@ -197,8 +190,11 @@ async fn remove_tags(
     if keys.is_empty() {
         return;
     }
-    if let Err(error) = repeated(deadline, || gateway.untag(arn, keys.to_vec())).await {
-        restored.left.push(tags_left(arn, keys, error.to_string()));
+    match repeated(deadline, || gateway.untag(arn, keys.to_vec())).await {
+        Ok(()) => {}
+        // The tags of a function that was deleted are gone with it.
+        Err(error) if error.kind == ErrorKind::NotFound => {}
+        Err(error) => restored.left.push(tags_left(arn, keys, error.to_string())),
     }
 }
 

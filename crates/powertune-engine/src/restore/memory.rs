@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::{
     conflict::{Backoff, may_pass, repeated},
     error::LeftBehind,
-    gateway::{ApiError, Function, Gateway, Readiness},
+    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness},
     mark::{Mark, memory_key},
     put_back::{Claim, Facts, Verdict},
 };
@@ -26,6 +26,8 @@ pub(crate) enum Memory {
     },
     /// Somebody else has set it, and it stays.
     Theirs(Power),
+    /// The function was deleted.
+    Gone,
 }
 
 /// A memory size that could not be put back.
@@ -71,10 +73,12 @@ pub(super) async fn restore_memory(
                         put_back = Some(latest.power);
                         continue;
                     }
+                    Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
                     Err(error) if may_pass(&error) => error.to_string(),
                     Err(error) => return Err(not_back(arn, original, error.to_string())),
                 },
             },
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
             Err(error) if may_pass(&error) => error.to_string(),
             Err(error) => return Err(not_back(arn, claim.original, error.to_string())),
         };
@@ -113,12 +117,17 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
                     Some(reference) => gateway.version(arn, &reference.version).await?,
                     None => None,
                 };
-                claim.judge(&Facts {
+                let facts = Facts {
                     latest: &latest,
                     versions,
                     reference: reference.as_ref(),
                     are_others_announced: are_others,
-                })
+                };
+                match claim.judge(&facts) {
+                    // Somebody has taken the run's tags away: this size is what they have decided on.
+                    Verdict::Unclear if !is_announced => Verdict::Theirs,
+                    verdict => verdict,
+                }
             }
         };
         if worst.is_none_or(|(known, _)| rank(verdict) > rank(known)) {

@@ -18,7 +18,7 @@ use crate::{
     mark::{self, Mark},
     publish::changed,
     put_back::Claim,
-    restore::{Memory, Undo, Whose, restore},
+    restore::{Memory, Undo, restore},
 };
 
 /// The status of an execution whose steps have all ended.
@@ -184,7 +184,7 @@ async fn sweep(
     let mark = Mark::find(run, &tags);
     let mut undo = Undo {
         claims: Vec::new(),
-        versions: Whose::Run(run.to_owned()),
+        versions: [run.to_owned()].into(),
         unapplied: if is_applied { Vec::new() } else { vec![run.to_owned()] },
         memory_tags: Vec::new(),
         tags: Vec::new(),
@@ -203,7 +203,7 @@ async fn sweep(
     }
     let memory = match restored.memory {
         Memory::PutBack { from, to } => Some((from, to)),
-        Memory::AsItWas | Memory::Theirs(_) => None,
+        Memory::AsItWas | Memory::Theirs(_) | Memory::Gone => None,
     };
     Ok(PutBack { memory, versions: restored.versions, failure: None })
 }

@@ -97,11 +97,6 @@ impl Bench {
         self.lambda.create_function(function).await.expect("the function is created")
     }
 
-    pub(crate) async fn gateway(&self, request: &Request) -> Gateway {
-        let connection = self.connection(self.endpoint());
-        Gateway::connect(&connection, &request.function).await.expect("a gateway")
-    }
-
     /// The local Lambda's endpoint, or that of what stands before it.
     fn endpoint(&self) -> String {
         self.endpoint_url.clone().unwrap_or_else(|| self.lambda.endpoint_url())
@@ -123,9 +118,29 @@ impl Bench {
 
     /// Cleans up after runs that this host has no journals of, and of which nothing else is known.
     pub(crate) async fn clean(&self, force: bool) -> Result<Cleaned, TuneError> {
+        self.clean_at(self.endpoint(), &Journals::default(), force).await
+    }
+
+    /// Cleans with the journals of the bench's own runs.
+    pub(crate) async fn clean_here(&self) -> Result<Cleaned, TuneError> {
+        self.clean_at(self.endpoint(), &self.journals(), false).await
+    }
+
+    /// Cleans with these journals, through what stands at this endpoint before the local Lambda.
+    pub(crate) async fn clean_at(
+        &self,
+        endpoint_url: String,
+        journals: &Journals,
+        force: bool,
+    ) -> Result<Cleaned, TuneError> {
         let request = request(json!({}));
-        let gateway = self.gateway(&request).await;
-        clean(&gateway, &request.function, &Journals::default(), force, async |_| None).await
+        let connection = self.connection(endpoint_url);
+        let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
+        clean(&gateway, &request.function, journals, force, async |_| None).await
+    }
+
+    fn journals(&self) -> Journals {
+        Journals::at(self.folder.path().join("journals"))
     }
 
     /// Tunes the function; `fields` are added to a small request.
@@ -163,7 +178,7 @@ impl Bench {
             by: "test@host".to_owned(),
             events,
             cancelled: self.cancelled.clone(),
-            journals: Journals::at(self.folder.path().join("journals")),
+            journals: self.journals(),
             keep: self.keep.clone(),
         };
         // A run is a large future.

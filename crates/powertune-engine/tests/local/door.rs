@@ -38,6 +38,20 @@ pub(crate) async fn door<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    door_at(bench, method, part, 1, happens).await
+}
+
+/// The same before the `nth` such request, counted from 1.
+pub(crate) async fn door_at<F>(
+    bench: &Bench,
+    method: &'static str,
+    part: &'static str,
+    nth: usize,
+    happens: impl FnOnce() -> F + Send + 'static,
+) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let pair = bench.lambda.credentials();
@@ -52,7 +66,7 @@ where
         ),
         client: Client::builder(TokioExecutor::new()).build_http(),
     });
-    let happens = Arc::new(Mutex::new(Some(happens)));
+    let happens = Arc::new(Mutex::new((nth, Some(happens))));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (behind, happens) = (Arc::clone(&behind), Arc::clone(&happens));
@@ -60,8 +74,9 @@ where
                 let (behind, happens) = (Arc::clone(&behind), Arc::clone(&happens));
                 async move {
                     if request.method() == method && request.uri().path().contains(part) {
-                        let happens = happens.lock().await.take();
-                        if let Some(happens) = happens {
+                        let (left, happens) = &mut *happens.lock().await;
+                        *left = left.saturating_sub(1);
+                        if let Some(happens) = happens.take_if(|_| *left == 0) {
                             happens().await;
                         }
                     }

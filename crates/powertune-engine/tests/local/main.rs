@@ -15,4 +15,5 @@ mod processors;
 mod races;
 mod refusals;
 mod rounds;
+mod settled;
 mod steps;
