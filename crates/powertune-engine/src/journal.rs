@@ -60,6 +60,11 @@ impl Journal {
         recorded.map_err(io::Error::other)?
     }
 
+    /// The id of the run.
+    pub(crate) fn run(&self) -> &str {
+        &self.0.mark.run
+    }
+
     /// What there is to put back of the memory size.
     pub(crate) fn unsettled(&self) -> Option<Unsettled> {
         let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);

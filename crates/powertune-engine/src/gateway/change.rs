@@ -12,7 +12,11 @@ use super::{
     error::{ApiError, ErrorKind},
     function::{Function, timestamp},
 };
-use crate::journal::{Entry, Journal, Read};
+use crate::{
+    conflict::is_meeting,
+    journal::{Entry, Journal, Read},
+    mark::Mark,
+};
 
 /// What an account lets run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,10 +182,26 @@ impl Gateway {
                 (Entry::Read(Read { power, revision_id, last_modified }), Ok(last_modified))
             }
             Err(error) if error.kind == ErrorKind::Unknown => return Err(error),
+            Err(error) if is_meeting(&error) || error.kind == ErrorKind::Throttled => {
+                match self.after_refusal(latest, power).await {
+                    Ok(entry) => (entry, Err(error)),
+                    // Nothing was read: the call counts as one without an answer.
+                    Err(_) => return Err(error),
+                }
+            }
             Err(error) => (Entry::Refused, Err(error)),
         };
         self.record("UpdateFunctionConfiguration", entry).await?;
         answer
+    }
+
+    /// How a refusal of this memory size is to be taken. A proxy may send a call twice and pass on the
+    /// answer to the second one, which is refused because the first one was carried out.
+    async fn after_refusal(&self, latest: &Function, power: Power) -> Result<Entry, ApiError> {
+        let Some(journal) = &self.journal else { return Ok(Entry::Refused) };
+        let (now, tags) = self.function_and_tags(&latest.arn).await?;
+        let is_anothers = Mark::all(&tags).iter().any(|mark| mark.run != journal.run());
+        Ok(if now.power == power && !is_anothers { Entry::Doubted } else { Entry::Refused })
     }
 
     /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older

@@ -22,6 +22,9 @@ pub(crate) enum Entry {
     },
     /// Lambda refused the memory size that was to be set last.
     Refused,
+    /// Lambda refused the memory size that was to be set last, and yet `$LATEST` has it: something
+    /// between here and Lambda has sent the call twice, or somebody else has set this very size.
+    Doubted,
     /// `$LATEST` as it was read after the run's own last call.
     Read(Read),
     /// Tags and versions do not move LastModified at this endpoint: updates alone do.
@@ -102,6 +105,10 @@ pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettle
                 now.unanswered = Some(*at);
             }
             Entry::Refused => unsettled.clone_from(&before),
+            Entry::Doubted => {
+                let now = unsettled.get_or_insert_default();
+                (now.read, now.unanswered) = (None, None);
+            }
             Entry::Read(read) => {
                 let Some(now) = &mut unsettled else { continue };
                 now.unanswered = None;
@@ -174,6 +181,14 @@ mod tests {
         let once = [set(256, 128), read(128, "b", 1)];
         let refused = [set(256, 128), read(128, "b", 1), set(128, 512), Entry::Refused];
         assert_eq!(replayed(&refused), replayed(&once));
+    }
+
+    #[test]
+    fn a_size_that_is_there_although_it_was_refused_proves_nothing() {
+        let entries = [set(256, 128), read(128, "b", 1), set(128, 512), Entry::Doubted];
+        let doubted = replayed(&entries).expect("it is unsettled");
+        assert!(doubted.sizes.contains(&power(512)));
+        assert_eq!((doubted.read, doubted.unanswered), (None, None));
     }
 
     #[test]

@@ -29,7 +29,7 @@ async fn killed_run() -> Bench {
         update.memory_size(TEST).send().await.expect("the run's change");
         has_memory(&client, TEST).await;
         made.send(()).expect("the test waits");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let door = door.await;
     tokio::select! {
@@ -160,4 +160,36 @@ async fn of_a_function_that_is_deleted_nothing_is_left_to_put_back() {
     let error = bench.tune(json!({"num": 40})).await.expect_err("the function is gone");
     somebody.await.expect("it is deleted");
     assert!(!matches!(error, TuneError::LeftBehind { .. }), "{error:?}");
+}
+
+/// A run whose `nth` change of the memory size is made, and then refused: something on the way sends
+/// it twice, and passes on the second answer. Returns the function and how the run ends.
+async fn change_sent_twice(nth: usize) -> (Bench, TuneError) {
+    let bench = Bench::new("return 1").await;
+    let client = bench.client.clone();
+    let door = door_at(&bench, "PUT", "/configuration", nth, move || async move {
+        let read = client.get_function_configuration().function_name(FUNCTION).send().await;
+        let other =
+            if read.expect("a configuration").memory_size == Some(TEST) { 1024 } else { TEST };
+        let update = client.update_function_configuration().function_name(FUNCTION);
+        update.memory_size(other).send().await.expect("the first of the two calls");
+        has_memory(&client, other).await;
+    });
+    let door = door.await;
+    let ending = bench.tune_at(door, json!({"powerValues": [TEST, 1024]})).await;
+    (bench, ending.expect_err("the change was refused").error)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_is_set_and_refused_all_the_same_is_not_forgotten() {
+    for nth in [1, 2] {
+        let (bench, error) = change_sent_twice(nth).await;
+        let said = error.to_string();
+        assert!(matches!(error, TuneError::LeftBehind { .. }), "{said}");
+        assert!(said.contains("--memory-size 256") && said.contains("keep it with"), "{said}");
+        assert_ne!(memory(&bench).await, Some(ORIGINAL));
+        deploy(&bench, 20, ORIGINAL).await;
+        let cleaned = bench.clean_here().await.expect("it cleans");
+        assert_eq!((cleaned.left, keys(&bench, "").await), (Vec::new(), Vec::new()), "{nth}");
+    }
 }
