@@ -78,7 +78,7 @@ impl Point {
         let survived = async {
             self.clean(&host, bench, &function, is_unproven(&changes)).await?;
             let after = bench.footprint(&function).await;
-            self.kind.applies.check_cleaned(&before, &after, proxy.may_have_applied())
+            self.kind.applies.check_cleaned(&before, &after, proxy.may_have_applied(POWERS))
         };
         let survived = survived.await;
         let survived = survived.map_err(|problem| format!("after {changes:?}: {problem}"));

@@ -22,13 +22,11 @@ use crate::{
     bench::Bench,
     bill::{Bill, Report},
     fault::{Body, Fault, whole},
+    kind::ORIGINAL_MB,
     operation::Operation,
     trap::{Moment, Trap},
     upstream::Upstream,
 };
-
-/// How often a run changes the memory size to measure.
-const UPDATES_TO_MEASURE: usize = 3;
 
 /// A proxy for one process.
 #[derive(Debug)]
@@ -93,11 +91,13 @@ impl Proxy {
         seen.iter().map(|seen| seen.operation).filter(|operation| operation.is_change()).collect()
     }
 
-    /// Whether a run has come so far that it applies its choice: it changes the memory size twice to
-    /// another one to measure, and then back.
-    pub(crate) fn may_have_applied(&self) -> bool {
+    /// Whether a run of these powers has come so far that it applies its choice: it changes the
+    /// memory size to each other one to measure, and then back.
+    pub(crate) fn may_have_applied(&self, powers: &str) -> bool {
+        let original = ORIGINAL_MB.to_string();
+        let to_measure = powers.split(',').filter(|power| **power != original).count() + 1;
         let is_update = |change: &&Operation| **change == Operation::UpdateFunctionConfiguration;
-        self.changes().iter().filter(is_update).count() > UPDATES_TO_MEASURE
+        self.changes().iter().filter(is_update).count() > to_measure
     }
 
     /// What was asked for, changes or not.

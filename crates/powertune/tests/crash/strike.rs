@@ -111,7 +111,8 @@ impl Strike {
                     Remedy::ByHand => by_hand(&host, bench, &output).await?,
                 }
                 let cleaned = bench.footprint(&function).await;
-                let checked = applies.check_cleaned(&before, &cleaned, proxy.may_have_applied());
+                let checked =
+                    applies.check_cleaned(&before, &cleaned, proxy.may_have_applied(POWERS));
                 checked.map(|()| Ending::LeftBehind)
             }
             _ => Err("another exit code was expected".to_owned()),

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) number: u64,
+    pub(super) powers: &'static str,
     /// What `powertune tune` is given beside the function.
     pub(super) arguments: Vec<String>,
     /// Whether `$LATEST` is still what the user's version was published from.
@@ -48,7 +49,8 @@ impl Case {
         chance.set_stream(number);
         let chance = &mut chance;
         let is_auto = chance.random_bool(0.15);
-        let mut arguments = vec!["--power-values".to_owned(), pick(chance, POWERS).to_owned()];
+        let powers: &str = pick(chance, POWERS);
+        let mut arguments = vec!["--power-values".to_owned(), powers.to_owned()];
         let num = if is_auto { "auto".to_owned() } else { chance.random_range(5..9).to_string() };
         arguments.extend(["--num".to_owned(), num]);
         // Under auto a size may be chosen that was not named.
@@ -75,6 +77,7 @@ impl Case {
         );
         Self {
             number,
+            powers,
             arguments,
             is_published: chance.random_bool(0.5),
             applies,

@@ -150,7 +150,7 @@ impl Scene<'_> {
         cleaned.map_err(Problem::Leftover)?;
         let after = bench.footprint(function).await;
         case.applies
-            .check_cleaned(before, &after, proxy.may_have_applied())
+            .check_cleaned(before, &after, proxy.may_have_applied(case.powers))
             .map_err(Problem::Leftover)
     }
 }
