@@ -141,4 +141,15 @@ impl Evidence {
     pub fn at(&self, power: Power) -> impl Iterator<Item = &Outcome> {
         self.observations.iter().filter(move |seen| seen.power == power).map(|seen| &seen.outcome)
     }
+
+    /// Counts the powers among `planned` that a run has not come to as skipped.
+    pub fn skip_unseen(&mut self, planned: impl IntoIterator<Item = Power>) {
+        for power in planned {
+            let is_skipped = self.skipped.iter().any(|skipped| skipped.power == power);
+            if !is_skipped && self.at(power).next().is_none() {
+                let reason = "the run ended before it was invoked".to_owned();
+                self.skipped.push(Skipped { power, reason });
+            }
+        }
+    }
 }

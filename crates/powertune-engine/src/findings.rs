@@ -5,7 +5,7 @@ use std::time::Instant;
 use powertune_core::{
     analysis::{NothingMeasured, Subject, analyse},
     dry_run::{DryRun, changes, trials},
-    observation::{Evidence, Skipped},
+    observation::Evidence,
     plan::Stopped,
     power::Power,
     request::Request,
@@ -88,14 +88,7 @@ impl Findings {
         if seen.observations.is_empty() {
             return Halted { cause, measured: None };
         }
-        for planned in &self.plan.measurements {
-            let power = planned.power;
-            let is_skipped = seen.skipped.iter().any(|skipped| skipped.power == power);
-            if !is_skipped && seen.at(power).next().is_none() {
-                let reason = "the run ended before it was invoked".to_owned();
-                seen.skipped.push(Skipped { power, reason });
-            }
-        }
+        seen.skip_unseen(self.plan.measurements.iter().map(|planned| planned.power));
         Halted { cause, measured: self.ending(&seen, stopped).ok() }
     }
 }

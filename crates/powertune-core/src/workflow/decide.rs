@@ -10,6 +10,7 @@ use crate::{
     plan::{Step as Planned, Stopped},
     price::{self, UnknownPrice},
     request::{Faults, Request},
+    visualization,
     warning::Warning,
 };
 
@@ -72,6 +73,32 @@ pub fn decide(mut state: State, elapsed_ms: u64, visualization: &str) -> Result<
     }
     state.next = Some(if unpublished { Next::Publish } else { Next::Measure });
     Ok(state)
+}
+
+/// The result of what was seen until an execution ended before its time, as [`decide`] would make
+/// it: of the last `state`, and of what has been `measured` since. `None` where nothing was.
+pub fn cut_off(
+    mut state: State,
+    measured: Vec<Measured>,
+    stopped: Stopped,
+    elapsed_ms: u64,
+) -> Option<Value> {
+    let request = state.run.request().ok()?;
+    let tasks = state.tasks.iter().chain(&state.waiting);
+    let planned: Vec<_> = tasks.map(|task| task.rest.power).collect();
+    let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
+    state.used.wave(measured.len() as u64, lost);
+    for measured in measured {
+        // Why the run could not go on is said elsewhere; what was seen before counts.
+        take_in(&mut state, &request, Measured { failed: None, ..measured }).ok()?;
+    }
+    let mut seen = state.seen.evidence();
+    if seen.observations.is_empty() {
+        return None;
+    }
+    seen.skip_unseen(planned);
+    state.seen.skipped = seen.skipped;
+    finish(state, &request, stopped, elapsed_ms, visualization::BASE).ok()?.result
 }
 
 /// Takes one portion in; what of the power is left to be measured.
