@@ -77,12 +77,24 @@ pub enum TooLarge {
 
 /// Makes sure that the event of an execution's end has room for a request, given as JSON.
 ///
+/// The event has the very text that the execution was started with, and there each UTF-16 unit of
+/// what is not ASCII may be written as an escape, `\u4e2d`.
+///
 /// # Errors
 /// When it has not.
 pub fn check_event(request: &str) -> Result<(), TooLarge> {
-    let escaped = request.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-    let bytes = (request.len() + escaped) as u64;
+    let bytes = request.chars().map(event_bytes).sum();
     if bytes > EVENT_BYTES { Err(TooLarge::Event { bytes }) } else { Ok(()) }
+}
+
+/// The most that a character of JSON takes in a text of JSON.
+const fn event_bytes(character: char) -> u64 {
+    match character {
+        '"' | '\\' => 2,
+        ascii if ascii.is_ascii() => 1,
+        // The backslash of each escape is escaped too.
+        other => 7 * other.len_utf16() as u64,
+    }
 }
 
 /// The bytes that each digest may have, so that a state with two of each power's still fits: one
@@ -205,6 +217,10 @@ mod tests {
         assert_eq!(check_event(&request(10_000).to_string()), Ok(()));
         let error = check_event(&request(14_000).to_string()).unwrap_err().to_string();
         assert!(error.contains("payloadS3"), "{error}");
+        // 20,000 of them written as escapes have 14 bytes each in a text.
+        let faces = |number: usize| format!(r#"{{"payload":"{}"}}"#, "\u{1f600}".repeat(number));
+        assert_eq!(check_event(&faces(18_000)), Ok(()));
+        assert!(check_event(&faces(20_000)).is_err());
     }
 
     #[test]
