@@ -216,11 +216,11 @@ pub enum Cause {
         /// What is different.
         what: String,
     },
-    /// The run's tags were taken away before it could apply anything.
+    /// The run's tags were taken away before it came to its end.
     #[error(
         "the run's tags were taken from {function} during the run, as powertune clean --force does; \
-         another run may be at work on it, so that the choice was not applied; tune again when \
-         there is none"
+         another run may be at work on it, so that this one has ended, and nothing was applied; tune \
+         again when there is none"
     )]
     MarksGone {
         /// The function's ARN.
