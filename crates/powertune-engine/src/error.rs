@@ -128,6 +128,15 @@ pub enum Refusal {
          delete the reservation (aws lambda delete-function-concurrency)"
     )]
     NothingMayRun,
+    /// No room for the run's tags.
+    #[error(
+        "the function has {has} tags, and may have 50; a run says by three tags of its own how to \
+         put the function back, so that it takes 47 at most: remove some while it is tuned"
+    )]
+    TooManyTags {
+        /// How many it has.
+        has: usize,
+    },
     /// Not even the cheapest invocation is sure to be within `maxCost`.
     #[error(
         "maxCost: {most} {currency} is less than one invocation at {power} costs if it lasts until \

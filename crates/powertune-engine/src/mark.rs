@@ -26,6 +26,8 @@ const KEY: &str = "powertune:";
 const BY: &str = ":by";
 const MEMORY: &str = ":memory";
 const DESCRIPTION: &str = "powertune run ";
+/// How many tags a run has.
+pub(crate) const TAGS: usize = 3;
 /// The longest tag value that AWS takes.
 const LONGEST_VALUE: usize = 256;
 /// What a mark says of a run that does not say who runs it.

@@ -1,7 +1,7 @@
 //! Reads the function and everything else that a run needs to know, and refuses what can't work,
 //! before anything is changed.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use powertune_core::{
     analysis::Subject,
@@ -24,13 +24,16 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway},
     journal::Journals,
     limits::{concurrency, within_open_files},
-    mark::Mark,
+    mark::{Mark, TAGS},
     processor::{self, Processor},
     run::milliseconds,
 };
 
 /// An Init that takes longer than this is repeated within the timeout.
 pub(crate) const LONGEST_INIT: Duration = Duration::from_secs(10);
+
+/// Tags that a function can have.
+const MOST_TAGS: usize = 50;
 
 /// A run that can begin.
 #[derive(Debug)]
@@ -227,13 +230,19 @@ async fn unmarked(
         Some(tags) => tags.clone(),
         None => gateway.tags(&latest.arn).await.map_err(before_changes)?,
     };
-    let Some(mark) = Mark::all(&tags).into_iter().next() else { return Ok(()) };
+    let Some(mark) = Mark::all(&tags).into_iter().next() else { return room_for_tags(&tags) };
     let kept = journals.of(&latest.arn);
     Err(TuneError::NotBegun(Cause::Marked {
         function: latest.arn.clone(),
         is_alive: kept.iter().any(|kept| kept.mark.run == mark.run && kept.is_alive),
         mark: Box::new(mark),
     }))
+}
+
+/// Makes sure that the function takes a run's tags beside its own. Those of AWS's do not count.
+fn room_for_tags(tags: &HashMap<String, String>) -> Result<(), TuneError> {
+    let has = tags.keys().filter(|key| !key.starts_with("aws:")).count();
+    if has + TAGS <= MOST_TAGS { Ok(()) } else { Err(refused(Refusal::TooManyTags { has })) }
 }
 
 /// Sees to it that at least one invocation can be paid, whatever it comes to.

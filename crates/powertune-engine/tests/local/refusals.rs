@@ -45,6 +45,19 @@ async fn no_concurrency_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_function_without_room_for_tags() {
+    let bench = Bench::new("return 1").await;
+    let tags = |numbers: std::ops::Range<u32>| {
+        Some(numbers.map(|number| (format!("tag-{number}"), "mine".to_owned())).collect())
+    };
+    let tag = || bench.client.tag_resource().resource(&bench.arn);
+    tag().set_tags(tags(0..47)).send().await.expect("TagResource");
+    bench.result(json!({})).await;
+    tag().set_tags(tags(47..48)).send().await.expect("TagResource");
+    assert_eq!(refusal(&bench, json!({})).await, Refusal::TooManyTags { has: 48 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_with_other_settings() {
     let bench = Bench::new("return 1").await;
     bench.client.publish_version().function_name(FUNCTION).send().await.expect("PublishVersion");
