@@ -25,6 +25,9 @@ use crate::{
 /// The longest timeout of a function whose invocations a Lambda function can wait for.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(13);
 
+/// The longest that a step may run.
+const LONGEST_STEP: Duration = Duration::from_mins(15);
+
 /// What there is to say of a deployment that limits nothing.
 const TUNES_ANY: &str = "this state machine may tune any function (its lambdaResource is *): every \
                          caller that may start it can have any function invoked and changed; \
@@ -72,13 +75,20 @@ fn check_timeouts(
     }
     let needed = longest + MARGIN;
     if needed > measure {
+        let deploy = if needed > LONGEST_STEP {
+            String::new()
+        } else {
+            format!(
+                "deploy with totalExecutionTimeout={} or more (900 at most), ",
+                needed.as_secs()
+            )
+        };
         return refused(format!(
             "an invocation with its cold start and its processors may take {} s, and the measure \
-             step has {} s: deploy with totalExecutionTimeout={} or more (900 at most), lower the \
-             Timeout, or use `powertune tune`, which has no such limit",
+             step has {} s: {deploy}lower the Timeout, or use `powertune tune`, which has no such \
+             limit",
             longest.as_secs(),
-            measure.as_secs(),
-            needed.as_secs()
+            measure.as_secs()
         ));
     }
     Ok(())
@@ -149,4 +159,20 @@ fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
     let width = powers.min(allowed).min(beside).max(1);
     // Each measure step has a process of its own, which may have as many files open as this one.
     (width, (allowed / width).min(limits::most_connections()).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_step_is_advised_where_there_is_one() {
+        let said = |longest: u64| {
+            let seconds = Duration::from_secs;
+            check_timeouts(seconds(700), seconds(longest), seconds(600)).unwrap_err().message
+        };
+        assert!(said(800).contains("totalExecutionTimeout="), "{}", said(800));
+        assert!(!said(1_000).contains("totalExecutionTimeout"), "{}", said(1_000));
+        assert!(said(1_000).contains("lower the Timeout"), "{}", said(1_000));
+    }
 }
