@@ -163,7 +163,8 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
     let named = input.get("lambdaARN").and_then(Value::as_str).and_then(|name| name.parse().ok());
     named.ok_or_else(|| {
         StepErrorKind::BadInput.error(&format!(
-            "the input of {} names no function, so that there is nothing to clean",
+            "the event of the end of {} does not say which function it was to tune, so that \
+             nothing was put back; do it with: powertune clean FUNCTION",
             detail.execution_arn
         ))
     })
@@ -185,7 +186,9 @@ async fn sweep(
     let mut undo = Undo {
         claims: Vec::new(),
         versions: [run.to_owned()].into(),
-        unapplied: if is_applied { Vec::new() } else { vec![run.to_owned()] },
+        // A choice that was applied is the user's, also when no alias points to it any more. The
+        // tags stay until that is decided.
+        unapplied: if is_applied || mark.is_none() { Vec::new() } else { vec![run.to_owned()] },
         memory_tags: Vec::new(),
         tags: Vec::new(),
     };

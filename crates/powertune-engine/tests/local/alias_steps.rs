@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use powertune_core::workflow::state::{Execution, Start, State};
 use powertune_engine::{
     gateway::Connection,
-    steps::{Settings, StepError, StepErrorKind, apply, clean, initialize, publish},
+    steps::{Settings, StepError, StepErrorKind, apply, clean, clean_after, initialize, publish},
 };
 use serde_json::{Value, json};
 
@@ -70,6 +70,24 @@ async fn an_alias_is_moved_from_where_initialize_has_found_it() {
     let state = apply(&connection(&bench), state).await.expect("it is applied");
     let applied = state.applied.expect("it was applied");
     assert_eq!(points_to(&bench).await, applied.version.map(|version| (version, vec![])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_end_leaves_a_choice_that_the_owner_has_rolled_back() {
+    let bench = released().await;
+    let state = begin(&bench, &json!({})).await.expect("it can begin");
+    let state = decided(&bench, state).await;
+    let state = apply(&connection(&bench), state).await.expect("it is applied");
+    clean(&connection(&bench), &state).await.expect("everything is put back");
+    let applied = bench.footprint().await;
+    roll_back(bench.client.clone()).await;
+    let end = json!({ "detail": {
+        "executionArn": state.run.execution.id, "status": "FAILED",
+        "input": json!({ "lambdaARN": FUNCTION }).to_string(),
+    } });
+    let end = serde_json::from_value(end).expect("an event");
+    clean_after(&connection(&bench), &end).await.expect("there is nothing to put back");
+    assert_eq!(bench.footprint().await.without_aliases(), applied.without_aliases());
 }
 
 #[tokio::test(flavor = "multi_thread")]
