@@ -55,6 +55,20 @@ pub struct PutBack {
     /// What the execution fails with, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Caught>,
+    /// Whether there is no such function.
+    #[serde(skip)]
+    is_missing: bool,
+}
+
+impl PutBack {
+    /// Whether there is no such function, so that there was nothing to put back.
+    pub const fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
+    fn missing() -> Self {
+        Self { is_missing: true, ..Self::default() }
+    }
 }
 
 /// Puts the function back after the run in `state`, but leaves it at the power that was applied.
@@ -137,7 +151,7 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
     let gateway = Gateway::connect(connection, &function).await?.with_patience(PATIENCE);
     let name = function.unqualified().to_string();
     let latest = match gateway.function(&name, None).await {
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::default()),
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::missing()),
         read => read.map_err(|error| not_yet(&error))?,
     };
     let run = mark::run_of(&end.detail.execution_arn);
@@ -179,7 +193,7 @@ async fn sweep(
 ) -> Result<PutBack, StepError> {
     let tags = match gateway.tags(arn).await {
         // Nothing is left of a function that was deleted.
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::default()),
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::missing()),
         tags => tags.map_err(|error| not_yet(&error))?,
     };
     let mark = Mark::find(run, &tags);
@@ -208,7 +222,7 @@ async fn sweep(
         Memory::PutBack { from, to } => Some((from, to)),
         Memory::AsItWas | Memory::Theirs(_) | Memory::Gone => None,
     };
-    Ok(PutBack { memory, versions: restored.versions, failure: None })
+    Ok(PutBack { memory, versions: restored.versions, failure: None, is_missing: false })
 }
 
 #[cfg(test)]
