@@ -5,34 +5,32 @@
 
 mod ending;
 mod find;
+mod follow;
 mod history;
 mod story;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sfn::{
     Client,
-    config::retry::RetryConfig,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    types::{ExecutionStatus, HistoryEvent},
+    operation::describe_execution::DescribeExecutionOutput,
+    types::ExecutionStatus,
 };
-use powertune_engine::event::Event;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio_util::sync::CancellationToken;
+use powertune_core::region::Region;
 
 pub(crate) use self::{
     ending::{Ending, Outcome},
     find::{Named, find},
+    follow::Following,
+    story::{Applying, Measured},
 };
-use self::{history::History, story::Story};
 
-/// Between two looks at the history; it grows up to the longest.
-const FIRST_POLL: Duration = Duration::from_millis(100);
-const LONGEST_POLL: Duration = Duration::from_secs(1);
-
-/// How long a history may lag behind the execution's status: AWS promises no more than that both
-/// come to be true.
-const LAG: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one try of a call may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 6;
 
 /// The Step Functions API of one account and region.
 #[derive(Debug, Clone)]
@@ -40,11 +38,26 @@ pub(crate) struct StepFunctions {
     client: Client,
 }
 
+/// Kinds of calls that failed, as far as it makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// There is no such execution.
+    NoExecution,
+    /// There is no such state machine, or that is no ARN of one.
+    NoMachine,
+    Denied,
+    /// Step Functions or the way to it does not work just now. A call that was to do something may
+    /// have done it.
+    Outage,
+    Other,
+}
+
 /// A call to Step Functions that failed, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {message}{hint}")]
 pub(crate) struct CallError {
     operation: &'static str,
+    kind: Kind,
     message: String,
     hint: String,
 }
@@ -61,20 +74,57 @@ impl CallError {
             Some((Some(code), None)) => code.to_owned(),
             _ => chain().split(" (").next().unwrap_or_default().to_owned(),
         };
-        let denied = message.starts_with("AccessDenied");
-        let hint = if denied {
+        let kind = kind(error);
+        let hint = if kind == Kind::Denied {
             format!(" (allow states:{operation} for this caller and try again)")
         } else {
             String::new()
         };
-        Self { operation, message, hint }
+        Self { operation, kind, message, hint }
+    }
+
+    /// A call that has had no answer for as long as it may take.
+    fn silent(operation: &'static str) -> Self {
+        let (message, hint) = ("there is no answer".to_owned(), String::new());
+        Self { operation, kind: Kind::Outage, message, hint }
+    }
+
+    /// Whether there is no such state machine.
+    pub(crate) fn is_no_machine(&self) -> bool {
+        self.kind == Kind::NoMachine
+    }
+
+    /// Whether a call that was to do something may have done it.
+    pub(crate) fn may_have_run(&self) -> bool {
+        self.kind == Kind::Outage
+    }
+}
+
+fn kind<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Kind {
+    let code = match error {
+        SdkError::ServiceError(error) => error.err().code().unwrap_or_default(),
+        SdkError::ConstructionFailure(_) => return Kind::Other,
+        _ => return Kind::Outage,
+    };
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    match code {
+        "ExecutionDoesNotExist" => Kind::NoExecution,
+        "StateMachineDoesNotExist" | "InvalidArn" => Kind::NoMachine,
+        code if code.starts_with("AccessDenied") => Kind::Denied,
+        code if status >= 500 || status == 429 || code.contains("Throttl") => Kind::Outage,
+        _ => Kind::Other,
     }
 }
 
 impl StepFunctions {
     pub(crate) fn new(config: &aws_config::SdkConfig, endpoint_url: Option<&str>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
         let mut builder = aws_sdk_sfn::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(6));
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts);
         if let Some(url) = endpoint_url {
             builder = builder.endpoint_url(url);
         }
@@ -95,69 +145,45 @@ impl StepFunctions {
     }
 
     /// StopExecution.
-    pub(crate) async fn stop(&self, execution: &str) -> Result<(), CallError> {
+    async fn stop(&self, execution: &str) -> Result<(), CallError> {
         let stop = self.client.stop_execution().execution_arn(execution);
         let stopped =
             stop.error("Powertune.Interrupted").cause("interrupted by the user").send().await;
         stopped.map(|_| ()).map_err(|error| CallError::of("StopExecution", &error))
     }
 
-    /// Whether an execution is still going on.
-    pub(crate) async fn is_running(&self, execution: &str) -> Result<bool, CallError> {
+    async fn describe(&self, execution: &str) -> Result<DescribeExecutionOutput, CallError> {
         let described = self.client.describe_execution().execution_arn(execution).send().await;
-        let described = described.map_err(|error| CallError::of("DescribeExecution", &error))?;
-        Ok(is_running(&described.status))
+        described.map_err(|error| CallError::of("DescribeExecution", &error))
     }
 
-    /// Follows an execution to its end, or until it is `cancelled`, and tells of it in `events`.
-    pub(crate) async fn follow(
-        &self,
-        execution: &str,
-        events: &UnboundedSender<Event>,
-        cancelled: &CancellationToken,
-    ) -> Result<Ending, CallError> {
-        let mut history = History::new(&self.client, execution);
-        let mut story = Story::default();
-        let mut poll = FIRST_POLL;
-        loop {
-            // Asked for first: what has ended by then is all in the history that is read next.
-            let described = self.client.describe_execution().execution_arn(execution).send().await;
-            let described =
-                described.map_err(|error| CallError::of("DescribeExecution", &error))?;
-            tell(&mut story, &history.next().await?, events);
-            if !is_running(&described.status) {
-                self.catch_up(&mut history, &mut story, events).await?;
-                return Ok(Ending::of(&described, story));
-            }
-            tokio::select! {
-                () = tokio::time::sleep(poll) => poll = poll.mul_f64(1.3).min(LONGEST_POLL),
-                () = cancelled.cancelled() => return Ok(Ending::interrupted(story)),
-            }
+    /// Whether an execution is still going on; one that Step Functions has forgotten is not.
+    pub(crate) async fn is_running(&self, execution: &str) -> Result<bool, CallError> {
+        match self.describe(execution).await {
+            Err(error) if error.kind == Kind::NoExecution => Ok(false),
+            described => Ok(is_running(&described?.status)),
         }
-    }
-
-    /// Reads the history of an execution that has ended until it says so, too.
-    async fn catch_up(
-        &self,
-        history: &mut History<'_>,
-        story: &mut Story,
-        events: &UnboundedSender<Event>,
-    ) -> Result<(), CallError> {
-        let since = Instant::now();
-        while story.ended.is_none() && since.elapsed() < LAG {
-            tokio::time::sleep(FIRST_POLL).await;
-            tell(story, &history.next().await?, events);
-        }
-        Ok(())
     }
 }
 
-/// Tells of what the history says.
-fn tell(story: &mut Story, history: &[HistoryEvent], events: &UnboundedSender<Event>) {
-    for told in history.iter().flat_map(|event| story.tell(event)) {
-        // Who has stopped listening does not want to know.
-        let _ = events.send(told);
+/// The region of what Step Functions has, of this kind, by its ARN; `None` where it is no such ARN.
+pub(crate) fn region(arn: &str, kind: &str) -> Option<Region> {
+    match *arn.split(':').collect::<Vec<_>>() {
+        ["arn", _, "states", region, _, of, name, ..] if of == kind && !name.is_empty() => {
+            Region::new(region).ok()
+        }
+        _ => None,
     }
+}
+
+/// The ARN that the execution of this name has.
+pub(crate) fn arn_of(state_machine: &str, name: &str) -> String {
+    let mut parts: Vec<&str> = state_machine.split(':').take(7).collect();
+    if let Some(kind) = parts.get_mut(5) {
+        *kind = "execution";
+    }
+    parts.push(name);
+    parts.join(":")
 }
 
 fn is_running(status: &ExecutionStatus) -> bool {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use powertune_core::request::{Fault, Faults};
-use powertune_engine::{error::TuneError, steps::StepErrorKind};
+use powertune_engine::{
+    error::TuneError,
+    steps::{StepError, StepErrorKind},
+};
 
 use crate::{
     console::{say, written},
@@ -107,6 +110,12 @@ pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
 impl From<Faults> for Failure {
     fn from(faults: Faults) -> Self {
         Self::Input(faults)
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        Self::Execution(error.kind, error.message)
     }
 }
 

@@ -1,18 +1,25 @@
 //! How an execution ended, and what that means for the exit code.
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use powertune_core::{dry_run::DryRun, result::TuningResult, workflow::state::Caught};
+use powertune_core::{
+    dry_run::DryRun, plan::Stopped, result::TuningResult, workflow::state::Caught,
+};
 use powertune_engine::steps::StepErrorKind;
-use serde_json::Value;
 
-use super::story::Story;
+use super::{
+    Measured,
+    story::{Applying, Story},
+};
 
 /// How an execution ended.
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) outcome: Outcome,
-    /// What was measured, where Decide had come to a result; it may have failed after that.
-    pub(crate) result: Option<Value>,
+    /// What was measured until then, where there is no result in the outcome.
+    pub(crate) measured: Option<Measured>,
+    pub(crate) applying: Applying,
+    /// Whether anything may have been done to the function.
+    pub(crate) may_have_begun: bool,
 }
 
 /// What came of an execution.
@@ -27,32 +34,38 @@ pub(crate) enum Outcome {
     /// It was stopped before its end, ran out of time, or failed in a way that nothing in it
     /// catches: it has not cleaned up after itself.
     Stopped(String),
-    /// The user does not want to wait any longer; it may be running.
+    /// It was stopped by the user, from here.
     Interrupted,
 }
 
 impl Ending {
     /// How an execution ended that is described so, and of which the history tells so much.
-    pub(super) fn of(described: &DescribeExecutionOutput, story: Story) -> Self {
+    pub(super) fn of(described: &DescribeExecutionOutput, story: &Story) -> Self {
         let outcome = match described.status() {
             ExecutionStatus::Succeeded => result(described.output().unwrap_or_default()),
-            ExecutionStatus::Failed => failed(&caught(described, &story), &story),
+            ExecutionStatus::Failed => failed(&caught(described, story), story),
             status => {
-                let told = caught(described, &story).told();
+                let told = caught(described, story).told();
                 let colon = if told.is_empty() { "" } else { ": " };
                 Outcome::Stopped(format!("the execution ended as {}{colon}{told}", status.as_str()))
             }
         };
-        Self { outcome, result: story.result }
+        Self::with(outcome, story, Stopped::Failed)
     }
 
-    pub(super) fn interrupted(story: Story) -> Self {
-        Self { outcome: Outcome::Interrupted, result: story.result }
+    /// How an execution ended that was stopped from here.
+    pub(super) fn interrupted(story: &Story) -> Self {
+        Self::with(Outcome::Interrupted, story, Stopped::Interrupted)
     }
 
-    /// What was measured, as a result, although the execution failed after that.
-    pub(crate) fn measured(&self) -> Option<TuningResult> {
-        self.result.clone().and_then(|result| serde_json::from_value(result).ok())
+    fn with(outcome: Outcome, story: &Story, stopped: Stopped) -> Self {
+        let is_measured = matches!(outcome, Outcome::Tuned(_) | Outcome::Dry(_));
+        Self {
+            measured: if is_measured { None } else { story.measured(stopped) },
+            applying: story.applying.clone(),
+            may_have_begun: story.may_have_begun(),
+            outcome,
+        }
     }
 }
 
@@ -72,10 +85,14 @@ fn caught(described: &DescribeExecutionOutput, story: &Story) -> Caught {
 fn failed(caught: &Caught, story: &Story) -> Outcome {
     let said = caught.said();
     let Some(kind) = StepErrorKind::of_name(&caught.error) else {
-        let text = format!("the execution failed in {} with {}", story.entered, caught.told());
+        let place = match story.entered.as_str() {
+            "" => String::new(),
+            entered => format!(" in {entered}"),
+        };
+        let text = format!("the execution failed{place} with {}", caught.told());
         // Whatever fails once something was done is caught, and gets a name of ours, when Clean
         // has come to its end: so Clean has not.
-        return if story.has_begun {
+        return if story.may_have_begun() {
             Outcome::Stopped(text)
         } else {
             Outcome::Failed(StepErrorKind::NotBegun, format!("{text}\nnothing was changed"))

@@ -16,28 +16,29 @@ pub(super) struct History<'a> {
     page: Option<String>,
     /// The id of the last event that was read.
     read: i64,
+    /// What was read, and not handed on yet: whoever waits for more may stop waiting.
+    events: Vec<HistoryEvent>,
 }
 
 impl<'a> History<'a> {
     pub(super) fn new(client: &'a Client, execution: &'a str) -> Self {
-        Self { client, execution, page: None, read: 0 }
+        Self { client, execution, page: None, read: 0, events: Vec::new() }
     }
 
     /// The events that have come since.
     pub(super) async fn next(&mut self) -> Result<Vec<HistoryEvent>, CallError> {
-        let mut events = Vec::new();
         loop {
             let request = self.client.get_execution_history().execution_arn(self.execution);
             let request = request.max_results(PAGE).include_execution_data(true);
             let page = request.set_next_token(self.page.clone()).send().await;
             let page = page.map_err(|error| CallError::of("GetExecutionHistory", &error))?;
-            events.extend(page.events.into_iter().filter(|event| event.id > self.read));
-            if let Some(last) = events.last() {
+            self.events.extend(page.events.into_iter().filter(|event| event.id > self.read));
+            if let Some(last) = self.events.last() {
                 self.read = last.id;
             }
             match page.next_token {
                 Some(next) => self.page = Some(next),
-                None => return Ok(events),
+                None => return Ok(std::mem::take(&mut self.events)),
             }
         }
     }

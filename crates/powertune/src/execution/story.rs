@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use powertune_core::{
+    dry_run::DryRun,
     observation::{Failure, Observation, Outcome},
-    plan::Measurement,
+    plan::{Measurement, Stopped},
     power::Power,
+    result::{Applied, TuningResult},
     warning::Warning,
     workflow::{
-        Digest, Step,
-        state::{Caught, Measured, Next, State, Task},
+        self, Digest, Step,
+        state::{Caught, Measured as Portion, Next, Portion as Given, State, Task},
     },
 };
 use powertune_engine::event::{Event, Plan};
@@ -23,10 +25,20 @@ pub(super) struct Story {
     pub(super) entered: String,
     /// How it ended, as soon as its history says so; by an error where it was one that has a name.
     pub(super) ended: Option<Caught>,
+    /// Whether a part of the history could not be read.
+    pub(super) is_unread: bool,
+    pub(super) applying: Applying,
+    has_begun: bool,
+    /// When the first and the last event happened, in milliseconds.
+    times: Option<(i64, i64)>,
     /// The result, as soon as Decide has come to it.
-    pub(super) result: Option<Value>,
-    /// Whether anything may have been done to the function.
-    pub(super) has_begun: bool,
+    result: Option<Value>,
+    /// The last state.
+    state: Option<State>,
+    /// What Measure has come to since then.
+    measured: Vec<Portion>,
+    /// What Measure is at.
+    open: Vec<Task>,
     published: BTreeSet<(Power, String)>,
     skipped: usize,
     rounds: u32,
@@ -35,33 +47,86 @@ pub(super) struct Story {
     cleaning: bool,
 }
 
+/// How far an execution has come with applying the choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Applying {
+    #[default]
+    NotBegun,
+    Begun,
+    Done(Applied),
+}
+
+/// What was measured, for whoever asked for a result or for a dry run.
+#[derive(Debug)]
+pub(crate) enum Measured {
+    Tuned(Box<TuningResult>),
+    Dry(Box<DryRun>),
+}
+
 impl Story {
+    /// Whether anything may have been done to the function.
+    pub(super) fn may_have_begun(&self) -> bool {
+        self.has_begun || self.is_unread
+    }
+
+    /// What was measured, although the execution did not come to its end: Decide's result, or the
+    /// same analysis of what there is.
+    pub(super) fn measured(&self, stopped: Stopped) -> Option<Measured> {
+        let mut result = self.result.clone().or_else(|| self.cut_off(stopped))?;
+        if let Applying::Done(applied) = &self.applying {
+            result["applied"] = serde_json::to_value(applied).ok()?;
+        }
+        if let Ok(result) = serde_json::from_value(result.clone()) {
+            return Some(Measured::Tuned(Box::new(result)));
+        }
+        serde_json::from_value(result).ok().map(|dry_run| Measured::Dry(Box::new(dry_run)))
+    }
+
+    fn cut_off(&self, stopped: Stopped) -> Option<Value> {
+        let lost = |task: &Task| {
+            let caught =
+                Caught { error: "the end of the execution".to_owned(), cause: String::new() };
+            Portion { task: task.clone(), digest: None, failed: None, lost: Some(caught) }
+        };
+        let measured = self.measured.iter().cloned().chain(self.open.iter().map(lost));
+        let elapsed_ms = self.times.map_or(0, |(first, last)| last.abs_diff(first));
+        workflow::cut_off(self.state.clone()?, measured.collect(), stopped, elapsed_ms)
+    }
+
     /// What an event of the history means.
     pub(super) fn tell(&mut self, event: &HistoryEvent) -> Vec<Event> {
+        let at = event.timestamp().to_millis().unwrap_or_default();
+        self.times = Some((self.times.map_or(at, |(first, _)| first), at));
         if let Some(entered) = event.state_entered_event_details() {
-            return self.entered(entered.name());
+            return self.entered(entered.name(), entered.input().unwrap_or_default());
         }
         self.ended = self.ended.take().or_else(|| ending(event));
         let Some(exited) = event.state_exited_event_details() else { return Vec::new() };
         let output = exited.output().unwrap_or_default();
         if *event.r#type() == HistoryEventType::PassStateExited {
-            return read(output).map_or(Vec::new(), |measured: Measured| lost(&measured));
+            return read(output).map_or(Vec::new(), |portion| self.portion(portion));
         }
         let name = exited.name();
         let Some(step) = Step::ALL.into_iter().find(|step| step.name() == name) else {
             return Vec::new();
         };
         match step {
-            Step::Measure => read(output).map_or(Vec::new(), |measured| observed(&measured)),
+            // What is caught is told by the state that comes next.
+            Step::Measure => read(output)
+                .filter(|portion: &Portion| portion.lost.is_none())
+                .map_or(Vec::new(), |portion| self.portion(portion)),
             Step::Clean => vec![Event::CleanedUp(Vec::new())],
             _ => read(output).map_or(Vec::new(), |state: State| self.reached(step, state)),
         }
     }
 
-    fn entered(&mut self, name: &str) -> Vec<Event> {
+    fn entered(&mut self, name: &str, input: &str) -> Vec<Event> {
         name.clone_into(&mut self.entered);
-        if name == "Publish" {
-            self.has_begun = true;
+        match name {
+            "Publish" => self.has_begun = true,
+            "Measure" => self.open.extend(read(input).map(|given: Given| given.task)),
+            "Apply" => self.applying = Applying::Begun,
+            _ => {}
         }
         if name.starts_with("Clean") && !self.cleaning {
             self.cleaning = true;
@@ -70,19 +135,30 @@ impl Story {
         Vec::new()
     }
 
+    /// What a portion has come to.
+    fn portion(&mut self, portion: Portion) -> Vec<Event> {
+        self.open.retain(|task| task.rest.power != portion.task.rest.power);
+        let mut events = observed(&portion);
+        events.extend(lost(&portion));
+        self.measured.push(portion);
+        events
+    }
+
     fn reached(&mut self, step: Step, state: State) -> Vec<Event> {
+        if step == Step::Decide {
+            self.measured.clear();
+        }
+        self.state = Some(state.clone());
         match step {
             Step::Initialize => self.initialized(&state),
             Step::Publish => self.published(state),
             Step::Decide => self.decided(state),
-            Step::Apply => state
-                .applied
-                .map(|applied| Event::Applied {
-                    power: applied.power,
-                    alias: applied.alias.zip(applied.version),
-                })
-                .into_iter()
-                .collect(),
+            Step::Apply => {
+                let Some(applied) = state.applied else { return Vec::new() };
+                self.applying = Applying::Done(applied.clone());
+                let alias = applied.alias.zip(applied.version);
+                vec![Event::Applied { power: applied.power, alias }]
+            }
             Step::Measure | Step::Clean => Vec::new(),
         }
     }
@@ -165,19 +241,19 @@ fn ending(event: &HistoryEvent) -> Option<Caught> {
     Some(Caught { error, cause })
 }
 
-fn observed(measured: &Measured) -> Vec<Event> {
-    let observations = measured.digest.iter().flat_map(Digest::observations);
+fn observed(portion: &Portion) -> Vec<Event> {
+    let observations = portion.digest.iter().flat_map(Digest::observations);
     observations.map(Event::Observed).collect()
 }
 
 /// What a portion that was lost comes to; it says itself how many invocations that were.
-fn lost(measured: &Measured) -> Vec<Event> {
-    let Some(caught) = &measured.lost else { return Vec::new() };
+fn lost(portion: &Portion) -> Option<Event> {
+    let caught = portion.lost.as_ref()?;
     let why = caught.told();
     let failure =
         if caught.ran_nothing() { Failure::Refused { why } } else { Failure::Lost { why } };
     let outcome = Outcome::Failed { failure, report: None };
-    vec![Event::Observed(Observation { power: measured.task.rest.power, outcome })]
+    Some(Event::Observed(Observation { power: portion.task.rest.power, outcome }))
 }
 
 fn measurements(state: &State) -> Vec<Measurement> {

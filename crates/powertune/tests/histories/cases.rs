@@ -247,7 +247,7 @@ fn measured() -> Vec<Case> {
 }
 
 /// A state of the state machine, as a run of it was once seen to have.
-fn state(result: Option<Value>) -> Value {
+pub(crate) fn state(result: Option<Value>) -> Value {
     let text = include_str!("../../../../fuzz/corpus/state/state-fixed-end");
     let mut state: Value = serde_json::from_str(text).expect("it is JSON");
     state["result"] = result.into();
@@ -257,7 +257,7 @@ fn state(result: Option<Value>) -> Value {
     state
 }
 
-fn result() -> Value {
+pub(crate) fn result() -> Value {
     let text = include_str!("../../../../fuzz/corpus/result/result-fixed");
     serde_json::from_str(text).expect("it is JSON")
 }

@@ -38,9 +38,31 @@ impl History {
         self
     }
 
+    /// An execution that has measured one power of two, and is at the other one.
+    pub(crate) fn measuring() -> Self {
+        let read = |text: &str| -> Value { serde_json::from_str(text).expect("it is JSON") };
+        let begun = read(include_str!("../../../../fuzz/corpus/state/state-fixed-0"));
+        let given = read(include_str!("../../../../fuzz/corpus/state/portion-fixed"));
+        let measured = read(include_str!("../../../../fuzz/corpus/state/measured-fixed"));
+        let mut other = given.clone();
+        other["task"] = begun["tasks"][1].clone();
+        Self::started()
+            .step("Initialize", &begun)
+            .step("Publish", &begun)
+            .entered("Map", "MeasurePowers")
+            .entered_with("Task", "Measure", &given)
+            .entered_with("Task", "Measure", &other)
+            .exited("Task", "Measure", &measured)
+    }
+
     pub(crate) fn entered(self, kind: &str, name: &str) -> Self {
-        let details =
-            json!({ "name": name, "input": "{}", "inputDetails": { "truncated": false } });
+        self.entered_with(kind, name, &json!({}))
+    }
+
+    fn entered_with(self, kind: &str, name: &str, input: &Value) -> Self {
+        let details = json!({
+            "name": name, "input": input.to_string(), "inputDetails": { "truncated": false },
+        });
         self.event(&format!("{kind}StateEntered"), Some(("stateEnteredEventDetails", details)))
     }
 
@@ -105,7 +127,7 @@ impl History {
         let mut described = details.clone();
         described["status"] = "FAILED".into();
         let ended = self.event("ExecutionFailed", Some(("executionFailedEventDetails", details)));
-        Execution { described, events: ended.events, lag: 0 }
+        Execution { described, events: ended.events, ..Execution::default() }
     }
 
     /// It is stopped by somebody.
@@ -119,14 +141,14 @@ impl History {
         let mut described = details.clone();
         described["status"] = "ABORTED".into();
         let ended = self.event("ExecutionAborted", Some(("executionAbortedEventDetails", details)));
-        Execution { described, events: ended.events, lag: 0 }
+        Execution { described, events: ended.events, ..Execution::default() }
     }
 
     /// It runs out of its own time, of which nobody says anything.
     pub(crate) fn timed_out(self) -> Execution {
         let ended = self.event("ExecutionTimedOut", None);
         let described = json!({ "status": "TIMED_OUT", "redriveStatus": "REDRIVABLE" });
-        Execution { described, events: ended.events, lag: 0 }
+        Execution { described, events: ended.events, ..Execution::default() }
     }
 
     /// It ends well.
@@ -135,7 +157,7 @@ impl History {
         let described = json!({ "status": "SUCCEEDED", "output": output.to_string() });
         let ended =
             self.event("ExecutionSucceeded", Some(("executionSucceededEventDetails", details)));
-        Execution { described, events: ended.events, lag: 0 }
+        Execution { described, events: ended.events, ..Execution::default() }
     }
 }
 

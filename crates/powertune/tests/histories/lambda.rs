@@ -7,7 +7,7 @@ use aws_sdk_lambda::{
     config::{BehaviorVersion, Credentials, Region},
 };
 use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Simple};
 
 use crate::server::EXECUTION;
 
@@ -40,9 +40,8 @@ impl Lambda {
         };
         lambda.create_function(function).await.expect("the function is created");
         let client = client(&lambda);
-        let run = Uuid::new_v5(&Uuid::NAMESPACE_URL, EXECUTION.as_bytes()).simple();
         let publish = client.publish_version().function_name(FUNCTION);
-        let published = publish.description(format!("powertune run {run}")).send().await;
+        let published = publish.description(format!("powertune run {}", run())).send().await;
         published.expect("PublishVersion");
         Self { lambda, client }
     }
@@ -59,11 +58,21 @@ impl Lambda {
         listed.iter().filter(|version| version.version.as_deref() != Some("$LATEST")).count()
     }
 
+    /// Deletes the function.
+    pub(crate) async fn delete(&self) {
+        self.client.delete_function().function_name(FUNCTION).send().await.expect("DeleteFunction");
+    }
+
     pub(crate) async fn stop(self) {
         tokio::time::timeout(Duration::from_secs(10), self.lambda.shutdown())
             .await
             .expect("it stops");
     }
+}
+
+/// The id of the execution's run.
+fn run() -> Simple {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, EXECUTION.as_bytes()).simple()
 }
 
 fn client(lambda: &LocalLambda) -> Client {

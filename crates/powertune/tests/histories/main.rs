@@ -10,7 +10,9 @@
 
 mod cases;
 mod history;
+mod interrupted;
 mod lambda;
+mod outages;
 mod recordings;
 mod run;
 mod server;
@@ -27,5 +29,10 @@ fn main() -> ExitCode {
     if let Some(folder) = given.next() {
         return recordings::walk(folder.as_ref());
     }
-    libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code()
+    let trials = cases::trials()
+        .into_iter()
+        .chain(interrupted::trials())
+        .chain(outages::trials())
+        ;
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

@@ -54,7 +54,7 @@ fn histories(folder: &Path) -> Vec<(String, Value)> {
 fn execution(recorded: &Value) -> Execution {
     let Some(events) = recorded["events"].as_array() else {
         let status = &recorded["status"];
-        return Execution { described: json!({ "status": status }), events: Vec::new(), lag: 0 };
+        return Execution { described: json!({ "status": status }), ..Execution::default() };
     };
     let events: Vec<Value> = events.iter().map(as_sent).collect();
     let last = events.last().cloned().unwrap_or_default();
@@ -70,7 +70,7 @@ fn execution(recorded: &Value) -> Execution {
         }
         other => panic!("an execution that ends with {other:?}"),
     };
-    Execution { described, events, lag: 0 }
+    Execution { described, events, ..Execution::default() }
 }
 
 /// An event as AWS has sent it: the recordings have JSON in place of the text that held it, and no

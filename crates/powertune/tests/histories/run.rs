@@ -1,10 +1,12 @@
 //! The real `powertune run`.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     lambda::FUNCTION,
-    server::{Execution, MACHINE, serve},
+    server::{Execution, MACHINE, Server},
 };
 
 /// What came of it.
@@ -17,10 +19,47 @@ pub(crate) struct Ran {
 
 /// Follows this execution; `lambda` are the variables that lead to a Lambda, if there is one.
 pub(crate) fn run(execution: Execution, lambda: &[(&'static str, String)]) -> Ran {
-    let url = serve(execution);
+    let server = Server::start(execution);
+    ended(&mut command(&server, &["--state-machine", MACHINE], lambda))
+}
+
+/// Runs it to its end.
+pub(crate) fn ended(command: &mut Command) -> Ran {
+    command.output().expect("it runs").into()
+}
+
+/// Runs it and interrupts it as soon as an operation was called so often.
+pub(crate) fn interrupted(
+    command: &mut Command,
+    server: &Server,
+    operation: &str,
+    times: usize,
+) -> Ran {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    server.wait_for(operation, times);
+    interrupt(&child);
+    child.wait_with_output().expect("it ends").into()
+}
+
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::INT).expect("it lives");
+}
+
+/// `powertune run` of the function, with these arguments more.
+pub(crate) fn command(
+    server: &Server,
+    arguments: &[&str],
+    lambda: &[(&'static str, String)],
+) -> Command {
+    let of_all = ["run", FUNCTION, "--endpoint-url", &server.url, "--output", "json"];
+    powertune(&[of_all.as_slice(), &["--no-progress"], arguments].concat(), lambda)
+}
+
+/// `powertune` with these arguments.
+pub(crate) fn powertune(arguments: &[&str], lambda: &[(&'static str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
-    command.args(["run", FUNCTION, "--state-machine", MACHINE, "--endpoint-url", &url]);
-    command.args(["--output", "json", "--no-progress"]).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);
@@ -31,10 +70,16 @@ pub(crate) fn run(execution: Execution, lambda: &[(&'static str, String)]) -> Ra
     // Nobody listens on the port of discard.
     command.env("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9");
     command.envs(lambda.iter().map(|(name, value)| (name, value)));
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    let [stdout, stderr] =
-        [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("it is text"));
-    Ran { code: status.code(), stdout, stderr }
+    command
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let Output { status, stdout, stderr } = output;
+        let [stdout, stderr] =
+            [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("it is text"));
+        Self { code: status.code(), stdout, stderr }
+    }
 }
 
 impl Ran {

@@ -1,9 +1,11 @@
-//! Step Functions with one execution, which is over.
+//! Step Functions with one execution, which is over or goes on until it is stopped.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
     thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -13,9 +15,15 @@ pub(crate) const EXECUTION: &str =
     "arn:aws:states:us-east-1:123456789012:execution:machine:an-execution";
 /// Its state machine's.
 pub(crate) const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+/// Another one, which is none of the caller's business.
+pub(crate) const OTHER: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
+/// The stack of the first.
+pub(crate) const STACK: &str = "a-stack";
+/// No test waits longer for anything.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// An execution, as Step Functions tells of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Execution {
     /// What DescribeExecution says beside what it says of every execution.
     pub(crate) described: Value,
@@ -23,74 +31,177 @@ pub(crate) struct Execution {
     pub(crate) events: Vec<Value>,
     /// How often GetExecutionHistory is asked before it knows of the last events.
     pub(crate) lag: usize,
+    /// Whether it goes on until it is stopped. It ends then as it is described, and up to then
+    /// there is no event that says so.
+    pub(crate) goes_on: bool,
+    /// What calls are answered instead.
+    pub(crate) faults: Vec<Fault>,
 }
 
-/// Serves it for as long as the process lives; where.
-pub(crate) fn serve(execution: Execution) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    thread::spawn(move || {
-        let mut lag = execution.lag;
-        for stream in listener.incoming().flatten() {
-            // A client that has gone needs no answer.
-            let _ = answer(stream, &execution, &mut lag);
-        }
-    });
-    url
+/// What calls of an operation are answered instead of the truth.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) operation: &'static str,
+    /// How many of the first ones it strikes.
+    pub(crate) times: usize,
+    pub(crate) answer: Answer,
 }
 
-fn answer(stream: TcpStream, execution: &Execution, lag: &mut usize) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let (mut target, mut length) = (String::new(), 0);
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let header = header.trim_end();
-        if header.is_empty() {
-            break;
-        }
-        let Some((name, value)) = header.split_once(": ") else { continue };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().unwrap_or(0),
-            "x-amz-target" => value.clone_into(&mut target),
-            _ => {}
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    /// None.
+    Silence,
+    /// An error of this status and name.
+    Error(u16, &'static str),
+}
+
+/// Serves an execution for as long as the process lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    execution: Execution,
+    calls: Vec<String>,
+}
+
+impl Server {
+    pub(crate) fn start(execution: Execution) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let state = Arc::new(Mutex::new(State { execution, calls: Vec::new() }));
+        let server = Self { url, state };
+        let serving = server.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = serving.clone();
+                // A client that has gone needs no answer.
+                thread::spawn(move || server.answer(stream));
+            }
+        });
+        server
+    }
+
+    /// How often an operation was called.
+    pub(crate) fn calls(&self, operation: &str) -> usize {
+        let state = self.state.lock().expect("nobody panics");
+        state.calls.iter().filter(|call| *call == operation).count()
+    }
+
+    /// Waits until an operation was called so often.
+    pub(crate) fn wait_for(&self, operation: &str, times: usize) {
+        let since = Instant::now();
+        while self.calls(operation) < times && since.elapsed() < LONGEST {
+            thread::sleep(Duration::from_millis(20));
         }
     }
-    reader.read_exact(&mut vec![0; length])?;
-    let (status, body) = match target.split('.').next_back() {
-        Some("StartExecution") => (200, json!({ "executionArn": EXECUTION, "startDate": 1.0 })),
-        Some("DescribeExecution") => (200, described(execution)),
-        Some("GetExecutionHistory") => (200, json!({ "events": history(execution, lag) })),
-        _ => (400, json!({ "__type": "UnknownOperationException" })),
-    };
-    let body = body.to_string();
-    write!(
-        reader.get_mut(),
-        "HTTP/1.1 {status} Answer\r\ncontent-type: application/x-amz-json-1.0\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
 
-fn described(execution: &Execution) -> Value {
-    let mut described = json!({
-        "executionArn": EXECUTION,
-        "stateMachineArn": MACHINE,
-        "name": "an-execution",
-        "startDate": 1.0,
-        "stopDate": 2.0,
-        "redriveCount": 0,
-    });
-    let more = execution.described.as_object().expect("an object").clone();
-    described.as_object_mut().expect("an object").extend(more);
-    described
-}
-
-fn history<'a>(execution: &'a Execution, lag: &mut usize) -> &'a [Value] {
-    let events = &execution.events;
-    if *lag == 0 {
-        return events;
+    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        let (mut target, mut length) = (String::new(), 0);
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header)?;
+            let header = header.trim_end();
+            if header.is_empty() {
+                break;
+            }
+            let Some((name, value)) = header.split_once(": ") else { continue };
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.parse().unwrap_or(0),
+                "x-amz-target" => value.clone_into(&mut target),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        let operation = target.split('.').next_back().unwrap_or_default();
+        let answered = self.state.lock().expect("nobody panics").answer(operation, &body);
+        let Some((status, body)) = answered else {
+            thread::sleep(LONGEST);
+            return Ok(());
+        };
+        let body = body.to_string();
+        write!(
+            reader.get_mut(),
+            "HTTP/1.1 {status} Answer\r\ncontent-type: application/x-amz-json-1.0\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
     }
-    *lag -= 1;
-    &events[..events.len() / 2]
+}
+
+impl State {
+    /// Status and body; `None` for no answer.
+    fn answer(&mut self, operation: &str, body: &Value) -> Option<(u16, Value)> {
+        self.calls.push(operation.to_owned());
+        let fault = self
+            .execution
+            .faults
+            .iter_mut()
+            .find(|fault| fault.operation == operation && fault.times > 0);
+        if let Some(fault) = fault {
+            fault.times -= 1;
+            return match fault.answer {
+                Answer::Silence => None,
+                Answer::Error(status, name) => Some((status, json!({ "__type": name }))),
+            };
+        }
+        let machine = |name: &str, arn: &str| json!({ "name": name, "stateMachineArn": arn, "type": "STANDARD", "creationDate": 1.0 });
+        let answer = match operation {
+            "StartExecution" => json!({ "executionArn": EXECUTION, "startDate": 1.0 }),
+            "DescribeExecution" => self.described(),
+            "GetExecutionHistory" => json!({ "events": self.history() }),
+            "StopExecution" => {
+                self.execution.goes_on = false;
+                json!({ "stopDate": 2.0 })
+            }
+            "ListStateMachines" => {
+                json!({ "stateMachines": [machine("other", OTHER), machine("machine", MACHINE)] })
+            }
+            "ListTagsForResource" if body["resourceArn"] == OTHER => {
+                return Some((400, json!({ "__type": "AccessDeniedException" })));
+            }
+            "ListTagsForResource" => {
+                json!({ "tags": [{ "key": "aws:cloudformation:stack-name", "value": STACK }] })
+            }
+            _ => return Some((400, json!({ "__type": "UnknownOperationException" }))),
+        };
+        Some((200, answer))
+    }
+
+    fn described(&self) -> Value {
+        let mut described = json!({
+            "executionArn": EXECUTION,
+            "stateMachineArn": MACHINE,
+            "name": "an-execution",
+            "startDate": 1.0,
+            "redriveCount": 0,
+        });
+        let more = if self.execution.goes_on {
+            json!({ "status": "RUNNING" })
+        } else {
+            described["stopDate"] = 2.0.into();
+            self.execution.described.clone()
+        };
+        let more = more.as_object().expect("an object").clone();
+        described.as_object_mut().expect("an object").extend(more);
+        described
+    }
+
+    fn history(&mut self) -> &[Value] {
+        let Execution { events, lag, goes_on, .. } = &mut self.execution;
+        if *goes_on {
+            return &events[..events.len() - 1];
+        }
+        if *lag == 0 {
+            return events;
+        }
+        *lag -= 1;
+        &events[..events.len() / 2]
+    }
 }

@@ -1,0 +1,87 @@
+//! Step Functions that refuses, is out of order, or does not let everything be read.
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::{
+    cases::{result, state},
+    history::History,
+    run::{Ran, command, ended},
+    server::{Answer, Execution, Fault, MACHINE, OTHER, Server},
+};
+
+/// All of them, a test each.
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("a_history_that_may_not_be_read", no_history),
+        Trial::test("a_failure_without_a_history_is_not_called_harmless", no_history_of_failure),
+        Trial::test("an_outage_that_passes", outage),
+        Trial::test("an_execution_that_is_out_of_sight", out_of_sight),
+        Trial::test("a_machine_that_is_not_there", no_machine),
+        Trial::test("a_start_without_an_answer", no_start),
+    ]
+}
+
+fn succeeded() -> Execution {
+    let begun = History::started().step("Initialize", &state(None)).step("Publish", &state(None));
+    let decided = begun.step("Decide", &state(Some(result())));
+    decided.step("Clean", &result()).succeeded(&result())
+}
+
+fn fault(operation: &'static str, times: usize, status: u16, name: &'static str) -> Vec<Fault> {
+    vec![Fault { operation, times, answer: Answer::Error(status, name) }]
+}
+
+/// Runs it; the exit code and the words have to be these.
+fn run(
+    execution: Execution,
+    arguments: &[&str],
+    code: i32,
+    says: &[&str],
+) -> Result<(Server, Ran), Failed> {
+    let server = Server::start(execution);
+    let ran = ended(&mut command(&server, arguments, &[]));
+    if ran.code != Some(code) || says.iter().any(|words| !ran.stderr.contains(words)) {
+        return Err(format!("it should be {code}, and {says:?}\n{ran:?}").into());
+    }
+    if (code == 0) != ran.stdout.contains("\"power\"") {
+        return Err(format!("a result belongs to 0\n{ran:?}").into());
+    }
+    Ok((server, ran))
+}
+
+fn no_history() -> Result<(), Failed> {
+    let faults = fault("GetExecutionHistory", 99, 400, "AccessDeniedException");
+    run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 0, &[]).map(|_| ())
+}
+
+/// Whether something was changed is not known then; there is no Lambda to put back on.
+fn no_history_of_failure() -> Result<(), Failed> {
+    let faults = fault("GetExecutionHistory", 99, 400, "AccessDeniedException");
+    let failed = History::started().failed("States.Runtime", Some("no such path"));
+    let says = ["the execution failed with States.Runtime: no such path", "powertune clean fn"];
+    run(Execution { faults, ..failed }, &["--state-machine", MACHINE], 4, &says).map(|_| ())
+}
+
+/// It lasts longer than a call is repeated by itself.
+fn outage() -> Result<(), Failed> {
+    let faults = fault("DescribeExecution", 9, 503, "ServiceUnavailableException");
+    run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 0, &[]).map(|_| ())
+}
+
+fn out_of_sight() -> Result<(), Failed> {
+    let faults = fault("DescribeExecution", 99, 400, "AccessDeniedException");
+    let says = ["allow states:DescribeExecution", "the execution goes on", "describe-execution"];
+    run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 4, &says).map(|_| ())
+}
+
+fn no_machine() -> Result<(), Failed> {
+    let faults = fault("StartExecution", 9, 400, "StateMachineDoesNotExist");
+    let says = ["StateMachineDoesNotExist"];
+    run(Execution { faults, ..succeeded() }, &["--state-machine", OTHER], 2, &says).map(|_| ())
+}
+
+fn no_start() -> Result<(), Failed> {
+    let faults = fault("StartExecution", 9, 500, "InternalServerError");
+    let says = ["not known whether the execution has started", "execution:machine:powertune-"];
+    run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 4, &says).map(|_| ())
+}
