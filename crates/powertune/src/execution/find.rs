@@ -5,7 +5,7 @@ use aws_sdk_sfn::Client;
 
 use powertune_deploy::parameter::STATE_MACHINE_NAME;
 
-use super::{CallError, StepFunctions};
+use super::{CallError, Kind, StepFunctions};
 
 /// The tag that CloudFormation puts on what belongs to a stack.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
@@ -66,10 +66,17 @@ pub(crate) async fn find(aws: &StepFunctions, named: &Named) -> Result<String, N
 
 async fn in_stack(client: &Client, stack: &str) -> Result<String, NotFound> {
     let all = list(client).await?;
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
     for listed in &all {
         let tags = client.list_tags_for_resource().resource_arn(&listed.arn).send().await;
-        let tags = tags.map_err(|error| CallError::of("ListTagsForResource", &error))?;
+        let tags = match tags.map_err(|error| CallError::of("ListTagsForResource", &error)) {
+            // Most are no business of this caller's.
+            Err(error) if error.kind == Kind::Denied => {
+                unread.push(listed.name.clone());
+                continue;
+            }
+            tags => tags?,
+        };
         let is_stack = |tag: &aws_sdk_sfn::types::Tag| {
             tag.key.as_deref() == Some(STACK_TAG) && tag.value.as_deref() == Some(stack)
         };
@@ -77,7 +84,17 @@ async fn in_stack(client: &Client, stack: &str) -> Result<String, NotFound> {
             found.push(listed.clone());
         }
     }
-    only(&found, format!("in the stack {stack:?}"), &all)
+    only(&found, format!("in the stack {stack:?}"), &all).map_err(|error| match error {
+        NotFound::None { what, known } if !unread.is_empty() => {
+            let known = format!(
+                "{known}; this caller may not read the tags of {}: allow \
+                 states:ListTagsForResource on it, or name it with --state-machine",
+                unread.join(", ")
+            );
+            NotFound::None { what, known }
+        }
+        error => error,
+    })
 }
 
 fn only(found: &[Listed], what: String, all: &[Listed]) -> Result<String, NotFound> {

@@ -6,12 +6,14 @@ use crate::{
     cases::{result, state},
     history::History,
     run::{Ran, command, ended},
-    server::{Answer, Execution, Fault, MACHINE, OTHER, Server},
+    server::{Answer, Execution, Fault, MACHINE, OTHER, STACK, Server},
 };
 
 /// All of them, a test each.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        Trial::test("a_stack_is_found_among_machines_of_others", stack),
+        Trial::test("a_stack_that_is_not_found_names_what_was_not_read", no_stack),
         Trial::test("a_history_that_may_not_be_read", no_history),
         Trial::test("a_failure_without_a_history_is_not_called_harmless", no_history_of_failure),
         Trial::test("an_outage_that_passes", outage),
@@ -47,6 +49,17 @@ fn run(
         return Err(format!("a result belongs to 0\n{ran:?}").into());
     }
     Ok((server, ran))
+}
+
+fn stack() -> Result<(), Failed> {
+    run(succeeded(), &["--stack", STACK], 0, &[]).map(|_| ())
+}
+
+fn no_stack() -> Result<(), Failed> {
+    let says = ["in the stack \"none\"", "may not read the tags of other", "--state-machine"];
+    let (server, ran) = run(succeeded(), &["--stack", "none"], 2, &says)?;
+    let is_started = server.calls("StartExecution") > 0;
+    if is_started { Err(format!("it was started\n{ran:?}").into()) } else { Ok(()) }
 }
 
 fn no_history() -> Result<(), Failed> {
