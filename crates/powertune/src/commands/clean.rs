@@ -1,7 +1,7 @@
 //! `powertune clean`: puts back what an interrupted run left behind.
 
 use clap::Args;
-use powertune_core::{arn::FunctionRef, region::Region};
+use powertune_core::arn::FunctionRef;
 use powertune_engine::{
     Cleaned, clean,
     error::TuneError,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     console::{print, say},
-    execution::StepFunctions,
+    execution::{self, StepFunctions},
     failure::Failure,
     output::plain,
     progress::{self, Mode},
@@ -85,14 +85,17 @@ pub(super) async fn put_back(
 /// Whether a run is over that was an execution of a state machine; `None` where it was none, or
 /// where that can't be asked.
 async fn is_over(connection: &Connection, by: &str) -> Option<bool> {
-    let parts: Vec<&str> = by.split(':').collect();
-    let ["arn", _, "states", region, _, "execution", ..] = parts.as_slice() else {
-        return None;
-    };
+    let region = execution::region(by, "execution")?;
     let connection = Connection { endpoint_url: None, ..connection.clone() };
-    let config = connection.load(Region::new(*region).ok()).await.ok()?;
-    let running = StepFunctions::new(&config, None).is_running(by).await;
-    running.ok().map(|running| !running)
+    let config = connection.load(Some(region)).await.ok()?;
+    match StepFunctions::new(&config, None).is_running(by).await {
+        Ok(running) => Some(!running),
+        Err(error) => {
+            let text = format!("warning: whether {by} is over could not be asked: {error}");
+            say(&plain(&text));
+            None
+        }
+    }
 }
 
 /// Connects; what is wrong with the options is bad input.

@@ -58,6 +58,17 @@ impl Lambda {
         listed.iter().filter(|version| version.version.as_deref() != Some("$LATEST")).count()
     }
 
+    /// Tags the function as a run of the execution's does that goes on for long.
+    pub(crate) async fn announce(&self) {
+        let key = format!("powertune:{}", run());
+        let times = "since=2026-01-01T00:00:00Z until=2999-01-01T00:00:00Z";
+        let got = self.client.get_function().function_name(FUNCTION).send().await;
+        let arn = got.expect("GetFunction").configuration.and_then(|known| known.function_arn);
+        let tag = self.client.tag_resource().resource(arn.expect("it has an ARN"));
+        let tag = tag.tags(format!("{key}:by"), EXECUTION).tags(key, times);
+        tag.send().await.expect("TagResource");
+    }
+
     /// Deletes the function.
     pub(crate) async fn delete(&self) {
         self.client.delete_function().function_name(FUNCTION).send().await.expect("DeleteFunction");

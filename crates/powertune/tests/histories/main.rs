@@ -9,6 +9,7 @@
 //! `powertune run` reads from it.
 
 mod cases;
+mod cleaning;
 mod history;
 mod interrupted;
 mod lambda;
@@ -33,6 +34,6 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(interrupted::trials())
         .chain(outages::trials())
-        ;
+        .chain(cleaning::trials());
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

@@ -1,0 +1,55 @@
+//! `powertune clean` after an execution that Step Functions does not tell of.
+
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::{
+    lambda::{FUNCTION, Lambda},
+    run::{Ran, ended, powertune},
+    server::{Answer, Execution, Fault, Server},
+};
+
+/// All of them, a test each.
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("a_forgotten_execution_is_over", || {
+            let (ran, is_put_back) = clean("ExecutionDoesNotExist")?;
+            check(ran.code == Some(0) && is_put_back, &ran)
+        }),
+        Trial::test("an_execution_that_may_not_be_asked_for", || {
+            let (ran, is_put_back) = clean("AccessDeniedException")?;
+            let names = ran.stderr.contains("allow states:DescribeExecution");
+            check(ran.code == Some(1) && !is_put_back && names, &ran)
+        }),
+    ]
+}
+
+fn check(is_so: bool, ran: &Ran) -> Result<(), Failed> {
+    if is_so { Ok(()) } else { Err(format!("{ran:?}").into()) }
+}
+
+/// Cleans up where DescribeExecution fails with this error; what was said, and whether the function
+/// was put back.
+fn clean(error: &'static str) -> Result<(Ran, bool), Failed> {
+    Runtime::new()?.block_on(async {
+        let lambda = Lambda::start().await;
+        lambda.announce().await;
+        let environment = lambda.environment();
+        let ran = tokio::task::spawn_blocking(move || {
+            let answer = Answer::Error(400, error);
+            let faults = vec![Fault { operation: "DescribeExecution", times: 9, answer }];
+            let described = json!({ "status": "RUNNING" });
+            let server = Server::start(Execution { described, faults, ..Execution::default() });
+            let mut command: Command = powertune(&["clean", FUNCTION], &environment);
+            command.env("AWS_ENDPOINT_URL_SFN", &server.url);
+            ended(&mut command)
+        });
+        let ran = ran.await?;
+        let is_put_back = lambda.versions().await == 0;
+        lambda.stop().await;
+        Ok((ran, is_put_back))
+    })
+}
