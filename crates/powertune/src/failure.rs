@@ -45,7 +45,7 @@ impl Failure {
                 for fault in faults {
                     say(&format!("error: {}", plain(&fault.to_string())));
                 }
-                say("nothing was called; see powertune tune --help");
+                say(&format!("nothing was called; see powertune {}--help", command()));
             }
             Self::Tune(error) => say(&format!("error: {}", plain(&error.to_string()))),
             Self::Execution(_, text) | Self::Stopped(text) | Self::Other(text) => {
@@ -69,6 +69,13 @@ impl Failure {
             Self::Tune(TuneError::Interrupted) | Self::Stopped(_) => 130,
         })
     }
+}
+
+/// The command that was given, and a blank after it.
+fn command() -> String {
+    // It is the first argument, or else nothing would have been run.
+    let given = std::env::args_os().nth(1).map(|name| name.to_string_lossy().into_owned());
+    given.map_or(String::new(), |name| format!("{} ", plain(&name)))
 }
 
 /// Whether an argument is the one that a secret follows, or is in.

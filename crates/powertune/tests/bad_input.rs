@@ -348,4 +348,20 @@ fn an_execution_is_not_started_with_bad_input() {
     untouched.refuses_options(&["run", "fn", "--endpoint-url", "ftp://x"], "endpoint-url");
     let output = untouched.powertune(&["run", "--input", "-"], r#"{"lambdaARN": "fn", "nmu": 1}"#);
     refused(&output, "nmu", "a request file");
+    refused(&output, "see powertune run --help", "a request file");
+    // A variable of a script that is not set.
+    untouched.refuses_options(&["run", "fn", "--state-machine", ""], "--state-machine");
+    untouched.refuses_options(&["run", "fn", "--stack", " "], "--stack");
+    untouched.refuses_options(&["run", ""], "lambdaARN");
+    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+    let elsewhere = ["run", "fn", "--state-machine", machine, "--region", "eu-west-1"];
+    untouched.refuses_options(&elsewhere, "--region");
+    for arn in ["arn:aws:states:us-east-1:123456789012:execution:machine:name", "arn:machine"] {
+        untouched.refuses_options(&["run", "fn", "--state-machine", arn], "--state-machine");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("event.json");
+    fs::write(&path, format!("{:?}", "x".repeat(300_000))).expect("the payload");
+    let payload = format!("@{}", path.display());
+    untouched.refuses_options(&["run", "fn", "--payload", &payload], "payloadS3");
 }

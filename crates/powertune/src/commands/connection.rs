@@ -15,7 +15,7 @@ pub(crate) struct ConnectionOptions {
     /// Profile of the AWS configuration files
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Lambda endpoint to call instead of AWS's
+    /// Endpoint to call instead of AWS's
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
 }
