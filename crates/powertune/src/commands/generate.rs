@@ -12,6 +12,10 @@ use crate::{
     output::plain,
 };
 
+/// What to know of the policy of `run`.
+const RULE: &str = "after Ctrl-C the rule on the end of executions puts the function back; with the \
+                    permissions of --for clean too, `powertune run` does it at once and says so";
+
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
     /// What to generate
@@ -112,6 +116,9 @@ impl Generate {
         }
         let function = self.function.as_deref().map(str::parse::<FunctionRef>).transpose();
         let function = function.map_err(|error| Failure::input("--function", error.to_string()))?;
+        if matches!(command, Command::Run) {
+            say(RULE);
+        }
         let content = format!("{:#}\n", command.policy(function.as_ref()));
         Ok(vec![File { path: format!("{}.json", command.name()), content }])
     }
