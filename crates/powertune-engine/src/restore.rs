@@ -47,6 +47,8 @@ pub(crate) struct Restored {
     pub(crate) memory: Memory,
     /// The versions that were deleted.
     pub(crate) versions: Vec<String>,
+    /// The run's choice, which stays because an alias points to it.
+    pub(crate) pointed_to: Option<String>,
     /// What could not be put back.
     pub(crate) left: Vec<LeftBehind>,
     is_memory_left: bool,
@@ -155,7 +157,9 @@ async fn delete_versions(
         match repeated(deadline, || gateway.delete_version(arn, &version)).await {
             Ok(()) => restored.versions.push(version),
             // The choice was applied.
-            Err(error) if is_choice && error.kind == ErrorKind::Aliased => {}
+            Err(error) if is_choice && error.kind == ErrorKind::Aliased => {
+                restored.pointed_to = Some(version);
+            }
             Err(error) => restored.left.push(version_left(arn, &version, error.to_string())),
         }
     }

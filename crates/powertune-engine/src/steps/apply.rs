@@ -12,6 +12,12 @@ struct Chosen {
     power: Power,
 }
 
+/// The power that a run has chosen.
+pub(super) fn chosen(state: &State) -> Option<Power> {
+    let result = state.result.clone()?;
+    serde_json::from_value(result).ok().map(|Chosen { power }| power)
+}
+
 /// Applies the choice in `state.result`.
 ///
 /// # Errors
@@ -19,8 +25,7 @@ struct Chosen {
 /// somebody has cleaned up meanwhile, as happens when the execution is aborted.
 pub async fn apply(connection: &Connection, mut state: State) -> Result<State, StepError> {
     let request = state.run.request()?;
-    let chosen = state.result.clone().and_then(|result| serde_json::from_value(result).ok());
-    let (Some(Chosen { power }), Some(optimize)) = (chosen, &request.auto_optimize) else {
+    let (Some(power), Some(optimize)) = (chosen(&state), &request.auto_optimize) else {
         return Err(StepErrorKind::Failed.error(&"there is no choice to apply"));
     };
     let mark = mark(&state.run);

@@ -11,14 +11,14 @@ use powertune_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PATIENCE, StepError, StepErrorKind, baseline, gateway, left_behind};
+use super::{PATIENCE, StepError, StepErrorKind, apply::chosen, baseline, gateway, left_behind};
 use crate::{
     error::Cause,
     gateway::{Connection, ErrorKind, Gateway},
     mark::{self, Mark},
     publish::changed,
     put_back::Claim,
-    restore::{Memory, Undo, restore},
+    restore::{Memory, Restored, Undo, restore},
 };
 
 /// The status of an execution whose steps have all ended.
@@ -58,6 +58,9 @@ pub struct PutBack {
     /// Whether there is no such function.
     #[serde(skip)]
     is_missing: bool,
+    /// The version of the run's choice, if an alias points to it.
+    #[serde(skip)]
+    pointed_to: Option<String>,
 }
 
 impl PutBack {
@@ -94,7 +97,27 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
             "{cause}\nthe result is of what it was before; everything was put back"
         )));
     }
-    Ok(PutBack { failure: state.failure.as_ref().map(in_words), ..put_back })
+    let failure = match &state.failure {
+        Some(failure) => Some(in_words(failure, applied_before(&gateway, state, &put_back).await)),
+        None => None,
+    };
+    Ok(PutBack { failure, ..put_back })
+}
+
+/// What a step had applied of the choice before it failed, or before its answer was lost. It is
+/// what the user has asked for, and stays: to take it back would be a second change of what serves
+/// their calls.
+async fn applied_before(gateway: &Gateway, state: &State, put_back: &PutBack) -> Option<String> {
+    if let Some(version) = &put_back.pointed_to {
+        return Some(format!("an alias points to the choice, version {version}"));
+    }
+    let optimize = state.run.request().ok()?.auto_optimize?;
+    let (original, chosen) = (state.run.function.power, chosen(state)?);
+    if optimize.alias.is_some() || put_back.memory.is_some() || chosen == original {
+        return None;
+    }
+    let latest = gateway.function(&state.run.function.arn, None).await.ok()?;
+    (latest.power == chosen).then(|| format!("$LATEST has the chosen {chosen}, and had {original}"))
 }
 
 /// What has become of the function during a run that went well, where that is somebody else's
@@ -127,13 +150,14 @@ fn not_yet(error: &impl ToString) -> StepError {
 
 /// A failure as the execution ends with it. Step Functions keeps names that begin with `States.`
 /// for itself.
-fn in_words(failure: &Caught) -> Caught {
+fn in_words(failure: &Caught, applied: Option<String>) -> Caught {
+    let but = applied.map_or(String::new(), |applied| format!("{applied}; all else "));
     match StepErrorKind::of_name(&failure.error) {
         Some(_) => Caught { error: failure.error.clone(), cause: failure.said() },
         None => Caught {
             error: StepErrorKind::Failed.name().to_owned(),
             cause: format!(
-                "{}: {}; what the run did was taken back, so that it can be started again; the \
+                "{}: {}; {but}what the run did was taken back, so that it can be started again; the \
                  log of the step that failed may say more",
                 failure.error,
                 failure.said()
@@ -222,7 +246,8 @@ async fn sweep(
         Memory::PutBack { from, to } => Some((from, to)),
         Memory::AsItWas | Memory::Theirs(_) | Memory::Gone => None,
     };
-    Ok(PutBack { memory, versions: restored.versions, failure: None, is_missing: false })
+    let Restored { versions, pointed_to, .. } = restored;
+    Ok(PutBack { memory, versions, pointed_to, ..PutBack::default() })
 }
 
 #[cfg(test)]
@@ -249,7 +274,7 @@ mod tests {
     fn a_failure_is_told_in_words_under_a_name_of_ours() {
         let caught = |error: &str, cause: &str| {
             let caught = Caught { error: error.to_owned(), cause: cause.to_owned() };
-            let Caught { error, cause } = in_words(&caught);
+            let Caught { error, cause } = in_words(&caught, None);
             format!("{error}: {cause}")
         };
         let lambda = r#"{"errorType":"Powertune.Failed","errorMessage":"too bad"}"#;

@@ -105,7 +105,8 @@ impl Expected {
             return run.applies.check_end(before, after);
         }
         let has_latest = after.latest.memory_size != before.latest.memory_size;
-        let may_be_applied = ended.status == "ABORTED" && matches!(run.applies, Applied::Latest);
+        let is_told = ended.status == "ABORTED" || ended.cause.contains("$LATEST has the chosen");
+        let may_be_applied = is_told && matches!(run.applies, Applied::Latest);
         run.applies.check_cleaned(before, after, may_be_applied && has_latest)
     }
 }
