@@ -290,6 +290,10 @@ fn options_name_the_option_too() {
     }
     let release = ["tune", "fn", "--auto-optimize", "--release-latest"];
     endpoint.refuses_options(&release, "releaseLatest (--release-latest)");
+    for command in ["tune", "clean", "run"] {
+        let named = "--profile: the profile \"nobody\" is not in the AWS configuration files";
+        endpoint.refuses_options(&[command, "fn", "--profile", "nobody"], named);
+    }
     endpoint.refuses_options(&["tune"], "lambdaARN");
     endpoint.refuses_options(&["tune", "a b"], "lambdaARN");
     endpoint.refuses_options(&["clean", "a b"], "FUNCTION");

@@ -180,7 +180,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// What an error says, and after it what its causes say.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

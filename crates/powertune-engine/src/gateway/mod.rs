@@ -5,6 +5,7 @@
 
 mod alias;
 mod change;
+mod connection;
 mod error;
 mod function;
 mod invoke;
@@ -13,18 +14,16 @@ mod waiting;
 
 use std::{env, time::Duration};
 
-use aws_config::{
-    BehaviorVersion, Region as SdkRegion, SdkConfig, identity::IdentityCache, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
-};
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_lambda::{Client, config::Builder};
-use powertune_core::{arn::FunctionRef, region::Region};
+use powertune_core::arn::FunctionRef;
 use tokio::time::Instant;
 
-use self::waiting::{LONGEST_SILENCE, Waits, Watch};
+use self::waiting::{Waits, Watch};
 pub use self::{
     alias::Alias,
     change::{AccountConcurrency, Version},
+    connection::{ConnectError, Connection},
     error::{ApiError, ErrorKind},
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
@@ -51,85 +50,6 @@ const LONGEST_MEETING: Duration = Duration::from_mins(2);
 /// The first wait between two tries; it doubles from there.
 const CONTROL_BACKOFF: Duration = Duration::from_millis(200);
 
-/// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
-/// files, as it does for the AWS CLI.
-#[derive(Debug, Clone, Default)]
-pub struct Connection {
-    /// The region, where neither the function's ARN nor the environment names it.
-    pub region: Option<Region>,
-    /// A profile of the AWS configuration files.
-    pub profile: Option<String>,
-    /// The Lambda endpoint.
-    pub endpoint_url: Option<String>,
-    /// An access key pair to use instead of the credential chain.
-    pub credentials: Option<(String, String)>,
-}
-
-impl Connection {
-    /// The configuration of a client for this connection and region; calls nothing.
-    ///
-    /// # Errors
-    /// When there is no region anywhere, or the endpoint is no URL.
-    pub async fn load(&self, region: Option<Region>) -> Result<SdkConfig, ConnectError> {
-        if let Some(url) = &self.endpoint_url {
-            check_endpoint(url)?;
-        }
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            // Answers to Invoke come when the function is done, however long nothing arrives.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .identity_cache(IdentityCache::lazy().load_timeout(LONGEST_SILENCE).build());
-        if let Some(region) = region {
-            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
-        }
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some((key, secret)) = &self.credentials {
-            loader = loader.credentials_provider(aws_credential_types::Credentials::new(
-                key,
-                secret,
-                None,
-                None,
-                "powertune",
-            ));
-        }
-        let config = loader.load().await;
-        if config.region().is_none() {
-            return Err(ConnectError::NoRegion);
-        }
-        Ok(config)
-    }
-
-    /// The profile that this or the environment names.
-    fn named_profile(&self) -> Option<String> {
-        self.profile.clone().or_else(|| env::var("AWS_PROFILE").ok())
-    }
-}
-
-/// Why no client could be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    /// No region anywhere.
-    #[error(
-        "no region is set: give --region, set AWS_REGION, or name the function by its full ARN"
-    )]
-    NoRegion,
-    /// Two regions.
-    #[error(
-        "--region {given} contradicts the function's ARN, which is in {of_function}; leave --region \
-         out"
-    )]
-    RegionContradiction {
-        /// What the connection names.
-        given: Region,
-        /// What the ARN names.
-        of_function: Region,
-    },
-    /// An endpoint that is no URL.
-    #[error("--endpoint-url {0:?} is not an http:// or https:// URL")]
-    Endpoint(String),
-}
-
 /// The Lambda API of one account and region.
 #[derive(Debug, Clone)]
 pub struct Gateway {
@@ -150,7 +70,7 @@ impl Gateway {
         connection: &Connection,
         function: &FunctionRef,
     ) -> Result<Self, ConnectError> {
-        let config = connection.load(region(connection, function)?).await?;
+        let config = connection.load(connection.region_of(function)?).await?;
         let endpoint_url = connection.endpoint_url.clone();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -240,22 +160,5 @@ fn lambda_config(config: &SdkConfig, endpoint_url: Option<&str>) -> Builder {
     match endpoint_url {
         Some(url) => builder.endpoint_url(url),
         None => builder,
-    }
-}
-
-fn region(connection: &Connection, function: &FunctionRef) -> Result<Option<Region>, ConnectError> {
-    match (connection.region.clone(), function.region.clone()) {
-        (Some(given), Some(of_function)) if given != of_function => {
-            Err(ConnectError::RegionContradiction { given, of_function })
-        }
-        (given, of_function) => Ok(of_function.or(given)),
-    }
-}
-
-fn check_endpoint(url: &str) -> Result<(), ConnectError> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(()),
-        _ => Err(ConnectError::Endpoint(url.to_owned())),
     }
 }

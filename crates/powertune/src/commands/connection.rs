@@ -12,7 +12,7 @@ pub(crate) struct ConnectionOptions {
     /// Region of the function, where its ARN, AWS_REGION and the profile do not name it
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// Profile of the AWS configuration files
+    /// Profile of the AWS configuration files; its credentials go before those of the environment
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// Endpoint to call instead of AWS's
@@ -24,6 +24,7 @@ pub(crate) struct ConnectionOptions {
 pub(super) fn connect_failure(error: &ConnectError) -> Failure {
     let field = match error {
         ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
+        ConnectError::NoProfile(_) | ConnectError::ProfileFiles(_) => "--profile",
         ConnectError::Endpoint(_) => "--endpoint-url",
     };
     Failure::input(field, error.to_string())

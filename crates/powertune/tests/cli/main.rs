@@ -3,6 +3,7 @@
 mod aliases;
 mod binary;
 mod commands;
+mod credentials;
 mod endings;
 mod functions;
 mod journals;

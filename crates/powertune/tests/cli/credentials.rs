@@ -1,0 +1,113 @@
+//! Whose credentials a call is signed with: the wrong ones would tune another account's function.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::binary::{powertune, stderr};
+
+const COMMANDS: [&[&str]; 3] = [
+    &["tune", "fn", "--dry-run"],
+    &["clean", "fn"],
+    &["run", "fn", "--state-machine", "arn:aws:states:us-east-1:123456789012:stateMachine:x"],
+];
+
+const FILE: &str = "\
+[profile other]
+aws_access_key_id = AKIAOTHER
+aws_secret_access_key = other
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = other
+[profile process]
+credential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROCESS\",\"SecretAccessKey\":\"s\"}'
+[profile empty]
+region = eu-west-1
+";
+
+/// AWS as far as it gives a role's credentials; all else it refuses.
+struct Endpoint {
+    url: String,
+    /// The key that each request was signed with, in order.
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Endpoint {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let keys = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&keys);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // A client that has gone needs no answer.
+                let _ = answer(client, &seen);
+            }
+        });
+        Self { url, keys }
+    }
+
+    /// The keys of the requests that this command makes.
+    fn keys_of(&self, arguments: &[&str], profile: &str) -> Vec<String> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("config");
+        fs::write(&config, FILE).expect("a configuration");
+        let mut command = powertune(&[arguments, &["--profile", profile]].concat());
+        command.env("AWS_CONFIG_FILE", config).env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        command.env("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
+        let output = command.output().expect("powertune runs");
+        assert!(!output.status.success(), "{}", stderr(&output));
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn answer(client: TcpStream, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let lower = line.to_ascii_lowercase();
+        if let Some(given) = lower.strip_prefix("content-length: ") {
+            length = given.trim().parse().unwrap_or(0);
+        }
+        if let Some((_, signed)) = line.split_once("Credential=") {
+            let key = signed.split('/').next().unwrap_or_default().to_owned();
+            keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        }
+        if line.trim_end().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let role = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
+                <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
+                </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let (status, text) = match String::from_utf8_lossy(&body).contains("Action=AssumeRole") {
+        true => ("200 OK", role),
+        false => ("400 Bad Request", r#"{"__type": "ValidationException", "message": "no"}"#),
+    };
+    let length = text.len();
+    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    write!(reader.get_mut(), "{head}\r\n{text}")
+}
+
+#[test]
+fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
+    let endpoint = Endpoint::start();
+    for command in COMMANDS {
+        assert_eq!(endpoint.keys_of(command, "other"), ["AKIAOTHER"], "{command:?}");
+        assert_eq!(endpoint.keys_of(command, "process"), ["AKIAPROCESS"], "{command:?}");
+        let [first, then] = ["AKIAOTHER", "ASIAROLE"];
+        assert_eq!(endpoint.keys_of(command, "role"), [first, then], "{command:?}");
+        // Such a profile is no reason to take the environment's after all.
+        assert_eq!(endpoint.keys_of(command, "empty"), [""; 0], "{command:?}");
+    }
+}
