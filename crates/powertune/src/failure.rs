@@ -9,6 +9,7 @@ use std::{
 use powertune_core::request::{Fault, Faults};
 use powertune_engine::{
     error::TuneError,
+    gateway::without_secrets,
     steps::{StepError, StepErrorKind},
 };
 
@@ -49,7 +50,7 @@ impl Failure {
             }
             Self::Tune(error) => say(&format!("error: {}", plain(&error.to_string()))),
             Self::Execution(_, text) | Self::Stopped(text) | Self::Other(text) => {
-                say(&format!("error: {}", plain(text)));
+                say(&format!("error: {}", plain(&without_secrets(text))));
             }
         }
     }

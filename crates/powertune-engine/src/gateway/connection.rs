@@ -16,7 +16,7 @@ use aws_config::{
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use powertune_core::{arn::FunctionRef, region::Region};
 
-use super::waiting::LONGEST_SILENCE;
+use super::{secrets::Remembered, waiting::LONGEST_SILENCE};
 
 /// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
 /// files, as it does for the AWS CLI.
@@ -54,10 +54,11 @@ impl Connection {
         }
         let config = loader.load().await;
         let Some(region) = config.region().cloned() else { return Err(ConnectError::NoRegion) };
-        Ok(match self.provider(region) {
-            Some(provider) => config.into_builder().credentials_provider(provider).build(),
-            None => config,
-        })
+        let provider = self.provider(region).or_else(|| config.credentials_provider());
+        let provider = provider.map(|found| SharedCredentialsProvider::new(Remembered(found)));
+        let mut builder = config.into_builder();
+        builder.set_credentials_provider(provider);
+        Ok(builder.build())
     }
 
     /// Who gives the credentials, where that is said: it is not left to the environment then.

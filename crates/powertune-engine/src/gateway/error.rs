@@ -6,6 +6,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy::Error as ClientError;
 
+use super::secrets::said;
+
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
@@ -98,7 +100,7 @@ impl ApiError {
             }
             _ => (ErrorKind::Unknown, chain(error)),
         };
-        Self { operation, kind, message }
+        Self { operation, kind, message: said(&message) }
     }
 }
 

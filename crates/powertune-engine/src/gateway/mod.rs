@@ -10,6 +10,7 @@ mod error;
 mod function;
 mod invoke;
 mod object;
+mod secrets;
 mod waiting;
 
 use std::{env, time::Duration};
@@ -27,6 +28,7 @@ pub use self::{
     error::{ApiError, ErrorKind},
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
+    secrets::without_secrets,
     waiting::{Wait, WaitsOn},
 };
 use crate::journal::{Entry, Journal};

@@ -4,8 +4,11 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    process::Command,
     sync::{Arc, Mutex, PoisonError},
 };
+
+use serde_json::json;
 
 use crate::binary::{powertune, stderr};
 
@@ -28,7 +31,7 @@ credential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROCESS\",\"Secr
 region = eu-west-1
 ";
 
-/// AWS as far as it gives a role's credentials; all else it refuses.
+/// AWS as far as it gives a role's credentials; all else it refuses, and repeats the session token.
 struct Endpoint {
     url: String,
     /// The key that each request was signed with, in order.
@@ -50,16 +53,22 @@ impl Endpoint {
         Self { url, keys }
     }
 
+    /// A command that calls this with the keys of the environment.
+    fn powertune(&self, arguments: &[&str]) -> Command {
+        let mut command = powertune(arguments);
+        command.env("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
+        command
+    }
+
     /// The keys of the requests that this command makes.
     fn keys_of(&self, arguments: &[&str], profile: &str) -> Vec<String> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("config");
         fs::write(&config, FILE).expect("a configuration");
-        let mut command = powertune(&[arguments, &["--profile", profile]].concat());
+        let mut command = self.powertune(&[arguments, &["--profile", profile]].concat());
         command.env("AWS_CONFIG_FILE", config).env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-        command.env("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "secret");
-        command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
         let output = command.output().expect("powertune runs");
         assert!(!output.status.success(), "{}", stderr(&output));
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -68,13 +77,16 @@ impl Endpoint {
 
 fn answer(client: TcpStream, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(client);
-    let mut length = 0;
+    let (mut length, mut token) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let lower = line.to_ascii_lowercase();
         if let Some(given) = lower.strip_prefix("content-length: ") {
             length = given.trim().parse().unwrap_or(0);
+        }
+        if lower.starts_with("x-amz-security-token: ") {
+            line.trim_end().clone_into(&mut token);
         }
         if let Some((_, signed)) = line.split_once("Credential=") {
             let key = signed.split('/').next().unwrap_or_default().to_owned();
@@ -90,9 +102,11 @@ fn answer(client: TcpStream, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
                 <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
                 <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
                 </Credentials></AssumeRoleResult></AssumeRoleResponse>";
-    let (status, text) = match String::from_utf8_lossy(&body).contains("Action=AssumeRole") {
-        true => ("200 OK", role),
-        false => ("400 Bad Request", r#"{"__type": "ValidationException", "message": "no"}"#),
+    let refused = json!({ "__type": "ValidationException", "message": token, "Message": token });
+    let (status, text) = if String::from_utf8_lossy(&body).contains("Action=AssumeRole") {
+        ("200 OK", role.to_owned())
+    } else {
+        ("400 Bad Request", refused.to_string())
     };
     let length = text.len();
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n");
@@ -109,5 +123,17 @@ fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
         assert_eq!(endpoint.keys_of(command, "role"), [first, then], "{command:?}");
         // Such a profile is no reason to take the environment's after all.
         assert_eq!(endpoint.keys_of(command, "empty"), [""; 0], "{command:?}");
+    }
+}
+
+#[test]
+fn a_session_token_that_aws_repeats_is_not_printed() {
+    let endpoint = Endpoint::start();
+    let token = "IQoJb3JpZ2luX2VjEXAMPLETOKEN";
+    for command in COMMANDS {
+        let output = endpoint.powertune(command).env("AWS_SESSION_TOKEN", token).output();
+        let said = stderr(&output.expect("powertune runs"));
+        assert!(said.to_lowercase().contains("x-amz-security-token: (secret)"), "{said}");
+        assert!(!said.contains(token), "{said}");
     }
 }
