@@ -1,13 +1,15 @@
 //! The folder that the journals of this host's runs are in.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -64,6 +66,9 @@ pub(crate) struct Kept {
     pub(crate) unsettled: Option<Unsettled>,
     /// Whether the run's process lives.
     pub(crate) is_alive: bool,
+    /// Whether its last line is cut: what it says may then not be all that the run has done.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is not judged by yet"))]
+    pub(crate) is_cut: bool,
     path: PathBuf,
 }
 
@@ -77,11 +82,13 @@ impl Journals {
     pub(crate) fn begin(&self, function: &str, mark: &Mark) -> io::Result<Journal> {
         let Some(folder) = &self.0 else { return Ok(Journal::in_memory(mark.clone())) };
         create_private(folder)?;
+        // What can't be believed later need not be written.
+        trust(&fs::metadata(folder)?)
+            .map_err(|why| io::Error::other(OddJournal { path: folder.clone(), why }.fault()))?;
         let path = folder.join(format!("{}.{EXTENSION}", mark.run));
         let mut options = OpenOptions::new();
         options.create_new(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.mode(0o600);
         let file = options.open(&path)?;
         file.lock()?;
         let head = Head { format: FORMAT, function: function.to_owned(), mark: mark.clone() };
@@ -106,9 +113,9 @@ impl Journals {
     pub fn odd(&self) -> Vec<OddJournal> {
         let paths = match self.paths() {
             Ok(paths) => paths,
-            Err(error) => {
+            Err(why) => {
                 let path = self.0.clone().unwrap_or_default();
-                return vec![OddJournal { path, why: Oddness::Unreadable(error.to_string()) }];
+                return vec![OddJournal { path, why }];
             }
         };
         let odd = |path: PathBuf| {
@@ -118,12 +125,13 @@ impl Journals {
         paths.into_iter().filter_map(odd).collect()
     }
 
-    fn paths(&self) -> io::Result<Vec<PathBuf>> {
+    fn paths(&self) -> Result<Vec<PathBuf>, Oddness> {
         let Some(folder) = &self.0 else { return Ok(Vec::new()) };
-        let files = match fs::read_dir(folder) {
+        match fs::metadata(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            files => files?,
-        };
+            metadata => trust(&metadata.map_err(unreadable)?)?,
+        }
+        let files = fs::read_dir(folder).map_err(unreadable)?;
         let is_journal =
             |path: &PathBuf| path.extension().is_some_and(|extension| extension == EXTENSION);
         let paths = files.filter_map(|file| file.ok().map(|file| file.path()));
@@ -135,13 +143,13 @@ impl Journals {
 
 impl Kept {
     fn read(path: PathBuf, function: &str) -> Result<Option<Self>, Oddness> {
-        let Content { head, lines, is_alive } = match Content::read(&path)? {
+        let Content { head, lines, is_alive, is_cut } = match Content::read(&path)? {
             Some(content) if content.head.function == function => content,
             _ => return Ok(None),
         };
         let mark = head.mark;
         let unsettled = replay(mark.original, &lines);
-        Ok(Some(Self { mark, unsettled, is_alive, path }))
+        Ok(Some(Self { mark, unsettled, is_alive, is_cut, path }))
     }
 
     /// What the run says of the memory size, where it may not be back.
@@ -174,13 +182,13 @@ struct Content {
     head: Head,
     lines: Vec<Line>,
     is_alive: bool,
+    is_cut: bool,
 }
 
 impl Content {
     /// Reads a journal; `None` where its process was killed before it had written the head, and so
     /// before it had changed anything.
     fn read(path: &Path) -> Result<Option<Self>, Oddness> {
-        let unreadable = |error: io::Error| Oddness::Unreadable(error.to_string());
         let metadata = match fs::symlink_metadata(path) {
             // Its run has just ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -194,6 +202,7 @@ impl Content {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(unreadable)?,
         };
+        trust(&file.metadata().map_err(unreadable)?)?;
         let is_alive = match file.try_lock_shared() {
             Ok(()) => false,
             Err(TryLockError::WouldBlock) => true,
@@ -206,12 +215,39 @@ impl Content {
             return Err(Oddness::TooLong { limit: LONGEST });
         }
         let whole = parse(&text)?;
-        Ok(whole.map(|(head, lines)| Self { head, lines, is_alive }))
+        Ok(whole.map(|Whole { head, lines, is_cut }| Self { head, lines, is_alive, is_cut }))
     }
 }
 
-/// What is whole of a journal: a process that is killed may leave half a line at its end.
-fn parse(text: &[u8]) -> Result<Option<(Head, Vec<Line>)>, Oddness> {
+#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
+fn unreadable(error: io::Error) -> Oddness {
+    Oddness::Unreadable(error.to_string())
+}
+
+/// Refuses what somebody else may have written: a journal says which memory size `clean` sets.
+fn trust(metadata: &Metadata) -> Result<(), Oddness> {
+    let (owner, mode) = (metadata.uid(), metadata.mode());
+    if owner != geteuid().as_raw() {
+        return Err(Oddness::Foreign { owner });
+    }
+    if mode & 0o022 != 0 {
+        return Err(Oddness::Writable { mode: mode & 0o777 });
+    }
+    Ok(())
+}
+
+/// What is whole of a journal.
+#[derive(Debug)]
+struct Whole {
+    head: Head,
+    lines: Vec<Line>,
+    /// Whether there was half a line after it.
+    is_cut: bool,
+}
+
+/// A process that is killed may leave half a line at the end; so may a disk that loses what it had
+/// written, and then the run has done what the line said.
+fn parse(text: &[u8]) -> Result<Option<Whole>, Oddness> {
     let mut lines = text.split_inclusive(|&byte| byte == b'\n');
     let Some(first) = lines.next() else { return Ok(None) };
     let is_cut = |line: &[u8]| !line.ends_with(b"\n");
@@ -225,23 +261,22 @@ fn parse(text: &[u8]) -> Result<Option<(Head, Vec<Line>)>, Oddness> {
         Err(_) if is_cut(first) && first.starts_with(b"{") => return Ok(None),
         Err(_) => return Err(Oddness::Corrupt { line: 1 }),
     };
-    let mut read = Vec::new();
+    let mut whole = Whole { head, lines: Vec::new(), is_cut: false };
     for (line, number) in lines.zip(2..) {
         match serde_json::from_slice(line) {
-            Ok(line) => read.push(line),
+            Ok(line) => whole.lines.push(line),
             // Nothing comes after it.
-            Err(_) if is_cut(line) => {}
+            Err(_) if is_cut(line) => whole.is_cut = true,
             Err(_) => return Err(Oddness::Corrupt { line: number }),
         }
     }
-    Ok(Some((head, read)))
+    Ok(Some(whole))
 }
 
 fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.mode(0o700);
     builder.create(folder)
 }
 

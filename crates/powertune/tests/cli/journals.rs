@@ -1,6 +1,12 @@
 //! `powertune clean` among journals that can't be read.
 
-use std::{fs, process::Command, process::Stdio, thread, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::Signal;
 
@@ -38,6 +44,14 @@ fn odd_journals_are_named_and_the_tags_are_gone_by() {
     let huge = fs::File::create(folder.join("huge.jsonl")).expect("a journal");
     huge.set_len(1 << 40).expect("a hole");
 
+    for file in fs::read_dir(&folder).expect("the folder") {
+        let path = file.expect("a file").path();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("its mode is set");
+    }
+    let planted = folder.join("planted.jsonl");
+    fs::write(&planted, &text).expect("a journal");
+    fs::set_permissions(planted, PermissionsExt::from_mode(0o666)).expect("its mode is set");
+
     let cleaned = stage.powertune(&["clean", FUNCTION, "--force"]).output().expect("it runs");
     let said = stderr(&cleaned);
     assert!(cleaned.status.success(), "{said}");
@@ -47,13 +61,14 @@ fn odd_journals_are_named_and_the_tags_are_gone_by() {
         ("newer.jsonl", "of a newer powertune (format 99)"),
         ("corrupt.jsonl", "is damaged at line 1"),
         ("huge.jsonl", "is longer than 4 MB"),
+        ("planted.jsonl", "others may write to"),
     ] {
         let line = said.lines().find(|line| line.contains(file));
         let line = line.unwrap_or_else(|| panic!("{file} is not named: {said}"));
         assert!(line.starts_with("warning: ") && line.contains(words), "{line}");
         assert!(line.contains("delete it when the function is as it should be"), "{line}");
     }
-    assert_eq!(said.lines().count(), 4, "{said}");
+    assert_eq!(said.lines().count(), 5, "{said}");
     assert!(stdout(&cleaned).contains("took the powertune tags away"), "{}", stdout(&cleaned));
     stage.must_be_clean();
 }

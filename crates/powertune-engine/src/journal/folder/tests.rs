@@ -73,6 +73,8 @@ async fn every_prefix_of_a_journal_is_one() {
             (0, []) => {}
             (lines, [kept]) => {
                 assert_eq!(sizes(kept.unsettled.as_ref()), expected[lines - 1], "{length}");
+                let pieces = whole[..length].split(|&byte| byte == b'\n').filter(|l| !l.is_empty());
+                assert_eq!(kept.is_cut, pieces.count() > lines, "{length}");
             }
             (lines, found) => panic!("{lines} lines are {found:?}"),
         }
@@ -103,14 +105,20 @@ async fn what_is_no_journal_is_named_and_hides_no_other() {
     let made = std::process::Command::new("mkfifo").arg(place("b.jsonl")).status();
     assert!(made.expect("mkfifo runs").success());
     fs::create_dir(place("c.jsonl")).expect("a folder");
-    File::create(place("d.jsonl")).and_then(|file| file.set_len(1 << 40)).expect("a long file");
-    fs::write(place("e.jsonl"), format!("{newer}\n")).expect("a journal");
-    fs::write(place("f.jsonl"), format!("{head}\nrubbish\n{first}\n")).expect("a journal");
-    fs::write(place("g.jsonl"), [0; 512]).expect("what a crash of the machine leaves");
+    private(&place("d.jsonl"), "");
+    File::options()
+        .write(true)
+        .open(place("d.jsonl"))
+        .and_then(|file| file.set_len(1 << 40))
+        .expect("a long file");
+    private(&place("e.jsonl"), &format!("{newer}\n"));
+    private(&place("f.jsonl"), &format!("{head}\nrubbish\n{first}\n"));
+    // As a crash of the machine leaves it.
+    private(&place("g.jsonl"), &"\0".repeat(512));
     std::os::unix::fs::symlink(&path, place("h.jsonl")).expect("a link");
     // Of these there is nothing to say.
-    fs::write(place("i.jsonl"), "").expect("a journal");
-    fs::write(place("j.jsonl"), format!("{old}\n{first}\n{{\"at\":")).expect("a journal");
+    private(&place("i.jsonl"), "");
+    private(&place("j.jsonl"), &format!("{old}\n{first}\n{{\"at\":"));
     fs::write(place("notes.txt"), "mine").expect("a file");
 
     let odd = journals.odd();
@@ -129,5 +137,50 @@ async fn what_is_no_journal_is_named_and_hides_no_other() {
     for odd in odd {
         let said = odd.to_string();
         assert!(said.contains(&odd.path.display().to_string()) && said.contains("tags"), "{said}");
+    }
+}
+
+/// Makes a file that is nobody else's, whatever the umask.
+fn private(path: &Path, text: &str) {
+    fs::write(path, text).expect("a journal");
+    fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("its mode is set");
+}
+
+#[tokio::test]
+async fn what_others_may_write_to_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = Journals::at(folder.path().to_owned());
+    let path = written(&journals, &mark()).await.path().expect("a file").clone();
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("its mode is set");
+    };
+    for (place, open, closed) in [(path.as_path(), 0o620, 0o644), (folder.path(), 0o702, 0o755)] {
+        set(place, open);
+        assert!(journals.of(FUNCTION).is_empty());
+        let why = Oddness::Writable { mode: open };
+        assert_eq!(journals.odd(), [OddJournal { path: place.to_owned(), why }]);
+        set(place, closed);
+        assert_eq!((journals.of(FUNCTION).len(), journals.odd()), (1, Vec::new()));
+    }
+    set(folder.path(), 0o770);
+    let error = journals.begin(FUNCTION, &mark()).expect_err("it would not be believed");
+    assert!(error.to_string().contains("others may write to"), "{error}");
+}
+
+/// Only root can make such a file.
+#[tokio::test]
+async fn what_another_user_owns_is_not_believed() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = Journals::at(folder.path().to_owned());
+    let path = written(&journals, &mark()).await.path().expect("a file").clone();
+    for place in [path.as_path(), folder.path()] {
+        std::os::unix::fs::chown(place, Some(65_534), None).expect("root may do that");
+        assert!(journals.of(FUNCTION).is_empty());
+        let [odd] = journals.odd().try_into().expect("one of them");
+        assert_eq!((odd.path.as_path(), odd.why), (place, Oddness::Foreign { owner: 65_534 }));
+        std::os::unix::fs::chown(place, Some(0), None).expect("root may do that");
     }
 }
