@@ -145,9 +145,11 @@ fn refused(refusal: impl Into<Refusal>) -> TuneError {
 /// An error before the first change: what would come back on every try is a refusal.
 pub(crate) fn before_changes(error: ApiError) -> TuneError {
     match error.kind {
-        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::Invalid => {
-            refused(Refusal::Api(error))
-        }
+        ErrorKind::NotFound
+        | ErrorKind::Denied
+        | ErrorKind::Credentials
+        | ErrorKind::Clock
+        | ErrorKind::Invalid => refused(Refusal::Api(error)),
         _ => TuneError::NotBegun(Cause::Api(error)),
     }
 }

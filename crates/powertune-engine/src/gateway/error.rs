@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Denied,
     /// No credentials, or none that are valid.
     Credentials,
+    /// This machine's clock is too far off for a signature to be valid.
+    Clock,
     /// The RevisionId or CodeSha256 has changed meanwhile.
     PreconditionFailed,
     /// Something else is going on with the function.
@@ -57,6 +59,9 @@ impl fmt::Display for ApiError {
                 f,
                 " (set AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in again, as for the AWS CLI)"
             ),
+            ErrorKind::Clock => {
+                write!(f, " (the clock of this machine is off; set it and try again)")
+            }
             ErrorKind::NotSent => write!(f, " (check the region, --endpoint-url and the network)"),
             _ => Ok(()),
         }
@@ -84,11 +89,8 @@ impl ApiError {
                 let error = service.err();
                 let code = error.code().unwrap_or_default();
                 let status = service.raw().status().as_u16();
-                let kind = if is_other_code(code, error.message()) {
-                    ErrorKind::PreconditionFailed
-                } else {
-                    kind_of(code, status)
-                };
+                let kind = kind_of_message(code, error.message().unwrap_or_default())
+                    .unwrap_or_else(|| kind_of(code, status));
                 (kind, service_message(error, code, status))
             }
             SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
@@ -113,11 +115,17 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
     }
 }
 
-/// Whether a CodeSha256 is not `$LATEST`'s any more. Lambda has no code of its own for that, as it
-/// has for a RevisionId.
-fn is_other_code(code: &str, message: Option<&str>) -> bool {
-    code == "InvalidParameterValueException"
-        && message.is_some_and(|message| message.to_ascii_lowercase().starts_with("codesha256 ("))
+/// What a message means for which Lambda has no code of its own: a CodeSha256 that is not
+/// `$LATEST`'s any more, as there is one for a RevisionId, and a signature of another time.
+fn kind_of_message(code: &str, message: &str) -> Option<ErrorKind> {
+    let lower = message.to_ascii_lowercase();
+    if code == "InvalidParameterValueException" && lower.starts_with("codesha256 (") {
+        return Some(ErrorKind::PreconditionFailed);
+    }
+    let is_of_another_time = matches!(code, "RequestTimeTooSkewed" | "RequestExpired")
+        || lower.contains("signature expired")
+        || lower.contains("signature not yet current");
+    is_of_another_time.then_some(ErrorKind::Clock)
 }
 
 fn kind_of(code: &str, status: u16) -> ErrorKind {
@@ -143,7 +151,6 @@ pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "IncompleteSignature"
         | "IncompleteSignatureException"
         | "InvalidSignatureException"
-        | "RequestExpired"
         | "ExpiredTokenException"
         | "ExpiredToken"
         | "MissingAuthenticationTokenException"
@@ -222,10 +229,24 @@ mod tests {
         let code = "InvalidParameterValueException";
         let changed = "CodeSHA256 (abc=) is different from current CodeSHA256 in $LATEST (def=). \
                        Please try again with the CodeSHA256 in $LATEST.";
-        assert!(is_other_code(code, Some(changed)));
-        assert!(!is_other_code(code, Some("Could not unzip uploaded file.")));
-        assert!(!is_other_code(code, None));
-        assert!(!is_other_code("ValidationException", Some(changed)));
+        assert_eq!(kind_of_message(code, changed), Some(ErrorKind::PreconditionFailed));
+        assert_eq!(kind_of_message(code, "Could not unzip uploaded file."), None);
+        assert_eq!(kind_of_message("ValidationException", changed), None);
+    }
+
+    #[test]
+    fn a_signature_of_another_time_is_the_clocks_fault() {
+        let code = "InvalidSignatureException";
+        for message in [
+            "Signature expired: 20251231T235459Z is now earlier than 20251231T235500Z",
+            "Signature not yet current: 20260101T000501Z is still later than 20260101T000500Z",
+        ] {
+            assert_eq!(kind_of_message(code, message), Some(ErrorKind::Clock));
+        }
+        assert_eq!(kind_of_message("RequestTimeTooSkewed", ""), Some(ErrorKind::Clock));
+        let wrong =
+            "The request signature we calculated does not match the signature you provided.";
+        assert_eq!(kind_of_message(code, wrong), None);
     }
 
     #[test]

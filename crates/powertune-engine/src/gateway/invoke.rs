@@ -118,7 +118,8 @@ fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
         ErrorKind::Throttled => {
             NotInvoked::Throttled { why: api_error.to_string(), retry_after: None }
         }
-        ErrorKind::NotSent => NotInvoked::Later { why: api_error.to_string() },
+        // The client has learnt the time from the answer.
+        ErrorKind::NotSent | ErrorKind::Clock => NotInvoked::Later { why: api_error.to_string() },
         ErrorKind::Unknown => NotInvoked::Unknown(api_error),
         // A code that is not known here may mean anything, whatever its status says; but a caller
         // who may not call, and what is not there, are turned away before anything runs.

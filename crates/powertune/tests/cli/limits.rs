@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     process::{Command, Output, Stdio},
+    sync::Arc,
 };
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     binary::{Local, powertune, stderr, stdout},
     functions::create,
+    stage::{FUNCTION, Spoilt, Stage, invocations},
 };
 
 /// Tunes `orders` where the shell has run `limits` before.
@@ -138,4 +140,26 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     let few = ["tune", "orders", "--power-values", "512", "--dry-run", "--output", "json"];
     let dry_run = parsed(&local.powertune(&few).output().expect("powertune runs"));
     assert_eq!(dry_run["currentPower"], 512);
+}
+
+/// The first call says how far the clock is off; the next is signed with the right time.
+#[test]
+fn a_clock_that_is_off_fails_no_invocation() {
+    let stage = Stage::new("return 1");
+    let rule = |seen: &[String]| {
+        let is_first = invocations(seen) == 1 && invocations(&seen[..seen.len() - 1]) == 0;
+        let message = "Signature not yet current: 20260101T010000Z is still later than \
+                       20260101T000500Z (20260101T000000Z + 5 min.)";
+        is_first.then_some(Spoilt::Said(403, "InvalidSignatureException", message))
+    };
+    let arguments = ["tune", FUNCTION, "--power-values", "512", "--num", "5", "--output", "json"];
+    let output = stage.spoilt(&arguments, Arc::new(rule)).output().expect("powertune runs");
+    let row = &parsed(&output)["stats"][0];
+    assert_eq!((&row["invocations"], &row["failures"]), (&json!(5), &json!(0)), "{row}");
+
+    let always = |_: &[String]| Some(Spoilt::Said(403, "RequestTimeTooSkewed", "too far off"));
+    let output = stage.spoilt(&arguments, Arc::new(always)).output().expect("powertune runs");
+    let said = stderr(&output);
+    assert!(said.contains("the clock of this machine is off"), "{said}");
+    assert!(!said.contains("AWS_PROFILE"), "{said}");
 }

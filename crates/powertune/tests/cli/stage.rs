@@ -32,6 +32,8 @@ const ORIGINAL_MB: u32 = 512;
 pub(crate) enum Spoilt {
     /// Lambda refuses it with this status and this exception.
     Refused(u16, &'static str),
+    /// The same, with this message.
+    Said(u16, &'static str, &'static str),
     /// There is never an answer.
     Silent,
 }
@@ -164,14 +166,21 @@ impl Front {
         match spoilt {
             None => Ok(self.upstream.call(head, body).await?.map(Full::new)),
             Some(Spoilt::Silent) => pending().await,
-            Some(Spoilt::Refused(status, exception)) => Response::builder()
-                .status(status)
-                .header("x-amzn-errortype", exception)
-                .header("content-type", "application/json")
-                .body(Full::new(Bytes::from_static(b"{\"message\": \"as the test wants it\"}")))
-                .map_err(io::Error::other),
+            Some(Spoilt::Refused(status, exception)) => {
+                refusal(status, exception, "as the test wants it")
+            }
+            Some(Spoilt::Said(status, exception, message)) => refusal(status, exception, message),
         }
     }
+}
+
+fn refusal(status: u16, exception: &str, message: &str) -> io::Result<Response<Full<Bytes>>> {
+    Response::builder()
+        .status(status)
+        .header("x-amzn-errortype", exception)
+        .header("content-type", "application/json")
+        .body(Full::new(serde_json::json!({ "message": message }).to_string().into()))
+        .map_err(io::Error::other)
 }
 
 /// How many of these requests invoke a version.
