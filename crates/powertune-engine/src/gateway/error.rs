@@ -1,12 +1,12 @@
 //! What a call to Lambda can fail with, told apart by what it means for a run.
 
-use std::{error::Error, fmt};
+use std::{env, error::Error, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy::Error as ClientError;
 
-use super::secrets::said;
+use super::{secrets::said, waiting::host_and_port};
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl ApiError {
                 (ErrorKind::Credentials, "no usable AWS credentials were found".to_owned())
             }
             SdkError::DispatchFailure(_) if never_connected(error) => {
-                (ErrorKind::NotSent, chain(error))
+                (ErrorKind::NotSent, chain(error) + &proxies())
             }
             _ => (ErrorKind::Unknown, chain(error)),
         };
@@ -110,6 +110,11 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
     match (error.message(), code) {
         (Some(message), "") => message.to_owned(),
         (Some(message), code) => format!("{code}: {message}"),
+        (None, "") if status < 400 => format!(
+            "what has answered (HTTP status {status}) is not AWS, but probably a proxy or the login \
+             page of a network, or --endpoint-url is wrong; open a web page to log in, or check the \
+             proxy settings and the URL"
+        ),
         (None, "") => format!("HTTP status {status} without an error code"),
         (None, code) => format!("{code} (HTTP status {status})"),
     }
@@ -186,6 +191,16 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<ClientError>())
         .any(|error| error.is_connect() || error.connect_info().is_none())
+}
+
+/// The proxies that the environment names: an error does not say that it is of one of them.
+fn proxies() -> String {
+    let names =
+        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let set = names.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
+    let set = set.filter(|(_, url)| !url.is_empty());
+    let said = set.map(|(name, url)| format!("; {name} names the proxy {}", host_and_port(&url)));
+    said.collect::<Vec<_>>().concat()
 }
 
 /// What an error says, and after it what its causes say.

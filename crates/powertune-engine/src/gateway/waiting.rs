@@ -272,9 +272,15 @@ impl Intercept for Watch {
 
 /// The scheme, host and port of a URL.
 fn endpoint(url: &str) -> String {
-    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    let end = url[host..].find(['/', '?']).map_or(url.len(), |path| host + path);
-    url[..end].to_owned()
+    let scheme = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    format!("{}{}", &url[..scheme], host_and_port(url))
+}
+
+/// The host and port of a URL, without a password.
+pub(super) fn host_and_port(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 impl Gateway {
@@ -309,6 +315,8 @@ mod tests {
             endpoint("https://lambda.us-east-1.amazonaws.com?a=/"),
             "https://lambda.us-east-1.amazonaws.com"
         );
+        assert_eq!(endpoint("http://user:p@ss@proxy:8080/"), "http://proxy:8080");
+        assert_eq!(host_and_port("user:pass@proxy:8080"), "proxy:8080");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,62 @@
+//! What may stand between powertune and AWS, and answers in its place.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::Output,
+};
+
+use crate::binary::{powertune, stderr};
+
+/// Something that answers every request so, at this URL.
+fn answering(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let head = client.try_clone().map(BufReader::new).expect("a duplicate").lines();
+            // Requests that read something have no body.
+            head.map_while(Result::ok).find(String::is_empty);
+            // A client that has gone needs no answer.
+            let _ = answer(&mut client);
+        }
+    });
+    format!("http://{address}")
+}
+
+/// `powertune tune` with this variable.
+fn tune(name: &str, value: &str) -> Output {
+    let mut command = powertune(&["tune", "fn", "--num", "5"]);
+    command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+    command.env("AWS_REGION", "us-east-1").env("NO_PROXY", "").env(name, value);
+    command.output().expect("powertune runs")
+}
+
+#[test]
+fn a_login_page_and_a_redirect_are_not_aws() {
+    let page = |client: &mut TcpStream| {
+        let text = "<html>log in</html>";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
+        write!(client, "{head}content-length: {}\r\n\r\n{text}", text.len())
+    };
+    let redirect = |client: &mut TcpStream| {
+        let head = "HTTP/1.1 301 Moved Permanently\r\nlocation: http://login.example/\r\n";
+        write!(client, "{head}connection: close\r\ncontent-length: 0\r\n\r\n")
+    };
+    for (answer, status) in [(page as fn(&mut TcpStream) -> _, 200), (redirect, 301)] {
+        let output = tune("AWS_ENDPOINT_URL", &answering(answer));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let words = format!("what has answered (HTTP status {status}) is not AWS");
+        assert!(said.contains(&words) && said.contains("--endpoint-url"), "{said}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_without_its_password() {
+    let output = tune("HTTPS_PROXY", "http://user:s3cr3t@127.0.0.1:1/");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("HTTPS_PROXY names the proxy 127.0.0.1:1"), "{said}");
+    assert!(!said.contains("s3cr3t"), "{said}");
+}
