@@ -139,9 +139,9 @@ pub enum Refusal {
     },
     /// Not even the cheapest invocation is sure to be within `maxCost`.
     #[error(
-        "maxCost: {most} {currency} is less than one invocation at {power} costs if it lasts until \
+        "maxCost: {} {currency} is less than one invocation at {power} costs if it lasts until \
          the function's Timeout of {timeout_s} s after the longest Init; give at least {}, or \
-         lower the Timeout", round_up(*.needed)
+         lower the Timeout", written(*.most), round_up(*.needed)
     )]
     MaxCost {
         /// What was given.
@@ -161,6 +161,11 @@ pub enum Refusal {
     /// A payload from S3 that can't be used.
     #[error("payloadS3: {0}")]
     Payload(#[from] PayloadError),
+}
+
+/// An amount as people write it: not with hundreds of zeros.
+fn written(amount: f64) -> String {
+    if amount < 1e-9 { format!("{amount:e}") } else { amount.to_string() }
 }
 
 /// An amount with a few digits, none of which is too low.

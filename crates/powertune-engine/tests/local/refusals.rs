@@ -73,10 +73,18 @@ async fn a_cap_that_no_invocation_is_sure_to_keep() {
     let refusal = refusal(&bench, json!({"maxCost": 0.0001})).await;
     let Refusal::MaxCost { power, needed, .. } = refusal else { panic!("{refusal:?}") };
     assert_eq!(power.mb(), 256);
+    assert!(refusal.to_string().contains("maxCost: 0.0001 USD"), "{refusal}");
     // What it asks for is enough.
     let text = refusal.to_string();
     let asked = text.split("at least ").nth(1).and_then(|rest| rest.split(',').next());
     let asked: f64 = asked.and_then(|asked| asked.parse().ok()).expect("an amount");
     assert!(asked >= needed && asked < needed * 1.02, "{text}");
     bench.result(json!({"maxCost": asked})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_of_hardly_anything_is_written_in_short() {
+    let bench = Bench::new("return 1").await;
+    let text = refusal(&bench, json!({"maxCost": 1e-300})).await.to_string();
+    assert!(text.contains("maxCost: 1e-300 USD is less than"), "{text}");
 }
