@@ -16,7 +16,10 @@ use aws_config::{
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use powertune_core::{arn::FunctionRef, region::Region};
 
-use super::{secrets::Remembered, waiting::LONGEST_SILENCE};
+use super::{
+    secrets::Remembered,
+    waiting::{LONGEST_SILENCE, host_and_port},
+};
 
 /// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
 /// files, as it does for the AWS CLI.
@@ -130,9 +133,9 @@ pub enum ConnectError {
     /// Files that should have the profile.
     #[error("the profile can't be looked up: {0}")]
     ProfileFiles(String),
-    /// An endpoint that is no URL.
-    #[error("--endpoint-url {0:?} is not an http:// or https:// URL")]
-    Endpoint(String),
+    /// An endpoint that is no URL. It is not repeated: a password may be in it.
+    #[error("it is not an http:// or https:// URL with a host and, if any, a port of 1 to 65535")]
+    Endpoint,
 }
 
 #[expect(clippy::default_trait_access, reason = "the SDK calls these types its own")]
@@ -146,9 +149,48 @@ async fn check_profile(name: &str) -> Result<(), ConnectError> {
 }
 
 fn check_endpoint(url: &str) -> Result<(), ConnectError> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(()),
-        _ => Err(ConnectError::Endpoint(url.to_owned())),
+    let is_http = url.starts_with("http://") || url.starts_with("https://");
+    let authority = host_and_port(url);
+    // The colons of an IPv6 address are in brackets.
+    let host_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (host, port) = match authority[host_end..].split_once(':') {
+        Some((host, port)) => (&authority[..host_end + host.len()], Some(port)),
+        None => (authority, None),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_url = is_http && !host.is_empty() && !url.contains(char::is_whitespace);
+    if is_url && port.is_none_or(is_port) { Ok(()) } else { Err(ConnectError::Endpoint) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_a_host_and_may_have_a_port() {
+        for url in [
+            "http://localhost",
+            "https://lambda.us-east-1.amazonaws.com/",
+            "http://127.0.0.1:65535/path?a=b:c",
+            "http://[::1]:9001",
+            "http://[::1]",
+            "http://user:word@host:1",
+        ] {
+            assert_eq!(check_endpoint(url), Ok(()), "{url}");
+        }
+        for url in [
+            "nowhere",
+            "ftp://host",
+            "http://",
+            "http://:80",
+            "http://host:65536",
+            "http://host:0",
+            "http://host:",
+            "http://host:http",
+            "http://[::1]:99999",
+            "http://a b",
+        ] {
+            assert_eq!(check_endpoint(url), Err(ConnectError::Endpoint), "{url}");
+        }
     }
 }

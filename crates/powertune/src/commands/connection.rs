@@ -25,7 +25,7 @@ pub(super) fn connect_failure(error: &ConnectError) -> Failure {
     let field = match error {
         ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
         ConnectError::NoProfile(_) | ConnectError::ProfileFiles(_) => "--profile",
-        ConnectError::Endpoint(_) => "--endpoint-url",
+        ConnectError::Endpoint => "--endpoint-url",
     };
     Failure::input(field, error.to_string())
 }
