@@ -280,8 +280,10 @@ fn options_name_the_option_too() {
         ("--allowed-exceptions", ",", "allowedExceptions (--allowed-exceptions)"),
         ("--auto-optimize-alias", "12", "autoOptimizeAlias (--auto-optimize-alias)"),
         ("--seed", "-1", "seed (--seed)"),
+        ("--seed", "18446744073709551616", "too large; it must be at most 18446744073709551615"),
         ("--region", "nowhere", "--region"),
         ("--endpoint-url", "nowhere", "--endpoint-url"),
+        ("--endpoint-url", "http://127.0.0.1:99999", "--endpoint-url"),
         ("--output", "pdf", "--output"),
         ("--save", "/nowhere/result.json", "--save"),
         ("--colour", "red", "--colour"),
@@ -290,6 +292,9 @@ fn options_name_the_option_too() {
     }
     let release = ["tune", "fn", "--auto-optimize", "--release-latest"];
     endpoint.refuses_options(&release, "releaseLatest (--release-latest)");
+    let output = endpoint.powertune(&["tune", "fn", "--endpoint-url", "ftp://me:s3cr3t@host"], "");
+    refused(&output, "--endpoint-url", "ftp");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cr3t"));
     for command in ["tune", "clean", "run"] {
         let named = "--profile: the profile \"nobody\" is not in the AWS configuration files";
         endpoint.refuses_options(&[command, "fn", "--profile", "nobody"], named);

@@ -120,7 +120,12 @@ pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Res
     if range.contains(&number) {
         return Ok(number);
     }
-    Err(out_of_range(&number.to_string(), *range.start(), *range.end()))
+    // As it was given: a number may have hundreds of digits.
+    let given = match value {
+        Value::String(text) => text.trim().chars().take(60).collect(),
+        other => shown(other),
+    };
+    Err(out_of_range(&given, *range.start(), *range.end()))
 }
 
 /// A whole number within a range, or one in a string.
@@ -131,6 +136,9 @@ pub(super) fn whole(value: &Value, range: std::ops::RangeInclusive<u64>) -> Resu
         other => return Err(format!("{} is not a whole number", shown(other))),
     };
     match number.parse::<i128>() {
+        Ok(whole) if whole > i128::from(u64::MAX) => {
+            Err(format!("{number} is too large; it must be at most {}", range.end()))
+        }
         Ok(whole) => u64::try_from(whole)
             .ok()
             .filter(|whole| range.contains(whole))
