@@ -4,6 +4,7 @@
 //! types; the AWS SDK's stay inside.
 
 mod alias;
+mod bounded;
 mod change;
 mod connection;
 mod error;
@@ -20,7 +21,6 @@ use aws_sdk_lambda::{Client, config::Builder};
 use powertune_core::arn::FunctionRef;
 use tokio::time::Instant;
 
-use self::waiting::{Waits, Watch};
 pub use self::{
     alias::Alias,
     change::{AccountConcurrency, Version},
@@ -30,6 +30,10 @@ pub use self::{
     invoke::{Invoked, NotInvoked},
     secrets::without_secrets,
     waiting::{Wait, WaitsOn},
+};
+use self::{
+    bounded::Bounded,
+    waiting::{Waits, Watch},
 };
 use crate::journal::{Entry, Journal};
 
@@ -158,7 +162,7 @@ pub struct Invoker {
 /// Without an endpoint of our own the SDK goes by AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL and the
 /// profile.
 fn lambda_config(config: &SdkConfig, endpoint_url: Option<&str>) -> Builder {
-    let builder = Builder::from(config);
+    let builder = Builder::from(config).interceptor(Bounded);
     match endpoint_url {
         Some(url) => builder.endpoint_url(url),
         None => builder,

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::Output,
+    process::{Command, Output, Stdio},
 };
 
 use crate::binary::{powertune, stderr};
@@ -25,11 +25,15 @@ fn answering(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
 }
 
 /// `powertune tune` with this variable.
-fn tune(name: &str, value: &str) -> Output {
+fn command(name: &str, value: &str) -> Command {
     let mut command = powertune(&["tune", "fn", "--num", "5"]);
     command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
     command.env("AWS_REGION", "us-east-1").env("NO_PROXY", "").env(name, value);
-    command.output().expect("powertune runs")
+    command
+}
+
+fn tune(name: &str, value: &str) -> Output {
+    command(name, value).output().expect("powertune runs")
 }
 
 #[test]
@@ -59,4 +63,26 @@ fn a_proxy_that_is_not_there_is_named_without_its_password() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("HTTPS_PROXY names the proxy 127.0.0.1:1"), "{said}");
     assert!(!said.contains("s3cr3t"), "{said}");
+}
+
+#[test]
+fn an_answer_without_an_end_does_not_fill_the_memory() {
+    let endless = |client: &mut TcpStream| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+        write!(client, "{head}transfer-encoding: chunked\r\n\r\n")?;
+        let chunk = [b"100000\r\n", vec![b' '; 1 << 20].as_slice(), b"\r\n"].concat();
+        loop {
+            client.write_all(&chunk)?;
+        }
+    };
+    let tuned = command("AWS_ENDPOINT_URL", &answering(endless));
+    let mut shell = Command::new("sh");
+    // In kB of addresses; the threads' stacks are among them.
+    shell.args(["-c", "ulimit -v 2000000 && exec \"$0\" \"$@\""]);
+    shell.arg(tuned.get_program()).args(tuned.get_args()).stdin(Stdio::null());
+    shell.env_clear().envs(tuned.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = shell.output().expect("a shell");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("GetFunction") && said.contains("nothing was changed"), "{said}");
 }
