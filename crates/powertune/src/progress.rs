@@ -4,7 +4,7 @@ mod bars;
 mod lines;
 mod tally;
 
-use std::env;
+use std::{env, time::Instant};
 
 use powertune_engine::{
     event::{Event, Plan},
@@ -12,7 +12,7 @@ use powertune_engine::{
 };
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 
-use self::{bars::Bars, tally::Tally};
+use self::{bars::Bars, lines::Stall, tally::Tally};
 use crate::console::say;
 use crate::output::{Charset, function_name, message, spent};
 
@@ -69,7 +69,7 @@ pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: Mode) -> JoinHand
 
 enum Display {
     Bars(Bars),
-    Lines { tally: Tally, verbose: bool, charset: Charset },
+    Lines { tally: Tally, stall: Stall, verbose: bool, charset: Charset },
     Quiet,
 }
 
@@ -77,7 +77,10 @@ impl Display {
     fn new(mode: Mode, charset: Charset) -> Self {
         match mode {
             Mode::Bars => Self::Bars(Bars::new(charset)),
-            Mode::Lines { verbose } => Self::Lines { tally: Tally::default(), verbose, charset },
+            Mode::Lines { verbose } => {
+                let (tally, stall) = (Tally::default(), Stall::default());
+                Self::Lines { tally, stall, verbose, charset }
+            }
             Mode::Quiet => Self::Quiet,
         }
     }
@@ -85,9 +88,10 @@ impl Display {
     fn show(&mut self, event: &Event) {
         match self {
             Self::Bars(bars) => bars.show(event),
-            Self::Lines { tally, verbose, charset } => {
+            Self::Lines { tally, stall, verbose, charset } => {
                 let ended = tally.take(event);
-                for line in lines::told(event, tally, ended, *verbose, *charset) {
+                let lines = lines::told(event, tally, ended, *verbose, *charset);
+                for line in lines.into_iter().chain(stall.told(event, Instant::now())) {
                     say(&line);
                 }
             }

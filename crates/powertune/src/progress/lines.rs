@@ -1,5 +1,10 @@
 //! Progress in plain lines, for logs and for terminals that can't redraw.
 
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
 use powertune_core::{
     observation::{Observation, Outcome},
     power::Power,
@@ -43,6 +48,37 @@ pub(super) fn told(
     };
     lines.extend(end.map(|(power, row)| format!("{power}: {}", outcome(row))));
     lines
+}
+
+/// So long nothing may be let through until that is told of.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// Whether Lambda refuses everything, as it does where the reserved concurrency is set to 0.
+#[derive(Debug, Default)]
+pub(super) struct Stall {
+    since: Option<Instant>,
+    is_told: bool,
+}
+
+impl Stall {
+    /// What is to be said of an event that comes now: once, until something is let through.
+    pub(super) fn told(&mut self, event: &Event, now: Instant) -> Option<String> {
+        match event {
+            Event::Observed(_) => *self = Self::default(),
+            Event::Throttled { reason, .. } => {
+                let waited = now.duration_since(*self.since.get_or_insert(now));
+                if waited >= NOTICE && !mem::replace(&mut self.is_told, true) {
+                    return Some(format!(
+                        "waiting: Lambda has let no invocation through for {} s ({})",
+                        waited.as_secs(),
+                        message(reason)
+                    ));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
 }
 
 /// What an invocation came to.
@@ -128,6 +164,24 @@ mod tests {
     fn a_run_in_lines() {
         assert_snapshot!("lines", log(false));
         assert_snapshot!("lines_verbose", log(true));
+    }
+
+    #[test]
+    fn where_nothing_is_let_through_it_says_so_once() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let reason = "ReservedFunctionConcurrentInvocationLimitExceeded".to_owned();
+        let refused = Event::Throttled { power: power(512), reason };
+        let mut stall = Stall::default();
+        assert_eq!(stall.told(&refused, at(0)), None);
+        assert_eq!(stall.told(&refused, at(4)), None);
+        let said = "waiting: Lambda has let no invocation through for 7 s \
+                    (ReservedFunctionConcurrentInvocationLimitExceeded)";
+        assert_eq!(stall.told(&refused, at(7)).as_deref(), Some(said));
+        assert_eq!(stall.told(&refused, at(17)), None);
+        assert_eq!(stall.told(&counted(512, 9.0, None), at(18)), None);
+        assert_eq!(stall.told(&refused, at(19)), None);
+        assert!(stall.told(&refused, at(30)).is_some());
     }
 
     #[test]

@@ -126,3 +126,21 @@ fn is_alive(id: Pid) -> bool {
     let is_zombie = state.is_ok_and(|state| state.contains(") Z "));
     test_kill_process(id).is_ok() && !is_zombie
 }
+
+/// As where somebody sets the function's reserved concurrency to 0 during a run.
+#[test]
+fn a_run_whose_invocations_are_all_refused_says_so() {
+    let stage = Stage::new("return 1");
+    let rule = |seen: &[String]| {
+        let is_one = seen.last().is_some_and(|request| request.contains("/invocations"));
+        is_one.then_some(Spoilt::Refused(429, "TooManyRequestsException"))
+    };
+    let arguments = ["tune", FUNCTION, "--power-values", "512", "--num", "5"];
+    let (mut process, started) = start(&mut stage.spoilt(&arguments, std::sync::Arc::new(rule)));
+    let (line, after) = told(&mut process, started);
+    assert!(line.contains("Lambda has let no invocation through for"), "{line}");
+    assert!((5..20).contains(&after.as_secs()), "{after:?}");
+    signal(&process, Signal::INT);
+    assert_eq!(process.wait().expect("a child").code(), Some(130));
+    stage.must_be_clean();
+}
