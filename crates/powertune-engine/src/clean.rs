@@ -163,7 +163,10 @@ impl Traces {
         match self.tagged.iter().find(|tagged| tagged.run == mark.run) {
             // The tag that holds the memory size goes when that is back, or when somebody decides to
             // keep the size that is there.
-            Some(tagged) => kept.claim().filter(|_| tagged.original.is_some()),
+            Some(tagged) if tagged.original.is_none() => None,
+            // A journal that is cut may not tell of the last change; the tags tell of all.
+            Some(tagged) if kept.is_cut => Claim::of_tags(tagged),
+            Some(_) => kept.claim(),
             None => kept.claim().filter(|claim| claim.is_proven(&self.latest)),
         }
     }

@@ -258,10 +258,12 @@ pub(crate) async fn still_marked(
     latest: &Function,
     run: &str,
 ) -> Result<(), Cause> {
-    let is_there = match &latest.tags {
-        Some(tags) => Mark::find(run, tags).is_some(),
-        None => Mark::find(run, &gateway.tags(&latest.arn).await?).is_some(),
+    let mark = match &latest.tags {
+        Some(tags) => Mark::find(run, tags),
+        None => Mark::find(run, &gateway.tags(&latest.arn).await?),
     };
+    // The tag with the memory size is set anew in each round, and so says nothing.
+    let is_there = mark.is_some_and(|mark| mark.since.is_some());
     if is_there { Ok(()) } else { Err(Cause::MarksGone { function: latest.arn.clone() }) }
 }
 

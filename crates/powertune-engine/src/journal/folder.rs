@@ -67,7 +67,6 @@ pub(crate) struct Kept {
     /// Whether the run's process lives.
     pub(crate) is_alive: bool,
     /// Whether its last line is cut: what it says may then not be all that the run has done.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is not judged by yet"))]
     pub(crate) is_cut: bool,
     path: PathBuf,
 }

@@ -1,6 +1,11 @@
 //! A local Lambda with a function on it, and what the tests look at afterwards.
 
-use std::{collections::HashMap, fs, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aws_sdk_lambda::{
     Client,
@@ -140,7 +145,11 @@ impl Bench {
     }
 
     fn journals(&self) -> Journals {
-        Journals::at(self.folder.path().join("journals"))
+        Journals::at(self.journals_folder())
+    }
+
+    pub(crate) fn journals_folder(&self) -> PathBuf {
+        self.folder.path().join("journals")
     }
 
     /// Tunes the function; `fields` are added to a small request.

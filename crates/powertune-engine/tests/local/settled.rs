@@ -1,6 +1,6 @@
 //! Cleaning where somebody has settled the memory size already, or where a run begins meanwhile.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use aws_sdk_lambda::{Client, types::LastUpdateStatus};
 use powertune_engine::{
@@ -192,4 +192,19 @@ async fn a_size_that_is_set_and_refused_all_the_same_is_not_forgotten() {
         let cleaned = bench.clean_here().await.expect("it cleans");
         assert_eq!((cleaned.left, keys(&bench, "").await), (Vec::new(), Vec::new()), "{nth}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_whose_last_line_is_cut_leaves_the_tags_to_speak() {
+    let bench = killed_run().await;
+    let mut journals = fs::read_dir(bench.journals_folder()).expect("the journals");
+    let journal = journals.next().expect("there is one").expect("it is read").path();
+    let length = fs::metadata(&journal).expect("the journal").len();
+    let file = fs::OpenOptions::new().write(true).open(&journal).expect("the journal");
+    file.set_len(length - 20).expect("it is cut");
+
+    let cleaned = bench.clean_here().await.expect("it says what is left");
+    let left = cleaned.left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert_eq!((cleaned.memory, cleaned.kept), (None, None));
+    assert!(left.contains("--memory-size 256") && left.contains("keep it with"), "{left}");
 }
