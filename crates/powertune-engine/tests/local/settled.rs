@@ -208,3 +208,21 @@ async fn a_journal_whose_last_line_is_cut_leaves_the_tags_to_speak() {
     assert_eq!((cleaned.memory, cleaned.kept), (None, None));
     assert!(left.contains("--memory-size 256") && left.contains("keep it with"), "{left}");
 }
+
+/// A later round sets the tag with the memory size anew, just after somebody has taken all tags away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_round_does_not_take_its_own_tag_for_its_announcement() {
+    let bench = Bench::new("time.sleep(0.02)\nreturn 1").await;
+    let before = bench.footprint().await;
+    let (client, arn) = (bench.client.clone(), bench.arn.clone());
+    let door = door_at(&bench, "POST", "/tags/", 2, move || async move {
+        let tags = client.list_tags().resource(&arn).send().await.expect("ListTags").tags;
+        let keys = tags.unwrap_or_default().into_keys().collect();
+        let untag = client.untag_resource().resource(&arn).set_tag_keys(Some(keys));
+        untag.send().await.expect("UntagResource");
+    });
+    let fields = json!({"num": "auto", "powerValues": [256, 512, 1024, 2048]});
+    let ended = bench.tune_at(door.await, fields).await.expect_err("the tags are gone");
+    assert!(ended.error.to_string().contains("tags were taken"), "{}", ended.error);
+    assert_eq!(bench.footprint().await, before);
+}
