@@ -36,10 +36,11 @@ MEMORY = 256
 PAYLOADS = "payloads"
 STATES_ENDPOINT = "AWS_ENDPOINT_URL_SFN"
 
+# So long that a busy machine does not make the smallest size the dearest.
 SLEEPS = """
 import time
 def handler(event, context):
-    time.sleep(0.02)
+    time.sleep(0.06)
     return event
 """
 HUNGRY = """

@@ -50,8 +50,8 @@ enum Task {
     },
     /// Holds the local Lambda against recorded answers of AWS, which this repository does not hold
     Recordings {
-        /// The folder with the *.snapshot.json files
-        folder: PathBuf,
+        /// The folder with the *.snapshot.json files; without it, that of POWERTUNE_RECORDINGS
+        folder: Option<PathBuf>,
         /// Print every field that is not as recorded
         #[arg(long)]
         unequal: bool,
@@ -68,7 +68,9 @@ fn main() -> anyhow::Result<()> {
         Task::Generate { check: true } => generate::check(),
         Task::Reliability { only } => reliability::run(only.as_deref()),
         Task::Fuzz { seconds, keep } => fuzz::run(seconds, keep),
-        Task::Recordings { folder, unequal } => recordings::run(&folder, unequal),
+        Task::Recordings { folder, unequal } => {
+            recordings::run(&recordings::folder(folder)?, unequal)
+        }
         Task::Peers => peers::run(),
     }
 }

@@ -1,11 +1,23 @@
 //! Holds the local Lambda against answers of AWS that others recorded. The recordings are not part of
 //! this repository; `peers/recordings.py` says what they are and how they are compared.
 
-use std::path::Path;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::shell;
+
+/// The variable that names the folder of the recordings, where no argument does.
+const VARIABLE: &str = "POWERTUNE_RECORDINGS";
+
+/// The folder of the recordings.
+pub(crate) fn folder(named: Option<PathBuf>) -> Result<PathBuf> {
+    let named = named.or_else(|| env::var_os(VARIABLE).map(PathBuf::from));
+    named.with_context(|| format!("no folder of recordings is named, nor is {VARIABLE} set"))
+}
 
 /// Plays the recorded scenarios on `powertune local`, and prints how many fields are as recorded.
 pub(crate) fn run(folder: &Path, unequal: bool) -> Result<()> {

@@ -10,10 +10,6 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::bootstrap::{bootstrap, skipped, workspace};
 
-/// How many scripts go on at the same time, if the command line does not say: each waits for servers
-/// to start, and for runs.
-const AT_ONCE: usize = 3;
-
 /// In a script's arguments: the binary under test.
 const POWERTUNE: &str = "POWERTUNE";
 /// In a script's arguments: the `bootstrap` of the state machine's functions.
@@ -41,9 +37,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     let trials =
         SCRIPTS.iter().map(|(name, script)| Trial::ignorable_test(*name, || run(script))).collect();
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// Runs a script to its end. It kills what it started itself.
