@@ -228,10 +228,7 @@ async fn unmarked(
     latest: &Function,
     journals: &Journals,
 ) -> Result<(), TuneError> {
-    let tags = match &latest.tags {
-        Some(tags) => tags.clone(),
-        None => gateway.tags(&latest.arn).await.map_err(before_changes)?,
-    };
+    let tags = gateway.tags_of(latest).await.map_err(before_changes)?;
     let Some(mark) = Mark::all(&tags).into_iter().next() else { return room_for_tags(&tags) };
     let kept = journals.of(&latest.arn);
     Err(TuneError::NotBegun(Cause::Marked {

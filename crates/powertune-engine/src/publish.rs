@@ -258,10 +258,7 @@ pub(crate) async fn still_marked(
     latest: &Function,
     run: &str,
 ) -> Result<(), Cause> {
-    let mark = match &latest.tags {
-        Some(tags) => Mark::find(run, tags),
-        None => Mark::find(run, &gateway.tags(&latest.arn).await?),
-    };
+    let mark = Mark::find(run, &gateway.tags_of(latest).await?);
     // The tag with the memory size is set anew in each round, and so says nothing.
     let is_there = mark.is_some_and(|mark| mark.since.is_some());
     if is_there { Ok(()) } else { Err(Cause::MarksGone { function: latest.arn.clone() }) }

@@ -24,8 +24,10 @@ pub(crate) use self::{
     ending::{Ending, Outcome},
     find::{Named, find},
     follow::Following,
-    story::{Applying, Measured},
+    story::Applying,
 };
+/// The result, or the dry run, of an execution: the same as of a run on this machine.
+pub(crate) use powertune_engine::run::Ending as Measured;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one try of a call may take.

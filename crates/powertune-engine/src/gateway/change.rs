@@ -64,19 +64,27 @@ impl Gateway {
     }
 
     /// `$LATEST` with the function's tags: of one moment, where GetFunction answers with both.
-    ///
-    /// GetFunction leaves the tags out where there are none, or where the caller may not see them;
-    /// ListTags tells the two apart. It is asked second, so that a tag set in between is seen.
     pub(crate) async fn function_and_tags(
         &self,
         name: &str,
     ) -> Result<(Function, HashMap<String, String>), ApiError> {
         let function = self.function(name, None).await?;
-        let tags = match &function.tags {
-            Some(tags) => tags.clone(),
-            None => self.tags(&function.arn).await?,
-        };
+        let tags = self.tags_of(&function).await?;
         Ok((function, tags))
+    }
+
+    /// The tags of a function that was read.
+    ///
+    /// GetFunction leaves the tags out where there are none, or where the caller may not see them;
+    /// ListTags tells the two apart. It is asked second, so that a tag set in between is seen.
+    pub(crate) async fn tags_of(
+        &self,
+        function: &Function,
+    ) -> Result<HashMap<String, String>, ApiError> {
+        match &function.tags {
+            Some(tags) => Ok(tags.clone()),
+            None => self.tags(&function.arn).await,
+        }
     }
 
     /// GetFunction of a version; `None` where there is none.

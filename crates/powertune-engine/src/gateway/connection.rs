@@ -119,9 +119,9 @@ pub enum ConnectError {
          out"
     )]
     RegionContradiction {
-        /// What the connection names.
+        /// The region of the connection.
         given: Region,
-        /// What the ARN names.
+        /// The region of the ARN.
         of_function: Region,
     },
     /// A profile that is not there.

@@ -120,8 +120,8 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
     }
 }
 
-/// What a message means for which Lambda has no code of its own: a CodeSha256 that is not
-/// `$LATEST`'s any more, as there is one for a RevisionId, and a signature of another time.
+/// The meaning of a message. Lambda has no code of its own for a CodeSha256 that is not `$LATEST`'s
+/// any more, and none for a signature of another time.
 fn kind_of_message(code: &str, message: &str) -> Option<ErrorKind> {
     let lower = message.to_ascii_lowercase();
     if code == "InvalidParameterValueException" && lower.starts_with("codesha256 (") {

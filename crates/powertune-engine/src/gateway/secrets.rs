@@ -1,5 +1,5 @@
-//! What AWS says is repeated without the secrets of the credentials in use: where a signature is
-//! wrong, Lambda answers with the whole request that was signed, and the session token is in it.
+//! AWS's messages without the secrets of the credentials in use. Where a signature is wrong, Lambda
+//! answers with the whole request that was signed, and the session token is in it.
 
 use std::{
     collections::BTreeSet,
@@ -12,9 +12,9 @@ use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentials
 /// about, and comes out in many places.
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// What is shorter is no secret of AWS's, and may be in any text.
+/// A shorter text is no secret of AWS's, and may be in any message.
 const SHORTEST: usize = 16;
-/// The longest of what AWS said that is repeated, in characters.
+/// No more characters of a message of AWS's are repeated.
 const LONGEST_SAID: usize = 4000;
 /// How the part of a message begins that repeats the request.
 const REQUEST: &str = "The Canonical String";
@@ -54,7 +54,7 @@ pub fn without_secrets(text: &str) -> String {
     known.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(secret)"))
 }
 
-/// What AWS said, as far as people read it.
+/// A message of AWS's, without secrets and without the signed request, and not too long to read.
 pub(super) fn said(text: &str) -> String {
     let text = without_secrets(text);
     let text = text.split(REQUEST).next().unwrap_or_default().trim_end();

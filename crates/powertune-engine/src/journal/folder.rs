@@ -81,7 +81,7 @@ impl Journals {
     pub(crate) fn begin(&self, function: &str, mark: &Mark) -> io::Result<Journal> {
         let Some(folder) = &self.0 else { return Ok(Journal::in_memory(mark.clone())) };
         create_private(folder)?;
-        // What can't be believed later need not be written.
+        // A journal in a folder of others' would not be believed later.
         trust(&fs::metadata(folder)?)
             .map_err(|why| io::Error::other(OddJournal { path: folder.clone(), why }.fault()))?;
         let path = folder.join(format!("{}.{EXTENSION}", mark.run));

@@ -2,8 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
-/// A file among the journals that can't be read as one, or the folder of them all. What it would say is not known, so that
-/// `clean` goes by the tags on the function.
+/// A file among the journals that can't be read as one, or the folder of them all. Nobody knows
+/// what it would say, so that `clean` goes by the tags on the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddJournal {
     /// Where it is.

@@ -91,16 +91,21 @@ impl DisplayOptions {
             Err(Unfinished { error, measured }) => (measured, Some(error)),
         };
         // What was measured is paid for, whatever went wrong after it.
-        let printed = match &measured {
-            Some(Ending::Tuned(result)) => self.print(result),
-            Some(Ending::Dry(dry_run)) => self.print_dry_run(dry_run),
-            None => Ok(()),
-        };
+        let printed = self.print_measured(measured.as_ref());
         let Some(error) = error else { return printed };
         if let Err(failure) = printed {
             failure.print();
         }
         Err(error.into())
+    }
+
+    /// Prints what was measured, if anything was.
+    pub(super) fn print_measured(&self, measured: Option<&Ending>) -> Result<(), Failure> {
+        match measured {
+            Some(Ending::Tuned(result)) => self.print(result),
+            Some(Ending::Dry(dry_run)) => self.print_dry_run(dry_run),
+            None => Ok(()),
+        }
     }
 
     /// Keeps results in the file that they are to be saved to.

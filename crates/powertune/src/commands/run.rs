@@ -81,7 +81,7 @@ impl Run {
                 end.of(ending, &display).await
             }
             Err(error) => {
-                print(measured, &display);
+                print(measured.as_ref(), &display);
                 Err(lost_sight(&execution, &error.to_string()))
             }
         }
@@ -185,14 +185,10 @@ fn lost_sight(execution: &str, why: &str) -> Failure {
         .into()
 }
 
-/// Prints what was measured by an execution that did not come to its end.
-fn print(measured: Option<Measured>, display: &DisplayOptions) {
-    let printed = match measured {
-        Some(Measured::Tuned(result)) => display.print(&result),
-        Some(Measured::Dry(dry_run)) => display.print_dry_run(&dry_run),
-        None => Ok(()),
-    };
-    if let Err(unprinted) = printed {
+/// Prints what was measured by an execution that did not come to its end. How that failed, too, is
+/// said, but the execution's end counts.
+fn print(measured: Option<&Measured>, display: &DisplayOptions) {
+    if let Err(unprinted) = display.print_measured(measured) {
         unprinted.print();
     }
 }
@@ -225,7 +221,7 @@ impl End<'_> {
                 Err(left) => left.into(),
             },
         };
-        print(measured, display);
+        print(measured.as_ref(), display);
         Err(failure)
     }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use powertune_core::{
-    dry_run::DryRun,
     observation::{Failure, Observation, Outcome},
     plan::{Measurement, Stopped},
     power::Power,
-    result::{Applied, TuningResult},
+    result::Applied,
     warning::Warning,
     workflow::{
         self, Digest, Step,
@@ -17,6 +16,8 @@ use powertune_core::{
 };
 use powertune_engine::event::{Event, Plan};
 use serde_json::Value;
+
+use super::Measured;
 
 /// Where an execution stands.
 #[derive(Debug, Default)]
@@ -54,13 +55,6 @@ pub(crate) enum Applying {
     NotBegun,
     Begun,
     Done(Applied),
-}
-
-/// What was measured, for whoever asked for a result or for a dry run.
-#[derive(Debug)]
-pub(crate) enum Measured {
-    Tuned(Box<TuningResult>),
-    Dry(Box<DryRun>),
 }
 
 impl Story {

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     lambda::{FUNCTION, Lambda},
-    run::{Ran, ended, powertune},
+    run::{Ran, check, ended, powertune},
     server::{Answer, Execution, Fault, Server},
 };
 
@@ -17,18 +17,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("a_forgotten_execution_is_over", || {
             let (ran, is_put_back) = clean("ExecutionDoesNotExist")?;
-            check(ran.code == Some(0) && is_put_back, &ran)
+            check(ran.code == Some(0) && is_put_back, "it should clean", &ran)
         }),
         Trial::test("an_execution_that_may_not_be_asked_for", || {
             let (ran, is_put_back) = clean("AccessDeniedException")?;
             let names = ran.stderr.contains("allow states:DescribeExecution");
-            check(ran.code == Some(1) && !is_put_back && names, &ran)
+            check(ran.code == Some(1) && !is_put_back && names, "it should refuse", &ran)
         }),
     ]
-}
-
-fn check(is_so: bool, ran: &Ran) -> Result<(), Failed> {
-    if is_so { Ok(()) } else { Err(format!("{ran:?}").into()) }
 }
 
 /// Cleans up where DescribeExecution fails with this error; what was said, and whether the function

@@ -8,7 +8,7 @@ use crate::{
     cases::{result, state},
     history::History,
     lambda::Lambda,
-    run::{Ran, command, interrupted},
+    run::{Ran, check, command, interrupted},
     server::{Answer, Execution, Fault, MACHINE, Server},
 };
 
@@ -24,10 +24,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("ctrl_c_when_the_execution_has_succeeded", succeeded),
         Trial::test("ctrl_c_prints_and_saves_what_was_measured", measured),
     ]
-}
-
-fn check(is_so: bool, what: &str, ran: &Ran) -> Result<(), Failed> {
-    if is_so { Ok(()) } else { Err(format!("{what}\n{ran:?}").into()) }
 }
 
 /// An execution that goes on until it is stopped.

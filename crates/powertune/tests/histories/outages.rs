@@ -5,7 +5,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::{
     cases::{result, state},
     history::History,
-    run::{Ran, command, ended},
+    run::{Ran, check, command, ended},
     server::{Answer, Execution, Fault, MACHINE, OTHER, STACK, Server},
 };
 
@@ -42,12 +42,9 @@ fn run(
 ) -> Result<(Server, Ran), Failed> {
     let server = Server::start(execution);
     let ran = ended(&mut command(&server, arguments, &[]));
-    if ran.code != Some(code) || says.iter().any(|words| !ran.stderr.contains(words)) {
-        return Err(format!("it should be {code}, and {says:?}\n{ran:?}").into());
-    }
-    if (code == 0) != ran.stdout.contains("\"power\"") {
-        return Err(format!("a result belongs to 0\n{ran:?}").into());
-    }
+    let is_said = says.iter().all(|words| ran.stderr.contains(words));
+    check(ran.code == Some(code) && is_said, &format!("it should be {code}, and {says:?}"), &ran)?;
+    check((code == 0) == ran.stdout.contains("\"power\""), "a result belongs to 0", &ran)?;
     Ok((server, ran))
 }
 
@@ -59,7 +56,7 @@ fn no_stack() -> Result<(), Failed> {
     let says = ["in the stack \"none\"", "may not read the tags of other", "--state-machine"];
     let (server, ran) = run(succeeded(), &["--stack", "none"], 2, &says)?;
     let is_started = server.calls("StartExecution") > 0;
-    if is_started { Err(format!("it was started\n{ran:?}").into()) } else { Ok(()) }
+    check(!is_started, "it was started", &ran)
 }
 
 fn no_history() -> Result<(), Failed> {

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
+use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -21,6 +22,11 @@ pub(crate) struct Ran {
 pub(crate) fn run(execution: Execution, lambda: &[(&'static str, String)]) -> Ran {
     let server = Server::start(execution);
     ended(&mut command(&server, &["--state-machine", MACHINE], lambda))
+}
+
+/// A failure that says what should be so, and how the command ended, unless it is so.
+pub(crate) fn check(is_so: bool, what: &str, ran: &Ran) -> Result<(), Failed> {
+    if is_so { Ok(()) } else { Err(format!("{what}\n{ran:?}").into()) }
 }
 
 /// Runs it to its end.
