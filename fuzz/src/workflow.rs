@@ -54,7 +54,7 @@ fn account(observations: &[Observation]) -> Account {
     for Observation { outcome, .. } in observations {
         account.invocations += 1;
         let report = match outcome {
-            Outcome::Counted(report) => {
+            Outcome::Counted(report) | Outcome::Allowed(report) => {
                 assert!(report.duration_ms.is_finite() && report.duration_ms >= 0.0, "{report:?}");
                 assert!(report.total_ms().is_finite(), "{report:?}");
                 account.cold += u64::from(report.start.is_cold());
@@ -99,7 +99,11 @@ fn observation([kind, low, middle, high, before, failure]: [u8; SAMPLE]) -> Obse
     let failure = match failure {
         0 => Some(Failure::Timeout),
         1 => Some(Failure::OutOfMemory),
-        2 => Some(Failure::FunctionError { error_type: None, message: Some(why()) }),
+        2 => Some(Failure::FunctionError {
+            error_type: None,
+            message: Some(why()),
+            trace: vec![why()],
+        }),
         3 => Some(Failure::NoReport { why: why() }),
         4 => Some(Failure::Lost { why: why() }),
         5 => Some(Failure::Refused { why: why() }),

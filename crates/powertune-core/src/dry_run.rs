@@ -100,7 +100,7 @@ pub fn trials(seen: &Evidence) -> Vec<Trial> {
     tried.dedup();
     let tried = tried.into_iter().filter_map(|power| {
         seen.at(power).next().map(|outcome| match outcome {
-            Outcome::Counted(report) => Trial::works(power, report),
+            Outcome::Counted(report) | Outcome::Allowed(report) => Trial::works(power, report),
             Outcome::Failed { failure, .. } => {
                 Trial::without_report(power, TrialState::Failed, failure.to_string())
             }

@@ -20,6 +20,7 @@ pub mod request;
 pub mod result;
 pub mod stats;
 pub mod strategy;
+pub mod verdict;
 pub mod visualization;
 pub mod warning;
 pub mod workflow;

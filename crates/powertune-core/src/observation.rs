@@ -25,6 +25,8 @@ pub struct Observation {
 pub enum Outcome {
     /// It ran to an end that counts, and its REPORT was read.
     Counted(Report),
+    /// It ended with an exception that the request allows: it counts, too.
+    Allowed(Report),
     /// It does not count as a measurement.
     Failed {
         /// Why not.
@@ -49,6 +51,9 @@ pub enum Failure {
         error_type: Option<String>,
         /// `errorMessage` of the error payload, where it had one.
         message: Option<String>,
+        /// The first frames of `stackTrace` or `trace` in it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        trace: Vec<String>,
     },
     /// It ran, but what it took is not known.
     NoReport {
@@ -70,14 +75,21 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether another invocation at the same power would fail the same way: then the power has
-    /// failed and measuring it stops.
-    pub fn condemns_power(&self) -> bool {
-        match self {
-            Self::Timeout | Self::OutOfMemory | Self::FunctionError { .. } => true,
-            Self::NoReport { .. } | Self::Lost { .. } | Self::Unanswered | Self::Refused { .. } => {
-                false
-            }
+    /// Whether it says nothing about the function: its invocation was refused or lost, or its
+    /// REPORT was missing. An invocation that was cut off with the run is not counted here.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::NoReport { .. } | Self::Lost { .. } | Self::Refused { .. })
+    }
+
+    /// Whether both are the same error: of the same type or, where there is none, with the same
+    /// message. Messages of one type often differ, by an id in them for example.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::FunctionError { error_type: Some(own), .. },
+                Self::FunctionError { error_type: Some(other), .. },
+            ) => own == other,
+            _ => self == other,
         }
     }
 }
@@ -87,10 +99,13 @@ impl fmt::Display for Failure {
         match self {
             Self::Timeout => write!(f, "the function ran into its timeout"),
             Self::OutOfMemory => write!(f, "the function ran out of memory"),
-            Self::FunctionError { error_type, message } => {
+            Self::FunctionError { error_type, message, trace } => {
                 let error_type = error_type.as_deref().unwrap_or("an error without a type");
                 write!(f, "the function failed with {error_type}")?;
-                message.as_deref().map_or(Ok(()), |message| write!(f, ": {message}"))
+                if let Some(message) = message {
+                    write!(f, ": {message}")?;
+                }
+                trace.iter().try_for_each(|frame| write!(f, "; at {}", frame.trim()))
             }
             Self::NoReport { why } => write!(f, "its REPORT could not be read: {why}"),
             Self::Lost { why } => write!(f, "the invocation was lost, and may have run: {why}"),
@@ -105,7 +120,9 @@ impl Outcome {
     /// whether it ran, or for how long.
     pub fn cost(&self, power: Power, price: &Price) -> Option<f64> {
         match self {
-            Self::Counted(report) | Self::Failed { report: Some(report), .. } => {
+            Self::Counted(report)
+            | Self::Allowed(report)
+            | Self::Failed { report: Some(report), .. } => {
                 Some(price.invocation_cost(power, report.billed_ms as f64))
             }
             Self::Failed { failure: Failure::Refused { .. }, report: None } => Some(0.0),

@@ -91,6 +91,11 @@ impl Payloads {
         }
     }
 
+    /// Whether nothing was given: functions are invoked with `null` then.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(&self.0, Kind::Single(payload) if &**payload == "null")
+    }
+
     /// The payloads of `num` invocations in the order to send them.
     ///
     /// The same `num` has the same order always.

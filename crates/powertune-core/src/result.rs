@@ -62,10 +62,21 @@ pub struct TuningResult {
     /// absent where `unmeasured` names a power, since that one may be better by any amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// By how much another power may be better, as a share, without anything to choose by: `confidence`
+    /// says how likely it is that none is better by more.
+    #[serde(default)]
+    pub indifference: f64,
     /// Powers that were tried and could not be measured for reasons outside of the function:
     /// invocations that were refused, not sent, lost, or came back without a REPORT.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmeasured: Vec<Power>,
+    /// Powers that were to be chosen from and never invoked: they could not win any more, or the run
+    /// ended before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_tried: Vec<Power>,
+    /// The confidence, in percent, below which nothing is applied, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<f64>,
     /// Powers not told apart from the chosen one by what the strategy compares.
     pub ties: Vec<Power>,
     /// The function's own power, where it was measured.
@@ -96,9 +107,16 @@ pub struct TuningResult {
 
 impl TuningResult {
     /// Whether the choice is one to apply: the limit on the duration is kept, if there is one, and
-    /// no power is left out that may be better.
+    /// no power is left out that may be better, and it is as sure as was asked for.
     pub fn is_applicable(&self) -> bool {
-        self.limit_kept != Some(false) && self.unmeasured.is_empty()
+        self.limit_kept != Some(false) && self.unmeasured.is_empty() && self.is_sure_enough()
+    }
+
+    /// Whether the choice is as sure as was asked for.
+    pub fn is_sure_enough(&self) -> bool {
+        self.min_confidence.is_none_or(|percent| {
+            self.confidence.is_some_and(|confidence| confidence * 100.0 >= percent)
+        })
     }
 
     /// Has the picture shown by another page than [`visualization::BASE`].
@@ -108,6 +126,11 @@ impl TuningResult {
             *link = format!("{page}{data}");
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Results of before the field was there are of runs that came to their end.
@@ -185,12 +208,18 @@ pub struct PowerStats {
     pub invocations: u32,
     /// How many of those that count were cold starts.
     pub cold_starts: u32,
-    /// How many do not count.
+    /// How many failed, and do not count.
     pub failures: u32,
+    /// How many of those that count ended with an allowed exception.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub allowed_exceptions: u32,
     /// What an invocation costs, the request included: of warm ones, or of cold ones where there
     /// are no others or cold ones alone were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Estimate>,
+    /// The figures that the choice was made by; absent where the power takes no part in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deciding: Option<Deciding>,
     /// How long an invocation takes; of the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<DurationStats>,
@@ -205,6 +234,23 @@ pub struct PowerStats {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// The figures that a choice is made by: those of `decidedBy`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deciding {
+    /// Cost of one invocation.
+    pub cost: Estimate,
+    /// Duration of one invocation, in milliseconds.
+    pub duration: Estimate,
+    /// Duration at the percentile of the limit, for `max-duration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<f64>,
+    /// The weighted sum of cost and duration, each as a share of the highest measured, for
+    /// `balanced`; lower is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// How long invocations take, in milliseconds. A percentile is null with too few samples for it.

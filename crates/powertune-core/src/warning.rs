@@ -48,6 +48,8 @@ pub enum Warning {
         cold: u32,
         /// How many were asked for.
         asked: u32,
+        /// The limit that stopped it.
+        because: &'static str,
     },
     /// No power keeps to the limit.
     LimitNotKept {
@@ -58,14 +60,19 @@ pub enum Warning {
         /// The closest power's duration at it, where there were samples enough.
         closest_ms: Option<f64>,
     },
-    /// Some invocations of a measured power failed.
+    /// Some invocations of measured powers failed.
     SomeFailed {
-        /// The power.
-        power: Power,
-        /// How many.
-        failures: u32,
-        /// Why the first of them failed.
+        /// The powers that share the cause.
+        powers: Vec<Power>,
+        /// The cause, in the words of the first of them.
         first: String,
+    },
+    /// The choice is not as sure as the request wants it for applying.
+    NotSureEnough {
+        /// The confidence, as a share.
+        confidence: f64,
+        /// What was asked for, in percent.
+        least: f64,
     },
     /// Powers could not be measured for reasons outside of the function.
     Unmeasured {
@@ -163,20 +170,22 @@ impl fmt::Display for Warning {
                  are not on equal terms; without parallel invocations environments are reused",
                 list(cold)
             ),
-            Self::WarmDespiteColdOnly { power, cold, asked } => write!(
+            Self::WarmDespiteColdOnly { power, cold, asked, because } => write!(
                 f,
-                "{power}: {cold} of {asked} cold starts were had; the rest came back warm and \
-                 does not count"
+                "{power}: only {cold} of the {asked} requested cold starts happened: {because}"
             ),
             Self::LimitNotKept { limit_ms, percentile, closest_ms } => {
                 f.write_str(&limit_not_kept(*limit_ms, *percentile, *closest_ms))
             }
-            Self::SomeFailed { power, failures, first } => {
-                write!(
-                    f,
-                    "{power}: invocations that failed and do not count: {failures}; the first: {first}"
-                )
+            Self::SomeFailed { powers, first } => {
+                write!(f, "some invocations failed at {} and do not count: {first}", list(powers))
             }
+            Self::NotSureEnough { confidence, least } => write!(
+                f,
+                "nothing was applied: the choice is {:.0} % sure, and minConfidence asks for \
+                 {least} %",
+                (confidence * 100.0).floor()
+            ),
             Self::Unmeasured { powers, apply } => f.write_str(&unmeasured(powers, *apply)),
             Self::Drift { change } => f.write_str(&drift(*change)),
             Self::Environments { spread } => write!(

@@ -28,6 +28,8 @@ const SPREADING: Duration = Duration::from_secs(5);
 
 /// The longest of what a function said that is kept, in characters.
 const LONGEST_SAID: usize = 1000;
+/// The frames of a stack trace that are kept.
+const FRAMES: usize = 3;
 
 /// Something to invoke.
 #[derive(Debug, Clone)]
@@ -138,6 +140,9 @@ pub(crate) fn outcome(
     };
     match (function_failure(invoked, report.as_ref(), allowed_exceptions), report) {
         (ControlFlow::Break(failure), report) => Outcome::Failed { failure, report },
+        (ControlFlow::Continue(()), Some(report)) if invoked.function_failed => {
+            Outcome::Allowed(report)
+        }
         (ControlFlow::Continue(()), Some(report)) => Outcome::Counted(report),
         (ControlFlow::Continue(()), None) => {
             Outcome::Failed { failure: Failure::NoReport { why }, report: None }
@@ -200,9 +205,41 @@ fn function_failure(
             Failure::FunctionError {
                 error_type: error_type.as_deref().map(shortened),
                 message: message.as_deref().map(shortened),
+                trace: trace(&payload),
             }
         },
     )
+}
+
+/// The first frames of the stack trace in an error payload: `stackTrace` of Python, Ruby and Java,
+/// `trace` of Node.js, whose first line repeats the message.
+fn trace(payload: &Value) -> Vec<String> {
+    let lines = |key: &str| payload.get(key).and_then(Value::as_array);
+    let (frames, skipped) = match (lines("stackTrace"), lines("trace")) {
+        (Some(frames), _) => (frames, 0),
+        (None, Some(lines)) => (lines, 1),
+        (None, None) => return Vec::new(),
+    };
+    let frames = frames.iter().skip(skipped).filter_map(frame);
+    frames.filter(|frame| !frame.is_empty()).take(FRAMES).collect()
+}
+
+/// One frame on one line, without the "at" of Node.js.
+fn frame(frame: &Value) -> Option<String> {
+    let text = match frame {
+        Value::String(text) => text.clone(),
+        // Ruby and old Python runtimes give lists of file, line and name.
+        Value::Array(parts) => {
+            let part = |part: &Value| match part {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            parts.iter().map(part).collect::<Vec<_>>().join(" ")
+        }
+        _ => return None,
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(shortened(text.strip_prefix("at ").unwrap_or(&text)))
 }
 
 /// What a function said of its failure, no longer than anybody reads: an answer can have 6 MB.
@@ -234,7 +271,7 @@ mod tests {
 
     fn failure(answer: Invoked, allowed: &[String]) -> Option<Failure> {
         match outcome(&Ok(answer), allowed) {
-            Outcome::Counted(_) => None,
+            Outcome::Counted(_) | Outcome::Allowed(_) => None,
             Outcome::Failed { failure, .. } => Some(failure),
         }
     }
@@ -265,10 +302,30 @@ mod tests {
             failure(invoked(thrown, true), &[]),
             Some(Failure::FunctionError {
                 error_type: Some("ValueError".to_owned()),
-                message: Some("no".to_owned())
+                message: Some("no".to_owned()),
+                trace: Vec::new(),
             })
         );
         assert_eq!(failure(invoked(thrown, true), &["ValueError".to_owned()]), None);
+        let allowed = outcome(&Ok(invoked(thrown, true)), &["ValueError".to_owned()]);
+        assert!(matches!(allowed, Outcome::Allowed(_)), "{allowed:?}");
+    }
+
+    #[test]
+    fn the_first_frames_of_a_stack_trace_are_kept() {
+        let traced = |payload: &str| match failure(invoked(payload, true), &[]) {
+            Some(Failure::FunctionError { trace, .. }) => trace,
+            other => panic!("{other:?}"),
+        };
+        let python = r#"{"errorType":"E","stackTrace":["  File \"/var/task/app.py\", line 3, in handler\n    brew()\n","  File \"/var/task/app.py\", line 9, in brew\n","3","4"]}"#;
+        let frames = traced(python);
+        assert_eq!(frames[0], "File \"/var/task/app.py\", line 3, in handler brew()");
+        assert_eq!(frames.len(), FRAMES);
+        let node = r#"{"errorType":"E","trace":["E: no","    at brew (/var/task/index.js:3:9)"]}"#;
+        assert_eq!(traced(node), ["brew (/var/task/index.js:3:9)"]);
+        let ruby = r#"{"errorType":"E","stackTrace":[["app.rb",3,"brew"]]}"#;
+        assert_eq!(traced(ruby), ["app.rb 3 brew"]);
+        assert!(traced(r#"{"errorType":"E","stackTrace":"no list"}"#).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,6 +14,7 @@ use powertune_core::{
     observation::{Observation, Outcome},
     power::Power,
     request::{Pace, Request},
+    verdict::is_condemned,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,11 +71,43 @@ impl Portion {
 }
 
 /// What the invocations of a portion know of each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Course {
-    /// Another one would fail like the last.
+    /// Another one would fail like the others.
     condemned: AtomicBool,
+    /// The outcomes until one counts; `None` from then on.
+    failing: Mutex<Option<Vec<Outcome>>>,
     unready: Unready,
+}
+
+impl Course {
+    fn of(portion: &Portion) -> Self {
+        Self {
+            condemned: AtomicBool::new(false),
+            // Those before a later portion are not known here.
+            failing: Mutex::new((portion.first == 0).then(Vec::new)),
+            unready: Unready::default(),
+        }
+    }
+
+    fn takes(&self, outcome: &Outcome) {
+        // It is whole even where somebody panicked.
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_condemned = match (&mut *failing, outcome) {
+            (_, Outcome::Counted(_) | Outcome::Allowed(_)) => {
+                *failing = None;
+                false
+            }
+            (Some(failed), Outcome::Failed { .. }) => {
+                failed.push(outcome.clone());
+                is_condemned(&*failed)
+            }
+            (None, Outcome::Failed { .. }) => is_condemned([outcome]),
+        };
+        if is_condemned {
+            self.condemned.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What an invocation needs before it can be sent.
@@ -101,7 +134,7 @@ impl Bench {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
             _ => self.concurrency.min(portion.invocations).max(1) as usize,
         };
-        let (power, course) = (portion.power, Course::default());
+        let (power, course) = (portion.power, Course::of(portion));
         let numbers = portion.first..portion.first + portion.invocations;
         let observations: Vec<Option<Observation>> = stream::iter(numbers)
             // One is admitted at a time: what waits takes memory.
@@ -148,9 +181,7 @@ impl Bench {
         }
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
         reservation.settle(&outcome);
-        if matches!(&outcome, Outcome::Failed { failure, .. } if failure.condemns_power()) {
-            course.condemned.store(true, Ordering::Relaxed);
-        }
+        course.takes(&outcome);
         let observation = Observation { power: portion.power, outcome };
         self.events.send(Event::Observed(observation.clone()));
         if let Ok(invoked) = answer {
@@ -229,7 +260,9 @@ impl Bench {
             Ok(invoked) => Ok(invoked.payload),
             Err(error) => match outcome(&Err(error), &[]) {
                 Outcome::Failed { failure, .. } => Err(failed(failure.to_string())),
-                Outcome::Counted(_) => unreachable!("what was not invoked can't count"),
+                Outcome::Counted(_) | Outcome::Allowed(_) => {
+                    unreachable!("what was not invoked can't count")
+                }
             },
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use powertune_core::{
     observation::{Observation, Skipped},
-    plan::{Measurement, Rest, Round},
+    plan::{MOST_BARREN, Measurement, Rest, Round},
     power::Power,
 };
 use tokio::task::{JoinError, JoinSet};
@@ -23,9 +23,6 @@ use crate::{
     measure::{Bench, Portion},
     publish::{Baseline, Clock, Publisher, Unpublished, wait},
 };
-
-/// Beyond the passes that would do if every cold start were had, so many more are tried.
-const SPARE_PASSES: u32 = 2;
 
 /// What is being measured.
 type Portions = JoinSet<Result<Vec<Observation>, Cause>>;
@@ -87,18 +84,25 @@ impl Rounds {
         for measurement in round.measurements.iter().filter(|measurement| measurement.fresh) {
             self.versions.remove(&measurement.power);
         }
-        for _ in 0..self.passes(&rests) {
+        let only_cold_starts = self.bench.request.only_cold_starts;
+        let mut barren: BTreeMap<Power, u32> = BTreeMap::new();
+        loop {
             let pass = self.pass(&rests).await?;
-            let only_cold_starts = self.bench.request.only_cold_starts;
             rests = rests
                 .into_iter()
                 .filter(|rest| !pass.skipped.iter().any(|skipped| skipped.power == rest.power))
-                .filter_map(|rest| rest.after(&pass.observations, only_cold_starts))
+                .filter_map(|rest| {
+                    let left = rest.after(&pass.observations, only_cold_starts)?;
+                    let barren = barren.entry(rest.power).or_default();
+                    *barren = if left.sent == rest.sent { *barren + 1 } else { 0 };
+                    (*barren < MOST_BARREN).then_some(left)
+                })
                 .collect();
             measured.observations.extend(pass.observations);
             measured.skipped.extend(pass.skipped);
             let is_over = self.bench.cancelled.is_cancelled() || self.bench.budget.is_used_up();
-            if rests.is_empty() || is_over {
+            // Where warm invocations count, one pass sends them all.
+            if rests.is_empty() || is_over || !only_cold_starts {
                 break;
             }
         }
@@ -126,13 +130,6 @@ impl Rounds {
         }
         let powers = u32::try_from(powers).unwrap_or(u32::MAX);
         (self.bench.concurrency / powers.max(1)).max(1)
-    }
-
-    fn passes(&self, rests: &[Rest]) -> u32 {
-        let wanted = rests.iter().map(|rest| rest.wanted).max().unwrap_or(0);
-        let passes = wanted.div_ceil(self.portion(rests.len()));
-        let spare = if self.bench.request.only_cold_starts { SPARE_PASSES } else { 0 };
-        passes + spare
     }
 
     /// One version for each power, measured.

@@ -145,7 +145,13 @@ fn waiting(wait: &Wait) -> String {
     format!("waiting: {}", message(&wait.to_string()))
 }
 
-const PUTTING_BACK: &str = "putting the function back as it was";
+fn cleaning_up(tally: &Tally) -> &'static str {
+    if tally.has_applied() {
+        "deleting the test versions"
+    } else {
+        "putting the function back as it was"
+    }
+}
 
 #[cfg(test)]
 mod tests {

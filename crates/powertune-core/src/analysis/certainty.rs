@@ -52,6 +52,13 @@ pub(crate) struct Certainty {
     pub(crate) ties: Vec<usize>,
 }
 
+impl Drawn {
+    /// The draws of one candidate.
+    pub(crate) fn of(&self, index: usize) -> impl Iterator<Item = Candidate> {
+        self.0.iter().map(move |candidates| candidates[index])
+    }
+}
+
 impl Rule {
     /// The rule that a request asks for.
     pub(crate) fn of(request: &Request, price: Price) -> Self {
@@ -112,7 +119,7 @@ impl Rule {
     }
 
     /// By how much another one may be better without anything to choose by.
-    fn zone(&self) -> f64 {
+    pub(crate) fn zone(&self) -> f64 {
         match self.decided_by {
             DecidedBy::AveragePrice => 1.0 + self.tolerance.max(INDIFFERENCE),
             DecidedBy::CostMean => (1.0 + self.tolerance) * (1.0 + INDIFFERENCE),

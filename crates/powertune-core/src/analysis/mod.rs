@@ -1,22 +1,29 @@
 //! The analysis: from everything that was seen to the result.
 
 pub(crate) mod certainty;
+mod deciding;
 mod drift;
 pub(crate) mod environments;
+mod nothing;
 pub(crate) mod row;
 
 use std::collections::BTreeSet;
 
-use self::{certainty::Rule, row::Row};
+pub use self::nothing::NothingMeasured;
+use self::{
+    certainty::Rule,
+    row::{Counting, Row},
+};
 use crate::{
     architecture::Architecture,
-    observation::{Evidence, Observation},
+    observation::{Evidence, Failure, Observation},
     plan::Stopped,
-    power::Power,
+    power::{Power, default_values},
     price::{self, Price},
     region::Region,
     request::{Num, Request},
     result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
+    stats::Reach,
     strategy::{Candidate, Strategy, keeps},
     visualization,
     warning::Warning,
@@ -37,14 +44,6 @@ pub struct Subject {
     pub price: Price,
 }
 
-/// No power was measured, so there is nothing to choose from.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("the function could not be measured at any power: {}", reasons(.stats))]
-pub struct NothingMeasured {
-    /// What became of each power.
-    pub stats: Vec<PowerStats>,
-}
-
 /// Turns what was seen into a result.
 ///
 /// `warnings` are those of the run so far; `elapsedMs` is 0 until whoever holds a clock fills it in.
@@ -59,14 +58,22 @@ pub fn analyse(
     mut warnings: Vec<Warning>,
 ) -> Result<TuningResult, NothingMeasured> {
     let rule = Rule::of(request, subject.price);
-    let rows = rows(seen, request.only_cold_starts);
-    let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.verdict().is_none()).collect();
-    let stats = all_stats(&rule, &rows, seen);
+    let rows = rows(seen, Counting::of(request));
+    let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
+    // What one power's few samples do not show of rare slow invocations, the other powers' do.
+    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
+    let mut stats = all_stats(&rule, &rows, seen, reach);
     let candidates: Vec<Candidate> = measured.iter().map(|row| rule.candidate(row)).collect();
     let Some(chosen) = rule.choose(&candidates) else {
-        return Err(NothingMeasured { stats });
+        return Err(NothingMeasured::of(request, stats));
     };
-    let certainty = rule.certainty(&rule.draw(&measured), chosen);
+    let drawn = rule.draw(&measured);
+    let certainty = rule.certainty(&drawn, chosen);
+    let figures = deciding::deciding(&rule, &measured, &candidates, &drawn, reach);
+    for (row, figures) in measured.iter().zip(figures) {
+        let own = stats.iter_mut().find(|stats| stats.value == row.power);
+        own.expect("every row is in the result").deciding = Some(figures);
+    }
     let winner = candidates[chosen];
     let unmeasured: Vec<Power> =
         rows.iter().filter(|row| row.is_unmeasured()).map(|row| row.power).collect();
@@ -75,8 +82,11 @@ pub fn analyse(
         Current { power: subject.current, cost, duration }
     });
     warnings.extend(limit_warning(request.strategy, &winner));
-    warnings.extend(sample_warnings(request, &subject.price, &measured, seen));
+    warnings.extend(sample_warnings(request, &subject.price, &measured, seen, stopped));
     warnings.extend(unmeasured_warning(request, &unmeasured));
+    // A power that was not measured may be better by any amount.
+    let confidence = unmeasured.is_empty().then_some(certainty.confidence);
+    warnings.extend(not_sure_warning(request, confidence));
     let lambda_cost = exploration_cost(seen, &subject.price);
     Ok(TuningResult {
         power: measured[chosen].power,
@@ -102,9 +112,11 @@ pub fn analyse(
         percentile: limit(request.strategy).map(|(_, percentile)| percentile),
         limit_kept: limit(request.strategy).map(|(limit_ms, _)| keeps(&winner, limit_ms)),
         decided_by: rule.decided_by,
-        // A power that was not measured may be better by any amount.
-        confidence: unmeasured.is_empty().then_some(certainty.confidence),
+        confidence,
+        indifference: rule.zone() - 1.0,
         unmeasured,
+        not_tried: not_tried(request, subject.current, &stats),
+        min_confidence: request.min_confidence,
         ties: certainty.ties.into_iter().map(|index| measured[index].power).collect(),
         savings: current
             .as_ref()
@@ -129,14 +141,18 @@ fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
 }
 
 /// What was seen, sorted out by power, smallest first.
-pub(crate) fn rows(seen: &Evidence, only_cold_starts: bool) -> Vec<Row<'_>> {
+pub(crate) fn rows(seen: &Evidence, counting: Counting) -> Vec<Row<'_>> {
     let powers: BTreeSet<Power> = seen.observations.iter().map(|seen| seen.power).collect();
-    powers.into_iter().map(|power| Row::new(power, seen.at(power), only_cold_starts)).collect()
+    powers.into_iter().map(|power| Row::new(power, seen.at(power), counting)).collect()
 }
 
-fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> {
-    // What one power's few samples do not show of rare slow invocations, the other powers' do.
-    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
+/// The powers to choose from that are not among the rows.
+fn not_tried(request: &Request, current: Power, stats: &[PowerStats]) -> Vec<Power> {
+    let powers = request.powers.clone().unwrap_or_else(|| default_values().with(current));
+    powers.iter().filter(|power| stats.iter().all(|row| row.value != *power)).collect()
+}
+
+fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence, reach: Reach) -> Vec<PowerStats> {
     let tried = rows.iter().map(|row| row.stats(rule.discard, &rule.price, reach));
     let skipped = seen.skipped.iter().map(|skipped| PowerStats {
         value: skipped.power,
@@ -145,7 +161,9 @@ fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> 
         invocations: 0,
         cold_starts: 0,
         failures: 0,
+        allowed_exceptions: 0,
         cost: None,
+        deciding: None,
         duration: None,
         init_duration: None,
         max_memory_used: None,
@@ -174,6 +192,11 @@ fn limit_warning(strategy: Strategy, winner: &Candidate) -> Option<Warning> {
     })
 }
 
+fn not_sure_warning(request: &Request, confidence: Option<f64>) -> Option<Warning> {
+    let (least, confidence) = request.min_confidence.zip(confidence)?;
+    (confidence * 100.0 < least).then_some(Warning::NotSureEnough { confidence, least })
+}
+
 fn unmeasured_warning(request: &Request, unmeasured: &[Power]) -> Option<Warning> {
     (!unmeasured.is_empty()).then(|| Warning::Unmeasured {
         powers: unmeasured.to_vec(),
@@ -195,8 +218,9 @@ fn sample_warnings(
     price: &Price,
     measured: &[&Row<'_>],
     seen: &Evidence,
+    stopped: Stopped,
 ) -> Vec<Warning> {
-    let mut warnings = Vec::new();
+    let mut warnings = failures(measured);
     for row in measured {
         let asked = asked(request, row);
         if request.only_cold_starts && (row.counted.len() as u64) < u64::from(asked) {
@@ -204,13 +228,7 @@ fn sample_warnings(
                 power: row.power,
                 cold: u32::try_from(row.counted.len()).unwrap_or(u32::MAX),
                 asked,
-            });
-        }
-        if let Some(first) = row.failures.first() {
-            warnings.push(Warning::SomeFailed {
-                power: row.power,
-                failures: u32::try_from(row.failures.len()).unwrap_or(u32::MAX),
-                first: first.to_string(),
+                because: cold_limit(stopped),
             });
         }
     }
@@ -246,6 +264,35 @@ fn sample_warnings(
     warnings
 }
 
+/// The limit that kept a power from the cold starts that were asked for.
+fn cold_limit(stopped: Stopped) -> &'static str {
+    match stopped {
+        Stopped::CostReached => "another one could have exceeded maxCost",
+        Stopped::HistoryFull => "the execution's history has no room for more",
+        Stopped::Interrupted | Stopped::Failed => "the run ended before its time",
+        Stopped::NumReached | Stopped::DryRun | Stopped::Confident | Stopped::MostReached => {
+            "other invocations failed, or five fresh versions in a row gave none"
+        }
+    }
+}
+
+/// A warning for each cause of failures at powers that work, which names the powers that share it.
+fn failures(measured: &[&Row<'_>]) -> Vec<Warning> {
+    let mut causes: Vec<(&Failure, Vec<Power>)> = Vec::new();
+    for row in measured {
+        for failure in &row.failures {
+            match causes.iter_mut().find(|(known, _)| failure.is_like(known)) {
+                Some((_, powers)) if powers.last() == Some(&row.power) => {}
+                Some((_, powers)) => powers.push(row.power),
+                None => causes.push((failure, vec![row.power])),
+            }
+        }
+    }
+    let warning =
+        |(cause, powers): (&Failure, _)| Warning::SomeFailed { powers, first: cause.to_string() };
+    causes.into_iter().map(warning).collect()
+}
+
 fn picture(subject: &Subject, stats: &[PowerStats]) -> String {
     let points: Vec<visualization::Point> = stats
         .iter()
@@ -253,15 +300,6 @@ fn picture(subject: &Subject, stats: &[PowerStats]) -> String {
         .filter_map(|row| Some((row.value, row.average_duration?, row.average_price?)))
         .collect();
     visualization::url(visualization::BASE, subject.price.currency, &points)
-}
-
-/// What became of each power, for a message.
-fn reasons(stats: &[PowerStats]) -> String {
-    let reason = |row: &PowerStats| {
-        format!("{}: {}", row.value, row.reason.as_deref().unwrap_or("not tried"))
-    };
-    let reasons: Vec<String> = stats.iter().map(reason).collect();
-    reasons.join("; ")
 }
 
 #[cfg(test)]

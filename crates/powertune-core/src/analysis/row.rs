@@ -5,9 +5,26 @@ use crate::{
     power::Power,
     price::Price,
     report::{Report, Start},
+    request::Request,
     result::{DurationStats, PowerStats, State},
     stats::{self, Estimate, Reach, resample::Sample},
+    verdict::Verdict,
 };
+
+/// Which invocations count, and how many may fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Counting {
+    /// Whether warm invocations do not count.
+    pub(crate) only_cold_starts: bool,
+    /// The share of invocations that may end with an error.
+    pub(crate) max_error_rate: f64,
+}
+
+impl Counting {
+    pub(crate) fn of(request: &Request) -> Self {
+        Self { only_cold_starts: request.only_cold_starts, max_error_rate: request.max_error_rate }
+    }
+}
 
 /// One power's outcomes, sorted out.
 #[derive(Debug)]
@@ -16,50 +33,62 @@ pub(crate) struct Row<'a> {
     /// Those that count.
     pub(crate) counted: Vec<&'a Report>,
     pub(crate) failures: Vec<&'a Failure>,
+    /// How many of those that count ended with an allowed exception.
+    allowed: u32,
+    max_error_rate: f64,
     /// All that were sent, those that do not count included.
     pub(crate) invocations: u32,
 }
 
 impl<'a> Row<'a> {
-    /// Sorts out `outcomes`. With `only_cold_starts`, what came back warm does not count.
+    /// Sorts out `outcomes`.
     pub(crate) fn new(
         power: Power,
         outcomes: impl Iterator<Item = &'a Outcome>,
-        only_cold_starts: bool,
+        counting: Counting,
     ) -> Self {
-        let mut row = Self { power, counted: Vec::new(), failures: Vec::new(), invocations: 0 };
+        let mut row = Self {
+            power,
+            counted: Vec::new(),
+            failures: Vec::new(),
+            invocations: 0,
+            allowed: 0,
+            max_error_rate: counting.max_error_rate,
+        };
         for outcome in outcomes {
             row.invocations += 1;
             match outcome {
-                Outcome::Counted(report) if only_cold_starts && !report.start.is_cold() => {}
-                Outcome::Counted(report) => row.counted.push(report),
+                Outcome::Counted(report) | Outcome::Allowed(report) => {
+                    if counting.only_cold_starts && !report.start.is_cold() {
+                        continue;
+                    }
+                    row.counted.push(report);
+                    row.allowed += u32::from(matches!(outcome, Outcome::Allowed(_)));
+                }
                 Outcome::Failed { failure, .. } => row.failures.push(failure),
             }
         }
         row
     }
 
-    /// Why this power takes no part in the decision, if it does not: a failure that would repeat
-    /// itself, or more failures of other kinds than measurements.
-    pub(crate) fn verdict(&self) -> Option<String> {
-        // What was cut off with the run says nothing of the power.
-        let answered = |failure: &&&Failure| **failure != &Failure::Unanswered;
-        let failures: Vec<_> = self.failures.iter().filter(answered).collect();
-        let condemning = failures.iter().find(|failure| failure.condemns_power());
-        let overwhelming = || failures.first().filter(|_| failures.len() > self.counted.len());
-        match condemning.or_else(overwhelming) {
-            Some(failure) => Some(failure.to_string()),
-            None if self.counted.is_empty() => Some("no invocation counted".to_owned()),
-            None => None,
-        }
+    /// Whether this power takes part in the decision, and why not.
+    pub(crate) fn verdict(&self) -> Verdict<'a> {
+        Verdict::of(self.counted.len(), &self.failures, self.max_error_rate)
     }
 
-    /// Whether it is not known what the function does at this power: it takes no part in the
-    /// decision for reasons outside of the function. What was refused, lost, or came without a
-    /// REPORT says nothing about the function.
+    /// Whether it takes part in the decision.
+    pub(crate) fn works(&self) -> bool {
+        self.verdict() == Verdict::Works
+    }
+
+    /// Whether more invocations would change nothing: they would fail like the others.
+    pub(crate) fn is_condemned(&self) -> bool {
+        matches!(self.verdict(), Verdict::Repeats { .. } | Verdict::TooMany { .. })
+    }
+
+    /// Whether it is not known how the function does at this power.
     pub(crate) fn is_unmeasured(&self) -> bool {
-        let condemned = self.failures.iter().any(|failure| failure.condemns_power());
-        !condemned && self.verdict().is_some()
+        matches!(self.verdict(), Verdict::Unmeasured { .. })
     }
 
     pub(crate) fn cold_starts(&self) -> usize {
@@ -143,16 +172,30 @@ impl<'a> Row<'a> {
         samples(&self.steady())
     }
 
+    /// Mean cost of an invocation, the request included.
+    fn cost(&self, price: &Price, reach: Reach) -> Option<Estimate> {
+        let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
+        let billed_ms = reach.billed_mean_interval(&billed(&self.steady()))?;
+        let cost = Estimate {
+            mean: price_of(billed_ms.mean),
+            low: billed_ms.low.map(price_of),
+            high: billed_ms.high.map(price_of),
+        };
+        Some(cost.usable())
+    }
+
+    /// Mean cost and duration of a measured power.
+    pub(super) fn estimates(&self, price: &Price, reach: Reach) -> (Estimate, Estimate) {
+        let measured = "a measured power has samples";
+        let duration = reach.mean_interval(&self.steady_durations()).expect(measured);
+        (self.cost(price, reach).expect(measured), duration.usable())
+    }
+
     /// The row as it stands in the result.
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
-        let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
-        let cost = reach.billed_mean_interval(&billed(&steady)).map(|billed_ms| Estimate {
-            mean: price_of(billed_ms.mean),
-            low: billed_ms.low.map(price_of),
-            high: billed_ms.high.map(price_of),
-        });
+        let cost = self.cost(price, reach);
         PowerStats {
             value: self.power,
             average_price: self.average_price(discard, price),
@@ -160,12 +203,14 @@ impl<'a> Row<'a> {
             invocations: self.invocations,
             cold_starts: count(self.cold_starts()),
             failures: count(self.failures.len()),
+            allowed_exceptions: self.allowed,
             cost,
+            deciding: None,
             duration: duration_stats(&totals(&steady), reach),
             init_duration: stats::mean(&self.init_ms()),
             max_memory_used: self.counted.iter().filter_map(|report| report.max_memory_mb).max(),
-            state: if verdict.is_some() { State::Failed } else { State::Measured },
-            reason: verdict,
+            state: if verdict == Verdict::Works { State::Measured } else { State::Failed },
+            reason: (verdict != Verdict::Works).then(|| verdict.to_string()),
         }
     }
 
@@ -202,7 +247,7 @@ fn sample(report: &Report) -> Sample {
 }
 
 fn duration_stats(durations: &[f64], reach: Reach) -> Option<DurationStats> {
-    let mean = reach.mean_interval(durations)?;
+    let mean = reach.mean_interval(durations)?.usable();
     let at = |p| stats::percentile(durations, p);
     Some(DurationStats { mean, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) })
 }

@@ -6,6 +6,7 @@ use crate::{
     report::{Report, Start, Status},
     request::parse,
     result::DecidedBy,
+    stats::Estimate,
 };
 
 const CURRENT: u32 = 128;
@@ -201,12 +202,15 @@ fn cold_starts_that_never_came_leave_a_size_unmeasured() {
 
 #[test]
 fn nothing_measured_says_why_at_each_power() {
-    let failure =
-        || Failure::FunctionError { error_type: Some("Teapot".to_owned()), message: None };
+    let failure = || Failure::FunctionError {
+        error_type: Some("Teapot".to_owned()),
+        message: None,
+        trace: Vec::new(),
+    };
     let error = analysed(json!({}), vec![failed(128, failure()), failed(256, failure())]);
     let text = error.expect_err("nothing was measured").to_string();
-    assert!(text.contains("128 MB: the function failed with Teapot"), "{text}");
-    assert!(text.contains("256 MB"), "{text}");
+    assert!(text.contains("128, 256 MB: the function failed with Teapot"), "{text}");
+    assert!(text.contains("--payload"), "{text}");
 }
 
 #[test]
@@ -244,7 +248,12 @@ fn only_cold_starts_leaves_warm_ones_out() {
         analysed(json!({"onlyColdStarts": true, "num": 6}), observations).expect("a result");
     assert!(result.duration > 100.0);
     assert_eq!(result.invocations, 6);
-    assert!(result.warnings.iter().any(|warning| warning.contains("5 of 6 cold starts")));
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("only 5 of the 6 requested cold starts"))
+    );
 }
 
 #[test]
@@ -310,4 +319,106 @@ fn a_tolerance_is_room_beside_the_indifference_zone() {
     let faster = result(5.0);
     assert_eq!(faster.power, power(1024));
     assert!(faster.confidence > Some(0.99), "{:?}", faster.confidence);
+}
+
+/// `good` invocations, and `failures` that fail with an error of this type.
+fn some_failing(mb: u32, good: u32, failures: u32, error_type: &str) -> Vec<Observation> {
+    let failure = || Failure::FunctionError {
+        error_type: Some(error_type.to_owned()),
+        message: None,
+        trace: vec!["brew (handler.py:3)".to_owned()],
+    };
+    let good = (0..good).map(|i| counted(mb, 50.0 + 0.1 * f64::from(i)));
+    good.chain((0..failures).map(|_| failed(mb, failure()))).collect()
+}
+
+#[test]
+fn one_error_among_good_samples_is_counted_and_no_more() {
+    let mut observations = some_failing(128, 19, 1, "Teapot");
+    observations.extend(some_failing(256, 19, 1, "Teapot"));
+    let result = analysed(json!({"num": 20}), observations).expect("a result");
+    let states: Vec<State> = result.stats.iter().map(|row| row.state).collect();
+    assert_eq!(states, [State::Measured; 2]);
+    assert_eq!((result.stats[0].failures, result.stats[0].invocations), (1, 20));
+    let told: Vec<&String> = result.warnings.iter().filter(|it| it.contains("Teapot")).collect();
+    assert_eq!(told.len(), 1, "one cause is told once: {told:?}");
+    assert!(told[0].contains("128 MB and 256 MB") && told[0].contains("handler.py:3"), "{told:?}");
+}
+
+#[test]
+fn an_error_rate_that_is_too_high_takes_a_size_out() {
+    let mut observations = some_failing(128, 14, 6, "Teapot");
+    observations.extend(some_failing(256, 20, 0, "Teapot"));
+    let result = analysed(json!({"num": 20}), observations.clone()).expect("a result");
+    assert_eq!(result.power, power(256));
+    let reason = result.stats[0].reason.as_deref().expect("a reason");
+    assert!(reason.starts_with("6 of 20 invocations failed"), "{reason}");
+    let allowed = analysed(json!({"num": 20, "maxErrorRate": 30}), observations).expect("a result");
+    assert_eq!(allowed.stats[0].state, State::Measured);
+}
+
+#[test]
+fn where_errors_take_every_size_the_rate_to_give_is_named() {
+    let mut observations = some_failing(128, 14, 6, "Teapot");
+    observations.extend(some_failing(256, 13, 7, "Teapot"));
+    let error = analysed(json!({"num": 20}), observations.clone()).expect_err("no size is left");
+    assert!(error.to_string().contains("--max-error-rate 40"), "{error}");
+    assert!(analysed(json!({"num": 20, "maxErrorRate": 40}), observations).is_ok());
+}
+
+#[test]
+fn allowed_exceptions_count_and_are_told() {
+    let mut observations = around(128, 40.0);
+    let outcome = Outcome::Allowed(report(128, 40.0, Start::Warm));
+    observations.push(Observation { power: power(128), outcome });
+    let result = analysed(json!({"num": 11}), observations).expect("a result");
+    let row = &result.stats[0];
+    assert_eq!((row.allowed_exceptions, row.failures, row.invocations), (1, 0, 11));
+}
+
+#[test]
+fn deciding_figures_are_those_of_the_choice() {
+    let rows = [(128, 100.0), (256, 40.0), (512, 30.0)];
+    for (fields, chosen) in [
+        (json!({}), 256),
+        (json!({"strategy": "speed"}), 512),
+        (json!({"num": "auto"}), 256),
+        (json!({"strategy": "balanced"}), 256),
+    ] {
+        let result = analysed(fields.clone(), all(&rows)).expect("a result");
+        assert_eq!(result.power, power(chosen), "{fields}");
+        let own = result.stats.iter().find(|row| row.value == result.power).expect("its row");
+        let figures = own.deciding.expect("a measured size has them");
+        assert!((figures.cost.mean - result.cost).abs() < 1e-18, "{fields}");
+        assert!((figures.duration.mean - result.duration).abs() < 1e-9, "{fields}");
+        let within = |it: Estimate| it.low.unwrap() <= it.mean && it.mean <= it.high.unwrap();
+        assert!(within(figures.cost) && within(figures.duration), "{fields}");
+        assert_eq!(figures.score.is_some(), fields["strategy"] == "balanced");
+    }
+}
+
+#[test]
+fn nothing_is_applied_that_is_not_sure_enough() {
+    let observations: Vec<_> = (0..5)
+        .flat_map(|i| {
+            [counted(128, 100.0 + 9.0 * f64::from(i)), counted(256, 52.0 + 5.0 * f64::from(i))]
+        })
+        .collect();
+    let asked = |least: f64| {
+        let fields = json!({"num": 5, "autoOptimize": true, "minConfidence": least});
+        analysed(fields, observations.clone()).expect("a result")
+    };
+    let confidence = asked(50.0).confidence.expect("both are measured") * 100.0;
+    assert!((3.0..99.0).contains(&confidence), "{confidence}");
+    assert!(asked(confidence - 1.0).is_applicable());
+    let refused = asked(confidence + 1.0);
+    assert!(!refused.is_applicable());
+    assert!(refused.warnings.iter().any(|it| it.contains("nothing was applied")), "{refused:?}");
+}
+
+#[test]
+fn sizes_that_were_never_tried_are_listed() {
+    let fields = json!({"num": "auto", "powerValues": [128, 256, 512, 1024]});
+    let result = analysed(fields, all(&[(128, 100.0), (256, 40.0)])).expect("a result");
+    assert_eq!(result.not_tried, [power(512), power(1024)]);
 }

@@ -18,7 +18,7 @@ use super::{Measurement, Round, Step, Stopped, between};
 use crate::{
     analysis::{
         certainty::{Certainty, Drawn, Rule},
-        row::Row,
+        row::{Counting, Row},
         rows,
     },
     observation::Evidence,
@@ -74,7 +74,7 @@ const ROUNDS: u32 = 60;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Auto {
     rule: Rule,
-    only_cold_starts: bool,
+    counting: Counting,
     /// Whether a power's invocations follow each other, in the same environment.
     series: bool,
     /// The power that the function has now: what a choice saves is known only beside it.
@@ -103,7 +103,7 @@ impl Auto {
     pub(super) fn new(request: &Request, price: Price, current: Power) -> Self {
         Self {
             rule: Rule::of(request, price),
-            only_cold_starts: request.only_cold_starts,
+            counting: Counting::of(request),
             series: matches!(request.pace, Pace::Series { .. }) && !request.only_cold_starts,
             current,
             most: request.most_invocations(),
@@ -113,8 +113,8 @@ impl Auto {
     }
 
     pub(super) fn next(&self, powers: &PowerValues, seen: &Evidence) -> Step {
-        let rows = rows(seen, self.only_cold_starts);
-        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.verdict().is_none()).collect();
+        let rows = rows(seen, self.counting);
+        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
         let candidates = measured.iter().map(|row| self.rule.candidate(row)).collect();
         let drawn = self.rule.draw(&measured);
         let look = Look { auto: self, powers, seen, rows: &rows, measured, candidates, drawn };
@@ -138,7 +138,7 @@ impl Auto {
 
     /// The first look at a power. Its first invocation is a cold start, which does not count.
     fn first(&self, power: Power) -> Measurement {
-        let warm_up = u32::from(!self.only_cold_starts);
+        let warm_up = u32::from(!self.counting.only_cold_starts);
         Measurement::new(power, (START + warm_up).min(self.most))
     }
 
@@ -208,12 +208,14 @@ impl Look<'_> {
         let short = |row: &Row<'_>| {
             // What fails more often than it counts is not asked for again and again.
             let hopeless = row.failures.len() > START as usize;
-            let condemned = row.failures.iter().any(|failure| failure.condemns_power());
-            if condemned || hopeless && row.verdict().is_some() {
+            if row.is_condemned() || hopeless && !row.works() {
                 return None;
             }
-            let counted =
-                if row.is_warm() || self.auto.only_cold_starts { row.steady_count() } else { 0 };
+            let counted = if row.is_warm() || self.auto.counting.only_cold_starts {
+                row.steady_count()
+            } else {
+                0
+            };
             let start = if self.auto.breaks_limit(row) { START } else { self.auto.start() };
             self.auto.more(row, start.saturating_sub(counted))
         };

@@ -16,8 +16,12 @@ use crate::{
     price::Price,
     region::Currency,
     request::{Num, Request},
+    verdict::is_condemned,
     warning::Warning,
 };
+
+/// Fresh versions in a row that may give no cold start at a power before it gets no more of them.
+pub const MOST_BARREN: u32 = 5;
 
 /// How the number of invocations is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,17 +105,20 @@ impl Rest {
     }
 
     /// What is left after these observations, of other powers too; `None` where nothing is, or
-    /// where another invocation would fail like the last. With `only_cold_starts` a warm one is
+    /// where another invocation would fail like these. With `only_cold_starts` a warm one is
     /// asked for again.
     #[must_use]
     pub fn after(self, seen: &[Observation], only_cold_starts: bool) -> Option<Self> {
+        let own = || seen.iter().filter(|seen| seen.power == self.power).map(|seen| &seen.outcome);
+        if is_condemned(own()) {
+            return None;
+        }
         let mut sent = self.sent;
-        for outcome in seen.iter().filter(|seen| seen.power == self.power).map(|seen| &seen.outcome)
-        {
+        for outcome in own() {
             match outcome {
-                Outcome::Counted(report) if only_cold_starts && !report.start.is_cold() => {}
-                Outcome::Failed { failure, .. } if failure.condemns_power() => return None,
-                Outcome::Counted(_) | Outcome::Failed { .. } => sent = sent.saturating_add(1),
+                Outcome::Counted(report) | Outcome::Allowed(report)
+                    if only_cold_starts && !report.start.is_cold() => {}
+                _ => sent = sent.saturating_add(1),
             }
         }
         (sent < self.wanted).then_some(Self { sent, ..self })

@@ -30,12 +30,14 @@ pub const MIN_NUM: u32 = 5;
 pub const MAX_NUM: u32 = 100_000;
 /// The most invocations a power where the planner itself decides how many it needs.
 pub const AUTO_MOST: u32 = 60;
+/// The share of invocations that may end with an error where nobody says another one.
+const MAX_ERROR_RATE: f64 = 0.1;
 /// How much more than the cheapest, in percent, a faster power may cost where the planner itself
 /// decides how much to measure.
 const AUTO_TOLERANCE: f64 = 3.0;
 
 /// Every field that a request may have.
-pub const FIELDS: [&str; 27] = [
+pub const FIELDS: [&str; 29] = [
     "lambdaARN",
     "num",
     "powerValues",
@@ -62,6 +64,8 @@ pub const FIELDS: [&str; 27] = [
     "tolerance",
     "parallel",
     "maxCost",
+    "maxErrorRate",
+    "minConfidence",
     "seed",
 ];
 
@@ -94,6 +98,11 @@ pub struct Request {
     pub post_processor: Option<FunctionRef>,
     /// `errorType`s of failures that count as results.
     pub allowed_exceptions: Vec<String>,
+    /// The share of a power's invocations that may end with an error; a power fails where the lower
+    /// 95 % bound of its error rate is above.
+    pub max_error_rate: f64,
+    /// The confidence, in percent, below which nothing is applied.
+    pub min_confidence: Option<f64>,
     /// Whether, and where, the chosen power is applied.
     pub auto_optimize: Option<AutoOptimize>,
     /// Whether payloads are to stay out of messages.
@@ -169,6 +178,8 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
     let pre_processor = fields.read("preProcessorARN", function_ref);
     let post_processor = fields.read("postProcessorARN", function_ref);
     let allowed_exceptions = fields.read("allowedExceptions", texts).unwrap_or_default();
+    let max_error_rate = max_error_rate(&mut fields);
+    let min_confidence = min_confidence(&mut fields, auto_optimize.is_some(), &mut warnings);
     let disable_payload_logs = flag(&mut fields, "disablePayloadLogs");
     // Its statistics are always part of our result; the field stays known for those who have it.
     let _ = flag(&mut fields, "includeOutputResults");
@@ -191,6 +202,8 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
         pre_processor,
         post_processor,
         allowed_exceptions,
+        max_error_rate,
+        min_confidence,
         auto_optimize,
         disable_payload_logs,
         max_cost,
@@ -395,6 +408,30 @@ fn discard(fields: &mut Fields<'_>, only_cold_starts: bool, warnings: &mut Vec<W
         warnings.push(Warning::Ignored { field: "discardTopBottom", because });
     }
     0.0
+}
+
+fn max_error_rate(fields: &mut Fields<'_>) -> f64 {
+    let percent = fields.read("maxErrorRate", |value| number(value, 0.0..=100.0));
+    percent.map_or(MAX_ERROR_RATE, |percent| percent / 100.0)
+}
+
+fn min_confidence(
+    fields: &mut Fields<'_>,
+    applies: bool,
+    warnings: &mut Vec<Warning>,
+) -> Option<f64> {
+    let percent = fields.read("minConfidence", |value| {
+        let percent = number(value, 0.0..=100.0)?;
+        if percent > 1.0 {
+            return Ok(percent);
+        }
+        Err(format!("{percent} is not a percentage above 1; write 90 for 90 %"))
+    });
+    if percent.is_some() && !applies {
+        let because = "nothing is applied without autoOptimize";
+        warnings.push(Warning::Ignored { field: "minConfidence", because });
+    }
+    percent.filter(|_| applies)
 }
 
 fn clamped(

@@ -15,6 +15,9 @@ const WORK: usize = 200_000;
 /// The least draws of all.
 const LEAST_DRAWS: usize = 400;
 
+/// An interval with an end that is so many times the mean, or so much less, says nothing.
+const WIDEST: f64 = 2.0;
+
 /// A mean with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -24,6 +27,17 @@ pub struct Estimate {
     pub low: Option<f64>,
     /// The interval's upper end; missing where one sample tells nothing of the spread.
     pub high: Option<f64>,
+}
+
+impl Estimate {
+    /// Without an interval that says nothing: one that reaches from half of the mean to twice the
+    /// mean and further.
+    #[must_use]
+    pub fn usable(self) -> Self {
+        let is_wide = self.low.is_some_and(|low| low < self.mean / WIDEST)
+            || self.high.is_some_and(|high| high > self.mean * WIDEST);
+        if is_wide { Self { low: None, high: None, ..self } } else { self }
+    }
 }
 
 /// The mean with its 95 % interval; `None` of nothing. It knows of one power's samples alone:

@@ -7,7 +7,7 @@ use crate::{
     analysis::{NothingMeasured, analyse},
     dry_run::{DryRun, changes, trials},
     observation::Failure,
-    plan::{Step as Planned, Stopped},
+    plan::{MOST_BARREN, Step as Planned, Stopped},
     price::{self, UnknownPrice},
     request::{Faults, Request},
     visualization,
@@ -18,8 +18,6 @@ use super::Digest;
 
 /// Portions in a row that may come to nothing, because a version gets ready slowly, say.
 const IDLE_PORTIONS: u32 = 3;
-/// Beyond the portions that would do if every cold start were had, so many more are tried.
-const SPARE_PORTIONS: u32 = 2;
 
 /// Why nothing can be decided.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -139,8 +137,10 @@ fn take_in(
     state.spent +=
         observations.iter().map(|seen| tariff.charged(power, &seen.outcome)).sum::<f64>();
     let rest = task.rest.after(&observations, request.only_cold_starts);
-    let task = Task { portions: task.portions + 1, idle, ..task };
-    let rest = rest.filter(|_| !given_up(&state.run, request, &task, &mut digest));
+    let is_barren = rest.is_some_and(|rest| rest.sent == task.rest.sent);
+    let barren = if is_barren { task.barren + 1 } else { 0 };
+    let task = Task { barren, idle, ..task };
+    let rest = rest.filter(|_| !given_up(request, &task, &mut digest));
     if let Some(number) = task.version.as_deref().and_then(|version| version.parse().ok()) {
         state.used.version = state.used.version.max(number);
     }
@@ -154,15 +154,14 @@ fn take_in(
 }
 
 /// Whether it is no use to go on with a power.
-fn given_up(run: &Run, request: &Request, task: &Task, digest: &mut Digest) -> bool {
+fn given_up(request: &Request, task: &Task, digest: &mut Digest) -> bool {
     if task.idle >= IDLE_PORTIONS {
         let why = "its version did not get ready, or Lambda let nothing through, for as long as \
                    three portions last";
         digest.lose(u64::from(task.rest.left()), Failure::Refused { why: why.to_owned() });
         return true;
     }
-    let would_do = task.rest.wanted.div_ceil(run.in_flight.max(1));
-    request.only_cold_starts && task.portions >= would_do.saturating_add(SPARE_PORTIONS)
+    request.only_cold_starts && task.barren >= MOST_BARREN
 }
 
 /// How many invocations a portion sends at most: where cold starts alone count, only as many as

@@ -18,6 +18,9 @@ use crate::{
 
 /// The longest text of a failure that is kept, in characters.
 const LONGEST_TEXT: usize = 160;
+/// The longest name of an error's type, and the longest frame of its stack trace; of the frames the
+/// first is kept.
+const LONGEST_NAME: usize = 80;
 /// What a digest takes besides its samples: its frame, and failures of every kind.
 const FRAME: u64 = 500;
 
@@ -30,8 +33,16 @@ pub struct Digest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_memory_mb: Option<u32>,
     samples: Samples,
+    /// How many of the samples ended with an allowed exception.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    allowed: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     failures: Vec<Failures>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The invocations that count.
@@ -81,6 +92,7 @@ impl Digest {
             power,
             max_memory_mb: None,
             samples: Samples::Exact(Vec::new()),
+            allowed: 0,
             failures: Vec::new(),
         }
     }
@@ -96,7 +108,8 @@ impl Digest {
 
     fn take(&mut self, outcome: &Outcome) {
         let sample = match outcome {
-            Outcome::Counted(report) => {
+            Outcome::Counted(report) | Outcome::Allowed(report) => {
+                self.allowed += u64::from(matches!(outcome, Outcome::Allowed(_)));
                 self.max_memory_mb = self.max_memory_mb.max(report.max_memory_mb);
                 Sample::of(report)
             }
@@ -141,6 +154,7 @@ impl Digest {
     /// Takes in what was seen later at the same power.
     pub fn merge(&mut self, later: Self) {
         self.max_memory_mb = self.max_memory_mb.max(later.max_memory_mb);
+        self.allowed = self.allowed.saturating_add(later.allowed);
         match (&mut self.samples, later.samples) {
             (Samples::Exact(samples), Samples::Exact(more)) => samples.extend(more),
             (samples, more) => {
@@ -177,15 +191,17 @@ impl Digest {
         FRAME + Histogram::longest(count, longest_ms) + 2 * Histogram::longest(0, longest_ms)
     }
 
-    /// The observations again; of histograms, ones that are as good as them.
+    /// The observations again; of histograms, ones that are as good as them. The samples of allowed
+    /// exceptions are not told from the others: the first ones stand for them.
     pub fn observations(&self) -> Vec<Observation> {
         let reports = match &self.samples {
             Samples::Exact(samples) => samples.clone(),
             Samples::Histograms(histograms) => histograms.samples(),
         };
-        let counted = reports
-            .into_iter()
-            .map(|sample| Outcome::Counted(sample.report(self.power, self.max_memory_mb)));
+        let counted = reports.into_iter().zip(0..).map(|(sample, number)| {
+            let report = sample.report(self.power, self.max_memory_mb);
+            if number < self.allowed { Outcome::Allowed(report) } else { Outcome::Counted(report) }
+        });
         let failed = self.failures.iter().flat_map(|failures| failures.outcomes(self.power));
         counted.chain(failed).map(|outcome| Observation { power: self.power, outcome }).collect()
     }
@@ -321,12 +337,15 @@ impl Failures {
 /// A failure without more of its text than is needed to know it again.
 fn shortened(failure: Failure) -> Failure {
     let text = |text: String| text.chars().take(LONGEST_TEXT).collect::<String>();
+    let name = |name: String| name.chars().take(LONGEST_NAME).collect::<String>();
     match failure {
         Failure::Timeout => Failure::Timeout,
         Failure::OutOfMemory => Failure::OutOfMemory,
-        Failure::FunctionError { error_type, message } => {
-            Failure::FunctionError { error_type: error_type.map(text), message: message.map(text) }
-        }
+        Failure::FunctionError { error_type, message, trace } => Failure::FunctionError {
+            error_type: error_type.map(name),
+            message: message.map(text),
+            trace: trace.into_iter().take(1).map(name).collect(),
+        },
         Failure::NoReport { why } => Failure::NoReport { why: text(why) },
         Failure::Lost { why } => Failure::Lost { why: text(why) },
         Failure::Unanswered => Failure::Unanswered,
@@ -369,6 +388,7 @@ mod tests {
     fn outcome() -> impl Strategy<Value = Outcome> {
         prop_oneof![
             4 => report().prop_map(Outcome::Counted),
+            1 => report().prop_map(Outcome::Allowed),
             1 => proptest::option::of(report())
                 .prop_map(|report| Outcome::Failed { failure: Failure::Timeout, report }),
             1 => Just(Outcome::Failed {
@@ -388,7 +408,7 @@ mod tests {
         let mut account = (0, 0, 0, 0, 0);
         for Observation { outcome, .. } in observations {
             match outcome {
-                Outcome::Counted(report) => {
+                Outcome::Counted(report) | Outcome::Allowed(report) => {
                     account.0 += 1;
                     account.1 += usize::from(report.start.is_cold());
                     account.3 += report.billed_ms;
@@ -408,6 +428,7 @@ mod tests {
             failure: Failure::FunctionError {
                 error_type: Some("ValueError".to_owned()),
                 message: Some(message.to_owned()),
+                trace: vec![message.to_owned(); 9],
             },
             report: None,
         };
@@ -470,7 +491,7 @@ mod tests {
             prop_assert_eq!(&read, &digest);
             let counted = |observations: &[Observation]| -> Vec<(f64, u64, Start)> {
                 observations.iter().filter_map(|seen| match &seen.outcome {
-                    Outcome::Counted(report) => Some((report.duration_ms, report.billed_ms, report.start)),
+                    Outcome::Counted(report) | Outcome::Allowed(report) => Some((report.duration_ms, report.billed_ms, report.start)),
                     Outcome::Failed { .. } => None,
                 }).collect()
             };

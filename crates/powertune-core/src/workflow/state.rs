@@ -160,9 +160,9 @@ pub struct Task {
     /// The version to invoke; it has to be published first where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// How many portions there have been.
+    /// How many of the last portions gave no cold start, where cold starts alone count.
     #[serde(default)]
-    pub portions: u32,
+    pub barren: u32,
     /// How many of the last ones came to nothing.
     #[serde(default)]
     pub idle: u32,
@@ -400,7 +400,7 @@ impl Subjected {
 impl Task {
     /// All of a power's invocations.
     pub fn new(rest: Rest) -> Self {
-        Self { rest, first: 0, version: None, portions: 0, idle: 0, budget: None }
+        Self { rest, first: 0, version: None, barren: 0, idle: 0, budget: None }
     }
 }
 

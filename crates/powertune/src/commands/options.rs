@@ -72,6 +72,9 @@ pub(crate) struct RequestOptions {
     /// Error types that count as results
     #[arg(long, value_name = "A,B")]
     allowed_exceptions: Option<String>,
+    /// Leave a memory size out where more of its invocations fail, in % [default: 10]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    max_error_rate: Option<String>,
     /// Print the plan and what it can cost, and invoke each power once
     #[arg(long)]
     dry_run: bool,
@@ -81,6 +84,9 @@ pub(crate) struct RequestOptions {
     /// Publish a version with the chosen power and point this alias to it instead
     #[arg(long, value_name = "NAME")]
     auto_optimize_alias: Option<String>,
+    /// Apply nothing that is less sure than this, in %
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    min_confidence: Option<String>,
     /// Allow the alias to get code or a configuration of $LATEST that it does not have
     #[arg(long)]
     release_latest: bool,
@@ -186,6 +192,8 @@ impl RequestOptions {
             ("postProcessorARN", &self.post_processor),
             ("allowedExceptions", &self.allowed_exceptions),
             ("autoOptimizeAlias", &self.auto_optimize_alias),
+            ("minConfidence", &self.min_confidence),
+            ("maxErrorRate", &self.max_error_rate),
             ("seed", &self.seed),
         ];
         for (field, value) in texts {

@@ -3,7 +3,7 @@
 use powertune_core::result::{PowerStats, State, TuningResult};
 
 use super::{
-    figures::{Standing, standing},
+    figures::{Standing, deciding, standing},
     grid::{Align, Cell, Column, Line, Span, rendered},
     style::{COST, Charset, GOOD, Style, TIME},
     table::names,
@@ -28,10 +28,8 @@ pub(super) fn chart(result: &TuningResult, style: &Style) -> Option<String> {
         return None;
     }
     let room = (style.width.saturating_sub(BESIDE) / 2).min(LONGEST);
-    let figures: Vec<(f64, f64)> = shown
-        .iter()
-        .map(|(row, _)| Some((row.cost?.mean, row.duration?.mean.mean)))
-        .collect::<Option<_>>()?;
+    let figures: Vec<(f64, f64)> =
+        shown.iter().map(|(row, _)| deciding(row)).collect::<Option<_>>()?;
     let highest = |figures: &mut dyn Iterator<Item = f64>| figures.fold(0.0, f64::max);
     let highest_cost = highest(&mut figures.iter().map(|(cost, _)| *cost));
     let highest_time = highest(&mut figures.iter().map(|(_, time)| *time));

@@ -27,10 +27,10 @@ fn sentence(dry_run: &DryRun) -> String {
     let works = dry_run.stats.iter().filter(|trial| trial.state == TrialState::Works).count();
     let all = dry_run.stats.len();
     let powers = match (works, all) {
-        (1, 1) => "the one power".to_owned(),
-        (2, 2) => "both powers".to_owned(),
-        _ if works == all => format!("all {all} powers"),
-        _ => format!("{works} of {all} powers"),
+        (1, 1) => "the one memory size".to_owned(),
+        (2, 2) => "both memory sizes".to_owned(),
+        _ if works == all => format!("all {all} memory sizes"),
+        _ => format!("{works} of {all} memory sizes"),
     };
     format!("{name} works at {powers}; everything is as it was before.")
 }
@@ -43,7 +43,7 @@ fn costs(dry_run: &DryRun, charset: Charset) -> String {
     )
 }
 
-const CAVEAT: &str = "Each power was invoked once, mostly from a cold start, so that nothing follows for the choice.";
+const CAVEAT: &str = "Each memory size was invoked once, mostly from a cold start: the times say nothing about the choice.";
 
 pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
     let mut table = style.paint(BOLD, &wrapped(&sentence(dry_run), style.width, 0));
@@ -56,7 +56,7 @@ pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
         table.extend(["- ", &wrapped(&message(change), style.width, 2), "\n"]);
     }
     table.push('\n');
-    let heads = ["Power", "", "Time", "Init", "Memory used"];
+    let heads = ["Memory", "", "Time", "Init", "Memory used"];
     let columns = heads.map(|head| Column {
         head: [String::new(), head.to_owned()],
         align: if head.is_empty() { Align::Left } else { Align::Right },
@@ -125,7 +125,7 @@ pub(super) fn markdown(dry_run: &DryRun) -> String {
         markdown.extend(["- ", &escaped(&message(change)), "\n"]);
     }
     markdown.push('\n');
-    let header = ["Power", "Time", "Init", "Memory used", ""].map(str::to_owned);
+    let header = ["Memory", "Time", "Init", "Memory used", ""].map(str::to_owned);
     markdown.push_str(&markdown::line(&header));
     markdown.push_str(&markdown::line(&["---:", "---:", "---:", "---:", "---"].map(str::to_owned)));
     for trial in &dry_run.stats {

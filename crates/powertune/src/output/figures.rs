@@ -1,9 +1,9 @@
-//! The figures of a result that people look at: what is really paid and waited for, requests
-//! included, and how that compares with the function's power now.
+//! The figures of a result that people look at: those that the choice was made by, and how they
+//! compare with the function's memory size now.
 
 use powertune_core::{
     power::Power,
-    result::{DecidedBy, PowerStats, State, TuningResult},
+    result::{PowerStats, State, TuningResult},
     stats::Estimate,
 };
 
@@ -43,13 +43,8 @@ pub(super) fn row(result: &TuningResult, power: Power) -> Option<&PowerStats> {
 }
 
 /// The cost and the duration by which a power is compared with others.
-pub(super) fn deciding(result: &TuningResult, row: &PowerStats) -> Option<(f64, f64)> {
-    match result.decided_by {
-        DecidedBy::AveragePrice => row.average_price.zip(row.average_duration),
-        DecidedBy::CostMean => {
-            row.cost.zip(row.duration).map(|(cost, duration)| (cost.mean, duration.mean.mean))
-        }
-    }
+pub(super) fn deciding(row: &PowerStats) -> Option<(f64, f64)> {
+    row.deciding.map(|figures| (figures.cost.mean, figures.duration.mean))
 }
 
 /// One power's figure beside the current power's.
@@ -65,10 +60,10 @@ impl Versus {
         self.own.mean / self.current.mean
     }
 
-    /// Whether the intervals leave open which of the two is higher.
+    /// Whether the intervals leave open which of the two is higher; where one is unknown, they do.
     pub(super) fn open(self) -> bool {
         let overlap = |own: Option<f64>, current: Option<f64>| {
-            own.zip(current).is_some_and(|(high, low)| high >= low)
+            own.zip(current).is_none_or(|(high, low)| high >= low)
         };
         overlap(self.own.high, self.current.low) && overlap(self.current.high, self.own.low)
     }
@@ -81,21 +76,46 @@ pub(super) fn versus(result: &TuningResult, power: Power) -> Option<(Versus, Ver
     let (own, current) = (row(result, power)?, row(result, current)?);
     let beside =
         |own: Estimate, current: Estimate| (current.mean > 0.0).then_some(Versus { own, current });
-    let cost = beside(own.cost?, current.cost?)?;
-    let duration = beside(own.duration?.mean, current.duration?.mean)?;
+    let (figures, today) = (own.deciding?, current.deciding?);
+    let cost = beside(figures.cost, today.cost)?;
+    let duration = beside(figures.duration, today.duration)?;
     (own.value != current.value).then_some((cost, duration))
 }
 
-/// A power's duration at the percentile of the limit, if the result has that percentile.
-pub(super) fn limited_duration(result: &TuningResult, row: &PowerStats) -> Option<f64> {
-    let duration = row.duration?;
-    let percentile = result.percentile?;
-    let is = |other: f64| (percentile - other).abs() < 1e-9;
-    match percentile {
-        _ if is(50.0) => duration.p50,
-        _ if is(90.0) => duration.p90,
-        _ if is(95.0) => duration.p95,
-        _ if is(99.0) => duration.p99,
-        _ => None,
+/// Which column the choice was made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decides {
+    /// Cost per invocation.
+    Cost,
+    /// Duration.
+    Time,
+    /// The weighted sum of both.
+    Balance,
+}
+
+pub(super) fn decides(result: &TuningResult) -> Decides {
+    match result.strategy.as_str() {
+        "speed" => Decides::Time,
+        "balanced" => Decides::Balance,
+        _ => Decides::Cost,
     }
+}
+
+/// The figure of that column.
+pub(super) fn criterion(result: &TuningResult, row: &PowerStats) -> Option<f64> {
+    let figures = row.deciding?;
+    match decides(result) {
+        Decides::Cost => Some(figures.cost.mean),
+        Decides::Time => Some(figures.duration.mean),
+        Decides::Balance => figures.score,
+    }
+}
+
+/// How many of a power's invocations failed, and how many ended with an allowed exception.
+pub(super) fn failures(row: &PowerStats) -> Option<String> {
+    let failed = (row.failures > 0).then(|| format!("{} of {}", row.failures, row.invocations));
+    let allowed =
+        (row.allowed_exceptions > 0).then(|| format!("{} allowed", row.allowed_exceptions));
+    let told: Vec<String> = failed.into_iter().chain(allowed).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }

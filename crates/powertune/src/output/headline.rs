@@ -7,8 +7,9 @@ use powertune_core::{
 };
 
 use super::{
-    figures::{Versus, deciding, is_current, limited_duration, measured, row, versus},
+    figures::{Decides, Versus, criterion, decides, deciding, is_current, measured, row, versus},
     quantity::{Direction, direction, duration, percent},
+    text::harmless,
 };
 
 /// From here on a duration is so many times another, rather than so many percent more or less.
@@ -26,7 +27,13 @@ pub(super) struct Headline {
 }
 
 pub(super) fn headline(result: &TuningResult) -> Headline {
-    let notes = [within_tolerance(result), ties(result), surer(result), no_comparison(result)];
+    let notes = [
+        applied(result),
+        within_tolerance(result),
+        ties(result),
+        surer(result),
+        no_comparison(result),
+    ];
     let sentence = sentence(result);
     let sentence =
         if result.complete { sentence } else { format!("Incomplete, so far: {sentence}") };
@@ -53,16 +60,27 @@ fn sentence(result: &TuningResult) -> String {
     }
     match comparison(result) {
         None => format!("Choose {power}: {is}; {sure}."),
-        Some(Comparison { today, no_need: true, .. }) => format!(
-            "No need to change: {power} came out best, but as far as measured today's {today} is \
-             as good."
-        ),
-        Some(Comparison { words, today, .. }) => {
+        Some(Comparison { words, today }) => {
             let limit = limit(result).map_or(String::new(), |limit| format!("keeps to {limit}, "));
             let words = traded.filter(|traded| traded.best == today).map_or(words, |it| it.words);
             format!("Choose {power}: {limit}{words}; {sure}.")
         }
     }
+}
+
+/// What was given to the function, or to its alias.
+fn applied(result: &TuningResult) -> Option<String> {
+    let applied = result.applied.as_ref()?;
+    let power = applied.power;
+    let text = match (&applied.alias, &applied.version) {
+        (Some(alias), Some(version)) => format!(
+            "Applied: the alias {} points to version {}, which has {power}.",
+            harmless(alias),
+            harmless(version)
+        ),
+        _ => format!("Applied: the function has {power} now."),
+    };
+    Some(text)
 }
 
 /// What a tolerance has chosen the power for: it is not quite the best at what the strategy is
@@ -76,13 +94,13 @@ struct Traded {
 }
 
 fn traded(result: &TuningResult) -> Option<Traded> {
-    let by_speed = match result.strategy.as_str() {
-        "cost" | "max-duration" => false,
-        "speed" => true,
-        _ => return None,
+    let by_speed = match decides(result) {
+        Decides::Cost => false,
+        Decides::Time => true,
+        Decides::Balance => return None,
     };
     let figure = |row: &PowerStats| {
-        deciding(result, row).map(|(cost, time)| if by_speed { (time, cost) } else { (cost, time) })
+        deciding(row).map(|(cost, time)| if by_speed { (time, cost) } else { (cost, time) })
     };
     let own = figure(row(result, result.power)?)?;
     let (best, least) = measured(result)
@@ -106,14 +124,15 @@ fn traded(result: &TuningResult) -> Option<Traded> {
 
 /// What a tolerance has chosen the power for, where the sentence is about today's power.
 fn within_tolerance(result: &TuningResult) -> Option<String> {
-    let compared = comparison(result).filter(|it| !it.no_need)?;
+    let compared = comparison(result)?;
     let traded = traded(result).filter(|traded| traded.best != compared.today)?;
     (result.limit_kept != Some(false)).then(|| format!("It is {}.", traded.words))
 }
 
 /// Whether a power keeps to the limit, where there is one.
 fn keeps(result: &TuningResult, row: &PowerStats) -> bool {
-    match (result.max_duration, limited_duration(result, row)) {
+    let limited = row.deciding.and_then(|figures| figures.limited);
+    match (result.max_duration, limited) {
         (Some(limit), Some(duration)) => duration <= limit,
         (Some(_), None) => false,
         (None, _) => true,
@@ -124,9 +143,9 @@ fn only(result: &TuningResult) -> String {
     let power = result.power;
     let verb = if is_current(result, power) { "Stay at" } else { "Choose" };
     if result.stats.len() > 1 {
-        format!("{verb} {power}: it is the only power that could be measured.")
+        format!("{verb} {power}: it is the only memory size that could be measured.")
     } else {
-        format!("{power} was the only power measured, so that there is nothing to choose from.")
+        format!("{power} was the only memory size measured: there is nothing to choose from.")
     }
 }
 
@@ -137,18 +156,16 @@ fn limit_missed(result: &TuningResult) -> String {
         if is_current(result, power) { format!("today's {power}") } else { power.to_string() };
     let comparison = comparison(result);
     let comparison = comparison.map_or(String::new(), |it| format!(", {}", it.words));
-    match row(result, power).and_then(|row| limited_duration(result, row)) {
-        Some(ms) => {
-            let closest = duration(ms);
-            format!(
-                "No measured power keeps to {limit}; {who} comes closest with {closest}{comparison}."
-            )
-        }
-        None => {
-            format!(
-                "No measured power is known to keep to {limit}; {who} comes closest{comparison}."
-            )
-        }
+    let closest = row(result, power).and_then(|row| row.deciding?.limited);
+    match closest.map(duration) {
+        Some(closest) => format!(
+            "No measured memory size keeps to {limit}; {who} comes closest with \
+             {closest}{comparison}."
+        ),
+        None => format!(
+            "No measured memory size is known to keep to {limit}; {who} comes \
+             closest{comparison}."
+        ),
     }
 }
 
@@ -158,35 +175,34 @@ fn limit(result: &TuningResult) -> Option<String> {
     Some(format!("{limit_ms} ms at p{percentile}"))
 }
 
-/// What the chosen power is, among those measured.
+/// The rank of the chosen size among those measured.
 fn superlative(result: &TuningResult) -> String {
     let count = measured(result).count();
     let limit = limit(result);
     let among = match &limit {
-        Some(limit) => format!("of the {count} powers measured that keeps to {limit}"),
-        None => format!("of the {count} powers measured"),
+        Some(limit) => format!("of the {count} memory sizes measured that keeps to {limit}"),
+        None => format!("of the {count} memory sizes measured"),
     };
-    let least = |figure: fn((f64, f64)) -> f64| {
-        let own = row(result, result.power).and_then(|row| deciding(result, row)).map(figure);
+    let own = row(result, result.power).and_then(|row| criterion(result, row));
+    let is_best = own.is_some_and(|own| {
         let mut all = measured(result).filter(|row| keeps(result, row));
-        own.is_some_and(|own| {
-            all.all(|row| deciding(result, row).map(figure).is_none_or(|other| own <= other))
-        })
-    };
-    // A tolerance may have chosen one that is not quite the best.
-    match result.strategy.as_str() {
-        "cost" | "max-duration" if least(|(cost, _)| cost) => format!("the cheapest {among}"),
-        "cost" | "max-duration" => {
+        all.all(|row| criterion(result, row).is_none_or(|other| own <= other))
+    });
+    // A tolerance may have chosen a size that is not quite the best.
+    match (decides(result), is_best) {
+        (Decides::Cost, true) => format!("the cheapest {among}"),
+        (Decides::Cost, false) => {
             format!("the fastest within the tolerance of the cheapest {among}")
         }
-        "speed" if least(|(_, time)| time) => format!("the fastest {among}"),
-        "speed" => format!("the cheapest within the tolerance of the fastest {among}"),
-        "balanced" => format!("the best balance of cost and speed {among}"),
-        _ => format!("the best {among}"),
+        (Decides::Time, true) => format!("the fastest {among}"),
+        (Decides::Time, false) => {
+            format!("the cheapest within the tolerance of the fastest {among}")
+        }
+        (Decides::Balance, _) => format!("the best balance of cost and speed {among}"),
     }
 }
 
-/// `98 % sure`.
+/// `98 % sure that no measured size is better by more than 3 %`.
 fn sure(result: &TuningResult) -> String {
     let Some(confidence) = result.confidence else {
         let unmeasured: Vec<String> = result.unmeasured.iter().map(ToString::to_string).collect();
@@ -196,42 +212,36 @@ fn sure(result: &TuningResult) -> String {
         );
     };
     let percents = (confidence * 100.0).floor();
-    match confidence {
+    let sure = match confidence {
         confidence if confidence >= 0.995 => "more than 99 % sure".to_owned(),
         confidence if confidence < 0.8 => format!("only {percents} % sure"),
         _ => format!("{percents} % sure"),
-    }
+    };
+    let zone = (result.indifference * 100.0).round();
+    format!("{sure} that no measured size is better by more than {zone} %")
 }
 
-/// The chosen power beside today's.
+/// The chosen size beside today's.
 #[derive(Debug)]
 struct Comparison {
     today: Power,
     /// `45 % cheaper and 7.9 times faster than today's 128 MB`.
     words: String,
-    /// Whether the analysis could not tell the two apart, and the choice is no better in what the
-    /// strategy is not about either.
-    no_need: bool,
 }
 
 fn comparison(result: &TuningResult) -> Option<Comparison> {
     let (cost, time) = versus(result, result.power)?;
     let today = result.current.as_ref()?.power;
     let tied = result.ties.contains(&today);
-    let by_cost = matches!(result.strategy.as_str(), "cost" | "max-duration");
-    let by_speed = result.strategy == "speed";
-    // Of what the strategy is about, the analysis knows best whether there is a difference.
-    let same = |is_criterion: bool, versus: Versus| {
-        direction(versus.ratio()) == Direction::Same
-            || if is_criterion { tied } else { versus.open() }
+    let decides = decides(result);
+    // The analysis knows best whether the figure that decides differs.
+    let is_open = |is_criterion: bool, versus: Versus| {
+        if is_criterion { tied } else { versus.open() }
     };
-    let cost = Phrase::cost(cost.ratio(), same(by_cost, cost));
-    let time = Phrase::time(time.ratio(), same(by_speed, time));
-    let gains = by_cost && time.direction == Direction::Less
-        || by_speed && cost.direction == Direction::Less;
-    let (first, second) = if by_speed { (time, cost) } else { (cost, time) };
-    let words = Phrase::joined(&first, &second, today);
-    Some(Comparison { today, words, no_need: tied && !gains })
+    let cost = Phrase::cost(cost.ratio(), is_open(decides == Decides::Cost, cost));
+    let time = Phrase::time(time.ratio(), is_open(decides == Decides::Time, time));
+    let (first, second) = if decides == Decides::Time { (time, cost) } else { (cost, time) };
+    Some(Comparison { today, words: Phrase::joined(&first, &second, today) })
 }
 
 /// How one figure compares with today's.
@@ -242,19 +252,21 @@ struct Phrase {
 }
 
 impl Phrase {
-    fn cost(ratio: f64, same: bool) -> Self {
-        let direction = if same { Direction::Same } else { direction(ratio) };
+    /// A cost as a multiple of another; `is_open` where the measurements leave open which is higher.
+    fn cost(ratio: f64, is_open: bool) -> Self {
+        let direction = direction(ratio);
         let words = match direction {
             Direction::Same => "as cheap".to_owned(),
             Direction::Less => format!("{} cheaper", percent(1.0 - ratio)),
             Direction::More if ratio >= 2.0 => format!("{} times dearer", times(ratio)),
             Direction::More => format!("{} dearer", percent(ratio - 1.0)),
         };
-        Self { words, direction }
+        Self { words, direction }.hedged(is_open)
     }
 
-    fn time(ratio: f64, same: bool) -> Self {
-        let direction = if same { Direction::Same } else { direction(ratio) };
+    /// The same of a duration.
+    fn time(ratio: f64, is_open: bool) -> Self {
+        let direction = direction(ratio);
         let words = match direction {
             Direction::Same => "as fast".to_owned(),
             Direction::Less if 1.0 / ratio >= TIMES => {
@@ -264,7 +276,14 @@ impl Phrase {
             Direction::More if ratio >= TIMES => format!("{} times slower", times(ratio)),
             Direction::More => format!("{} slower", percent(ratio - 1.0)),
         };
-        Self { words, direction }
+        Self { words, direction }.hedged(is_open)
+    }
+
+    fn hedged(self, is_open: bool) -> Self {
+        if is_open && self.direction != Direction::Same {
+            return Self { words: format!("perhaps {}", self.words), ..self };
+        }
+        self
     }
 
     fn joined(first: &Self, second: &Self, today: Power) -> String {
@@ -288,10 +307,7 @@ fn ties(result: &TuningResult) -> Option<String> {
     let name = |power: &Power| {
         if is_current(result, *power) { format!("{power} (today's)") } else { power.to_string() }
     };
-    // Of today's, the sentence may say so already.
-    let said = comparison(result).filter(|it| it.no_need).map(|it| it.today);
-    let ties = result.ties.iter().filter(|tie| Some(**tie) != said);
-    let names: Vec<String> = ties.map(name).collect();
+    let names: Vec<String> = result.ties.iter().map(name).collect();
     (!names.is_empty()).then(|| format!("As good, as far as measured: {}.", names.join(", ")))
 }
 
@@ -301,14 +317,13 @@ fn surer(result: &TuningResult) -> Option<String> {
     let text = match result.stopped {
         Stopped::CostReached => "A higher --max-cost would make it surer.",
         Stopped::Interrupted | Stopped::Failed => return None,
-        _ => "More invocations a power (--num) would make it surer.",
+        _ => "More invocations of each size (--num) would make it surer.",
     };
     (unsure && measured(result).count() > 1).then(|| text.to_owned())
 }
 
 fn no_comparison(result: &TuningResult) -> Option<String> {
     result.current.is_none().then(|| {
-        "The function's power today was not measured, so that there is no comparison with it."
-            .to_owned()
+        "Today's memory size was not measured, so that there is no comparison with it.".to_owned()
     })
 }

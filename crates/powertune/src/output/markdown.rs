@@ -4,7 +4,7 @@ use powertune_core::result::{PowerStats, State, TuningResult};
 
 use super::{
     csv,
-    figures::{Standing, is_current, measured, standing, versus},
+    figures::{Decides, Standing, decides, failures, is_current, measured, standing, versus},
     headline::headline,
     provenance,
     quantity::{self, MILLION, change, estimated_duration, money},
@@ -26,7 +26,7 @@ pub(super) fn markdown(result: &TuningResult) -> String {
     lines.push(table(result));
     lines.push("<details>\n<summary>What this rests on</summary>\n".to_owned());
     let provenance = provenance::lines(result, CHARSET);
-    lines.extend(provenance.iter().map(|(_, text)| format!("- {}", escaped(text))));
+    lines.extend(provenance.iter().map(|(label, text)| format!("- {label}: {}", escaped(text))));
     lines.push(format!("- [Picture](<{picture}>)"));
     lines.extend(result.warnings.iter().map(|text| format!("- {}", warning(text))));
     lines.push("\n</details>\n".to_owned());
@@ -40,36 +40,59 @@ pub(super) fn warning(text: &str) -> String {
 
 fn table(result: &TuningResult) -> String {
     let today = result.current.as_ref().map(|current| current.power);
-    let has_p95 = measured(result).any(|row| p95(row).is_some());
-    let mut header = vec!["Power".to_owned(), "Time (95 % CI)".to_owned()];
-    header.extend(has_p95.then(|| "p95".to_owned()));
-    header.push("Cost per million".to_owned());
+    let has_percentile = measured(result).any(|row| percentile(result, row).is_some());
+    let has_failures = measured(result).any(|row| failures(row).is_some());
+    let named = |name: &str, is| {
+        if decides(result) == is { format!("{name} (decides)") } else { name.to_owned() }
+    };
+    let mut header = vec!["Memory".to_owned(), named("Time (95 % CI)", Decides::Time)];
+    let at = result.percentile.unwrap_or(95.0);
+    header.extend(has_percentile.then(|| format!("p{at}")));
+    header.push(named("Cost per million", Decides::Cost));
+    let is_balanced = decides(result) == Decides::Balance;
+    header.extend(is_balanced.then(|| named("Balance", Decides::Balance)));
     if let Some(today) = today {
         header.extend([format!("Cost vs {today}"), format!("Time vs {today}")]);
     }
+    header.extend(has_failures.then(|| "Failed".to_owned()));
     header.extend(["Cold starts (init)".to_owned(), "Memory used".to_owned(), String::new()]);
     let costs: Vec<Option<f64>> =
-        measured(result).map(|row| row.cost.map(|cost| cost.mean * MILLION)).collect();
-    let decimals = decimals(&costs);
+        measured(result).map(|row| row.deciding.map(|it| it.cost.mean * MILLION)).collect();
+    let shape = Shape { has_percentile, has_failures, decimals: decimals(&costs) };
     let rule = |title: &String| if title.is_empty() { "---" } else { "---:" }.to_owned();
     let rule: Vec<String> = header.iter().map(rule).collect();
     let mut lines = vec![line(&header), line(&rule)];
-    lines.extend(result.stats.iter().map(|row| line(&cells(result, row, has_p95, decimals))));
+    lines.extend(result.stats.iter().map(|row| line(&cells(result, row, shape))));
     lines.concat()
 }
 
-fn cells(result: &TuningResult, row: &PowerStats, has_p95: bool, decimals: usize) -> Vec<String> {
+/// The columns that not every table has, and the digits of its amounts.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    has_percentile: bool,
+    has_failures: bool,
+    decimals: usize,
+}
+
+fn cells(result: &TuningResult, row: &PowerStats, shape: Shape) -> Vec<String> {
     let figures = row.state == State::Measured;
     let shown = |text: Option<String>| text.filter(|_| figures).unwrap_or_default();
     let mut cells = vec![row.value.to_string(), shown(time(row))];
-    cells.extend(has_p95.then(|| shown(p95(row).map(quantity::duration))));
-    cells.push(shown(cost(result, row, decimals)));
+    cells.extend(
+        shape.has_percentile.then(|| shown(percentile(result, row).map(quantity::duration))),
+    );
+    cells.push(shown(cost(result, row, shape.decimals)));
+    if decides(result) == Decides::Balance {
+        let score = row.deciding.and_then(|figures| figures.score);
+        cells.push(shown(score.map(|score| format!("{score:.3}"))));
+    }
     if result.current.is_some() {
         let versus = versus(result, row.value);
         let ratio = |ratio: Option<f64>| shown(ratio.map(|ratio| change(ratio, CHARSET)));
         cells.push(ratio(versus.map(|(cost, _)| cost.ratio())));
         cells.push(ratio(versus.map(|(_, time)| time.ratio())));
     }
+    cells.extend(shape.has_failures.then(|| shown(failures(row))));
     cells.push(shown(Some(cold_starts(row))));
     cells.push(shown(row.max_memory_used.map(|mb| format!("{mb} MB"))));
     if standing(result, row.value) == Standing::Best {
@@ -82,16 +105,17 @@ fn cells(result: &TuningResult, row: &PowerStats, has_p95: bool, decimals: usize
 }
 
 fn time(row: &PowerStats) -> Option<String> {
-    let (mean, range) = estimated_duration(row.duration?.mean, CHARSET);
+    let (mean, range) = estimated_duration(row.deciding?.duration, CHARSET);
     Some(range.map_or(mean.clone(), |range| format!("{mean} ({range})")))
 }
 
-fn p95(row: &PowerStats) -> Option<f64> {
-    row.duration?.p95
+/// The duration at the percentile of the limit, or at the 95th.
+fn percentile(result: &TuningResult, row: &PowerStats) -> Option<f64> {
+    if result.percentile.is_some() { row.deciding?.limited } else { row.duration?.p95 }
 }
 
 fn cost(result: &TuningResult, row: &PowerStats, decimals: usize) -> Option<String> {
-    let cost = row.cost?;
+    let cost = row.deciding?.cost;
     let amount = money(cost.mean * MILLION, result.currency, decimals, CHARSET);
     let uncertainty = quantity::uncertainty(cost, CHARSET);
     Some(uncertainty.map_or(amount.clone(), |uncertainty| format!("{amount} {uncertainty}")))

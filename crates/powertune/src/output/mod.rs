@@ -3,6 +3,8 @@
 //! Everything here turns data into text and touches nothing; who calls it prints.
 
 mod chart;
+#[cfg(test)]
+mod consistency;
 mod csv;
 mod dry_run;
 mod figures;

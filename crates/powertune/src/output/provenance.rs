@@ -6,8 +6,8 @@ use powertune_core::{
 };
 
 use super::{
-    figures::is_current,
-    quantity::{Direction, direction, percent, spent, wait},
+    figures::{Decides, decides},
+    quantity::{spent, wait},
     style::Charset,
     text::harmless,
 };
@@ -16,7 +16,12 @@ use super::{
 pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static str, String)> {
     let measured = [measured(result, charset), stopped(result.stopped).to_owned()];
     let measured = measured.join(" ").trim_end().to_owned();
-    vec![("Measured", measured), ("Figures", figures(result))]
+    let not_tried = not_tried(result).map(|text| ("Not tried", text));
+    [("Measured", measured)]
+        .into_iter()
+        .chain(not_tried)
+        .chain([("Figures", figures(result))])
+        .collect()
 }
 
 fn measured(result: &TuningResult, charset: Charset) -> String {
@@ -38,7 +43,8 @@ fn stopped(stopped: Stopped) -> &'static str {
         Stopped::NumReached | Stopped::DryRun => "",
         Stopped::Confident => "It stopped when the choice was 95 % sure.",
         Stopped::MostReached => {
-            "It stopped at the most invocations that a power gets, before the choice was 95 % sure."
+            "It stopped at the most invocations that a memory size gets, before the choice was 95 % \
+             sure."
         }
         Stopped::CostReached => "It stopped at the cost that it was not to exceed.",
         Stopped::Interrupted => "It was interrupted before everything was measured.",
@@ -47,29 +53,34 @@ fn stopped(stopped: Stopped) -> &'static str {
     }
 }
 
+/// The meaning of the figures, and which of them decided.
 fn figures(result: &TuningResult) -> String {
-    let means = "Means of warm invocations (of cold starts where only those count), with 95 % \
-                 confidence intervals (CI), the request charge included.";
-    let by = match result.decided_by {
-        DecidedBy::CostMean => return format!("{means} The choice is by them."),
+    let figures = match result.decided_by {
+        DecidedBy::CostMean => {
+            "Means of warm invocations (of cold starts where only those count), the request charge \
+             included"
+        }
         DecidedBy::AveragePrice => {
-            "The choice is by averagePrice and averageDuration, aws-lambda-power-tuning's trimmed \
-             means without that charge"
+            "averageDuration and averagePrice, aws-lambda-power-tuning's trimmed means, without the \
+             request charge; `cost` and `duration` in the JSON are what is really paid and waited for"
         }
     };
-    let ratio = result
-        .savings
-        .filter(|_| !is_current(result, result.power))
-        .map(|savings| (1.0 - savings, direction(1.0 - savings)));
-    let savings = match ratio {
-        None => String::new(),
-        Some((_, Direction::Same)) => ", by which it costs the same".to_owned(),
-        Some((ratio, Direction::Less)) => format!(", by which it saves {}", percent(1.0 - ratio)),
-        Some((ratio, Direction::More)) => {
-            format!(", by which it costs {} more", percent(ratio - 1.0))
-        }
+    let column = match decides(result) {
+        Decides::Cost => "cost",
+        Decides::Time => "time",
+        Decides::Balance => "balance, the weighted sum of both",
     };
-    format!("{means} {by}{savings}.")
+    format!("{figures}; with 95 % confidence intervals (CI). The choice is by the {column}.")
+}
+
+/// The sizes that were never invoked, and why not.
+fn not_tried(result: &TuningResult) -> Option<String> {
+    let sizes: Vec<String> = result.not_tried.iter().map(|power| power.mb().to_string()).collect();
+    let why = match result.stopped {
+        Stopped::Confident | Stopped::MostReached => "they cannot win",
+        _ => "measuring ended before",
+    };
+    (!sizes.is_empty()).then(|| format!("{} MB; {why}.", sizes.join(", ")))
 }
 
 /// The name in a function's ARN.

@@ -1,11 +1,11 @@
 //! A result for people: the recommendation in words, a table, a chart, and what it all rests on.
 
 use anstyle::Style as Paint;
-use powertune_core::result::{PowerStats, State, TuningResult};
+use powertune_core::result::{DecidedBy, PowerStats, State, TuningResult};
 
 use super::{
     chart,
-    figures::{Standing, is_current, measured, standing, versus},
+    figures::{Decides, Standing, decides, failures, is_current, measured, standing, versus},
     grid::{Align, Cell, Column, Line, Span, left_aligned, rendered, right_aligned},
     headline::headline,
     provenance,
@@ -42,25 +42,27 @@ fn grid(result: &TuningResult, style: &Style) -> String {
     let names = names(result, style);
     let rows: Vec<&PowerStats> = measured(result).collect();
     let columns = [
-        time(&rows, style),
-        percentile(&rows),
+        time(result, &rows, style),
+        percentile(result, &rows),
         cost(result, &rows, style),
+        balance(result, &rows),
         comparison(result, &rows, style),
+        failed(&rows),
         cold_starts(&rows),
         memory(&rows),
     ];
     let present: Vec<&(Column, Vec<Cell>)> = columns.iter().flatten().collect();
-    let power = Column { head: [String::new(), "Power".to_owned()], align: Align::Right, spare: 0 };
+    let size = Column { head: [String::new(), "Memory".to_owned()], align: Align::Right, spare: 0 };
     let heads: Vec<Column> =
-        [power].into_iter().chain(present.iter().map(|(head, _)| head.clone())).collect();
-    let mut place = 0;
+        [size].into_iter().chain(present.iter().map(|(head, _)| head.clone())).collect();
+    let (mut place, mut told) = (0, None);
     let lines: Vec<Line> = result
         .stats
         .iter()
         .zip(names)
         .map(|(row, name)| {
             if row.state != State::Measured {
-                return Line::Text(name, excuse(row));
+                return Line::Text(name, excuse(row, &mut told));
             }
             let cells = present.iter().map(|(_, cells)| cells[place].clone());
             let line = Line::Cells([name].into_iter().chain(cells).collect());
@@ -86,41 +88,81 @@ pub(super) fn names(result: &TuningResult, style: &Style) -> Vec<Cell> {
     result.stats.iter().zip(right_aligned(&powers)).map(name).collect()
 }
 
-/// Why a power has no figures.
-fn excuse(row: &PowerStats) -> Span {
+/// Why a power has no figures. A reason is told once, however many powers in a row share it.
+fn excuse<'a>(row: &'a PowerStats, told: &mut Option<&'a str>) -> Span {
     let (word, paint) = match row.state {
         State::Measured => ("measured", Paint::new()),
         State::Failed => ("failed", BAD),
         State::Skipped => ("skipped", ATTENTION),
     };
+    let same = row.reason.is_some() && *told == row.reason.as_deref();
+    *told = row.reason.as_deref();
     match &row.reason {
+        Some(_) if same => Span::new(format!("{word}: the same"), paint),
         Some(reason) => Span::new(format!("{word}: {}", message(reason)), paint),
         None => Span::new(word, paint),
     }
 }
 
-fn time(rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
+/// A column's name, marked where the choice was made by it.
+fn marked(name: &str, result: &TuningResult, is: Decides) -> String {
+    if decides(result) == is { format!("{name} *") } else { name.to_owned() }
+}
+
+fn time(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
     let shown = |row: &&PowerStats| {
-        let duration = row.duration.map(|duration| duration.mean);
+        let duration = row.deciding.map(|figures| figures.duration);
         duration.map(|mean| estimated_duration(mean, style.charset)).unwrap_or_default()
     };
     let (means, ranges): (Vec<String>, Vec<Option<String>>) = rows.iter().map(shown).unzip();
-    let ranges: Vec<String> = ranges.into_iter().map(Option::unwrap_or_default).collect();
-    let range = if ranges.iter().all(String::is_empty) { "" } else { "95 % CI" };
+    let is_known = ranges.iter().any(Option::is_some);
+    let range = |range: Option<String>| match range {
+        None if is_known => "unknown".to_owned(),
+        range => range.unwrap_or_default(),
+    };
+    let ranges: Vec<String> = ranges.into_iter().map(range).collect();
+    let range = if is_known { "95 % CI" } else { "" };
+    let name = average(result);
     let mean_width = means.iter().map(|mean| width(mean)).max().unwrap_or(0);
-    let head = format!("{:>mean_width$}  {range}", "mean");
-    column("Time", &head, Align::Left, 0, paired(&means, &ranges, "  "))
+    let head = format!("{name:>mean_width$}  {range}");
+    let top = marked("Time", result, Decides::Time);
+    column(&top, &head, Align::Left, 0, paired(&means, &ranges, "  "))
 }
 
-fn percentile(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
-    let p95 = |row: &&PowerStats| row.duration?.p95.map(quantity::duration);
-    let texts: Vec<Option<String>> = rows.iter().map(p95).collect();
-    optional("", "p95", 2, texts)
+/// The kind of average that decides.
+fn average(result: &TuningResult) -> &'static str {
+    match result.decided_by {
+        DecidedBy::AveragePrice => "trimmed",
+        DecidedBy::CostMean => "mean",
+    }
+}
+
+/// The percentile of the limit where there is one, else the 95th.
+fn percentile(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let (name, spare) = match result.percentile {
+        Some(percentile) => (format!("p{percentile}"), 0),
+        None => ("p95".to_owned(), 2),
+    };
+    let at = |row: &&PowerStats| match result.percentile {
+        Some(_) => row.deciding?.limited.map(quantity::duration),
+        None => row.duration?.p95.map(quantity::duration),
+    };
+    optional("", &name, spare, rows.iter().map(at).collect())
+}
+
+fn balance(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let score = |row: &&PowerStats| row.deciding?.score.map(|score| format!("{score:.3}"));
+    let top = marked("Balance", result, Decides::Balance);
+    optional(&top, "lower wins", 0, rows.iter().map(score).collect())
+}
+
+fn failed(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    optional("", "Failed", 0, rows.iter().map(|row| failures(row)).collect())
 }
 
 fn cost(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(Column, Vec<Cell>)> {
     let costs: Vec<Option<f64>> =
-        rows.iter().map(|row| row.cost.map(|cost| cost.mean * MILLION)).collect();
+        rows.iter().map(|row| row.deciding.map(|figures| figures.cost.mean * MILLION)).collect();
     let decimals = decimals(&costs);
     let amount = |cost: &Option<f64>| {
         cost.map(|cost| money(cost, result.currency, decimals, style.charset)).unwrap_or_default()
@@ -128,10 +170,13 @@ fn cost(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(C
     let amounts: Vec<String> = costs.iter().map(amount).collect();
     let uncertainties: Vec<String> = rows
         .iter()
-        .map(|row| row.cost.and_then(|cost| quantity::uncertainty(cost, style.charset)))
+        .map(|row| {
+            row.deciding.and_then(|figures| quantity::uncertainty(figures.cost, style.charset))
+        })
         .map(Option::unwrap_or_default)
         .collect();
-    column("Cost per", "million", Align::Left, 0, paired(&amounts, &uncertainties, " "))
+    let top = marked("Cost per", result, Decides::Cost);
+    column(&top, "million", Align::Left, 0, paired(&amounts, &uncertainties, " "))
 }
 
 /// The digits behind the point for a column of amounts.
@@ -231,8 +276,10 @@ fn column(
 
 fn legend(result: &TuningResult, style: &Style) -> Option<String> {
     let (best, tie) = (style.charset.best(), style.charset.tie());
-    let legend = format!("{best} chosen   {tie} as good, as far as measured");
-    (!result.ties.is_empty()).then(|| format!("{}\n", style.paint(DIM, &legend)))
+    let tie = (!result.ties.is_empty()).then(|| format!("{tie} as good, as far as measured   "));
+    let tie = tie.unwrap_or_default();
+    let legend = format!("{best} chosen   {tie}* decides");
+    (measured(result).count() > 1).then(|| format!("{}\n", style.paint(DIM, &legend)))
 }
 
 /// What was measured and how, the picture, and the warnings.

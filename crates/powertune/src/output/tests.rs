@@ -11,8 +11,8 @@ use powertune_core::{
     region::{Currency, Region},
     report::{Report, Start, Status},
     result::{
-        Current, DecidedBy, DurationStats, PowerStats, SCHEMA_VERSION, State, StateMachine,
-        TuningResult,
+        Applied, Current, DecidedBy, Deciding, DurationStats, PowerStats, SCHEMA_VERSION, State,
+        StateMachine, TuningResult,
     },
     stats::Estimate,
     warning::Warning,
@@ -44,7 +44,14 @@ fn row(mb: u32, ms: f64) -> PowerStats {
         invocations: 10,
         cold_starts: 1,
         failures: 0,
+        allowed_exceptions: 0,
         cost: Some(estimate(price, PER_REQUEST)),
+        deciding: Some(Deciding {
+            cost: estimate(price, 0.0),
+            duration: estimate(ms, 0.0),
+            limited: None,
+            score: None,
+        }),
         duration: Some(DurationStats {
             mean: estimate(ms, 0.0),
             p50: Some(ms * 0.99),
@@ -67,6 +74,7 @@ fn out(mb: u32, state: State, reason: &str) -> PowerStats {
         cold_starts: 0,
         failures: if state == State::Skipped { 0 } else { 2 },
         cost: None,
+        deciding: None,
         duration: None,
         init_duration: None,
         max_memory_used: None,
@@ -110,7 +118,10 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         limit_kept: None,
         decided_by: DecidedBy::AveragePrice,
         confidence: Some(0.984),
+        indifference: 0.03,
         unmeasured: Vec::new(),
+        not_tried: Vec::new(),
+        min_confidence: None,
         ties: Vec::new(),
         savings: current.as_ref().map(|current| 1.0 - cost / current.cost),
         current,
@@ -122,6 +133,14 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         applied: None,
         warnings: Vec::new(),
         stats,
+    }
+}
+
+/// Each size's duration at the percentile of the limit is known: so many times its mean.
+fn limit_known(tuned: &mut TuningResult, times: f64) {
+    for row in &mut tuned.stats {
+        let figures = row.deciding.as_mut().expect("a measured size");
+        figures.limited = Some(figures.duration.mean * times);
     }
 }
 
@@ -137,7 +156,14 @@ fn typical() -> TuningResult {
 }
 
 /// The same, but that the run itself found out how many invocations it needs.
-fn by_itself(result: TuningResult) -> TuningResult {
+fn by_itself(mut result: TuningResult) -> TuningResult {
+    for row in &mut result.stats {
+        if let (Some(figures), Some(cost), Some(duration)) =
+            (&mut row.deciding, row.cost, row.duration)
+        {
+            (figures.cost, figures.duration) = (cost, duration.mean);
+        }
+    }
     TuningResult { decided_by: DecidedBy::CostMean, stopped: Stopped::Confident, ..result }
 }
 
@@ -160,13 +186,16 @@ fn with_everything() -> TuningResult {
         "the function failed with Error: \u{1b}[31mno `such` | \"file\",\n\u{202e}at @team <img \
          src=x> and a good deal more, so that it takes another line",
     );
+    stats[3].failures = 1;
+    stats[4].allowed_exceptions = 2;
+    stats.push(out(5000, State::Skipped, "this account stops at 3008 MB"));
     stats.push(out(10_240, State::Skipped, "this account stops at 3008 MB"));
     let mut result = tuned(stats, 1024, Some(512));
     result.ties = vec![power(512), power(1769)];
+    result.not_tried = vec![power(2048)];
     result.confidence = Some(0.731);
     result.warnings = vec![
-        Warning::SomeFailed { power: power(1024), failures: 1, first: "a|\u{7}b".to_owned() }
-            .to_string(),
+        Warning::SomeFailed { powers: vec![power(1024)], first: "a|\u{7}b".to_owned() }.to_string(),
         Warning::BeyondHost { powers: vec![power(3008)], vcpus: 1.0 }.to_string(),
     ];
     result
@@ -213,6 +242,7 @@ fn sentences_about_a_tolerance() {
     limited.max_duration = Some(1200.0);
     limited.percentile = Some(50.0);
     limited.limit_kept = Some(true);
+    limit_known(&mut limited, 1.0);
     let sentences = [
         ("for more speed than today's", by_itself(tuned(doubling(), 256, Some(128)))),
         ("for more speed than another", by_itself(tuned(doubling(), 256, Some(512)))),
@@ -297,7 +327,12 @@ fn sentences_of_every_kind() {
     add("cost: cheaper but slower", &slower);
     slower.ties = vec![power(1024)];
     slower.confidence = Some(0.55);
-    add("today's power is a tie", &slower);
+    add("today's size is a tie", &slower);
+    slower.applied = Some(Applied { power: power(512), alias: None, version: None });
+    add("applied", &slower);
+    let (alias, version) = (Some("live".to_owned()), Some("7".to_owned()));
+    slower.applied = Some(Applied { power: power(512), alias, version });
+    add("applied by an alias", &slower);
 
     let mut unmeasured = typical();
     (unmeasured.confidence, unmeasured.unmeasured) = (None, vec![power(2048), power(4096)]);
@@ -306,6 +341,9 @@ fn sentences_of_every_kind() {
     let mut tolerant = tuned(vec![row(128, 1000.0), row(256, 501.0)], 256, Some(256));
     add("tolerance: not quite the cheapest", &tolerant);
     tolerant.strategy = "balanced".to_owned();
+    for (row, score) in tolerant.stats.iter_mut().zip([0.75, 0.5]) {
+        row.deciding.as_mut().expect("a measured size").score = Some(score);
+    }
     add("balanced", &tolerant);
 
     let same = tuned(vec![row(128, 1000.0), row(1024, 125.2), row(1025, 125.0)], 1025, Some(1024));
@@ -320,12 +358,8 @@ fn sentences_of_every_kind() {
 #[test]
 fn sentences_about_a_limit() {
     let limited = |chosen, kept, current| {
-        let mut stats = curve();
-        for row in &mut stats {
-            let duration = row.duration.as_mut().unwrap();
-            duration.p95 = Some(duration.mean.mean * 1.06);
-        }
-        let mut tuned = tuned(stats, chosen, current);
+        let mut tuned = tuned(curve(), chosen, current);
+        limit_known(&mut tuned, 1.06);
         tuned.strategy = "max-duration".to_owned();
         tuned.max_duration = Some(if kept { 250.0 } else { 100.0 });
         tuned.percentile = Some(95.0);
@@ -334,6 +368,9 @@ fn sentences_about_a_limit() {
     };
     let mut other_percentile = limited(3008, false, Some(512));
     other_percentile.percentile = Some(99.9);
+    for row in &mut other_percentile.stats {
+        row.deciding.as_mut().expect("a measured size").limited = None;
+    }
     let sentences = [
         ("kept", limited(1024, true, Some(128))),
         ("kept by today's", limited(1024, true, Some(1024))),
@@ -357,7 +394,11 @@ fn dry() -> DryRun {
     };
     let cold = |ms| Outcome::Counted(report(ms, Start::Cold { init_ms: 310.2 }));
     let message = Some("no | such\n\u{1b}[1mfile".to_owned());
-    let failure = Failure::FunctionError { error_type: Some("Error".to_owned()), message };
+    let failure = Failure::FunctionError {
+        error_type: Some("Error".to_owned()),
+        message,
+        trace: vec!["handler (index.js:3)".to_owned()],
+    };
     let observations = [
         (1024, Outcome::Counted(report(199.7, Start::Warm))),
         (512, cold(411.6)),

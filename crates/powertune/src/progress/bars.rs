@@ -12,7 +12,7 @@ use powertune_core::{power::Power, region::Currency};
 use powertune_engine::event::Event;
 
 use super::{
-    PUTTING_BACK, applied, counted, plan_lines,
+    applied, cleaning_up, counted, plan_lines,
     tally::{Row, Stage, Tally},
     waiting,
 };
@@ -151,9 +151,9 @@ impl Bars {
         match &self.total {
             Some(total) => {
                 total.set_style(style("{prefix:>8} {wide_msg}", self.charset));
-                total.set_message(PUTTING_BACK);
+                total.set_message(cleaning_up(&self.tally));
             }
-            None => self.say(&[PUTTING_BACK.to_owned()]),
+            None => self.say(&[cleaning_up(&self.tally).to_owned()]),
         }
     }
 }

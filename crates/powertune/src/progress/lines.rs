@@ -13,7 +13,7 @@ use powertune_core::{
 use powertune_engine::event::Event;
 
 use super::{
-    PUTTING_BACK, applied, plan_lines,
+    applied, cleaning_up, plan_lines,
     tally::{Row, Stage, Tally},
     waiting,
 };
@@ -43,7 +43,7 @@ pub(super) fn told(
         }
         Event::Applied { .. } => applied(event).into_iter().collect(),
         Event::Waiting(wait) => vec![waiting(wait)],
-        Event::CleaningUp => vec![PUTTING_BACK.to_owned()],
+        Event::CleaningUp => vec![cleaning_up(tally).to_owned()],
         _ => Vec::new(),
     };
     lines.extend(end.map(|(power, row)| format!("{power}: {}", outcome(row))));
@@ -85,6 +85,7 @@ impl Stall {
 fn observed(Observation { power, outcome }: &Observation) -> String {
     let words = match outcome {
         Outcome::Counted(report) => counted(report),
+        Outcome::Allowed(report) => format!("{}, with an allowed exception", counted(report)),
         Outcome::Failed { failure, .. } => message(&failure.to_string()),
     };
     format!("{power}: {words}")
@@ -132,6 +133,7 @@ mod tests {
 
     fn log(verbose: bool) -> String {
         let failure = Failure::FunctionError {
+            trace: Vec::new(),
             error_type: Some("Error".to_owned()),
             message: Some("\u{1b}[2Jgone\nfor good".to_owned()),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use powertune_core::{
-    observation::{Observation, Outcome},
+    observation::{Failure, Observation, Outcome},
     power::Power,
     price::Price,
     report::Report,
@@ -17,6 +17,7 @@ pub(super) struct Tally {
     rows: BTreeMap<Power, Row>,
     rounds: u32,
     open_ended: bool,
+    applied: bool,
 }
 
 /// One power.
@@ -105,11 +106,13 @@ impl Tally {
             }
             Event::Observed(observation) => (observation.power, self.observed(observation)),
             Event::PowerDone(power) => (*power, self.row(*power).reach(Stage::Done)),
-            Event::Sent(_)
-            | Event::Applied { .. }
-            | Event::Waiting(_)
-            | Event::CleaningUp
-            | Event::CleanedUp(_) => return None,
+            Event::Applied { .. } => {
+                self.applied = true;
+                return None;
+            }
+            Event::Sent(_) | Event::Waiting(_) | Event::CleaningUp | Event::CleanedUp(_) => {
+                return None;
+            }
         };
         ended.then_some(power)
     }
@@ -123,17 +126,23 @@ impl Tally {
         let row = self.row(*power);
         row.done += 1;
         match outcome {
-            Outcome::Counted(report) => row.count(report),
+            Outcome::Counted(report) | Outcome::Allowed(report) => row.count(report),
             Outcome::Failed { .. } => row.failures += 1,
         }
         row.cost += price.and_then(|price| outcome.cost(*power, &price)).unwrap_or_default();
         match outcome {
-            Outcome::Failed { failure, .. } if failure.condemns_power() => {
-                row.reach(Stage::Failed(failure.to_string()))
-            }
+            Outcome::Failed {
+                failure: failure @ (Failure::Timeout | Failure::OutOfMemory),
+                ..
+            } => row.reach(Stage::Failed(failure.to_string())),
             _ if row.done >= row.wanted => row.reach(Stage::Done),
             _ => row.reach(Stage::Measuring),
         }
+    }
+
+    /// Whether the function, or an alias, has been given the choice.
+    pub(super) fn has_applied(&self) -> bool {
+        self.applied
     }
 
     /// The powers, smallest first.

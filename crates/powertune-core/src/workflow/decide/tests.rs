@@ -416,7 +416,7 @@ fn cold_starts_alone_get_fresh_versions_within_a_bound() {
             _ => break state,
         }
     };
-    // Three portions of four would do for ten, and two more are tried.
+    // Two cold starts a portion: it takes five for ten.
     assert_eq!(portions, 5);
     let result = ended.result.unwrap();
     assert_eq!(result["stats"][0]["coldStarts"], 10);

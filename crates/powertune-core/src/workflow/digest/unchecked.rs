@@ -22,6 +22,8 @@ pub(super) struct Unchecked {
     max_memory_mb: Option<u32>,
     samples: Samples,
     #[serde(default)]
+    allowed: u64,
+    #[serde(default)]
     failures: Vec<Failures>,
 }
 
@@ -29,10 +31,13 @@ impl TryFrom<Unchecked> for Digest {
     type Error = &'static str;
 
     fn try_from(unchecked: Unchecked) -> Result<Self, Self::Error> {
-        let Unchecked { power, max_memory_mb, samples, failures } = unchecked;
+        let Unchecked { power, max_memory_mb, samples, allowed, failures } = unchecked;
         let counts = failures.iter().map(|failures| failures.count);
         if counts.chain([samples.count()]).fold(0, u64::saturating_add) > MOST {
             return Err("a digest of more invocations than a power can have");
+        }
+        if allowed > samples.count() {
+            return Err("a digest with more allowed exceptions than samples");
         }
         let measured = match &samples {
             Samples::Exact(samples) => samples.iter().all(Sample::is_sound),
@@ -43,7 +48,7 @@ impl TryFrom<Unchecked> for Digest {
         if !(measured && failures.iter().all(Failures::are_sound)) {
             return Err("a digest of what can't have been measured");
         }
-        Ok(Self { power, max_memory_mb, samples, failures })
+        Ok(Self { power, max_memory_mb, samples, allowed, failures })
     }
 }
 
