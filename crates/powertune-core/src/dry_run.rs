@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    observation::{Evidence, Outcome},
+    observation::{Evidence, Observation, Outcome},
     plan::most_unnamed,
     power::{Power, PowerValues},
+    price::Price,
     region::Currency,
     report::{Report, Start},
     request::Request,
@@ -24,6 +25,10 @@ pub struct DryRun {
     pub current_power: Power,
     /// What the cost is in.
     pub currency: Currency,
+    /// What the run asked for costs if its invocations take as long as those of the dry run; absent
+    /// where none of them worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_cost: Option<f64>,
     /// What the run asked for would cost, were every invocation to last until the timeout.
     pub worst_cost: f64,
     /// What the run asked for would change, in the order in which it does.
@@ -59,6 +64,23 @@ pub fn changes(request: &Request, current: Power, powers: &PowerValues) -> Vec<S
         ),
     }));
     changes
+}
+
+/// What the run asked for costs if its invocations take as long as those that were seen; `None`
+/// where none of them counts.
+pub fn expected_cost(request: &Request, price: &Price, seen: &Evidence) -> Option<f64> {
+    let each = |observation: &Observation| {
+        let (Outcome::Counted(report) | Outcome::Allowed(report)) = &observation.outcome else {
+            return None;
+        };
+        let cost = |billed_ms: f64| price.invocation_cost(observation.power, billed_ms);
+        let first = cost(report.billed_ms as f64);
+        // The others find a warm environment, unless cold starts alone count.
+        let other = if request.only_cold_starts { first } else { cost(report.duration_ms.ceil()) };
+        Some(first + other * f64::from(request.expected_invocations().saturating_sub(1)))
+    };
+    let costs: Vec<f64> = seen.observations.iter().filter_map(each).collect();
+    (!costs.is_empty()).then(|| costs.iter().sum())
 }
 
 /// The one invocation of a power.

@@ -190,9 +190,8 @@ impl fmt::Display for Warning {
             Self::Drift { change } => f.write_str(&drift(*change)),
             Self::Environments { spread } => write!(
                 f,
-                "environments of the same power differ by {:.0} % (standard deviation), more than \
-                 their invocations do among themselves; the confidence allows for it, the \
-                 intervals of single powers do not",
+                "speed differs between instances of the same size by {:.0} %; run it again for a \
+                 surer answer",
                 spread * 100.0
             ),
             Self::CostUnknown { invocations } => write!(

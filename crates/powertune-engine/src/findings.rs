@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use powertune_core::{
     analysis::{NothingMeasured, Subject, analyse},
-    dry_run::{DryRun, changes, trials},
+    dry_run::{DryRun, changes, expected_cost, trials},
     observation::Evidence,
     plan::Stopped,
     power::Power,
@@ -70,6 +70,7 @@ impl Findings {
                 function_arn: self.plan.function_arn.clone(),
                 current_power: self.plan.current,
                 currency: self.plan.price.currency,
+                expected_cost: expected_cost(&self.request, &self.plan.price, seen),
                 worst_cost: self.plan.worst_cost,
                 changes: changes(&self.request, self.original, &self.plan.powers),
                 warnings: warnings.iter().map(ToString::to_string).collect(),

@@ -238,7 +238,10 @@ fn frame(frame: &Value) -> Option<String> {
         }
         _ => return None,
     };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Python underlines a part of the source line.
+    let is_underline = |line: &&str| line.trim().chars().all(|c| matches!(c, '^' | '~'));
+    let lines = text.lines().filter(|line| !is_underline(line));
+    let text = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     Some(shortened(text.strip_prefix("at ").unwrap_or(&text)))
 }
 
@@ -317,7 +320,7 @@ mod tests {
             Some(Failure::FunctionError { trace, .. }) => trace,
             other => panic!("{other:?}"),
         };
-        let python = r#"{"errorType":"E","stackTrace":["  File \"/var/task/app.py\", line 3, in handler\n    brew()\n","  File \"/var/task/app.py\", line 9, in brew\n","3","4"]}"#;
+        let python = r#"{"errorType":"E","stackTrace":["  File \"/var/task/app.py\", line 3, in handler\n    brew()\n    ^^^^^^\n","  File \"/var/task/app.py\", line 9, in brew\n","3","4"]}"#;
         let frames = traced(python);
         assert_eq!(frames[0], "File \"/var/task/app.py\", line 3, in handler brew()");
         assert_eq!(frames.len(), FRAMES);

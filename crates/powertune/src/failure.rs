@@ -46,7 +46,7 @@ impl Failure {
                 for fault in faults {
                     say(&format!("error: {}", plain(&fault.to_string())));
                 }
-                say(&format!("nothing was called; see powertune {}--help", command()));
+                say(&format!("no request was sent to AWS; see powertune {}--help", command()));
             }
             Self::Tune(error) => say(&format!("error: {}", plain(&error.to_string()))),
             Self::Execution(_, text) | Self::Stopped(text) | Self::Other(text) => {

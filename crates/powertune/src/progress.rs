@@ -14,7 +14,7 @@ use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 
 use self::{bars::Bars, lines::Stall, tally::Tally};
 use crate::console::say;
-use crate::output::{Charset, function_name, message, spent};
+use crate::output::{Charset, SIMULATED, function_name, is_simulated, message, spent};
 
 /// How much is shown, and in what way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,13 +111,17 @@ impl Display {
 fn plan_lines(plan: &Plan, charset: Charset) -> Vec<String> {
     let name = message(function_name(&plan.function_arn));
     let most = spent(plan.worst_cost, plan.price.currency, charset);
-    let powers = counted(plan.powers.len() as u64, "power");
+    let sizes = counted(plan.powers.len() as u64, "memory size");
+    let simulated = if is_simulated(&plan.function_arn) { SIMULATED } else { "" };
     let each = plan.measurements.iter().map(|planned| planned.invocations).max().unwrap_or(0);
     let invocations = match plan.most_invocations {
         Some(most) => format!("as many invocations as the answer needs, {most} each at most"),
         None => format!("{} each", counted(u64::from(each), "invocation")),
     };
-    let mut lines = vec![format!("{name}: {powers}, {invocations}; costs {most} at most")];
+    let mut lines = vec![format!(
+        "{name}: {sizes}, {invocations}; costs {most} at most{simulated}, if every invocation \
+         lasts until the timeout"
+    )];
     let warning = |text: &str| format!("warning: {}", message(text));
     lines.extend(plan.warnings.iter().map(|text| warning(&text.to_string())));
     lines

@@ -52,13 +52,6 @@ pub(crate) struct Certainty {
     pub(crate) ties: Vec<usize>,
 }
 
-impl Drawn {
-    /// The draws of one candidate.
-    pub(crate) fn of(&self, index: usize) -> impl Iterator<Item = Candidate> {
-        self.0.iter().map(move |candidates| candidates[index])
-    }
-}
-
 impl Rule {
     /// The rule that a request asks for.
     pub(crate) fn of(request: &Request, price: Price) -> Self {

@@ -67,9 +67,8 @@ pub fn analyse(
     let Some(chosen) = rule.choose(&candidates) else {
         return Err(NothingMeasured::of(request, stats));
     };
-    let drawn = rule.draw(&measured);
-    let certainty = rule.certainty(&drawn, chosen);
-    let figures = deciding::deciding(&rule, &measured, &candidates, &drawn, reach);
+    let certainty = rule.certainty(&rule.draw(&measured), chosen);
+    let figures = deciding::deciding(&rule, &measured, &candidates, reach);
     for (row, figures) in measured.iter().zip(figures) {
         let own = stats.iter_mut().find(|stats| stats.value == row.power);
         own.expect("every row is in the result").deciding = Some(figures);

@@ -191,6 +191,21 @@ impl<'a> Row<'a> {
         (self.cost(price, reach).expect(measured), duration.usable())
     }
 
+    /// aws-lambda-power-tuning's averagePrice and averageDuration of a measured power.
+    pub(super) fn trimmed_estimates(&self, discard: f64, price: &Price) -> (Estimate, Estimate) {
+        let measured = "a measured power has samples";
+        let billed_ms = stats::trimmed_interval(&billed(&self.counted), discard);
+        let billed_ms = billed_ms.expect(measured);
+        let price_of = |ms: f64| price.duration_cost(self.power, ms.ceil().max(1.0));
+        let cost = Estimate {
+            mean: price_of(billed_ms.mean),
+            low: billed_ms.low.map(price_of),
+            high: billed_ms.high.map(price_of),
+        };
+        let duration = stats::trimmed_interval(&totals(&self.counted), discard);
+        (cost.usable(), duration.expect(measured).usable())
+    }
+
     /// The row as it stands in the result.
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();

@@ -32,6 +32,8 @@ pub const MAX_NUM: u32 = 100_000;
 pub const AUTO_MOST: u32 = 60;
 /// The share of invocations that may end with an error where nobody says another one.
 const MAX_ERROR_RATE: f64 = 0.1;
+/// The invocations that a power gets as a rule in the same case: about 40 for six powers.
+const AUTO_EXPECTED: u32 = 7;
 /// How much more than the cheapest, in percent, a faster power may cost where the planner itself
 /// decides how much to measure.
 const AUTO_TOLERANCE: f64 = 3.0;
@@ -285,6 +287,14 @@ fn most_invocations(num: Num, strategy: Strategy) -> u32 {
 }
 
 impl Request {
+    /// How many invocations a power gets as a rule, warm-ups included.
+    pub(crate) fn expected_invocations(&self) -> u32 {
+        match self.num {
+            Num::Fixed(num) => num,
+            Num::Auto => AUTO_EXPECTED,
+        }
+    }
+
     /// The most invocations that a power can get, warm-ups included.
     pub fn most_invocations(&self) -> u32 {
         most_invocations(self.num, self.strategy)

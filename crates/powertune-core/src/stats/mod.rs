@@ -11,8 +11,10 @@ mod interval;
 pub mod resample;
 mod reweighting;
 mod summary;
+mod trimmed;
 
 pub use interval::{Estimate, Reach, billed_mean_interval, mean_interval};
 pub(crate) use reweighting::students_t;
 pub(crate) use summary::at_least;
 pub use summary::{mean, percentile, trimmed_mean};
+pub(crate) use trimmed::trimmed_interval;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::state::{Measured, Next, Run, State, Task};
 use crate::{
     analysis::{NothingMeasured, analyse},
-    dry_run::{DryRun, changes, trials},
+    dry_run::{DryRun, changes, expected_cost, trials},
     observation::Failure,
     plan::{MOST_BARREN, Step as Planned, Stopped},
     price::{self, UnknownPrice},
@@ -192,6 +192,7 @@ fn finish(
             function_arn: subject.function_arn,
             current_power: subject.current,
             currency: subject.price.currency,
+            expected_cost: expected_cost(request, &subject.price, &seen),
             worst_cost: state.run.worst_cost,
             changes: changes(request, state.run.function.power, &state.run.powers),
             warnings: warnings.iter().map(ToString::to_string).collect(),

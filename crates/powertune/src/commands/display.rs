@@ -8,7 +8,11 @@ use std::{
 };
 
 use clap::Args;
-use powertune_core::{dry_run::DryRun, request::Request, result::TuningResult};
+use powertune_core::{
+    dry_run::{DryRun, TrialState},
+    request::Request,
+    result::TuningResult,
+};
 use powertune_engine::{
     Journals, Keep,
     error::Unfinished,
@@ -130,8 +134,19 @@ impl DisplayOptions {
         progress::show(heard, mode)
     }
 
+    /// Prints a dry run.
+    ///
+    /// # Errors
+    /// Where the function works at none of its memory sizes.
     pub(crate) fn print_dry_run(&self, dry_run: &DryRun) -> Result<(), Failure> {
-        print(&output::dry_run(dry_run, self.output, &Style::of_stdout()))
+        print(&output::dry_run(dry_run, self.output, &Style::of_stdout()))?;
+        if dry_run.stats.iter().any(|trial| trial.state == TrialState::Works) {
+            return Ok(());
+        }
+        Err(Failure::Other(
+            "the function works at none of these memory sizes; nothing can be tuned until it does"
+                .to_owned(),
+        ))
     }
 
     /// Saves a result, where that was asked for, and prints it.

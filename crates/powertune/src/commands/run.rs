@@ -52,7 +52,10 @@ impl Run {
         display.check()?;
         let input = serde_json::Value::Object(fields).to_string();
         check_event(&input).map_err(|error| {
-            Failure::Execution(StepErrorKind::BadInput, format!("{error}\nnothing was called"))
+            Failure::Execution(
+                StepErrorKind::BadInput,
+                format!("{error}\nno request was sent to AWS"),
+            )
         })?;
         let named = named(state_machine, stack)?;
         let connection = connection.connection()?;

@@ -7,7 +7,7 @@ use super::{
     csv,
     grid::{Align, Cell, Column, Line, Span, rendered},
     markdown::{self, code, escaped},
-    provenance::name,
+    provenance::{SIMULATED, is_simulated, name},
     quantity::{duration, spent},
     style::{ATTENTION, BAD, BOLD, Charset, GOOD, Style},
     table::labelled,
@@ -36,11 +36,19 @@ fn sentence(dry_run: &DryRun) -> String {
 }
 
 fn costs(dry_run: &DryRun, charset: Charset) -> String {
-    let most = spent(dry_run.worst_cost, dry_run.currency, charset);
-    format!(
-        "The run asked for would cost at most {most}, were every invocation to last until the \
-         timeout."
-    )
+    let amount = |amount| spent(amount, dry_run.currency, charset);
+    let most = format!(
+        "at most {}, if every invocation lasted until the timeout",
+        amount(dry_run.worst_cost)
+    );
+    let simulated = if is_simulated(&dry_run.function_arn) { SIMULATED } else { "" };
+    match dry_run.expected_cost.map(amount) {
+        Some(expected) => format!(
+            "The run itself costs about {expected}, if its invocations take as long as these; \
+             {most}{simulated}."
+        ),
+        None => format!("The run itself costs {most}{simulated}."),
+    }
 }
 
 const CAVEAT: &str = "Each memory size was invoked once, mostly from a cold start: the times say nothing about the choice.";

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use self::text::escaped;
 pub(crate) use self::{
-    provenance::name as function_name,
+    provenance::{SIMULATED, is_simulated, name as function_name},
     quantity::{duration, spent},
     style::{Charset, Style},
     text::{is_harmless, message, plain},

@@ -26,11 +26,12 @@ pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static st
 
 fn measured(result: &TuningResult, charset: Charset) -> String {
     format!(
-        "{}: {} invocations in {} for {} ({} in {}, prices of {}).",
+        "{}: {} invocations in {} for {}{} ({} in {}, prices of {}).",
         harmless(name(&result.function_arn)),
         result.invocations,
         wait(result.elapsed_ms),
         spent(result.exploration_cost, result.currency, charset),
+        if is_simulated(&result.function_arn) { SIMULATED } else { "" },
         result.architecture,
         result.region,
         harmless(&result.prices_published),
@@ -81,6 +82,14 @@ fn not_tried(result: &TuningResult) -> Option<String> {
         _ => "measuring ended before",
     };
     (!sizes.is_empty()).then(|| format!("{} MB; {why}.", sizes.join(", ")))
+}
+
+/// Behind a cost of the local Lambda.
+pub(crate) const SIMULATED: &str = ", simulated";
+
+/// Whether the function is on the local Lambda: no account of AWS has this number.
+pub(crate) fn is_simulated(function_arn: &str) -> bool {
+    function_arn.split(':').nth(4) == Some("000000000000")
 }
 
 /// The name in a function's ARN.

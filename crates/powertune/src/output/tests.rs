@@ -417,6 +417,7 @@ fn dry() -> DryRun {
         function_arn: "arn:aws:lambda:us-east-1:123456789012:function:resize".to_owned(),
         current_power: power(512),
         currency: Currency::Usd,
+        expected_cost: Some(0.0123),
         worst_cost: 0.428,
         changes: vec!["tags the function".to_owned(), "gives $LATEST \u{1b}[1m128 MB".to_owned()],
         warnings: vec![Warning::SnapStartCosts.to_string()],

@@ -136,7 +136,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     let proxy = breaking(&local, 6);
     let tuned = local.powertune(&few).env("HTTP_PROXY", &proxy).output();
     let text = stdout(&tuned.expect("powertune runs"));
-    assert!(text.contains("256 MB: it is the only power that could be measured"), "{text}");
+    assert!(text.contains("256 MB: it is the only memory size that could be measured"), "{text}");
     let few = ["tune", "orders", "--power-values", "512", "--dry-run", "--output", "json"];
     let dry_run = parsed(&local.powertune(&few).output().expect("powertune runs"));
     assert_eq!(dry_run["currentPower"], 512);

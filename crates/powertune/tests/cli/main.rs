@@ -1,6 +1,7 @@
 //! The real binary, as a user runs it.
 
 mod aliases;
+mod answers;
 mod between;
 mod binary;
 mod commands;
