@@ -12,6 +12,7 @@ mod journals;
 mod local;
 mod local_function;
 mod options;
+mod payload;
 mod run;
 mod save;
 mod tune;

@@ -6,11 +6,10 @@
 use std::{fs, io::Read};
 
 use clap::Args;
-use powertune_core::{
-    payload,
-    request::{Fault, Faults, Request, parse},
-};
+use powertune_core::request::{Fault, Faults, Request, parse};
 use serde_json::{Map, Value};
+
+use super::payload;
 
 /// Every option is a text until the request is checked, so that all faults are found together.
 #[derive(Debug, Clone, Default, Args)]
@@ -29,7 +28,8 @@ pub(crate) struct RequestOptions {
     /// Invocations a power, cold ones included, or auto: as many as the answer needs [default: auto]
     #[arg(long, value_name = "N")]
     num: Option<String>,
-    /// What the function is invoked with: JSON, @FILE or s3://BUCKET/KEY
+    /// What the function is invoked with: JSON, @FILE (or file://FILE), s3://BUCKET/KEY, or - for
+    /// stdin
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
     /// What to choose by: cost, speed or balanced [default: cost]
@@ -154,23 +154,9 @@ impl RequestOptions {
 
     fn payload(&self, fields: &mut Map<String, Value>, faults: &mut Vec<Fault>) {
         let Some(given) = &self.payload else { return };
-        fields.remove("payload");
-        fields.remove("payloadS3");
-        if given.starts_with("s3://") {
-            fields.insert("payloadS3".to_owned(), given.as_str().into());
-            return;
-        }
-        let text = match given.strip_prefix('@') {
-            None => Ok(given.clone()),
-            Some(path) => {
-                fs::read_to_string(path).map_err(|error| format!("{path} can't be read: {error}"))
-            }
-        };
-        match text.and_then(|text| payload::of_text(&text)) {
-            Ok(value) => {
-                fields.insert("payload".to_owned(), value);
-            }
-            Err(problem) => faults.push(fault("payload", problem)),
+        let stdin_is_taken = self.input.as_deref() == Some("-");
+        if let Err(problem) = payload::read(given, stdin_is_taken, fields) {
+            faults.push(fault("--payload", problem));
         }
     }
 

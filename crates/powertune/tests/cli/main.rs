@@ -13,6 +13,7 @@ mod limits;
 mod local;
 mod measured;
 mod outputs;
+mod payloads;
 mod results;
 mod silence;
 mod stage;
