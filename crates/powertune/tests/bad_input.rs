@@ -268,6 +268,7 @@ fn options_name_the_option_too() {
         ("--payload", "s3://bucket", "payloadS3"),
         ("--strategy", "cheap", "strategy (--strategy)"),
         ("--balanced-weight", "x", "balancedWeight (--balanced-weight)"),
+        ("--discard-top-bottom", "0.5", "0.5 is out of range; it must be from 0 to 0.4"),
         ("--max-duration", "-1", "maxDuration (--max-duration)"),
         ("--percentile", "90", "percentile (--percentile)"),
         ("--tolerance", "-1", "tolerance (--tolerance)"),
@@ -290,8 +291,6 @@ fn options_name_the_option_too() {
     ] {
         endpoint.refuses_options(&["tune", "fn", option, value], field);
     }
-    let release = ["tune", "fn", "--auto-optimize", "--release-latest"];
-    endpoint.refuses_options(&release, "releaseLatest (--release-latest)");
     let output = endpoint.powertune(&["tune", "fn", "--endpoint-url", "ftp://me:s3cr3t@host"], "");
     refused(&output, "--endpoint-url", "ftp");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cr3t"));
@@ -304,6 +303,103 @@ fn options_name_the_option_too() {
     endpoint.refuses_options(&["clean", "a b"], "FUNCTION");
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:fn";
     endpoint.refuses_options(&["tune", arn, "--region", "us-east-1"], "--region");
+}
+
+/// Options that can have no effect: the arguments, the option, and the other option or value that
+/// has to be named.
+const IDLE: [(&[&str], &str, &str); 13] = [
+    (&["--balanced-weight", "0.3"], "balancedWeight (--balanced-weight)", "--strategy balanced"),
+    (
+        &["--balanced-weight", "0.3", "--strategy", "speed"],
+        "balancedWeight (--balanced-weight)",
+        "--strategy balanced",
+    ),
+    (
+        &["--balanced-weight", "1.5", "--strategy", "balanced"],
+        "balancedWeight (--balanced-weight)",
+        "1.5 is out of range; it must be from 0 to 1",
+    ),
+    (
+        &["--tolerance", "5", "--strategy", "balanced"],
+        "tolerance (--tolerance)",
+        "--strategy balanced",
+    ),
+    (&["--percentile", "90"], "percentile (--percentile)", "--max-duration"),
+    (
+        &["--max-duration", "90", "--strategy", "speed"],
+        "maxDuration (--max-duration)",
+        "--strategy cost",
+    ),
+    (
+        &["--auto-optimize-alias", "live"],
+        "autoOptimizeAlias (--auto-optimize-alias)",
+        "goes with --auto-optimize,",
+    ),
+    (
+        &["--release-latest", "--auto-optimize"],
+        "releaseLatest (--release-latest)",
+        "--auto-optimize-alias",
+    ),
+    (
+        &["--sleep-between-runs-ms", "5", "--parallel", "3"],
+        "sleepBetweenRunsMs (--sleep-between-runs-ms)",
+        "--parallel",
+    ),
+    (
+        &["--discard-top-bottom", "0.1", "--only-cold-starts"],
+        "discardTopBottom (--discard-top-bottom)",
+        "--only-cold-starts",
+    ),
+    (&["--save", "result.json", "--dry-run"], "--save", "--dry-run"),
+    (&["--quiet", "--verbose"], "--quiet", "--verbose"),
+    (&["--num", "5", "--max-duration", "9"], "num (--num)", "20 invocations"),
+];
+
+#[test]
+fn an_option_that_can_have_no_effect_names_the_other() {
+    let endpoint = Untouched::new();
+    for (arguments, option, other) in IDLE {
+        for command in ["tune", "run"] {
+            let output = endpoint.powertune(&[&[command, "fn"], arguments].concat(), "");
+            refused(&output, option, &arguments.join(" "));
+            refused(&output, other, &arguments.join(" "));
+        }
+    }
+    for local in ["--runtime", "--handler", "--env", "--timeout", "--architecture"] {
+        let output = endpoint.powertune(&["tune", "fn", local, "1"], "");
+        refused(&output, &format!("error: {local}: "), local);
+        refused(&output, "without --local", local);
+    }
+    let all = ["tune", "fn", "--runtime", "python3.11", "--handler", "app.handler"];
+    let output = endpoint.powertune(&all, "");
+    refused(&output, "error: --runtime: ", "--runtime");
+    refused(&output, "error: --handler: ", "--handler");
+    let local = ["tune", "--local", "/", "--runtime", "python3.11", "--handler", "a.b"];
+    for (more, option) in [
+        (&["--auto-optimize"][..], "autoOptimize (--auto-optimize)"),
+        (&["--profile", "p"], "--profile"),
+        (&["--endpoint-url", "http://127.0.0.1:1"], "--endpoint-url"),
+        (&["fn"], "[FUNCTION]"),
+    ] {
+        let output = endpoint.powertune(&[&local, more].concat(), "");
+        refused(&output, option, option);
+        refused(&output, "--local", option);
+    }
+}
+
+#[test]
+fn an_option_beside_a_file_is_held_against_what_the_file_says() {
+    let endpoint = Untouched::new();
+    let with = |request: Value, more: &[&str], named: &str| {
+        let arguments = [&["tune", "--input", "-"], more].concat();
+        refused(&endpoint.powertune(&arguments, &request.to_string()), named, named);
+    };
+    let parallel = json!({ "lambdaARN": "fn", "parallelInvocation": true });
+    with(parallel, &["--sleep-between-runs-ms", "5"], "(--sleep-between-runs-ms): has no effect");
+    let cost = json!({ "lambdaARN": "fn", "strategy": "cost" });
+    with(cost, &["--balanced-weight", "0.5"], "(--balanced-weight): has no effect");
+    let dry = json!({ "lambdaARN": "fn", "dryRun": true });
+    with(dry, &["--save", "result.json"], "--save: has no effect");
 }
 
 #[test]

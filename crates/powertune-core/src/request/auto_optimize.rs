@@ -5,7 +5,7 @@ use super::{
     fields::{boolean, text},
     flag,
 };
-use crate::{arn::Qualifier, warning::Warning};
+use crate::arn::Qualifier;
 
 /// Apply the chosen power.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +29,9 @@ pub enum ReleaseLatest {
     Yes,
 }
 
-/// Reads whether, and where, the chosen power is applied.
-pub(super) fn auto_optimize(
-    fields: &mut Fields<'_>,
-    dry_run: bool,
-    warnings: &mut Vec<Warning>,
-) -> Option<AutoOptimize> {
+/// Reads whether, and where, the chosen power is applied. A dry run applies nothing, but says what
+/// would be applied, and whether the alias can be moved.
+pub(super) fn auto_optimize(fields: &mut Fields<'_>) -> Option<AutoOptimize> {
     let asked = flag(fields, "autoOptimize");
     let alias = fields.read("autoOptimizeAlias", |value| alias_name(text(value)?));
     let release_latest = match fields.read("releaseLatest", boolean) {
@@ -43,19 +40,13 @@ pub(super) fn auto_optimize(
         Some(true) => ReleaseLatest::Yes,
     };
     if release_latest == ReleaseLatest::Yes && fields.get("autoOptimizeAlias").is_none() {
-        let because = "no autoOptimizeAlias is named";
-        warnings.push(Warning::Ignored { field: "releaseLatest", because });
+        fields
+            .idle("releaseLatest", "it goes with autoOptimizeAlias, which names the alias to move");
     }
     if !asked {
         if alias.is_some() {
-            let because = "autoOptimize is not set";
-            warnings.push(Warning::Ignored { field: "autoOptimizeAlias", because });
+            fields.idle("autoOptimizeAlias", "it goes with autoOptimize, which applies the choice");
         }
-        return None;
-    }
-    if dry_run {
-        let because = "a dry run applies nothing";
-        warnings.push(Warning::Ignored { field: "autoOptimize", because });
         return None;
     }
     Some(AutoOptimize { alias, release_latest })

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::warning::Warning;
+
 /// One thing wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -28,22 +30,57 @@ pub struct Faults(pub Vec<Fault>);
 /// The fields of a request, being read.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
-    fields: &'a Map<String, Value>,
+    all: &'a Map<String, Value>,
+    /// Those that are options of a command.
+    options: &'a [&'a str],
     faults: Vec<Fault>,
+    warnings: Vec<Warning>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(fields: &'a Map<String, Value>) -> Self {
-        Self { fields, faults: Vec::new() }
+    pub(super) fn new(fields: &'a Map<String, Value>, options: &'a [&'a str]) -> Self {
+        Self { all: fields, options, faults: Vec::new(), warnings: Vec::new() }
     }
 
     /// The field's value, where it is there and not null.
     pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
-        self.fields.get(field).filter(|value| !value.is_null())
+        self.all.get(field).filter(|value| !value.is_null())
     }
 
     pub(super) fn fault(&mut self, field: &str, problem: impl Into<String>) {
         self.faults.push(Fault { field: field.to_owned(), problem: problem.into() });
+    }
+
+    pub(super) fn warn(&mut self, warning: Warning) {
+        self.warnings.push(warning);
+    }
+
+    /// Notes that a field has no effect: a fault where it is an option, else a warning.
+    pub(super) fn idle(&mut self, field: &'static str, because: &'static str) {
+        if self.options.contains(&field) {
+            self.fault(field, format!("has no effect: {because}"));
+        } else {
+            self.warn(Warning::Ignored { field, because });
+        }
+    }
+
+    /// A number moved into its range, with a warning; a fault where it is an option.
+    pub(super) fn clamped(&mut self, field: &'static str, given: f64, low: f64, high: f64) -> f64 {
+        let used = given.clamp(low, high);
+        if used.total_cmp(&given).is_eq() {
+            return given;
+        }
+        if self.options.contains(&field) {
+            self.fault(field, out_of_range(&given.to_string(), low, high));
+        } else {
+            self.warn(Warning::Clamped { field, given, used });
+        }
+        used
+    }
+
+    /// Takes the warnings of what was read so far.
+    pub(super) fn warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Reads a field with `parse`; a fault is remembered and reads as absent.
@@ -63,7 +100,7 @@ impl<'a> Fields<'a> {
 
     /// Names every field that is not among `known`, with the nearest that is.
     pub(super) fn reject_unknown(&mut self, known: &[&str]) {
-        for field in self.fields.keys().filter(|field| !known.contains(&field.as_str())) {
+        for field in self.all.keys().filter(|field| !known.contains(&field.as_str())) {
             let nearest = known
                 .iter()
                 .map(|known| {

@@ -161,27 +161,40 @@ pub enum Pace {
 /// # Errors
 /// Everything wrong with it, each fault with its field's name.
 pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
-    let mut fields = Fields::new(request);
-    let mut warnings = Vec::new();
+    parse_with_options(request, &[])
+}
+
+/// Reads and checks a request of which the fields `options` were given as options of a command. An
+/// option that is out of range, or that has no effect beside the others, is a fault: its user is
+/// there to mend it. A field of a file is warned of, as files of aws-lambda-power-tuning may have
+/// it.
+///
+/// # Errors
+/// Everything wrong with it, each fault with its field's name.
+pub fn parse_with_options(
+    request: &Map<String, Value>,
+    options: &[&str],
+) -> Result<Request, Faults> {
+    let mut fields = Fields::new(request, options);
     fields.reject_unknown(&FIELDS);
 
     let function = function(&mut fields);
-    let powers = fields.read("powerValues", |value| power_values(value, &mut warnings));
+    let powers = powers(&mut fields);
     let dry_run = flag(&mut fields, "dryRun");
-    let strategy = strategy(&mut fields, &mut warnings);
+    let strategy = strategy(&mut fields);
     let num = num(&mut fields, strategy);
     let most = most_invocations(num, strategy);
-    let payload = payload(&mut fields, most, &mut warnings);
-    let pace = pace(&mut fields, &mut warnings);
+    let payload = payload(&mut fields, most);
+    let pace = pace(&mut fields);
     let only_cold_starts = flag(&mut fields, "onlyColdStarts");
-    let discard_top_bottom = discard(&mut fields, only_cold_starts, &mut warnings);
-    let tolerance = tolerance(&mut fields, num, strategy, &mut warnings);
-    let auto_optimize = auto_optimize(&mut fields, dry_run, &mut warnings);
+    let discard_top_bottom = discard(&mut fields, only_cold_starts);
+    let tolerance = tolerance(&mut fields, num, strategy);
+    let auto_optimize = auto_optimize(&mut fields);
     let pre_processor = fields.read("preProcessorARN", function_ref);
     let post_processor = fields.read("postProcessorARN", function_ref);
     let allowed_exceptions = fields.read("allowedExceptions", texts).unwrap_or_default();
     let max_error_rate = max_error_rate(&mut fields);
-    let min_confidence = min_confidence(&mut fields, auto_optimize.is_some(), &mut warnings);
+    let min_confidence = min_confidence(&mut fields, auto_optimize.is_some());
     let disable_payload_logs = flag(&mut fields, "disablePayloadLogs");
     // Its statistics are always part of our result; the field stays known for those who have it.
     let _ = flag(&mut fields, "includeOutputResults");
@@ -190,6 +203,7 @@ pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
             .map_err(|_| format!("{} is not an amount above 0", shown(value)))
     });
     let seed = fields.read("seed", |value| whole(value, 0..=u64::MAX)).unwrap_or(0);
+    let warnings = fields.warnings();
     let request = function.zip(payload).map(|(function, payload)| Request {
         function,
         powers,
@@ -230,8 +244,17 @@ fn flag(fields: &mut Fields<'_>, field: &str) -> bool {
     fields.read(field, boolean).unwrap_or(false)
 }
 
-fn power_values(value: &Value, warnings: &mut Vec<Warning>) -> Result<PowerValues, String> {
-    let (powers, given) = match value {
+fn powers(fields: &mut Fields<'_>) -> Option<PowerValues> {
+    let (powers, given) = fields.read("powerValues", power_values)?;
+    if given.is_some_and(|given| given > powers.len()) {
+        fields.warn(Warning::DuplicatePowers);
+    }
+    Some(powers)
+}
+
+/// Power values, and how many a list has, repeated ones included.
+fn power_values(value: &Value) -> Result<(PowerValues, Option<usize>), String> {
+    Ok(match value {
         Value::Array(items) => {
             let whole = |item: &Value| {
                 item.as_i64()
@@ -250,11 +273,7 @@ fn power_values(value: &Value, warnings: &mut Vec<Warning>) -> Result<PowerValue
             let listed = text.contains(',').then(|| text.split(',').count());
             (text.parse::<PowerValues>().map_err(|error| error.to_string())?, listed)
         }
-    };
-    if given.is_some_and(|given| given > powers.len()) {
-        warnings.push(Warning::DuplicatePowers);
-    }
-    Ok(powers)
+    })
 }
 
 fn num(fields: &mut Fields<'_>, strategy: Strategy) -> Num {
@@ -321,15 +340,10 @@ pub(crate) fn samples_for(percentile: f64) -> u32 {
     (1..=MAX_NUM).find(|&n| f64::from(n) * (100.0 - percentile) >= 100.0 - 1e-9).unwrap_or(MAX_NUM)
 }
 
-fn payload(
-    fields: &mut Fields<'_>,
-    num: u32,
-    warnings: &mut Vec<Warning>,
-) -> Option<PayloadSource> {
+fn payload(fields: &mut Fields<'_>, num: u32) -> Option<PayloadSource> {
     if fields.get("payloadS3").is_some() {
         if fields.get("payload").is_some() {
-            let because = "payloadS3 overrides it";
-            warnings.push(Warning::Ignored { field: "payload", because });
+            fields.idle("payload", "payloadS3 overrides it");
         }
         return fields.read("payloadS3", |value| s3_url(text(value)?));
     }
@@ -353,7 +367,7 @@ fn s3_url(url: &str) -> Result<PayloadSource, String> {
     Ok(PayloadSource::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
 }
 
-fn pace(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Pace {
+fn pace(fields: &mut Fields<'_>) -> Pace {
     let asked = fields.read("parallelInvocation", boolean);
     let asked_2017 = fields.read("enableParallel", boolean);
     if asked.zip(asked_2017).is_some_and(|(asked, asked_2017)| asked != asked_2017) {
@@ -370,22 +384,20 @@ fn pace(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Pace {
         return Pace::Series { sleep_ms: sleep_ms.unwrap_or(0) };
     }
     if sleep_ms.is_some_and(|sleep_ms| sleep_ms > 0) {
-        let because = "invocations run in parallel";
-        warnings.push(Warning::Ignored { field: "sleepBetweenRunsMs", because });
+        fields.idle("sleepBetweenRunsMs", "invocations run in parallel");
     }
     Pace::Parallel { limit }
 }
 
-fn strategy(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Strategy {
-    let weight = fields
-        .read("balancedWeight", |value| number(value, f64::MIN..=f64::MAX))
-        .map_or(0.5, |given| clamped("balancedWeight", given, 0.0, 1.0, warnings));
+fn strategy(fields: &mut Fields<'_>) -> Strategy {
+    let weight = fields.read("balancedWeight", |value| number(value, f64::MIN..=f64::MAX));
     let named = fields.read("strategy", |value| match text(value)? {
         "cost" => Ok(Strategy::Cost),
         "speed" => Ok(Strategy::Speed),
-        "balanced" => Ok(Strategy::Balanced { weight }),
+        "balanced" => Ok(Strategy::Balanced { weight: weight.unwrap_or(0.5) }),
         other => Err(format!("{other:?} is not a strategy; there are cost, speed and balanced")),
     });
+    let named = weighted(fields, named, weight);
     let limit_ms = fields.read("maxDuration", |value| {
         number(value, f64::MIN_POSITIVE..=900_000.0)
             .map_err(|_| format!("{} is not a limit from above 0 to 900000 ms", shown(value)))
@@ -407,15 +419,35 @@ fn strategy(fields: &mut Fields<'_>, warnings: &mut Vec<Warning>) -> Strategy {
     Strategy::MaxDuration { limit_ms, percentile: percentile.unwrap_or(95.0) }
 }
 
-fn discard(fields: &mut Fields<'_>, only_cold_starts: bool, warnings: &mut Vec<Warning>) -> f64 {
+/// The strategy with its weight in range, where it has one.
+fn weighted(
+    fields: &mut Fields<'_>,
+    named: Option<Strategy>,
+    given: Option<f64>,
+) -> Option<Strategy> {
+    match (named, given) {
+        (Some(Strategy::Balanced { .. }), Some(given)) => {
+            let weight = fields.clamped("balancedWeight", given, 0.0, 1.0);
+            Some(Strategy::Balanced { weight })
+        }
+        // Nobody knows which one was meant.
+        (None, Some(_)) if fields.get("strategy").is_some() => None,
+        (named, Some(_)) => {
+            fields.idle("balancedWeight", "it goes with the strategy balanced");
+            named
+        }
+        (named, None) => named,
+    }
+}
+
+fn discard(fields: &mut Fields<'_>, only_cold_starts: bool) -> f64 {
     let given = fields.read("discardTopBottom", |value| number(value, f64::MIN..=f64::MAX));
-    let discard = given.map_or(0.2, |given| clamped("discardTopBottom", given, 0.0, 0.4, warnings));
+    let discard = given.map_or(0.2, |given| fields.clamped("discardTopBottom", given, 0.0, 0.4));
     if !only_cold_starts {
         return discard;
     }
     if given.is_some_and(|given| given != 0.0) {
-        let because = "with onlyColdStarts nothing is discarded";
-        warnings.push(Warning::Ignored { field: "discardTopBottom", because });
+        fields.idle("discardTopBottom", "with onlyColdStarts nothing is discarded");
     }
     0.0
 }
@@ -425,11 +457,7 @@ fn max_error_rate(fields: &mut Fields<'_>) -> f64 {
     percent.map_or(MAX_ERROR_RATE, |percent| percent / 100.0)
 }
 
-fn min_confidence(
-    fields: &mut Fields<'_>,
-    applies: bool,
-    warnings: &mut Vec<Warning>,
-) -> Option<f64> {
+fn min_confidence(fields: &mut Fields<'_>, applies: bool) -> Option<f64> {
     let percent = fields.read("minConfidence", |value| {
         let percent = number(value, 0.0..=100.0)?;
         if percent > 1.0 {
@@ -438,37 +466,16 @@ fn min_confidence(
         Err(format!("{percent} is not a percentage above 1; write 90 for 90 %"))
     });
     if percent.is_some() && !applies {
-        let because = "nothing is applied without autoOptimize";
-        warnings.push(Warning::Ignored { field: "minConfidence", because });
+        fields.idle("minConfidence", "it goes with autoOptimize, which applies the choice");
     }
     percent.filter(|_| applies)
 }
 
-fn clamped(
-    field: &'static str,
-    given: f64,
-    low: f64,
-    high: f64,
-    warnings: &mut Vec<Warning>,
-) -> f64 {
-    let used = given.clamp(low, high);
-    if used.total_cmp(&given).is_ne() {
-        warnings.push(Warning::Clamped { field, given, used });
-    }
-    used
-}
-
-fn tolerance(
-    fields: &mut Fields<'_>,
-    num: Num,
-    strategy: Strategy,
-    warnings: &mut Vec<Warning>,
-) -> f64 {
+fn tolerance(fields: &mut Fields<'_>, num: Num, strategy: Strategy) -> f64 {
     let given = fields.read("tolerance", |value| number(value, 0.0..=100.0));
     let percent = given.unwrap_or(if num == Num::Auto { AUTO_TOLERANCE } else { 0.0 });
     if given.is_some_and(|given| given > 0.0) && matches!(strategy, Strategy::Balanced { .. }) {
-        let because = "the strategy balanced weighs cost against speed already";
-        warnings.push(Warning::Ignored { field: "tolerance", because });
+        fields.idle("tolerance", "the strategy balanced weighs cost against speed already");
     }
     percent / 100.0
 }

@@ -151,7 +151,8 @@ fn contradictions_are_faults_and_idle_fields_warn() {
     for idle in [
         json!({"autoOptimizeAlias": "live"}),
         json!({"autoOptimize": true, "releaseLatest": true}),
-        json!({"dryRun": true, "autoOptimize": true}),
+        json!({"balancedWeight": 0.3}),
+        json!({"strategy": "cost", "balancedWeight": 7}),
         json!({"parallel": 3, "sleepBetweenRunsMs": 10}),
         json!({"onlyColdStarts": true, "discardTopBottom": 0.1}),
         json!({"powerValues": [128, 128]}),
@@ -161,6 +162,33 @@ fn contradictions_are_faults_and_idle_fields_warn() {
     ] {
         assert_eq!(warned(idle.clone()).len(), 1, "{idle}");
     }
+}
+
+#[test]
+fn an_option_that_has_no_effect_or_is_out_of_range_is_a_fault() {
+    let faults = |request: Value, options: &[&str]| {
+        let mut fields = request.as_object().expect("a request is an object").clone();
+        fields.insert("lambdaARN".to_owned(), "fn".into());
+        let Err(Faults(faults)) = parse_with_options(&fields, options) else { return Vec::new() };
+        faults.into_iter().map(|fault| fault.field).collect()
+    };
+    let balanced = json!({"strategy": "balanced", "balancedWeight": 7, "discardTopBottom": 0.5});
+    assert_eq!(faults(balanced.clone(), &["strategy"]), Vec::<String>::new());
+    assert_eq!(faults(balanced.clone(), &["balancedWeight"]), ["balancedWeight"]);
+    assert_eq!(faults(balanced, &["discardTopBottom"]), ["discardTopBottom"]);
+    let idle = json!({"balancedWeight": 0.3, "autoOptimizeAlias": "live"});
+    assert_eq!(faults(idle.clone(), &["num"]), Vec::<String>::new());
+    let both = ["balancedWeight", "autoOptimizeAlias"];
+    assert_eq!(faults(idle, &both), both);
+    // Which strategy was meant is not known, so that nothing is said of its weight.
+    let unknown = json!({"strategy": "balance", "balancedWeight": 0.3});
+    assert_eq!(faults(unknown, &["strategy", "balancedWeight"]), ["strategy"]);
+}
+
+#[test]
+fn a_dry_run_knows_what_would_be_applied() {
+    let request = read(json!({"dryRun": true, "autoOptimize": true})).expect("a good request");
+    assert!(request.dry_run && request.auto_optimize.is_some() && request.warnings.is_empty());
 }
 
 #[test]

@@ -20,9 +20,9 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        self.display.check()?;
         let request = json!({ "lambdaARN": "powertune-demo", "tolerance": TOLERANCE_PERCENT });
         let request = parse(request.as_object().expect("an object is an object"))?;
+        self.display.check(&request)?;
         let folder = tempfile::tempdir().map_err(|error| {
             Failure::Other(format!("no temporary folder for the sample function: {error}"))
         })?;

@@ -50,7 +50,7 @@ pub(crate) struct DisplayOptions {
     #[arg(long, short)]
     quiet: bool,
     /// Say more about what happens
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
     /// No progress bars
     #[arg(long)]
@@ -59,8 +59,13 @@ pub(crate) struct DisplayOptions {
 
 impl DisplayOptions {
     /// Checks the options: a result that can't be saved would be lost.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Failure> {
         let Some(path) = &self.save else { return Ok(()) };
+        if request.dry_run {
+            let problem = "has no effect: --dry-run (dryRun) has no result to save; leave one of \
+                           them out";
+            return Err(Failure::input("--save", problem));
+        }
         Destination::of(path).map(|_| ()).map_err(|error| {
             Failure::input("--save", format!("{} can't be written: {error}", path.display()))
         })

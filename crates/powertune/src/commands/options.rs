@@ -6,7 +6,7 @@
 use std::{fs, io::Read};
 
 use clap::Args;
-use powertune_core::request::{Fault, Faults, Request, parse};
+use powertune_core::request::{Fault, Faults, Request, parse_with_options};
 use serde_json::{Map, Value};
 
 use super::payload;
@@ -103,22 +103,20 @@ impl RequestOptions {
         self.checked(function).map(|(_, request)| request)
     }
 
-    /// The fields of that request, checked.
-    pub(crate) fn fields(&self, function: Option<&str>) -> Result<Map<String, Value>, Faults> {
-        self.checked(function).map(|(fields, _)| fields)
-    }
-
-    fn checked(&self, function: Option<&str>) -> Result<(Map<String, Value>, Request), Faults> {
+    /// The same, and the fields that it was made of.
+    pub(crate) fn checked(
+        &self,
+        function: Option<&str>,
+    ) -> Result<(Map<String, Value>, Request), Faults> {
         let mut faults = Vec::new();
         let mut fields = self.file(&mut faults);
         if let Some(function) = function {
             fields.insert("lambdaARN".to_owned(), function.into());
         }
         self.payload(&mut fields, &mut faults);
-        self.texts(&mut fields);
-        self.flags(&mut fields);
-        self.release(&mut fields, &mut faults);
-        match parse(&fields) {
+        self.set(&mut fields);
+        self.release(&mut fields);
+        match parse_with_options(&fields, &self.given()) {
             Ok(request) if faults.is_empty() => Ok((fields, request)),
             Ok(_) => Err(Faults(faults)),
             Err(Faults(others)) => {
@@ -161,8 +159,8 @@ impl RequestOptions {
     }
 
     /// Options that are texts, under the names of the request's fields.
-    fn texts(&self, fields: &mut Map<String, Value>) {
-        let texts = [
+    fn texts(&self) -> [(&'static str, Option<&String>); 16] {
+        [
             ("powerValues", &self.power_values),
             ("num", &self.num),
             ("strategy", &self.strategy),
@@ -181,61 +179,79 @@ impl RequestOptions {
             ("minConfidence", &self.min_confidence),
             ("maxErrorRate", &self.max_error_rate),
             ("seed", &self.seed),
-        ];
-        for (field, value) in texts {
+        ]
+        .map(|(field, value)| (field, value.as_ref()))
+    }
+
+    fn flags(&self) -> [(&'static str, bool); 4] {
+        [
+            ("onlyColdStarts", self.only_cold_starts),
+            ("dryRun", self.dry_run),
+            ("autoOptimize", self.auto_optimize),
+            ("releaseLatest", self.release_latest),
+        ]
+    }
+
+    /// The fields that an option sets.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let texts = self.texts().into_iter().filter_map(|(field, value)| value.map(|_| field));
+        let flags = self.flags().into_iter().filter_map(|(field, given)| given.then_some(field));
+        texts.chain(flags).chain(self.payload.is_some().then_some("payload")).collect()
+    }
+
+    /// Sets these fields. Options override the file.
+    fn set(&self, fields: &mut Map<String, Value>) {
+        for (field, value) in self.texts() {
             if let Some(value) = value {
                 fields.insert(field.to_owned(), value.as_str().into());
             }
         }
-        // Options override the file: what it says of parallelInvocation is no contradiction.
+        for (field, given) in self.flags() {
+            if given {
+                fields.insert(field.to_owned(), true.into());
+            }
+        }
+        // What the file says of parallelInvocation is no contradiction.
         if self.parallel.is_some() {
             fields.remove("enableParallel");
             fields.insert("parallelInvocation".to_owned(), true.into());
         }
     }
 
-    fn flags(&self, fields: &mut Map<String, Value>) {
-        let flags = [
-            ("onlyColdStarts", self.only_cold_starts),
-            ("dryRun", self.dry_run),
-            ("autoOptimize", self.auto_optimize),
-            ("releaseLatest", self.release_latest),
-        ];
-        for (field, given) in flags {
-            if given {
-                fields.insert(field.to_owned(), true.into());
-            }
-        }
-    }
-
     /// What an alias may release: where an option names it, `$LATEST` only if that is said. A file
     /// of aws-lambda-power-tuning's means it without saying so.
-    fn release(&self, fields: &mut Map<String, Value>, faults: &mut Vec<Fault>) {
+    fn release(&self, fields: &mut Map<String, Value>) {
         let is_said = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
-        if self.release_latest && !is_said("autoOptimizeAlias") {
-            let problem = "goes with --auto-optimize-alias: name the alias that is to be moved";
-            faults.push(self.named(fault("releaseLatest", problem.to_owned())));
-        }
         if self.auto_optimize_alias.is_some() && !is_said("releaseLatest") {
             fields.insert("releaseLatest".to_owned(), false.into());
         }
     }
 
-    /// A fault with the option's name beside the field's, where the option was given.
+    /// A fault in the words of the command line, where it is an option's.
     fn named(&self, fault: Fault) -> Fault {
-        let mut given = Map::new();
-        self.texts(&mut given);
-        self.flags(&mut given);
-        if self.payload.is_some() {
-            given.insert("payload".to_owned(), Value::Null);
-        }
-        if !given.contains_key(&fault.field) {
+        if !self.given().contains(&fault.field.as_str()) {
             return fault;
         }
         let option = option_name(&fault.field);
-        Fault { field: format!("{} ({option})", fault.field), ..fault }
+        let mut problem = fault.problem;
+        for (field, option) in OPTIONS {
+            problem = problem.replace(field, option);
+        }
+        Fault { field: format!("{} ({option})", fault.field), problem }
     }
 }
+
+/// How the command line spells what messages of other options mention. A name that holds another
+/// comes before it.
+const OPTIONS: [(&str, &str); 7] = [
+    ("the strategy balanced", "--strategy balanced"),
+    ("the strategy cost", "--strategy cost"),
+    ("maxDuration", "--max-duration"),
+    ("autoOptimizeAlias", "--auto-optimize-alias"),
+    ("autoOptimize", "--auto-optimize"),
+    ("onlyColdStarts", "--only-cold-starts"),
+    ("invocations run in parallel", "invocations run in parallel (--parallel)"),
+];
 
 fn fault(field: &str, problem: String) -> Fault {
     Fault { field: field.to_owned(), problem }

@@ -48,8 +48,8 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let Self { function, state_machine, stack, request, connection, display } = self;
-        let fields = request.fields(function.as_deref())?;
-        display.check()?;
+        let (fields, request) = request.checked(function.as_deref())?;
+        display.check(&request)?;
         let input = serde_json::Value::Object(fields).to_string();
         check_event(&input).map_err(|error| {
             Failure::Execution(
@@ -61,6 +61,9 @@ impl Run {
         let connection = connection.connection()?;
         let aws = connect(&connection, &named).await?;
         let cancelled = interrupt::on_signal();
+        for warning in &request.warnings {
+            display.say(&format!("warning: {warning}"));
+        }
         let execution = start(&aws, &named, &input, &cancelled).await?;
         display.say(&format!("execution {execution}"));
 

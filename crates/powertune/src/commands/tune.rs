@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use powertune_core::request::{Fault, Faults, Request};
+use powertune_core::{
+    request::{Fault, Faults, Request},
+    warning::Warning,
+};
 use powertune_engine::error::{Cause, TuneError};
 
 use super::{
@@ -70,13 +73,14 @@ impl Tune {
         let Some(path) = local.local.clone() else {
             local.unused()?;
             let request = request.request(function.as_deref())?;
-            display.check()?;
+            display.check(&request)?;
             return Remote { request, connection, display }.tune().await;
         };
         let name = function_name(&path);
-        let request = request.request(Some(&name));
+        let checked =
+            request.request(Some(&name)).and_then(|checked| on_this_machine(checked, &request));
         let function = local.function(name, path);
-        let (request, mut function) = match (request, function) {
+        let (request, mut function) = match (checked, function) {
             (Ok(request), Ok(function)) => (request, function),
             (request, function) => {
                 let faults = [request.err(), function.err()];
@@ -87,9 +91,25 @@ impl Tune {
             }
         };
         function.region = connection.connection()?.region;
-        display.check()?;
+        display.check(&request)?;
         function.tune(request, &display).await
     }
+}
+
+/// The request of a function that goes with its local Lambda when the run is over: nothing can be
+/// applied to it.
+fn on_this_machine(mut request: Request, options: &RequestOptions) -> Result<Request, Faults> {
+    if request.auto_optimize.is_none() {
+        return Ok(request);
+    }
+    if options.given().contains(&"autoOptimize") {
+        let problem = "has no effect: --local tunes a function that is gone after the run";
+        return Err(Faults(vec![fault("autoOptimize (--auto-optimize)", problem.to_owned())]));
+    }
+    let because = "--local tunes a function that is gone after the run";
+    request.warnings.push(Warning::Ignored { field: "autoOptimize", because });
+    request.auto_optimize = None;
+    Ok(request)
 }
 
 /// A function on AWS, or on another endpoint.
@@ -135,12 +155,11 @@ impl LocalOptions {
             ("--timeout", self.timeout.is_some()),
             ("--architecture", self.architecture.is_some()),
         ];
-        match given.into_iter().find(|(_, given)| *given) {
-            Some((option, _)) => {
-                Err(Failure::input(option, "goes with --local only; a function on AWS has its own"))
-            }
-            None => Ok(()),
-        }
+        let problem = "has no effect without --local: a function on AWS has its own";
+        let unused = given.into_iter().filter(|(_, given)| *given);
+        let faults: Vec<Fault> =
+            unused.map(|(option, _)| fault(option, problem.to_owned())).collect();
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults).into()) }
     }
 
     /// The function, checked as far as the local Lambda does not do it.

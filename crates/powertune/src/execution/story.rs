@@ -164,8 +164,8 @@ impl Story {
             return Vec::new();
         };
         let most_invocations = request.open_end();
-        let mut warnings = request.warnings;
-        warnings.extend(run.notes.iter().cloned().map(Warning::Note));
+        // Those of the request were said before the execution was started.
+        let warnings = run.notes.iter().cloned().map(Warning::Note).collect();
         let plan = Plan {
             function_arn: run.function.arn.clone(),
             current: run.function.current,

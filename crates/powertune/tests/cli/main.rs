@@ -19,3 +19,4 @@ mod silence;
 mod stage;
 #[path = "../crash/upstream.rs"]
 mod upstream;
+mod warnings;
