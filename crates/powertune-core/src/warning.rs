@@ -103,6 +103,13 @@ pub enum Warning {
         /// What the host has, in vCPUs.
         vcpus: f64,
     },
+    /// A local Lambda runs the function by another version of its language than was asked for.
+    OtherRuntime {
+        /// The runtime asked for, by AWS's identifier.
+        asked: String,
+        /// What runs, as in `Python 3.11.2`.
+        runs: String,
+    },
     /// Temporary storage beyond the free 512 MB has a price that is not in the costs.
     EphemeralStorageNotPriced {
         /// What the function has, in MB.
@@ -205,6 +212,7 @@ impl fmt::Display for Warning {
                  choose it",
                 list(powers)
             ),
+            Self::OtherRuntime { asked, runs } => f.write_str(&other_runtime(asked, runs)),
             Self::EphemeralStorageNotPriced { storage_mb } => write!(
                 f,
                 "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
@@ -269,6 +277,14 @@ fn drift(change: f64) -> String {
          measured side by side, and the comparison holds",
         change.abs() * 100.0,
         if change > 0.0 { "longer" } else { "less" }
+    )
+}
+
+fn other_runtime(asked: &str, runs: &str) -> String {
+    format!(
+        "the function ran on {runs}, not on {asked} as asked: this machine does not have that; \
+         versions differ in speed, so install it or measure on AWS before you go by small \
+         differences"
     )
 }
 

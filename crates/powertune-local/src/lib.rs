@@ -22,6 +22,7 @@ mod settings;
 mod store;
 mod version;
 
+pub use api::runtimes;
 pub use execution::CpuControl;
 pub use server::{CreateError, LocalLambda, NewFunction, StartError};
 pub use settings::{

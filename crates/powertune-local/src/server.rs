@@ -17,7 +17,7 @@ use crate::{
     platform::Platform,
     reference::{Account, FunctionReference, READ},
     settings::{Credentials, Settings},
-    store::{Phase, Rules, Store},
+    store::{Phase, Rules, RuntimeIdentifier, Store},
 };
 
 /// How long open requests may take to end once everything is told to stop.
@@ -220,6 +220,18 @@ impl LocalLambda {
         let created = api::create(&self.platform, request, Some(zip)).await?;
         self.wait_until_active(&name).await?;
         Ok(created.arn().to_owned())
+    }
+
+    /// What this machine runs where a function asks for `runtime`, AWS's identifier: `Python 3.11.2`
+    /// for `python3.12`, for one. `None` where it is the version that the function asks for.
+    ///
+    /// # Errors
+    /// When this machine has nothing that runs it.
+    pub async fn other_runtime(&self, runtime: &str) -> Result<Option<String>, String> {
+        match RuntimeIdentifier::parse(runtime) {
+            Some(runtime) => self.platform.execution.other_runtime(runtime.family).await,
+            None => Err(format!("{runtime} does not run here")),
+        }
     }
 
     async fn wait_until_active(&self, name: &str) -> Result<(), Exception> {

@@ -430,7 +430,11 @@ fn functions_on_this_machine() {
     tune(&["--runtime", "python3.11"], "--handler");
     let whole = ["--runtime", "python3.11", "--handler", "app.handler"];
     let with = |more: &[&'static str]| [&whole, more].concat();
-    tune(&["--runtime", "cobol", "--handler", "app.handler"], "cobol");
+    for runtime in ["cobol", "python3.99", "java21", "python3", "nodejs"] {
+        let named = format!("--runtime: {runtime} is no runtime that runs on this machine; there");
+        let arguments = ["tune", "--local", &path, "--runtime", runtime, "--handler", "a.b"];
+        endpoint.refuses_options(&arguments, &named);
+    }
     tune(&with(&["--timeout", "0"]), "--timeout");
     tune(&with(&["--timeout", "901"]), "--timeout");
     tune(&with(&["--timeout", "soon"]), "--timeout");

@@ -30,6 +30,7 @@ use axum::{
 use uuid::Uuid;
 
 use self::body::{PACKAGE_LIMIT, Received, discard};
+pub use self::runtimes::runtimes;
 pub(crate) use self::{
     functions::create,
     requests::{ConfigurationInput, CreateFunctionRequest, EnvironmentInput},

@@ -1,8 +1,9 @@
 //! Which runtimes a request may name: those that run here, of those that AWS takes.
 
-use crate::{exception::Exception, store::RuntimeIdentifier};
+use crate::{exception::Exception, store::RuntimeIdentifier, version::Runtime};
 
-/// The runtimes that AWS had at the end of 2025, in the order in which it told them.
+/// The runtimes that AWS had at the end of 2025, in the order in which it told them. One that is
+/// newer is refused until it is added here: nothing says what it will be like.
 const RUNTIMES: [&str; 25] = [
     "nodejs20.x",
     "python3.14",
@@ -56,6 +57,20 @@ const RETIRED_RUNTIMES: [&str; 21] = [
     "ruby2.7",
 ];
 
+/// Every runtime that AWS takes and that runs here, by AWS's identifier, oldest first.
+pub fn runtimes() -> Vec<&'static str> {
+    let mut here: Vec<(&str, u8, &str)> = RUNTIMES
+        .into_iter()
+        .filter_map(|name| match RuntimeIdentifier::parse(name)?.family {
+            Runtime::Node { major } => Some(("nodejs", major, name)),
+            Runtime::Python { minor } => Some(("python", minor, name)),
+            Runtime::Provided => Some(("provided", 0, name)),
+        })
+        .collect();
+    here.sort_unstable();
+    here.into_iter().map(|(.., name)| name).collect()
+}
+
 /// The runtime that a request names, or why it may not.
 pub(super) fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Exception> {
     if RETIRED_RUNTIMES.contains(&name) {
@@ -65,7 +80,8 @@ pub(super) fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Excepti
              functions."
         )));
     }
-    RuntimeIdentifier::parse(name).ok_or_else(|| {
+    let known = RUNTIMES.contains(&name).then(|| RuntimeIdentifier::parse(name)).flatten();
+    known.ok_or_else(|| {
         Exception::invalid_parameter(if RUNTIMES.contains(&name) {
             format!(
                 "Value {name} at 'runtime' is not a runtime that runs here: use one of \
@@ -80,4 +96,30 @@ pub(super) fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Excepti
             )
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_runtimes_of_awss_are_taken() {
+        for name in runtimes() {
+            assert_eq!(supported_runtime(name).map(|taken| taken.name), Ok(name.to_owned()));
+        }
+        let families = ["nodejs16.x", "nodejs24.x", "provided.al2", "provided.al2023", "python3.8"];
+        assert!(families.iter().all(|name| runtimes().contains(name)), "{:?}", runtimes());
+        for (name, why) in [
+            ("python3.99", "failed to satisfy constraint: Member must satisfy enum value set: ["),
+            ("python3.08", "enum value set"),
+            ("nodejs23.x", "enum value set"),
+            ("cobol", "enum value set"),
+            ("java21", "is not a runtime that runs here"),
+            ("python3.7", "is no longer supported"),
+            ("provided", "is no longer supported"),
+        ] {
+            let refusal = supported_runtime(name).expect_err(name);
+            assert!(refusal.message.contains(why), "{name}: {}", refusal.message);
+        }
+    }
 }

@@ -51,7 +51,11 @@ pub(crate) use self::{
     registry::EnvironmentId,
     tenure::Suspension,
 };
-use crate::{folder, settings::Credentials, version::FunctionVersion};
+use crate::{
+    folder,
+    settings::Credentials,
+    version::{FunctionVersion, Runtime},
+};
 
 /// An environment that was idle for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -156,6 +160,15 @@ impl Execution {
         if !environments.is_empty() {
             self.tasks.spawn(end_all(environments));
         }
+    }
+
+    /// What runs here where a function asks for `runtime`; `None` where that is what it asks for.
+    ///
+    /// # Errors
+    /// When nothing does, and where it was looked for.
+    pub(crate) async fn other_runtime(&self, runtime: Runtime) -> Result<Option<String>, String> {
+        let other = self.invoker.workshop.runtimes.other(runtime).await;
+        other.map_err(|error| error.to_string())
     }
 
     /// A private folder that is gone when the server is.

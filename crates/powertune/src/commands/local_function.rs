@@ -51,6 +51,13 @@ impl LocalFunction {
             .await
             .map_err(|error| Failure::Other(error.to_string()))?;
         request.warnings.extend(beyond_host(&request, lambda.largest_memory_mb()));
+        match other_runtime(&lambda, &self.runtime).await {
+            Ok(other) => request.warnings.extend(other),
+            Err(failure) => {
+                lambda.shutdown().await;
+                return Err(failure);
+            }
+        }
         let tuned = self.tune_on(&lambda, region, request, display, cancelled).await;
         lambda.shutdown().await;
         tuned
@@ -119,6 +126,14 @@ impl LocalFunction {
 
 fn create_failure(error: &CreateError) -> Failure {
     Failure::input("--local", error.to_string())
+}
+
+/// What is to be said where this machine runs the function by another version than was asked for.
+async fn other_runtime(lambda: &LocalLambda, asked: &str) -> Result<Option<Warning>, Failure> {
+    match lambda.other_runtime(asked).await {
+        Ok(runs) => Ok(runs.map(|runs| Warning::OtherRuntime { asked: asked.to_owned(), runs })),
+        Err(why) => Err(Failure::input("--runtime", format!("{why}; install it"))),
+    }
 }
 
 /// The powers that this machine does not have the CPU for.

@@ -172,7 +172,9 @@ impl LocalOptions {
             })
         };
         let runtime = missing(self.runtime, "--runtime", "runtime, such as python3.13");
+        let runtime_problem = runtime_problem(&runtime);
         let handler = missing(self.handler, "--handler", "handler, such as app.handler");
+        faults.extend(runtime_problem.map(|problem| fault("--runtime", problem)));
         if let Err(error) = std::fs::metadata(&path) {
             faults.push(fault("--local", format!("{} can't be read: {error}", path.display())));
         }
@@ -209,6 +211,14 @@ impl LocalOptions {
 
 fn fault(field: &str, problem: String) -> Fault {
     Fault { field: field.to_owned(), problem }
+}
+
+/// What is wrong with a runtime that is named.
+fn runtime_problem(runtime: &str) -> Option<String> {
+    let here = powertune_local::runtimes();
+    (!runtime.is_empty() && !here.contains(&runtime)).then(|| {
+        format!("{runtime} is no runtime that runs on this machine; there are {}", here.join(", "))
+    })
 }
 
 fn timeout(text: &str) -> Result<u32, String> {

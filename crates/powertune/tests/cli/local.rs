@@ -109,3 +109,38 @@ fn tune(folder: &Path, input: &str, output: &str, saved: &Path, succeeds: bool) 
     assert_eq!(run.status.success(), succeeds, "{}", stderr(&run));
     stdout(&run) + &stderr(&run) + &std::fs::read_to_string(saved).unwrap_or_default()
 }
+
+/// A dry run of a Python function where PATH holds `python3` and nothing else.
+fn dry_run_by(runtime: &str, path: &Path) -> std::process::Output {
+    std::fs::write(path.join("app.py"), "def handler(event, context): return 1").expect("code");
+    let arguments = ["tune", "--local", ".", "--handler", "app.handler", "--runtime", runtime];
+    powertune(&[&arguments[..], &["--dry-run", "--power-values", "1024"]].concat())
+        .current_dir(path)
+        .env("PATH", path)
+        .output()
+        .expect("powertune runs")
+}
+
+#[test]
+fn another_version_than_was_asked_for_is_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = dry_run_by("python3.12", folder.path());
+    assert_eq!(missing.status.code(), Some(2), "{}", stderr(&missing));
+    let why = "--runtime: Couldn't find an interpreter that works; looked in PATH for python3.12 \
+               and python3; install it";
+    assert!(stderr(&missing).contains(why), "{}", stderr(&missing));
+
+    let probe = "import sys; print(sys.executable); print(sys.version.split()[0])";
+    let found = std::process::Command::new("python3").args(["-c", probe]).output();
+    let found = stdout(&found.expect("python3 runs"));
+    let (executable, version) = found.trim().split_once('\n').expect("two lines");
+    std::os::unix::fs::symlink(executable, folder.path().join("python3")).expect("a link");
+    let has = format!("python{}", version.rsplit_once('.').expect("a version").0);
+    for runtime in ["python3.9", "python3.14", has.as_str()] {
+        let output = dry_run_by(runtime, folder.path());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let warning = format!("the function ran on Python {version}, not on {runtime} as asked");
+        let printed = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(printed.contains(&warning), runtime != has, "{printed}");
+    }
+}
