@@ -159,7 +159,7 @@ impl RequestOptions {
     }
 
     /// Options that are texts, under the names of the request's fields.
-    fn texts(&self) -> [(&'static str, Option<&String>); 16] {
+    fn texts(&self) -> [(&'static str, Option<&String>); 18] {
         [
             ("powerValues", &self.power_values),
             ("num", &self.num),
