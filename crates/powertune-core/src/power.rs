@@ -82,24 +82,24 @@ impl TryFrom<i64> for Power {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PowerError {
     /// Lambda has no such size.
-    #[error("a power of {mb} MB is out of range: AWS Lambda offers 128 to 10240 MB")]
+    #[error("a memory size of {mb} MB is out of range: AWS Lambda offers 128 to 10240 MB")]
     OutOfRange {
         /// The size asked for.
         mb: i64,
     },
     /// Not a whole number.
     #[error(
-        "`{text}` is not a power value: write whole MB, like `128,256,512`, `ALL` or `128-3008:64`"
+        "`{text}` is not a memory size: write whole MB, like `128,256,512`, `ALL` or `128-3008:64`"
     )]
     NotANumber {
         /// What stands there instead.
         text: String,
     },
     /// No value at all.
-    #[error("no power values given: name at least one, like `128,256,512`, or `ALL`")]
+    #[error("no memory size given: name at least one, like `128,256,512`, or `ALL`")]
     Empty,
     /// A range whose end lies below its start.
-    #[error("the power range {from}-{to} runs backwards: write {to}-{from}")]
+    #[error("the range {from}-{to} runs backwards: write {to}-{from}")]
     Backwards {
         /// The start of the range.
         from: Power,
@@ -107,7 +107,7 @@ pub enum PowerError {
         to: Power,
     },
     /// A range that would never get to its end.
-    #[error("a power range cannot go in steps of {step} MB: give 1 or more, or none for 64")]
+    #[error("a range cannot go in steps of {step} MB: give 1 or more, or none for 64")]
     Step {
         /// The step asked for.
         step: i64,

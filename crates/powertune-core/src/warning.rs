@@ -158,7 +158,7 @@ impl fmt::Display for Warning {
             }
             Self::Ignored { field, because } => write!(f, "{field} has no effect: {because}"),
             Self::DuplicatePowers => {
-                write!(f, "powerValues: a power given more than once is measured once")
+                write!(f, "powerValues: a memory size given more than once is measured once")
             }
             Self::NoJournal { because } => write!(
                 f,
@@ -221,7 +221,7 @@ impl fmt::Display for Warning {
             Self::Incomplete => write!(
                 f,
                 "the run ended before everything was measured; this is what was measured until \
-                 then, and a whole run may choose another power: tune again before you go by it"
+                 then, and a whole run may choose another memory size: tune again before you go by it"
             ),
             Self::HistoryFull => write!(
                 f,
@@ -257,7 +257,7 @@ fn limit_not_kept(limit_ms: f64, percentile: f64, closest_ms: Option<f64>) -> St
         Some(closest) => format!("the closest takes {closest:.1} ms"),
         None => "there were too few invocations to tell: raise --num".to_owned(),
     };
-    format!("no measured power keeps to {limit_ms} ms at percentile {percentile}; {closest}")
+    format!("no measured memory size keeps to {limit_ms} ms at percentile {percentile}; {closest}")
 }
 
 fn unmeasured(powers: &[Power], apply: bool) -> String {
@@ -299,7 +299,7 @@ fn releases_latest(alias: &str, version: &str, what: &str) -> String {
 /// "128 MB, 256 MB and 512 MB".
 fn list(powers: &[Power]) -> String {
     match powers {
-        [] => "no power".to_owned(),
+        [] => "no memory size".to_owned(),
         [only] => only.to_string(),
         [most @ .., last] => {
             let most: Vec<String> = most.iter().map(ToString::to_string).collect();

@@ -24,7 +24,8 @@ pub(crate) async fn apply(
         alias::check(gateway, &baseline.arn, alias, alias_at).await?;
     }
     // By the time a power is applied it was measured, so the account has it.
-    let failed = |unpublished: Unpublished| unpublished.into_cause("applying the chosen power");
+    let failed =
+        |unpublished: Unpublished| unpublished.into_cause("applying the chosen memory size");
     let mut publisher = Publisher::again(gateway, baseline, mark, Clock::default()).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;

@@ -75,7 +75,7 @@ pub enum Refusal {
     /// What was named is not what a test version would be.
     #[error(
         "{qualifier} differs from $LATEST in more than its memory size, and only $LATEST can be \
-         tested at other powers; deploy the same code and configuration to both, or tune $LATEST"
+         tested at other sizes; deploy the same code and configuration to both, or tune $LATEST"
     )]
     QualifierDiffers {
         /// The version or alias.

@@ -243,7 +243,7 @@ mod tests {
         assert!(error(SUMMARY, "", WARM).starts_with("the column duration_ms is missing"));
         assert!(error(SAMPLES, row, Wanted { cold: true, ..WARM }).contains("--cold 0"));
         for (rows, said) in [
-            ("a,f,arm64,64,0,30.5,0,\n", "line 3: a power of 64 MB is out of range"),
+            ("a,f,arm64,64,0,30.5,0,\n", "line 3: a memory size of 64 MB is out of range"),
             ("a,f,arm64,128,0,soon,0,\n", "line 3"),
             ("a,f,arm64,128,0,-1,0,\n", "line 3: duration_ms is -1"),
             ("a,f,arm64,128,0,1,2,\n", "line 3: cold is 2"),

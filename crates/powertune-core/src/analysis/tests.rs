@@ -237,7 +237,9 @@ fn a_limit_chooses_the_cheapest_that_keeps_to_it() {
     assert!(kept.confidence > Some(0.99));
     let broken = limited(20);
     assert_eq!((broken.power, broken.limit_kept), (power(512), Some(false)));
-    assert!(broken.warnings.iter().any(|warning| warning.contains("no measured power keeps")));
+    assert!(
+        broken.warnings.iter().any(|warning| warning.contains("no measured memory size keeps"))
+    );
 }
 
 #[test]

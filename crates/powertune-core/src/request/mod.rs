@@ -263,7 +263,9 @@ fn power_values(value: &Value) -> Result<(PowerValues, Option<usize>), String> {
             };
             let given = items.iter().map(whole).collect::<Result<Vec<i64>, _>>()?;
             if given.is_empty() {
-                return Err("is an empty list; leave it out for the default powers".to_owned());
+                return Err(
+                    "is an empty list; leave it out for the default memory sizes".to_owned()
+                );
             }
             let count = given.len();
             (PowerValues::from_list(given).map_err(|error| error.to_string())?, Some(count))

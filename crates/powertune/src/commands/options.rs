@@ -25,7 +25,8 @@ pub(crate) struct RequestOptions {
         help = "Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL"
     )]
     power_values: Option<String>,
-    /// Invocations a power, cold ones included, or auto: as many as the answer needs [default: auto]
+    /// Invocations of each memory size, cold ones included, or auto: as many as the answer needs
+    /// [default: auto]
     #[arg(long, value_name = "N")]
     num: Option<String>,
     /// What the function is invoked with: JSON, @FILE (or file://FILE), s3://BUCKET/KEY, or - for
@@ -38,20 +39,20 @@ pub(crate) struct RequestOptions {
     /// Weight of the cost for balanced, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "W", allow_hyphen_values = true)]
     balanced_weight: Option<String>,
-    /// Choose the cheapest power that keeps to this duration
+    /// Choose the cheapest memory size that keeps to this duration
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     max_duration: Option<String>,
     /// The percentile at which --max-duration is to be kept [default: 95]
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     percentile: Option<String>,
-    /// How much worse than the best, in %, a power may be that is better otherwise [default: 3 with
+    /// How much worse than the best, in %, a memory size may be that is better otherwise [default: 3 with
     /// --num auto, else 0]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     tolerance: Option<String>,
     /// Stop before the invocations can cost more than this, in the currency of the region
     #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     max_cost: Option<String>,
-    /// Invoke in parallel, so many at a time over all powers
+    /// Invoke in parallel, so many at a time over all memory sizes
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     parallel: Option<String>,
     /// Measure cold starts alone
@@ -60,7 +61,7 @@ pub(crate) struct RequestOptions {
     /// Share of the samples to cut off each end for the averages [default: 0.2]
     #[arg(long, value_name = "F", allow_hyphen_values = true)]
     discard_top_bottom: Option<String>,
-    /// Pause between two invocations of a power
+    /// Pause between two invocations of a memory size
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     sleep_between_runs_ms: Option<String>,
     /// Function to call before each invocation; what it returns replaces the payload
@@ -75,13 +76,13 @@ pub(crate) struct RequestOptions {
     /// Leave a memory size out where more of its invocations fail, in % [default: 10]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     max_error_rate: Option<String>,
-    /// Print the plan and what it can cost, and invoke each power once
+    /// Print the plan and what it costs, and invoke each memory size once
     #[arg(long)]
     dry_run: bool,
-    /// Give the function the chosen power
+    /// Give the function the chosen memory size
     #[arg(long)]
     auto_optimize: bool,
-    /// Publish a version with the chosen power and point this alias to it instead
+    /// Publish a version with the chosen memory size and point this alias to it instead
     #[arg(long, value_name = "NAME")]
     auto_optimize_alias: Option<String>,
     /// Apply nothing that is less sure than this, in %
