@@ -5,6 +5,7 @@
 //! `corpus/<target>`. That test includes this file, so that both ask for the same.
 
 mod name;
+mod price;
 mod report;
 mod request;
 mod result;
@@ -19,12 +20,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "arn", check: name::arn },
     Target { name: "digest", check: workflow::digest },
     Target { name: "log_result", check: report::log_result },
     Target { name: "payload", check: request::payload },
     Target { name: "power_values", check: name::power_values },
+    Target { name: "price_list", check: price::list },
     Target { name: "report_json", check: report::json },
     Target { name: "report_text", check: report::text },
     Target { name: "request", check: request::request },

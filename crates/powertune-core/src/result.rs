@@ -10,6 +10,7 @@ use crate::{
     architecture::Architecture,
     plan::Stopped,
     power::Power,
+    price::{Origin, PricesFrom},
     region::{Currency, Region},
     stats::Estimate,
     visualization,
@@ -42,6 +43,15 @@ pub struct TuningResult {
     pub currency: Currency,
     /// The date of the price list that the costs are computed with.
     pub prices_published: String,
+    /// Where that list is from; left out where it is built in.
+    #[serde(default, skip_serializing_if = "is_built_in")]
+    pub prices_from: PricesFrom,
+    /// When that list was fetched, in the form of RFC 3339; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices_fetched: Option<String>,
+    /// The file that has the list; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices_file: Option<String>,
     /// What the power was to be best at: `cost`, `speed`, `balanced` or `max-duration`.
     pub strategy: String,
     /// The weight of the cost, for `balanced`.
@@ -119,6 +129,16 @@ impl TuningResult {
         })
     }
 
+    /// Where the prices are from, and from when.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            published: self.prices_published.clone(),
+            from: self.prices_from,
+            fetched: self.prices_fetched.clone(),
+            file: self.prices_file.clone(),
+        }
+    }
+
     /// Has the picture shown by another page than [`visualization::BASE`].
     pub fn show_at(&mut self, page: &str) {
         let link = &mut self.state_machine.visualization;
@@ -131,6 +151,11 @@ impl TuningResult {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_built_in(from: &PricesFrom) -> bool {
+    *from == PricesFrom::BuiltIn
 }
 
 /// Results of before the field was there are of runs that came to their end.

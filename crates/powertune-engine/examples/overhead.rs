@@ -22,7 +22,7 @@ use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request as HttpRequest, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use powertune_core::request::parse;
+use powertune_core::{price::Prices, request::parse};
 use powertune_engine::{
     Journals, Keep,
     event::Events,
@@ -112,6 +112,7 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
         cancelled: CancellationToken::new(),
         journals: Journals::default(),
         keep: Keep::default(),
+        prices: Prices::default(),
     };
     let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
         panic!("the run has a result");

@@ -11,7 +11,7 @@ use powertune_core::{
     payload::Payloads,
     plan::{Measurement, Planner, Step, most_unnamed},
     power::{Power, PowerValues},
-    price::{self, Price},
+    price::{Price, Prices},
     request::{Pace, PayloadSource, Request},
     warning::Warning,
 };
@@ -66,12 +66,14 @@ impl Prepared {
 }
 
 /// Prepares a run; changes nothing. `defaults` are the powers of a request that names none.
-/// `journals` tell of the marks on the function whether their run is alive.
+/// `journals` tell of the marks on the function whether their run is alive. `prices` are what the
+/// run goes by.
 pub(crate) async fn prepare(
     gateway: &Gateway,
     request: &Request,
     defaults: &PowerValues,
     journals: &Journals,
+    prices: &Prices,
 ) -> Result<Prepared, TuneError> {
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
@@ -82,7 +84,7 @@ pub(crate) async fn prepare(
         return Err(refused(Refusal::NothingMayRun));
     }
     let mut warnings = request.warnings.clone();
-    let price = price(&latest, &mut warnings)?;
+    let price = price(prices, &latest, &mut warnings)?;
     let payloads = payloads(gateway, request).await?;
     unmarked(gateway, &latest, journals).await?;
     let processors = processor::read(gateway, request, &mut warnings).await?;
@@ -122,6 +124,7 @@ pub(crate) async fn prepare(
         architecture: latest.architecture,
         current,
         price,
+        origin: prices.origin(&latest.region),
     };
     Ok(Prepared {
         latest,
@@ -193,8 +196,13 @@ async fn qualified_power(
     Err(refused(Refusal::QualifierDiffers { qualifier }))
 }
 
-fn price(latest: &Function, warnings: &mut Vec<Warning>) -> Result<Price, TuneError> {
-    let price = price::on_demand(&latest.region, latest.architecture)
+fn price(
+    prices: &Prices,
+    latest: &Function,
+    warnings: &mut Vec<Warning>,
+) -> Result<Price, TuneError> {
+    let price = prices
+        .on_demand(&latest.region, latest.architecture)
         .map_err(|error| refused(Refusal::Price(error)))?;
     if latest.snap_start {
         warnings.push(Warning::SnapStartCosts);

@@ -11,6 +11,7 @@ use powertune_core::{
     observation::Evidence,
     plan::{Planner, Step, Stopped},
     power::default_values,
+    price::Prices,
     request::{Num, Pace, Request},
     result::{Applied, TuningResult},
     warning::Warning,
@@ -57,6 +58,8 @@ pub struct Context {
     pub journals: Journals,
     /// Where its result is kept before anything is applied.
     pub keep: Keep,
+    /// The prices that it goes by.
+    pub prices: Prices,
 }
 
 /// How a run ended.
@@ -82,7 +85,8 @@ pub async fn tune(
     gateway.tell(&context.events);
     let defaults = default_values();
     // A large future, which would be in two more.
-    let preparing = Box::pin(prepare(gateway, request, &defaults, &context.journals));
+    let Context { journals, prices, .. } = context;
+    let preparing = Box::pin(prepare(gateway, request, &defaults, journals, prices));
     let mut prepared = tokio::select! {
         prepared = gateway.patiently(preparing) => prepared?,
         () = context.cancelled.cancelled() => return Err(TuneError::Interrupted.into()),

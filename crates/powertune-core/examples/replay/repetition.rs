@@ -128,6 +128,7 @@ fn subject(contest: &Contest) -> Result<Subject, String> {
         architecture,
         current: contest.powers.as_slice()[0],
         price,
+        origin: price::Origin::default(),
     })
 }
 

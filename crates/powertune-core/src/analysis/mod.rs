@@ -19,7 +19,7 @@ use crate::{
     observation::{Evidence, Failure, Observation},
     plan::Stopped,
     power::{Power, default_values},
-    price::{self, Price},
+    price::{Origin, Price},
     region::Region,
     request::{Num, Request},
     result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
@@ -42,6 +42,8 @@ pub struct Subject {
     pub current: Power,
     /// The price of running it.
     pub price: Price,
+    /// Where that price is from.
+    pub origin: Origin,
 }
 
 /// Turns what was seen into a result.
@@ -101,7 +103,10 @@ pub fn analyse(
         architecture: subject.architecture,
         region: subject.region.clone(),
         currency: subject.price.currency,
-        prices_published: price::PUBLISHED.to_owned(),
+        prices_published: subject.origin.published.clone(),
+        prices_from: subject.origin.from,
+        prices_fetched: subject.origin.fetched.clone(),
+        prices_file: subject.origin.file.clone(),
         strategy: request.strategy.name().to_owned(),
         balanced_weight: match request.strategy {
             Strategy::Balanced { weight } => Some(weight),

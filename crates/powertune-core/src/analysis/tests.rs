@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     observation::{Failure, Outcome, Skipped},
+    price,
     report::{Report, Start, Status},
     request::parse,
     result::DecidedBy,
@@ -51,6 +52,7 @@ fn subject() -> Subject {
         architecture: Architecture::X86_64,
         current: power(CURRENT),
         price,
+        origin: Origin::default(),
     }
 }
 

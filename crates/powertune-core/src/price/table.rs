@@ -1,176 +1,150 @@
-//! The prices themselves, as AWS's price list of [`super::PUBLISHED`] has them.
-//!
-//! Regions that share every price share a row. A region that is in no row, and an architecture
-//! without a number, are unknown.
+//! The built-in prices: a file of data, as AWS's price list had them on the date in each row.
 
-use super::Tier;
-use crate::architecture::Architecture;
+use std::sync::LazyLock;
 
-/// The prices of some regions.
-pub(super) struct Row {
-    regions: &'static [&'static str],
-    x86_64: Duration,
-    /// `None` where the list's number could not be confirmed.
-    arm64: Option<Duration>,
-    pub(super) per_million_requests: f64,
-    /// `None` where it could not be confirmed.
-    pub(super) per_gb_second_of_storage: Option<f64>,
+use serde::Deserialize;
+
+use super::listing::{Listing, PricesFrom, Rates, Tier};
+use crate::{
+    architecture::Architecture,
+    region::{Currency, Region},
+};
+
+/// The table in the binary.
+const TABLE: &str = include_str!("table.csv");
+
+static ROWS: LazyLock<Vec<Row>> =
+    LazyLock::new(|| parse(TABLE).expect("a test reads the whole built-in table"));
+
+/// A state transition where no row says otherwise, in USD.
+const USUAL_PER_TRANSITION: f64 = 0.000_025;
+
+/// The prices of a region.
+#[derive(Debug)]
+struct Row {
+    listing: Listing,
+    /// A state transition of a Standard workflow, in the listing's currency.
+    per_transition: f64,
 }
 
-/// What memory over time costs.
-#[derive(Clone, Copy)]
-pub(super) struct Duration {
-    pub(super) per_gb_second: f64,
-    /// `None` where they could not be confirmed.
-    pub(super) tiers: Option<&'static [Tier]>,
+/// A line of the file.
+#[derive(Debug, Deserialize)]
+struct Line {
+    region: Region,
+    published: String,
+    currency: Currency,
+    x86_64_per_gb_s: Option<f64>,
+    arm64_per_gb_s: Option<f64>,
+    per_million_requests: f64,
+    x86_64_tmp_per_gb_s: Option<f64>,
+    arm64_tmp_per_gb_s: Option<f64>,
+    per_transition: f64,
+}
+
+/// The usual prices of an architecture, and the tiers that AWS publishes for them. It publishes no
+/// tiers of other prices, so that those are unknown.
+const USUAL_TIERS: [(Architecture, f64, [Tier; 2]); 2] = [
+    (
+        Architecture::X86_64,
+        0.000_016_666_7,
+        [
+            Tier { above_gb_seconds: 6e9, per_gb_second: 0.000_015 },
+            Tier { above_gb_seconds: 15e9, per_gb_second: 0.000_013_333_4 },
+        ],
+    ),
+    (
+        Architecture::Arm64,
+        0.000_013_333_4,
+        [
+            Tier { above_gb_seconds: 7.5e9, per_gb_second: 0.000_012_000_1 },
+            Tier { above_gb_seconds: 18.75e9, per_gb_second: 0.000_010_666_7 },
+        ],
+    ),
+];
+
+/// The built-in prices of every region that is known, in the order of their codes.
+pub fn built_in() -> impl Iterator<Item = &'static Listing> {
+    ROWS.iter().map(|row| &row.listing)
+}
+
+/// The date of the newest built-in price, as year, month and day.
+pub fn published() -> &'static str {
+    built_in().map(|listing| listing.published.as_str()).max().unwrap_or_default()
+}
+
+/// The price of a state transition in `region`, in its currency.
+pub(super) fn per_transition(region: &Region) -> f64 {
+    let row = ROWS.iter().find(|row| row.listing.region == *region);
+    row.map_or(USUAL_PER_TRANSITION, |row| row.per_transition)
+}
+
+fn parse(text: &str) -> Result<Vec<Row>, csv::Error> {
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
+    reader.deserialize().map(|line| line.map(Row::of)).collect()
 }
 
 impl Row {
-    pub(super) fn duration(&self, architecture: Architecture) -> Option<Duration> {
-        match architecture {
-            Architecture::X86_64 => Some(self.x86_64),
-            Architecture::Arm64 => self.arm64,
-        }
+    fn of(line: Line) -> Self {
+        let rates = |architecture, per_gb_second: Option<f64>, per_gb_second_of_storage| {
+            per_gb_second.map(|per_gb_second| Rates {
+                per_gb_second,
+                per_request: of_one(line.per_million_requests),
+                per_gb_second_of_storage,
+                tiers: tiers(architecture, per_gb_second),
+            })
+        };
+        let x86_64 = rates(Architecture::X86_64, line.x86_64_per_gb_s, line.x86_64_tmp_per_gb_s);
+        let arm64 = rates(Architecture::Arm64, line.arm64_per_gb_s, line.arm64_tmp_per_gb_s);
+        let listing = Listing {
+            region: line.region,
+            currency: line.currency,
+            published: line.published,
+            from: PricesFrom::BuiltIn,
+            fetched: None,
+            x86_64,
+            arm64,
+        };
+        Self { listing, per_transition: line.per_transition }
     }
 }
 
-/// The row that `region` is in.
-pub(super) fn row(region: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.regions.contains(&region))
+/// The price of one from the price of a million. It is the same number that a price list has for one,
+/// which a division would miss by a little.
+fn of_one(million: f64) -> f64 {
+    format!("{million}e-6").parse().unwrap_or(million / 1e6)
 }
 
-/// A state transition of a Standard workflow; regions without an entry have the usual price.
-const PER_TRANSITION: [(&str, f64); 13] = [
-    ("us-gov-west-1", 0.00003),
-    ("us-gov-east-1", 0.00003),
-    ("ap-northeast-2", 0.000_027_1),
-    ("eu-south-1", 0.000_026_25),
-    ("af-south-1", 0.000_029_75),
-    ("us-west-1", 0.000_027_9),
-    ("eu-west-3", 0.000_029_7),
-    ("ap-east-1", 0.000_027_5),
-    ("me-south-1", 0.000_027_5),
-    ("ap-south-1", 0.000_028_5),
-    ("sa-east-1", 0.000_037_5),
-    // In CNY.
-    ("cn-north-1", 0.000_189_1),
-    ("cn-northwest-1", 0.000_189_1),
-];
-/// Everywhere else.
-const USUAL_PER_TRANSITION: f64 = 0.000_025;
-
-/// What a state transition costs in `region`.
-pub(super) fn per_transition(region: &str) -> f64 {
-    let listed = PER_TRANSITION.iter().find(|(name, _)| *name == region);
-    listed.map_or(USUAL_PER_TRANSITION, |(_, price)| *price)
+fn tiers(architecture: Architecture, per_gb_second: f64) -> Vec<Tier> {
+    let usual = USUAL_TIERS.into_iter().find(|(of, price, _)| {
+        *of == architecture && (price - per_gb_second).abs() < f64::EPSILON * price
+    });
+    usual.map(|(_, _, tiers)| tiers.to_vec()).unwrap_or_default()
 }
-
-const fn flat(per_gb_second: f64) -> Duration {
-    Duration { per_gb_second, tiers: None }
-}
-
-const ROWS: &[Row] = &[
-    Row {
-        regions: &[
-            "us-east-1",
-            "us-east-2",
-            "us-west-1",
-            "us-west-2",
-            "us-gov-east-1",
-            "us-gov-west-1",
-            "ca-central-1",
-            "ca-west-1",
-            "mx-central-1",
-            "sa-east-1",
-            "eu-central-1",
-            "eu-north-1",
-            "eu-south-2",
-            "eu-west-1",
-            "eu-west-2",
-            "eu-west-3",
-            "ap-east-2",
-            "ap-northeast-1",
-            "ap-northeast-2",
-            "ap-northeast-3",
-            "ap-south-1",
-            "ap-south-2",
-            "ap-southeast-1",
-            "ap-southeast-2",
-            "ap-southeast-3",
-            "ap-southeast-4",
-            "ap-southeast-5",
-            "ap-southeast-6",
-            "ap-southeast-7",
-        ],
-        x86_64: Duration {
-            per_gb_second: 0.000_016_666_7,
-            tiers: Some(&[
-                Tier { above_gb_seconds: 6e9, per_gb_second: 0.000_015 },
-                Tier { above_gb_seconds: 15e9, per_gb_second: 0.000_013_333_4 },
-            ]),
-        },
-        arm64: Some(Duration {
-            per_gb_second: 0.000_013_333_4,
-            tiers: Some(&[
-                Tier { above_gb_seconds: 7.5e9, per_gb_second: 0.000_012_000_1 },
-                Tier { above_gb_seconds: 18.75e9, per_gb_second: 0.000_010_666_7 },
-            ]),
-        }),
-        per_million_requests: 0.20,
-        per_gb_second_of_storage: Some(0.000_000_030_9),
-    },
-    Row {
-        regions: &["af-south-1"],
-        x86_64: flat(0.000_022_1),
-        arm64: Some(flat(0.000_017_68)),
-        per_million_requests: 0.27,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["ap-east-1"],
-        x86_64: flat(0.000_022_92),
-        arm64: Some(flat(0.000_018_3)),
-        per_million_requests: 0.28,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["eu-south-1"],
-        x86_64: flat(0.000_019_517_2),
-        arm64: Some(flat(0.000_015_613_8)),
-        per_million_requests: 0.23,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["me-south-1", "me-central-1"],
-        x86_64: flat(0.000_020_666_7),
-        arm64: Some(flat(0.000_016_533_4)),
-        per_million_requests: 0.25,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["eu-central-2"],
-        x86_64: flat(0.000_018_333_4),
-        arm64: None,
-        per_million_requests: 0.22,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["il-central-1"],
-        x86_64: flat(0.000_017_5),
-        arm64: None,
-        per_million_requests: 0.21,
-        per_gb_second_of_storage: None,
-    },
-    Row {
-        regions: &["cn-north-1", "cn-northwest-1"],
-        x86_64: flat(0.000_113_477),
-        arm64: None,
-        per_million_requests: 1.36,
-        per_gb_second_of_storage: None,
-    },
-];
 
 #[cfg(test)]
-pub(super) fn regions() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().flat_map(|row| row.regions).copied()
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_of_its_regions_currency_and_could_come_from_a_list() {
+        for listing in built_in() {
+            listing.check().unwrap();
+        }
+        let regions: Vec<&str> = built_in().map(|listing| listing.region.as_str()).collect();
+        let mut sorted = regions.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(regions, sorted, "a region is listed twice, or not in its place");
+    }
+
+    #[test]
+    fn a_table_that_is_damaged_is_no_table() {
+        for (from, to) in
+            [("af-south-1,", "Africa,"), ("0.0000221", "cheap"), (",USD,", ",usd,"), ("0.27,", ",")]
+        {
+            let damaged = TABLE.replacen(from, to, 1);
+            assert_ne!(damaged, TABLE);
+            assert!(parse(&damaged).is_err(), "{from} -> {to}");
+        }
+    }
 }

@@ -373,6 +373,7 @@ impl Run {
             architecture: *architecture,
             current: *current,
             price: self.function.price()?,
+            origin: price::Origin::default(),
         })
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn subject() -> Subject {
         architecture: Architecture::X86_64,
         current: Power::MIN,
         price,
+        origin: price::Origin::default(),
     }
 }
 

@@ -148,7 +148,11 @@ async fn check_profile(name: &str) -> Result<(), ConnectError> {
     }
 }
 
-fn check_endpoint(url: &str) -> Result<(), ConnectError> {
+/// Makes sure that a text is the URL of an endpoint.
+///
+/// # Errors
+/// When it is not.
+pub fn check_endpoint(url: &str) -> Result<(), ConnectError> {
     let is_http = url.starts_with("http://") || url.starts_with("https://");
     let authority = host_and_port(url);
     // The colons of an IPv6 address are in brackets.

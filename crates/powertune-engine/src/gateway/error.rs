@@ -193,8 +193,9 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
         .any(|error| error.is_connect() || error.connect_info().is_none())
 }
 
-/// The proxies that the environment names: an error does not say that it is of one of them.
-fn proxies() -> String {
+/// The proxies that the environment names, as the end of a message: an error does not say that it is
+/// of one of them.
+pub fn proxies() -> String {
     let names =
         ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
     let set = names.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
@@ -204,7 +205,7 @@ fn proxies() -> String {
 }
 
 /// What an error says, and after it what its causes say.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

@@ -18,14 +18,14 @@ use std::{env, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_lambda::{Client, config::Builder};
-use powertune_core::arn::FunctionRef;
+use powertune_core::{arn::FunctionRef, region::Region};
 use tokio::time::Instant;
 
 pub use self::{
     alias::Alias,
     change::{AccountConcurrency, Version},
-    connection::{ConnectError, Connection},
-    error::{ApiError, ErrorKind},
+    connection::{ConnectError, Connection, check_endpoint},
+    error::{ApiError, ErrorKind, chain, proxies},
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
     secrets::without_secrets,
@@ -95,6 +95,11 @@ impl Gateway {
         let control = Client::from_conf(control);
         let patience = patience();
         Ok(Self { control, config, endpoint_url, journal: None, patience, waits })
+    }
+
+    /// The region that it calls.
+    pub fn region(&self) -> Option<Region> {
+        Region::new(self.config.region()?.to_string()).ok()
     }
 
     /// The same, for callers that can't wait as long for putting back to succeed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use powertune_core::{
     plan::most_unnamed,
+    price::Prices,
     request::{Pace, Request, parse},
     workflow::{
         check_event, digest_bytes,
@@ -47,7 +48,9 @@ pub async fn initialize(
     let request = parse(&start.request)?;
     processors::check_any(&request, &settings.processors)?;
     let gateway = Gateway::connect(connection, &request.function).await?;
-    let prepared = prepare(&gateway, &request, &settings.powers, &Journals::default()).await?;
+    let prepared =
+        prepare(&gateway, &request, &settings.powers, &Journals::default(), &Prices::default())
+            .await?;
     // The longest that an invocation, its cold start and its processors can take.
     let longest = prepared.latest.timeout
         + LONGEST_INIT

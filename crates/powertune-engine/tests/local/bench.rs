@@ -13,6 +13,7 @@ use aws_sdk_lambda::{
     types::{Environment, FunctionConfiguration, LastUpdateStatus},
 };
 use powertune_core::{
+    price::Prices,
     request::{Request, parse},
     result::TuningResult,
 };
@@ -189,6 +190,7 @@ impl Bench {
             cancelled: self.cancelled.clone(),
             journals: self.journals(),
             keep: self.keep.clone(),
+            prices: Prices::default(),
         };
         // A run is a large future.
         let ending = Box::pin(tune(&gateway, &request, &context)).await;

@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use powertune_core::{
     dry_run::{DryRun, TrialState},
+    price::Prices,
     request::Request,
     result::TuningResult,
 };
@@ -88,8 +89,8 @@ impl DisplayOptions {
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let shown = self.show(heard);
-        let keep = self.keep();
-        let context = Context { by: whoami(), events, cancelled, journals, keep };
+        let (keep, prices) = (self.keep(), Prices::default());
+        let context = Context { by: whoami(), events, cancelled, journals, keep, prices };
         // A run is a large future.
         let ending = Box::pin(tune(gateway, request, &context)).await;
         drop(context);

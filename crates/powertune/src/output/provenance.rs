@@ -26,7 +26,7 @@ pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static st
 
 fn measured(result: &TuningResult, charset: Charset) -> String {
     format!(
-        "{}: {} invocations in {} for {}{} ({} in {}, prices of {}).",
+        "{}: {} invocations in {} for {}{} ({} in {}, {}).",
         harmless(name(&result.function_arn)),
         result.invocations,
         wait(result.elapsed_ms),
@@ -34,7 +34,7 @@ fn measured(result: &TuningResult, charset: Charset) -> String {
         if is_simulated(&result.function_arn) { SIMULATED } else { "" },
         result.architecture,
         result.region,
-        harmless(&result.prices_published),
+        harmless(&result.origin().to_string()),
     )
 }
 

@@ -8,6 +8,7 @@ use powertune_core::{
     observation::{Evidence, Failure, Observation, Outcome, Skipped},
     plan::Stopped,
     power::Power,
+    price::PricesFrom,
     region::{Currency, Region},
     report::{Report, Start, Status},
     result::{
@@ -111,6 +112,9 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         region: Region::new("us-east-1").unwrap(),
         currency: Currency::Usd,
         prices_published: "2026-09-19".to_owned(),
+        prices_from: PricesFrom::BuiltIn,
+        prices_fetched: None,
+        prices_file: None,
         strategy: "cost".to_owned(),
         balanced_weight: None,
         max_duration: None,

@@ -190,8 +190,8 @@ mod tests {
     fn a_run_without_a_known_end_says_so() {
         let [planned, _] = open_ended();
         let lines = told(&planned, &Tally::default(), None, false, Charset::Ascii);
-        let first = "resize: 3 powers, as many invocations as the answer needs, 60 each at most; \
-                     costs $0.012 at most";
+        let first = "resize: 3 memory sizes, as many invocations as the answer needs, 60 each at most; \
+                     costs $0.012 at most, if every invocation lasts until the timeout";
         assert_eq!(lines[0], first);
     }
 
