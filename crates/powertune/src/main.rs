@@ -12,6 +12,7 @@ mod console;
 mod execution;
 mod failure;
 mod output;
+mod prices;
 mod progress;
 mod sample;
 

@@ -7,7 +7,7 @@ use powertune_core::request::parse;
 use serde_json::json;
 
 use super::{display::DisplayOptions, local_function::LocalFunction};
-use crate::{failure::Failure, sample};
+use crate::{failure::Failure, prices::PriceOptions, sample};
 
 /// Of the powers that cost about the same the fastest is what people want.
 const TOLERANCE_PERCENT: u32 = 5;
@@ -15,11 +15,14 @@ const TOLERANCE_PERCENT: u32 = 5;
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     #[command(flatten)]
+    prices: PriceOptions,
+    #[command(flatten)]
     display: DisplayOptions,
 }
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        let prices = self.prices.read()?;
         let request = json!({ "lambdaARN": "powertune-demo", "tolerance": TOLERANCE_PERCENT });
         let request = parse(request.as_object().expect("an object is an object"))?;
         self.display.check(&request)?;
@@ -39,6 +42,7 @@ impl Demo {
             environment: BTreeMap::new(),
             architecture: None,
             region: None,
+            prices,
         };
         function.tune(request, &self.display).await
     }

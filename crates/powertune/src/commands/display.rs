@@ -79,17 +79,22 @@ impl DisplayOptions {
         }
     }
 
+    /// Warns of something that a result does not tell.
+    pub(crate) fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
     /// Runs a tuning, shows how it goes, and prints what comes of it.
     pub(crate) async fn tune(
         &self,
         gateway: &Gateway,
         request: &Request,
-        journals: Journals,
+        (journals, prices): (Journals, Prices),
         cancelled: CancellationToken,
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let shown = self.show(heard);
-        let (keep, prices) = (self.keep(), Prices::default());
+        let keep = self.keep();
         let context = Context { by: whoami(), events, cancelled, journals, keep, prices };
         // A run is a large future.
         let ending = Box::pin(tune(gateway, request, &context)).await;

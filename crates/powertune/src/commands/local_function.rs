@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use powertune_core::{
     arn::FunctionRef,
     power::{Power, PowerValues, default_values},
+    price::Prices,
     region::Region,
     request::Request,
     warning::Warning,
@@ -17,7 +18,10 @@ use powertune_local::{CreateError, LocalLambda, NewFunction, Settings};
 use tokio_util::sync::CancellationToken;
 
 use super::{display::DisplayOptions, interrupt};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    prices::{self, ListFile},
+};
 
 /// Where nothing names a region, its prices are those of most regions.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -34,16 +38,20 @@ pub(crate) struct LocalFunction {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) architecture: Option<String>,
     pub(crate) region: Option<Region>,
+    /// The file that has its prices.
+    pub(crate) prices: Option<ListFile>,
 }
 
 impl LocalFunction {
     /// Tunes it and prints the result.
     pub(crate) async fn tune(
-        self,
+        mut self,
         mut request: Request,
         display: &DisplayOptions,
     ) -> Result<(), Failure> {
         let region = self.region()?;
+        let prices = self.prices.take();
+        let prices = prices::of_run(prices, &region, |text| display.warn(text))?;
         // Before there is anything to leave behind.
         let cancelled = interrupt::on_signal();
         let settings = Settings { region: region.as_str().to_owned(), ..Settings::default() };
@@ -58,7 +66,7 @@ impl LocalFunction {
                 return Err(failure);
             }
         }
-        let tuned = self.tune_on(&lambda, region, request, display, cancelled).await;
+        let tuned = self.tune_on(&lambda, (region, prices), request, display, cancelled).await;
         lambda.shutdown().await;
         tuned
     }
@@ -66,7 +74,7 @@ impl LocalFunction {
     async fn tune_on(
         self,
         lambda: &LocalLambda,
-        region: Region,
+        (region, prices): (Region, Prices),
         mut request: Request,
         display: &DisplayOptions,
         cancelled: CancellationToken,
@@ -93,7 +101,7 @@ impl LocalFunction {
             .map_err(|error| Failure::Other(error.to_string()))?;
         display.say(&format!("CPU and memory in proportion by {}", lambda.cpu_control()));
         // What this function is changed by goes with it.
-        display.tune(&gateway, &request, Journals::default(), cancelled).await
+        display.tune(&gateway, &request, (Journals::default(), prices), cancelled).await
     }
 
     fn region(&self) -> Result<Region, Failure> {

@@ -13,6 +13,7 @@ mod local;
 mod local_function;
 mod options;
 mod payload;
+mod prices;
 mod run;
 mod save;
 mod tune;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Generate(generate::Generate),
     /// Put back and delete what an interrupted run left behind
     Clean(clean::Clean),
+    Prices(prices::PricesCommand),
     /// Print the completions for a shell
     Completions(completions::Completions),
 }
@@ -73,6 +75,7 @@ impl Command {
                 Self::Run(command) => Box::pin(command.run()).await,
                 Self::Local(command) => command.run().await,
                 Self::Clean(command) => command.run().await,
+                Self::Prices(command) => command.run().await,
                 Self::Completions(_) | Self::Generate(_) => Ok(()),
             }
         });

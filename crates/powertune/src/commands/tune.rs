@@ -10,19 +10,26 @@ use powertune_core::{
     request::{Fault, Faults, Request},
     warning::Warning,
 };
-use powertune_engine::error::{Cause, TuneError};
+use powertune_engine::{
+    error::{Cause, TuneError},
+    gateway::ConnectError,
+};
 
 use super::{
     clean::{connect, put_back},
     confirm,
-    connection::ConnectionOptions,
+    connection::{ConnectionOptions, connect_failure},
     display::DisplayOptions,
     interrupt,
     journals::journals,
     local_function::LocalFunction,
     options::RequestOptions,
 };
-use crate::{failure::Failure, output::plain};
+use crate::{
+    failure::Failure,
+    output::plain,
+    prices::{self, ListFile, PriceOptions},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Tune {
@@ -33,6 +40,8 @@ pub(crate) struct Tune {
     local: LocalOptions,
     #[command(flatten)]
     request: RequestOptions,
+    #[command(flatten)]
+    prices: PriceOptions,
     #[command(flatten)]
     connection: ConnectionOptions,
     #[command(flatten)]
@@ -69,12 +78,13 @@ const LONGEST_TIMEOUT_S: u32 = 900;
 
 impl Tune {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let Self { function, local, request, connection, display } = self;
+        let Self { function, local, request, prices, connection, display } = self;
         let Some(path) = local.local.clone() else {
             local.unused()?;
             let request = request.request(function.as_deref())?;
             display.check(&request)?;
-            return Remote { request, connection, display }.tune().await;
+            let prices = prices.read()?;
+            return Remote { request, prices, connection, display }.tune().await;
         };
         let name = function_name(&path);
         let checked =
@@ -92,6 +102,7 @@ impl Tune {
         };
         function.region = connection.connection()?.region;
         display.check(&request)?;
+        function.prices = prices.read()?;
         function.tune(request, &display).await
     }
 }
@@ -115,6 +126,7 @@ fn on_this_machine(mut request: Request, options: &RequestOptions) -> Result<Req
 /// A function on AWS, or on another endpoint.
 struct Remote {
     request: Request,
+    prices: Option<ListFile>,
     connection: ConnectionOptions,
     display: DisplayOptions,
 }
@@ -123,10 +135,15 @@ impl Remote {
     /// Tunes it. Where somebody's run has left it marked, it is cleaned up first, if a person at
     /// the terminal agrees.
     async fn tune(&self) -> Result<(), Failure> {
-        let Self { request, connection, display } = self;
+        let Self { request, prices, connection, display } = self;
         let gateway = connect(connection, &request.function).await?;
+        let region = gateway.region().ok_or_else(|| connect_failure(&ConnectError::NoRegion))?;
+        let prices = prices::of_run(prices.clone(), &region, |text| display.warn(text))?;
         let cancelled = interrupt::on_signal();
-        let tune = async || display.tune(&gateway, request, journals(), cancelled.clone()).await;
+        let tune = async || {
+            let context = (journals(), prices.clone());
+            display.tune(&gateway, request, context, cancelled.clone()).await
+        };
         let ended = tune().await;
         let Err(Failure::Tune(TuneError::NotBegun(Cause::Marked {
             mark, is_alive: false, ..
@@ -205,6 +222,7 @@ impl LocalOptions {
             environment,
             architecture: self.architecture,
             region: None,
+            prices: None,
         })
     }
 }

@@ -11,6 +11,7 @@ mod figures;
 mod grid;
 mod headline;
 mod markdown;
+pub(crate) mod prices;
 mod provenance;
 mod quantity;
 mod style;

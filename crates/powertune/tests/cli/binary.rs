@@ -16,7 +16,10 @@ pub(crate) fn powertune(arguments: &[&str]) -> Command {
         }
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("NO_COLOR");
-    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    // Neither journals nor prices of the developer's.
+    for name in ["XDG_STATE_HOME", "XDG_DATA_HOME"] {
+        command.env(name, env!("CARGO_TARGET_TMPDIR"));
+    }
     command
 }
 

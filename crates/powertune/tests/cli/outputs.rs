@@ -66,6 +66,7 @@ const COMMANDS: &[(&[&str], i32)] = &[
     (&["generate", "asl"], 0),
     (&["generate", "sam"], 0),
     (&["generate", "iam", "--for", "tune"], 0),
+    (&["prices", "--all"], 0),
     (&["completions", "bash"], 0),
     (&["--help"], 0),
     (&["tune", "--help"], 0),
