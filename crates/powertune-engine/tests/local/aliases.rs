@@ -283,7 +283,7 @@ async fn release(deploy: impl AsyncFn(&Bench), what: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_configuration_is_released_only_where_that_is_meant() {
-    release(async |bench| set_timeout(bench, 22).await, "the configuration").await;
+    Box::pin(release(async |bench| set_timeout(bench, 22).await, "the configuration")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +293,7 @@ async fn another_code_is_released_only_where_that_is_meant() {
         update.zip_file(Blob::new(package())).send().await.expect("UpdateFunctionCode");
         settled(bench).await;
     };
-    release(deploy, "the code").await;
+    Box::pin(release(deploy, "the code")).await;
 }
 
 /// A deployment package with another handler.

@@ -103,6 +103,7 @@ fn subject(current: u32) -> Subject {
         current: Power::new(current).expect("a valid size"),
         price: price::on_demand(&region, Architecture::X86_64).expect("a known price"),
         region,
+        origin: price::Origin::default(),
     }
 }
 

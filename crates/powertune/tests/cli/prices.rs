@@ -418,16 +418,16 @@ fn a_file_that_is_no_price_list_of_the_region_is_bad_input() {
         failed(
             &bench.tune(&["--prices", &path]),
             2,
-            &["--prices", &path, words, "nothing was called"],
+            &["--prices", &path, words, "no request was sent to AWS"],
         );
         failed(&bench.run(&["demo", "--prices", &path]), 2, &["--prices", &path, words]);
         failed(&bench.run(&["prices", "--prices", &path]), 2, &["--prices", &path, words]);
     }
     let good = file("good.json", &text);
     let elsewhere = bench.tune(&["--prices", &good, "--region", "eu-west-2"]);
-    failed(&elsewhere, 2, &["no prices of eu-west-2", "only of eu-west-1", "nothing was called"]);
+    failed(&elsewhere, 2, &["no prices of eu-west-2", "only of eu-west-1", "no request was sent to AWS"]);
     let on_aws = ["tune", "fn", "--region", "eu-west-2", "--endpoint-url", &bench.url];
     let on_aws = [&on_aws[..], &["--prices", &good]].concat();
-    failed(&bench.run(&on_aws), 2, &["no prices of eu-west-2", "nothing was called"]);
+    failed(&bench.run(&on_aws), 2, &["no prices of eu-west-2", "no request was sent to AWS"]);
     assert!(bench.asked.lock().expect("no test panics with it").is_empty());
 }
