@@ -21,7 +21,7 @@ use crate::{
     alias,
     error::{Cause, Refusal, TuneError},
     event::Plan,
-    gateway::{ApiError, ErrorKind, Function, Gateway},
+    gateway::{ApiError, Function, Gateway},
     journal::Journals,
     limits::{concurrency, within_open_files},
     mark::{Mark, TAGS},
@@ -147,14 +147,10 @@ fn refused(refusal: impl Into<Refusal>) -> TuneError {
 
 /// An error before the first change: what would come back on every try is a refusal.
 pub(crate) fn before_changes(error: ApiError) -> TuneError {
-    match error.kind {
-        ErrorKind::NotFound
-        | ErrorKind::Denied
-        | ErrorKind::Credentials
-        | ErrorKind::Clock
-        | ErrorKind::Invalid => refused(Refusal::Api(error)),
-        _ => TuneError::NotBegun(Cause::Api(error)),
+    if error.kind.lasts() {
+        return refused(Refusal::Api(error));
     }
+    TuneError::NotBegun(Cause::Api(error))
 }
 
 /// What an error of preparing is to a run that has begun.

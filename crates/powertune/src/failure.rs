@@ -46,7 +46,14 @@ impl Failure {
                 for fault in faults {
                     say(&format!("error: {}", plain(&fault.to_string())));
                 }
-                say(&format!("no request was sent to AWS; see powertune {}--help", command()));
+                let command = command();
+                // It calls nothing in any case.
+                let done = if command == "generate " {
+                    "nothing was written"
+                } else {
+                    "no request was sent to AWS"
+                };
+                say(&format!("{done}; see powertune {command}--help"));
             }
             Self::Tune(error) => say(&format!("error: {}", plain(&error.to_string()))),
             Self::Execution(_, text) | Self::Stopped(text) | Self::Other(text) => {

@@ -21,10 +21,11 @@ impl Gateway {
     /// GetAlias; `None` where there is no such alias.
     pub async fn alias(&self, arn: &str, name: &str) -> Result<Option<Alias>, ApiError> {
         let answer = self.control.get_alias().function_name(arn).name(name).send().await;
-        let answer = match answer.map_err(|error| ApiError::from_sdk("GetAlias", &error)) {
-            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
-            answer => answer?,
-        };
+        let answer =
+            match answer.map_err(|error| ApiError::from_sdk("GetAlias", &error, &self.called)) {
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+                answer => answer?,
+            };
         let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
         Ok(Some(Alias {
             version: answer.function_version.unwrap_or_default(),
@@ -51,7 +52,7 @@ impl Gateway {
             .set_revision_id(read.revision_id.clone())
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("UpdateAlias", &error))
+            .map_err(|error| ApiError::from_sdk("UpdateAlias", &error, &self.called))
             .map(|_| ())
     }
 
@@ -61,7 +62,7 @@ impl Gateway {
         self.record("CreateAlias", pointing(name, version)).await?;
         let create = self.control.create_alias().function_name(arn).name(name);
         let created = create.function_version(version).send().await;
-        created.map_err(|error| ApiError::from_sdk("CreateAlias", &error)).map(|_| ())
+        created.map_err(|error| ApiError::from_sdk("CreateAlias", &error, &self.called)).map(|_| ())
     }
 }
 

@@ -50,7 +50,7 @@ impl Gateway {
             .set_qualifier(qualifier.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("GetFunction", &error))?;
+            .map_err(|error| ApiError::from_sdk("GetFunction", &error, &self.called))?;
         let reserved = answer
             .concurrency
             .and_then(|concurrency| concurrency.reserved_concurrent_executions)
@@ -125,7 +125,7 @@ impl Gateway {
             .get_account_settings()
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("GetAccountSettings", &error))?;
+            .map_err(|error| ApiError::from_sdk("GetAccountSettings", &error, &self.called))?;
         let limit = answer.account_limit;
         let unreserved = limit.and_then(|limit| {
             let executions =
@@ -142,7 +142,8 @@ impl Gateway {
     /// ListTags.
     pub async fn tags(&self, arn: &str) -> Result<HashMap<String, String>, ApiError> {
         let answer = self.control.list_tags().resource(arn).send().await;
-        let answer = answer.map_err(|error| ApiError::from_sdk("ListTags", &error))?;
+        let answer =
+            answer.map_err(|error| ApiError::from_sdk("ListTags", &error, &self.called))?;
         Ok(answer.tags.unwrap_or_default())
     }
 
@@ -150,14 +151,16 @@ impl Gateway {
     pub async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ApiError> {
         self.record("TagResource", Entry::Tag).await?;
         let answer = self.control.tag_resource().resource(arn).set_tags(Some(tags)).send().await;
-        answer.map_err(|error| ApiError::from_sdk("TagResource", &error)).map(|_| ())
+        answer.map_err(|error| ApiError::from_sdk("TagResource", &error, &self.called)).map(|_| ())
     }
 
     /// UntagResource.
     pub async fn untag(&self, arn: &str, keys: Vec<String>) -> Result<(), ApiError> {
         let answer =
             self.control.untag_resource().resource(arn).set_tag_keys(Some(keys)).send().await;
-        answer.map_err(|error| ApiError::from_sdk("UntagResource", &error)).map(|_| ())
+        answer
+            .map_err(|error| ApiError::from_sdk("UntagResource", &error, &self.called))
+            .map(|_| ())
     }
 
     /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
@@ -182,7 +185,9 @@ impl Gateway {
             .config_override(Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("UpdateFunctionConfiguration", &error));
+            .map_err(|error| {
+                ApiError::from_sdk("UpdateFunctionConfiguration", &error, &self.called)
+            });
         let (entry, answer) = match answer {
             Ok(changed) => {
                 let last_modified = changed.last_modified().and_then(timestamp);
@@ -226,7 +231,7 @@ impl Gateway {
             .set_revision_id(latest.revision_id.clone())
             .send()
             .await
-            .map_err(|error| ApiError::from_sdk("PublishVersion", &error))?;
+            .map_err(|error| ApiError::from_sdk("PublishVersion", &error, &self.called))?;
         Ok(Version {
             version: answer.version.unwrap_or_default(),
             description: answer.description.unwrap_or_default(),
@@ -259,8 +264,9 @@ impl Gateway {
         let mut pages =
             self.control.list_versions_by_function().function_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| ApiError::from_sdk("ListVersionsByFunction", &error))?;
+            let page = page.map_err(|error| {
+                ApiError::from_sdk("ListVersionsByFunction", &error, &self.called)
+            })?;
             versions.extend(page.versions.unwrap_or_default());
         }
         Ok(versions)
@@ -274,7 +280,7 @@ impl Gateway {
         debug_assert!(!version.is_empty(), "without a version the function itself would go");
         let answer =
             self.control.delete_function().function_name(arn).qualifier(version).send().await;
-        match answer.map_err(|error| ApiError::from_sdk("DeleteFunction", &error)) {
+        match answer.map_err(|error| ApiError::from_sdk("DeleteFunction", &error, &self.called)) {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Err(error) if error.kind == ErrorKind::Conflict && error.message.contains("alias") => {
                 Err(ApiError { kind: ErrorKind::Aliased, ..error })

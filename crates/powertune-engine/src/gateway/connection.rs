@@ -144,7 +144,7 @@ async fn check_profile(name: &str) -> Result<(), ConnectError> {
     match profile::load(fs, env, files, None).await {
         Ok(profiles) if profiles.get_profile(name).is_some() => Ok(()),
         Ok(_) => Err(ConnectError::NoProfile(name.to_owned())),
-        Err(error) => Err(ConnectError::ProfileFiles(super::error::chain(&error))),
+        Err(error) => Err(ConnectError::ProfileFiles(super::transport::innermost(&error))),
     }
 }
 

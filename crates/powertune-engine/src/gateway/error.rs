@@ -1,12 +1,13 @@
 //! What a call to Lambda can fail with, told apart by what it means for a run.
 
-use std::{env, error::Error, fmt};
+use std::{error::Error, fmt};
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
-use hyper_util::client::legacy::Error as ClientError;
 
-use super::{secrets::said, waiting::host_and_port};
+use super::{
+    secrets::said,
+    transport::{Called, innermost},
+};
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,29 @@ pub enum ErrorKind {
     Unknown,
 }
 
+impl ErrorKind {
+    /// What to do about it, to be put behind a message; empty where there is no one answer.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Credentials => {
+                " (set AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in again, as for the AWS CLI)"
+            }
+            Self::Clock => " (the clock of this machine is off; set it and try again)",
+            Self::NotSent => " (check the region, --endpoint-url and the network)",
+            _ => "",
+        }
+    }
+
+    /// Whether a call fails in this way each time, until somebody changes something. Before a run
+    /// has begun that is a refusal (exit code 2), all else a failure (1).
+    pub fn lasts(self) -> bool {
+        matches!(
+            self,
+            Self::NotFound | Self::Denied | Self::Credentials | Self::Clock | Self::Invalid
+        )
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.operation, self.message)?;
@@ -55,15 +79,7 @@ impl fmt::Display for ApiError {
             ErrorKind::Denied => {
                 write!(f, " (allow {} for this caller and try again)", self.permission())
             }
-            ErrorKind::Credentials => write!(
-                f,
-                " (set AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in again, as for the AWS CLI)"
-            ),
-            ErrorKind::Clock => {
-                write!(f, " (the clock of this machine is off; set it and try again)")
-            }
-            ErrorKind::NotSent => write!(f, " (check the region, --endpoint-url and the network)"),
-            _ => Ok(()),
+            kind => f.write_str(kind.hint()),
         }
     }
 }
@@ -80,11 +96,13 @@ impl ApiError {
         }
     }
 
-    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E>) -> Self
+    /// The error of a call by a client whose endpoint `called` has seen.
+    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E>, called: &Called) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let (kind, message) = match error {
+        let unanswered = called.unanswered(error);
+        let (kind, message) = unanswered.unwrap_or_else(|| match error {
             SdkError::ServiceError(service) => {
                 let error = service.err();
                 let code = error.code().unwrap_or_default();
@@ -93,15 +111,8 @@ impl ApiError {
                     .unwrap_or_else(|| kind_of(code, status));
                 (kind, service_message(error, code, status))
             }
-            SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
-            SdkError::DispatchFailure(_) if caused_by_credentials(error) => {
-                (ErrorKind::Credentials, "no usable AWS credentials were found".to_owned())
-            }
-            SdkError::DispatchFailure(_) if never_connected(error) => {
-                (ErrorKind::NotSent, chain(error) + &proxies())
-            }
-            _ => (ErrorKind::Unknown, chain(error)),
-        };
+            other => (ErrorKind::Unknown, innermost(other)),
+        });
         Self { operation, kind, message: said(&message) }
     }
 }
@@ -146,7 +157,8 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
 }
 
 /// What a code means, whatever its status: Lambda's, S3's, and the common errors of AWS's APIs.
-pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
+/// `None` where the code is not known here.
+pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
     Some(match code {
         "ResourceNotFoundException" => ErrorKind::NotFound,
         "AccessDeniedException" | "AccessDenied" | "NotAuthorized" | "OptInRequired" => {
@@ -172,41 +184,6 @@ pub(super) fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "UnknownOperationException" => ErrorKind::Invalid,
         _ => return None,
     })
-}
-
-/// The causes of an error, outermost first.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn caused_by_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(<dyn Error>::is::<CredentialsError>)
-}
-
-/// Whether the request was never given to a connection, so that nothing can have run: too many open
-/// files, no local address, a refused connection, DNS, TLS, a proxy, or a timeout of all these.
-///
-/// hyper's client, under the SDK, names the connection in every error that comes after.
-fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<ClientError>())
-        .any(|error| error.is_connect() || error.connect_info().is_none())
-}
-
-/// The proxies that the environment names, as the end of a message: an error does not say that it is
-/// of one of them.
-pub fn proxies() -> String {
-    let names =
-        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    let set = names.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
-    let set = set.filter(|(_, url)| !url.is_empty());
-    let said = set.map(|(name, url)| format!("; {name} names the proxy {}", host_and_port(&url)));
-    said.collect::<Vec<_>>().concat()
-}
-
-/// What an error says, and after it what its causes say.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use powertune_core::report;
 use super::{
     Invoker,
     error::{ApiError, ErrorKind, kind_of_code},
+    transport::Called,
 };
 
 /// An invocation that ran.
@@ -77,7 +78,7 @@ impl Invoker {
             .await;
         match answer {
             Ok(output) => Ok(invoked(output, qualifier)),
-            Err(error) => Err(not_invoked(&error)),
+            Err(error) => Err(not_invoked(&error, &self.called)),
         }
     }
 }
@@ -94,8 +95,8 @@ fn invoked(output: InvokeOutput, version: Option<&str>) -> Invoked {
     }
 }
 
-fn not_invoked(error: &SdkError<InvokeError>) -> NotInvoked {
-    let api_error = ApiError::from_sdk("Invoke", error);
+fn not_invoked(error: &SdkError<InvokeError>, called: &Called) -> NotInvoked {
+    let api_error = ApiError::from_sdk("Invoke", error, called);
     if let Some(InvokeError::TooManyRequestsException(throttled)) = error.as_service_error() {
         let reason = throttled.reason.as_ref().map(ThrottleReason::as_str);
         return NotInvoked::Throttled {

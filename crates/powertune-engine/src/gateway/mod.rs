@@ -12,6 +12,7 @@ mod function;
 mod invoke;
 mod object;
 mod secrets;
+mod transport;
 mod waiting;
 
 use std::{env, time::Duration};
@@ -25,10 +26,11 @@ pub use self::{
     alias::Alias,
     change::{AccountConcurrency, Version},
     connection::{ConnectError, Connection, check_endpoint},
-    error::{ApiError, ErrorKind, chain, proxies},
+    error::{ApiError, ErrorKind, kind_of_code},
     function::{Function, Readiness},
     invoke::{Invoked, NotInvoked},
     secrets::without_secrets,
+    transport::{Called, proxies, reason},
     waiting::{Wait, WaitsOn},
 };
 use self::{
@@ -68,6 +70,8 @@ pub struct Gateway {
     patience: Duration,
     /// The calls that wait for something.
     waits: Waits,
+    /// Where Lambda is called.
+    called: Called,
 }
 
 impl Gateway {
@@ -83,7 +87,9 @@ impl Gateway {
             .operation_attempt_timeout(CONTROL_TIMEOUT)
             .build();
         let waits = Waits::new(connection.named_profile());
+        let called = Called::default();
         let control = lambda_config(&config, endpoint_url.as_deref())
+            .interceptor(called.clone())
             .interceptor(Watch { waits: waits.clone(), is_patient: false })
             .retry_config(
                 RetryConfig::standard()
@@ -94,7 +100,7 @@ impl Gateway {
             .build();
         let control = Client::from_conf(control);
         let patience = patience();
-        Ok(Self { control, config, endpoint_url, journal: None, patience, waits })
+        Ok(Self { control, config, endpoint_url, journal: None, patience, waits, called })
     }
 
     /// The region that it calls.
@@ -144,11 +150,12 @@ impl Gateway {
             .read_timeout(timeout.min(LONGEST_TIMEOUT) + GRACE)
             .build();
         let config = lambda_config(&self.config, self.endpoint_url.as_deref())
+            .interceptor(self.called.clone())
             .interceptor(Watch { waits: self.waits.clone(), is_patient: true })
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
-        Invoker { client: Client::from_conf(config) }
+        Invoker { client: Client::from_conf(config), called: self.called.clone() }
     }
 }
 
@@ -162,6 +169,7 @@ fn patience() -> Duration {
 #[derive(Debug, Clone)]
 pub struct Invoker {
     client: Client,
+    called: Called,
 }
 
 /// Without an endpoint of our own the SDK goes by AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL and the

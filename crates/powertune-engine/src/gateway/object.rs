@@ -6,6 +6,7 @@ use aws_sdk_s3::{Client, config::Builder};
 use super::{
     Gateway,
     error::{ApiError, ErrorKind},
+    transport::Called,
     waiting::{LONGEST_SILENCE, Watch},
 };
 
@@ -14,13 +15,15 @@ impl Gateway {
     pub async fn object(&self, bucket: &str, key: &str) -> Result<String, ApiError> {
         // An object that stops coming in is no function that takes its time.
         let stalled = StalledStreamProtectionConfig::enabled().grace_period(LONGEST_SILENCE);
+        let called = Called::default();
         let config = Builder::from(&self.config)
+            .interceptor(called.clone())
             .interceptor(Watch { waits: self.waits.clone(), is_patient: false })
             .stalled_stream_protection(stalled.build());
         let client = Client::from_conf(config.build());
         let answer = client.get_object().bucket(bucket).key(key).send().await;
         let object = answer.map_err(|error| {
-            let mut error = ApiError::from_sdk("GetObject", &error);
+            let mut error = ApiError::from_sdk("GetObject", &error, &called);
             error.message = format!("s3://{bucket}/{key}: {}", error.message);
             error
         })?;

@@ -271,7 +271,7 @@ impl Intercept for Watch {
 }
 
 /// The scheme, host and port of a URL.
-fn endpoint(url: &str) -> String {
+pub(super) fn endpoint(url: &str) -> String {
     let scheme = url.find("://").map_or(0, |scheme| scheme + "://".len());
     format!("{}{}", &url[..scheme], host_and_port(url))
 }

@@ -151,8 +151,7 @@ async fn start(
         () = cancelled.cancelled() => return Err(unstarted()),
         found = find(aws, named) => found,
     };
-    let refused = |text: String| Failure::Execution(StepErrorKind::Refused, text);
-    let machine = machine.map_err(|error| refused(error.to_string()))?;
+    let machine = machine.map_err(|error| unstarted_by(error.lasts(), &error))?;
     if cancelled.is_cancelled() {
         return Err(unstarted());
     }
@@ -176,10 +175,18 @@ async fn start(
         () = stopped => return Err(unknown("interrupted while the execution was started").into()),
     };
     started.map_err(|error| match error {
-        error if error.is_no_machine() => refused(error.to_string()),
         error if error.may_have_run() => unknown(&error.to_string()).into(),
-        error => Failure::Other(error.to_string()),
+        error => unstarted_by(error.lasts(), &error),
     })
+}
+
+/// The failure of a command that has started no execution. As with `tune`, what comes back on every
+/// try is a refusal.
+fn unstarted_by(lasts: bool, error: &impl std::fmt::Display) -> Failure {
+    if lasts {
+        return Failure::Execution(StepErrorKind::Refused, error.to_string());
+    }
+    Failure::Execution(StepErrorKind::NotBegun, format!("{error}\nno execution was started"))
 }
 
 fn lost_sight(execution: &str, why: &str) -> Failure {

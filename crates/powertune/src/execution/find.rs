@@ -1,8 +1,6 @@
 //! Finds the state machine by what people know of it: its ARN, its name or the beginning of it, or
 //! the CloudFormation stack that it belongs to.
 
-use aws_sdk_sfn::Client;
-
 use powertune_deploy::parameter::STATE_MACHINE_NAME;
 
 use super::{CallError, Kind, StepFunctions};
@@ -34,6 +32,16 @@ pub(crate) enum NotFound {
     Several { what: String, names: String },
 }
 
+impl NotFound {
+    /// Whether it is so on every try, until somebody changes something.
+    pub(crate) fn lasts(&self) -> bool {
+        match self {
+            Self::Call(error) => error.lasts(),
+            Self::None { .. } | Self::Several { .. } => true,
+        }
+    }
+}
+
 /// A state machine in a list.
 #[derive(Debug, Clone)]
 struct Listed {
@@ -46,7 +54,7 @@ pub(crate) async fn find(aws: &StepFunctions, named: &Named) -> Result<String, N
     let (wanted, what) = match named {
         Named::Arn(arn) => return Ok(arn.clone()),
         Named::Name(name) => (name.as_str(), format!("whose name is, or begins with, {name:?}")),
-        Named::Stack(stack) => return in_stack(&aws.client, stack).await,
+        Named::Stack(stack) => return in_stack(aws, stack).await,
         Named::Default => (
             STATE_MACHINE_NAME,
             format!(
@@ -55,7 +63,7 @@ pub(crate) async fn find(aws: &StepFunctions, named: &Named) -> Result<String, N
             ),
         ),
     };
-    let all = list(&aws.client).await?;
+    let all = list(aws).await?;
     if let Some(exact) = all.iter().find(|listed| listed.name == wanted) {
         return Ok(exact.arn.clone());
     }
@@ -64,12 +72,12 @@ pub(crate) async fn find(aws: &StepFunctions, named: &Named) -> Result<String, N
     only(&found, what, &all)
 }
 
-async fn in_stack(client: &Client, stack: &str) -> Result<String, NotFound> {
-    let all = list(client).await?;
+async fn in_stack(aws: &StepFunctions, stack: &str) -> Result<String, NotFound> {
+    let all = list(aws).await?;
     let (mut found, mut unread) = (Vec::new(), Vec::new());
     for listed in &all {
-        let tags = client.list_tags_for_resource().resource_arn(&listed.arn).send().await;
-        let tags = match tags.map_err(|error| CallError::of("ListTagsForResource", &error)) {
+        let tags = aws.client.list_tags_for_resource().resource_arn(&listed.arn).send().await;
+        let tags = match tags.map_err(|error| aws.failed("ListTagsForResource", &error)) {
             // Most are no business of this caller's.
             Err(error) if error.kind == Kind::Denied => {
                 unread.push(listed.name.clone());
@@ -109,11 +117,11 @@ fn only(found: &[Listed], what: String, all: &[Listed]) -> Result<String, NotFou
     }
 }
 
-async fn list(client: &Client) -> Result<Vec<Listed>, CallError> {
+async fn list(aws: &StepFunctions) -> Result<Vec<Listed>, CallError> {
     let mut listed = Vec::new();
-    let mut pages = client.list_state_machines().into_paginator().send();
+    let mut pages = aws.client.list_state_machines().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| CallError::of("ListStateMachines", &error))?;
+        let page = page.map_err(|error| aws.failed("ListStateMachines", &error))?;
         listed.extend(
             page.state_machines
                 .into_iter()

@@ -9,8 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallError, Ending, Kind, Measured, Outcome, StepFunctions, history::History, is_running,
-    story::Story,
+    CallError, Ending, Measured, Outcome, StepFunctions, history::History, is_running, story::Story,
 };
 
 /// Between two looks at the history; it grows up to the longest.
@@ -44,7 +43,7 @@ impl<'a> Following<'a> {
         execution: &'a str,
         events: UnboundedSender<Event>,
     ) -> Self {
-        let history = History::new(&aws.client, execution);
+        let history = History::new(aws, execution);
         Self { aws, execution, history, story: Story::default(), events, is_blind: false }
     }
 
@@ -106,7 +105,7 @@ impl<'a> Following<'a> {
         let since = Instant::now();
         loop {
             match self.aws.describe(self.execution).await {
-                Err(error) if error.kind == Kind::Outage && since.elapsed() < PATIENCE => {
+                Err(error) if error.is_outage() && since.elapsed() < PATIENCE => {
                     tokio::time::sleep(LONGEST_POLL).await;
                 }
                 described => return described,
@@ -130,7 +129,7 @@ impl<'a> Following<'a> {
             }
             Err(error) => {
                 self.story.is_unread = true;
-                self.is_blind = error.kind != Kind::Outage;
+                self.is_blind = !error.is_outage();
             }
         }
     }

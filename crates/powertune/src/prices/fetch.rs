@@ -17,7 +17,7 @@ use powertune_core::{
     price::OFFER_CODE,
     region::{Partition, Region},
 };
-use powertune_engine::gateway::{chain, proxies};
+use powertune_engine::gateway::{proxies, reason};
 
 use super::LONGEST_LIST;
 
@@ -87,7 +87,7 @@ async fn answer(url: &str) -> Result<Vec<u8>, FetchError> {
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build();
     let answer = connector.call(request).await;
-    let answer = answer.map_err(|error| FetchError::Network(chain(&error) + &proxies()))?;
+    let answer = answer.map_err(|error| FetchError::Network(reason(&error) + &proxies()))?;
     let status: StatusCode = answer.status();
     match status.as_u16() {
         200 => {}

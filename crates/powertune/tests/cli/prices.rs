@@ -425,7 +425,11 @@ fn a_file_that_is_no_price_list_of_the_region_is_bad_input() {
     }
     let good = file("good.json", &text);
     let elsewhere = bench.tune(&["--prices", &good, "--region", "eu-west-2"]);
-    failed(&elsewhere, 2, &["no prices of eu-west-2", "only of eu-west-1", "no request was sent to AWS"]);
+    failed(
+        &elsewhere,
+        2,
+        &["no prices of eu-west-2", "only of eu-west-1", "no request was sent to AWS"],
+    );
     let on_aws = ["tune", "fn", "--region", "eu-west-2", "--endpoint-url", &bench.url];
     let on_aws = [&on_aws[..], &["--prices", &good]].concat();
     failed(&bench.run(&on_aws), 2, &["no prices of eu-west-2", "no request was sent to AWS"]);

@@ -123,7 +123,7 @@ fn of_aws(hostile: &str) -> Outcomes {
     let cases: [(&str, &[&str], &str, i32); 7] = [
         ("an error of Lambda's in tune", &["tune", "fn"], &refused, 2),
         ("an error of Lambda's in clean", &["clean", "fn"], &refused, 2),
-        ("an error of Step Functions'", &run, &refused, 1),
+        ("an error of Step Functions'", &run, &refused, 2),
         ("the cause of a failed execution", &run, &failing, 1),
         ("the tags of a run that goes on", &["clean", "fn"], &in_use, 1),
         ("the tags of another run, in tune", &["tune", "fn"], &left, 1),
