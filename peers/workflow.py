@@ -582,7 +582,7 @@ def action(call):
 def permissions(powertune):
     """The actions on Lambda in each step's policy."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([powertune, "generate", "iam", "--output", folder], check=True)
+        subprocess.run([powertune, "generate", "iam", "--folder", folder], check=True)
         policies = {step: pathlib.Path(folder) / f"{step}.json" for step in STEPS}
         return {step: actions(path.read_text(), "lambda:") for step, path in policies.items()}
 

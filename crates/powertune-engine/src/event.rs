@@ -7,7 +7,7 @@ use std::{
 
 use powertune_core::{
     observation::{Evidence, Failure, Observation, Outcome, Skipped},
-    plan::Measurement,
+    plan::{Measurement, Standing},
     power::{Power, PowerValues},
     price::Price,
     warning::Warning,
@@ -45,6 +45,8 @@ pub enum Event {
     },
     /// Every invocation at this power has ended.
     PowerDone(Power),
+    /// A round is over, where it is found out in the run how many there are.
+    Standing(Standing),
     /// The chosen power was applied.
     Applied {
         /// The power.

@@ -361,6 +361,9 @@ impl Run {
             seen.skipped.extend(measured.skipped);
             seen.rounds += 1;
             let bench = &self.rounds.bench;
+            if let Some(standing) = self.planner.standing(seen) {
+                bench.events.send(Event::Standing(standing));
+            }
             if bench.cancelled.is_cancelled() {
                 return Ok(None);
             }

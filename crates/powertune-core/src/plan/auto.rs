@@ -14,7 +14,7 @@
 //! The constants were chosen on published measurements, held against each other by source;
 //! ARCHITECTURE.md has the figures and how little most of them matter.
 
-use super::{Measurement, Round, Step, Stopped, between};
+use super::{Measurement, Round, Standing, Step, Stopped, between};
 use crate::{
     analysis::{
         certainty::{Certainty, Drawn, Rule},
@@ -126,6 +126,17 @@ impl Auto {
             Ok(_) => Step::Done(Stopped::MostReached),
             Err(stopped) => Step::Done(stopped),
         }
+    }
+
+    /// The power that would be chosen now, and how sure that would be.
+    pub(super) fn standing(&self, seen: &Evidence) -> Option<Standing> {
+        let rows = rows(seen, self.only_cold_starts);
+        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.verdict().is_none()).collect();
+        let candidates: Vec<Candidate> =
+            measured.iter().map(|row| self.rule.candidate(row)).collect();
+        let front = self.rule.choose(&candidates)?;
+        let certainty = self.rule.certainty(&self.rule.draw(&measured), front);
+        Some(Standing { front: measured[front].power, confidence: certainty.confidence })
     }
 
     /// How many invocations have to count before a power takes part.

@@ -51,6 +51,15 @@ pub enum Step {
     Done(Stopped),
 }
 
+/// How the powers stand after a round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// The power that would be chosen now.
+    pub front: Power,
+    /// How sure that would be, from 0 to 1, among the powers measured so far.
+    pub confidence: f64,
+}
+
 /// Powers to measure together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -195,6 +204,15 @@ impl Planner {
         let measurements =
             self.powers.iter().map(|power| Measurement::new(power, invocations)).collect();
         Step::Measure(Round { number: 1, measurements })
+    }
+
+    /// How the powers stand, where it is found out in the run how much is measured; `None` before
+    /// anything is.
+    pub fn standing(&self, seen: &Evidence) -> Option<Standing> {
+        match &self.policy {
+            Policy::Auto(auto) => auto.standing(seen),
+            Policy::Fixed { .. } | Policy::DryRun => None,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Generate {
     function: Option<String>,
     /// Write the files into this folder instead of printing the first of them
     #[arg(long, value_name = "FOLDER")]
-    output: Option<PathBuf>,
+    folder: Option<PathBuf>,
 }
 
 /// What to generate.
@@ -83,13 +83,13 @@ impl From<What> for Target {
 impl Generate {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let files = self.files()?;
-        let Some(folder) = self.output else {
+        let Some(folder) = self.folder else {
             let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
             if let [_, others @ ..] = names.as_slice()
                 && !others.is_empty()
             {
                 say(&format!(
-                    "this is {}; it goes with {}: --output FOLDER writes all of them",
+                    "this is {}; it goes with {}: --folder FOLDER writes all of them",
                     names[0],
                     others.join(", ")
                 ));

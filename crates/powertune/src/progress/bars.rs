@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,6 +11,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use powertune_core::{power::Power, region::Currency};
 use powertune_engine::event::Event;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     applied, cleaning_up, counted, plan_lines,
@@ -30,8 +32,8 @@ pub(super) struct Bars {
     powers: BTreeMap<Power, ProgressBar>,
     /// When each power's version was published.
     started: BTreeMap<Power, Instant>,
-    /// When the last invocation will have ended, as it looks now.
-    end: Arc<Mutex<Option<Instant>>>,
+    /// What stands behind the bar of the whole run, or in its place.
+    whole: Arc<Mutex<Whole>>,
     tally: Tally,
     charset: Charset,
 }
@@ -43,7 +45,7 @@ impl Bars {
             total: None,
             powers: BTreeMap::new(),
             started: BTreeMap::new(),
-            end: Arc::default(),
+            whole: Arc::default(),
             tally: Tally::default(),
             charset,
         }
@@ -52,7 +54,11 @@ impl Bars {
     pub(super) fn show(&mut self, event: &Event) {
         self.tally.take(event);
         match event {
-            Event::Planned(plan) => self.say(&plan_lines(plan, self.charset)),
+            Event::Planned(plan) => {
+                lock(&self.whole).since = Some(Instant::now());
+                self.say(&plan_lines(plan, self.charset));
+            }
+            Event::Standing(_) => self.update_whole(),
             Event::RoundStarted(_) => self.start_round(),
             Event::Published { power, .. } => {
                 self.started.entry(*power).or_insert_with(Instant::now);
@@ -90,10 +96,11 @@ impl Bars {
         let charset = self.charset;
         self.total.get_or_insert_with(|| {
             let total = self.screen.insert(0, ProgressBar::new(0));
-            total.set_style(match self.tally.open_round() {
-                Some(_) => style("{prefix:>8} {msg}", charset),
-                None => total_style(charset, Arc::clone(&self.end)),
-            });
+            let (before, used) = match self.tally.open_round() {
+                Some(_) => (PREFIX.to_owned(), PREFIX_COLUMNS),
+                None => with_bar("green"),
+            };
+            total.set_style(whole_style(&before, used, charset, Arc::clone(&self.whole)));
             total.set_prefix("total");
             total.enable_steady_tick(TICK);
             total
@@ -117,24 +124,31 @@ impl Bars {
             bar.set_position(row.progress());
             bar.set_message(words(row, currency, self.charset));
         }
-        *lock(&self.end) = self.expected_end(Instant::now());
-        if let Some(total) = &self.total {
-            let (done, wanted) = self.tally.progress();
-            total.set_length(wanted);
-            total.set_position(done);
-            total.set_message(self.so_far(done));
-        }
+        self.update_whole();
     }
 
-    /// What stands behind the bar of the whole run, or in its place.
-    fn so_far(&self, done: u64) -> String {
-        let round = self.tally.open_round().map(|round| {
-            format!("{} in {}", counted(done, "invocation"), counted(round.into(), "round"))
-        });
+    fn update_whole(&self) {
+        let now = Instant::now();
+        let (done, wanted) = self.tally.progress();
+        let round = self.tally.open_round();
         let currency = self.tally.price().map(|price| price.currency);
         let cost = currency
             .map(|currency| format!("{} so far", spent(self.tally.cost(), currency, self.charset)));
-        round.into_iter().chain(cost).collect::<Vec<_>>().join(", ")
+        let mut whole = lock(&self.whole);
+        whole.time = match (round, whole.since) {
+            (Some(_), Some(since)) => Time::Since(since),
+            (Some(_), None) => Time::Unknown,
+            (None, _) => self.expected_end(now).map_or(Time::Unknown, Time::Until),
+        };
+        let rounds = round.map(|round| {
+            format!("{} in {}", counted(done, "invocation"), counted(round.into(), "round"))
+        });
+        whole.parts = [self.tally.standing(), rounds, cost].into_iter().flatten().collect();
+        drop(whole);
+        if let Some(total) = &self.total {
+            total.set_length(wanted);
+            total.set_position(done);
+        }
     }
 
     /// When the slowest power will be done: powers are measured side by side.
@@ -164,24 +178,89 @@ fn style(template: &str, charset: Charset) -> ProgressStyle {
         .progress_chars(charset.pick("█▉▊▋▌▍▎▏ ", "=> "))
 }
 
+/// A power, or the word for all of them.
+const PREFIX: &str = "{prefix:>8} ";
+const PREFIX_COLUMNS: usize = 9;
+/// Below so many columns a bar is shorter.
+const NARROW: usize = 60;
+
+/// What stands before the words in a line with a bar, and how many columns that takes.
+fn with_bar(colour: &str) -> (String, usize) {
+    let bar = if columns() < NARROW { 8 } else { 20 };
+    (format!("{PREFIX}{{bar:{bar}.{colour}}} {{pos:>4}}/{{len:<4}} "), PREFIX_COLUMNS + bar + 11)
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    // Where nobody knows, it is what terminals have had since punched cards.
+    terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0.into())
+}
+
 fn power_style(charset: Charset) -> ProgressStyle {
-    style("{prefix:>8} {bar:20.cyan} {pos:>4}/{len:<4} {wide_msg}", charset)
+    style(&format!("{}{{wide_msg}}", with_bar("cyan").0), charset)
 }
 
-fn total_style(charset: Charset, end: Arc<Mutex<Option<Instant>>>) -> ProgressStyle {
-    let left = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
-        let left = lock(&end).map(|end| end.saturating_duration_since(Instant::now()));
-        if let Some(left) = left {
-            let _ = write!(text, ", about {} left", clock(left));
-        }
+/// The line of the whole run: what fits behind `before`, which takes `used` columns.
+fn whole_style(
+    before: &str,
+    used: usize,
+    charset: Charset,
+    whole: Arc<Mutex<Whole>>,
+) -> ProgressStyle {
+    let words = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A line that fills the terminal to its last column wraps on some.
+        let room = columns().saturating_sub(used + 1);
+        let _ = text.write_str(&lock(&whole).words(Instant::now(), room));
     };
-    style("{prefix:>8} {bar:20.green} {pos:>4}/{len:<4} {msg}{left}", charset)
-        .with_key("left", left)
+    style(&format!("{before}{{words}}"), charset).with_key("words", words)
 }
 
-fn lock(end: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
-    // An instant is whole even where its writer panicked.
-    end.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(whole: &Mutex<Whole>) -> MutexGuard<'_, Whole> {
+    // Each part is whole even where its writer panicked.
+    whole.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the whole run stands.
+#[derive(Debug, Default)]
+struct Whole {
+    /// When it was planned.
+    since: Option<Instant>,
+    time: Time,
+    /// What else there is to say, what matters most first.
+    parts: Vec<String>,
+}
+
+/// What can be said of a run's time.
+#[derive(Debug, Default)]
+enum Time {
+    #[default]
+    Unknown,
+    /// How long it takes is found out in the run.
+    Since(Instant),
+    /// When its last invocation will have ended, as it looks now.
+    Until(Instant),
+}
+
+impl Whole {
+    /// As much as there is room for; a line that wraps would be left behind by the next.
+    fn words(&self, now: Instant, room: usize) -> String {
+        let time = match self.time {
+            Time::Unknown => None,
+            Time::Since(since) => Some(clock(now.saturating_duration_since(since))),
+            Time::Until(end) => {
+                Some(format!("about {} left", clock(end.saturating_duration_since(now))))
+            }
+        };
+        let mut words = String::new();
+        for part in time.iter().chain(&self.parts) {
+            let more = if words.is_empty() { part.clone() } else { format!(", {part}") };
+            if words.width() + more.width() > room {
+                break;
+            }
+            words.push_str(&more);
+        }
+        words
+    }
 }
 
 /// How long the invocations that are left will take, if they go on as before; not known before the
@@ -228,7 +307,7 @@ fn words(row: &Row, currency: Option<Currency>, charset: Charset) -> String {
 mod tests {
     use powertune_core::{
         observation::{Failure, Skipped},
-        plan::Measurement,
+        plan::{Measurement, Standing},
     };
 
     use super::{
@@ -277,7 +356,7 @@ mod tests {
         assert_eq!(bars.powers[&power(512)].position(), 2);
         let total = bars.total.as_ref().unwrap();
         assert_eq!((total.position(), total.length()), (3, Some(9)));
-        assert_eq!(total.message(), "under $0.0001 so far");
+        assert_eq!(words(&bars), "under $0.0001 so far");
         bars.end();
     }
 
@@ -288,12 +367,28 @@ mod tests {
         for event in open_ended().into_iter().chain([counted(512, 1.0, None)]) {
             bars.show(&event);
         }
-        let total = bars.total.as_ref().unwrap();
-        assert_eq!(total.message(), "1 invocation in 1 round, under $0.0001 so far");
+        assert_eq!(words(&bars), "1 s, 1 invocation in 1 round, under $0.0001 so far");
         let more = Measurement::new(power(512), 2);
+        let standing = Standing { front: power(512), confidence: 0.819 };
+        bars.show(&Event::Standing(standing));
         bars.show(&Event::RoundStarted(vec![more]));
-        let total = bars.total.as_ref().unwrap();
-        assert_eq!(total.message(), "1 invocation in 2 rounds, under $0.0001 so far");
+        let all = "1 s, likely 512 MB, 81 % sure, 1 invocation in 2 rounds, under $0.0001 so far";
+        assert_eq!(words(&bars), all);
+        // What matters most is left where there is little room.
+        let whole = lock(&bars.whole);
+        let now = Instant::now();
+        assert_eq!(
+            whole.words(now, all.len() - 1),
+            all.strip_suffix(", under $0.0001 so far").unwrap()
+        );
+        assert_eq!(whole.words(now, 30), "1 s, likely 512 MB, 81 % sure");
+        assert_eq!(whole.words(now, 28), "1 s");
+        assert_eq!(whole.words(now, 2), "");
+    }
+
+    /// All that there is to say of the whole run.
+    fn words(bars: &Bars) -> String {
+        lock(&bars.whole).words(Instant::now(), usize::MAX)
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(super) fn told(
         Event::Throttled { power, reason } if verbose => {
             vec![format!("{power}: waits, Lambda throttles ({})", message(reason))]
         }
+        Event::Standing(_) => tally.standing().into_iter().collect(),
         Event::Applied { .. } => applied(event).into_iter().collect(),
         Event::Waiting(wait) => vec![waiting(wait)],
         Event::CleaningUp => vec![cleaning_up(tally).to_owned()],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use powertune_core::{
     observation::{Failure, Observation, Outcome},
+    plan::Standing,
     power::Power,
     price::Price,
     report::Report,
@@ -18,6 +19,7 @@ pub(super) struct Tally {
     rounds: u32,
     open_ended: bool,
     applied: bool,
+    standing: Option<Standing>,
 }
 
 /// One power.
@@ -105,6 +107,10 @@ impl Tally {
                 (*power, self.row(*power).reach(Stage::Throttled(reason.clone())))
             }
             Event::Observed(observation) => (observation.power, self.observed(observation)),
+            Event::Standing(standing) => {
+                self.standing = Some(*standing);
+                return None;
+            }
             Event::PowerDone(power) => (*power, self.row(*power).reach(Stage::Done)),
             Event::Applied { .. } => {
                 self.applied = true;
@@ -167,6 +173,14 @@ impl Tally {
     /// The number of the round, where it is not known how many more there will be.
     pub(super) fn open_round(&self) -> Option<u32> {
         self.open_ended.then_some(self.rounds)
+    }
+
+    /// Which power is in front and how sure that is, once a round is over.
+    pub(super) fn standing(&self) -> Option<String> {
+        let Standing { front, confidence } = self.standing?;
+        // Never more than a result would claim.
+        let percents = (confidence * 100.0).floor().min(99.0);
+        Some(format!("likely {front}, {percents} % sure"))
     }
 
     /// How many invocations are behind the run, and how many there are to be as far as that is

@@ -33,14 +33,14 @@ fn what_deploys_is_printed_or_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("new").display().to_string();
     for what in ["asl", "sam", "serverless", "terraform", "iam"] {
-        assert!(run(&["generate", what, "--output", &path]).status.success(), "{what}");
+        assert!(run(&["generate", what, "--folder", &path]).status.success(), "{what}");
     }
     for file in ["statemachine.asl.json", "template.yml", "serverless.yml", "main.tf", "clean.json"]
     {
         let text = std::fs::read_to_string(folder.path().join("new").join(file));
         assert!(text.is_ok_and(|text| text.to_lowercase().contains("lambda")), "{file}");
     }
-    let refused = run(&["generate", "iam", "--output", "/dev/null/folder"]);
+    let refused = run(&["generate", "iam", "--folder", "/dev/null/folder"]);
     assert_eq!(refused.status.code(), Some(1));
 }
 

@@ -80,7 +80,7 @@ fn in_arguments(hostile: &str, folder: &Path) -> Outcomes {
             &["tune", "--local", "/", "--runtime", "r", "--handler", "h", "--timeout", hostile],
             2,
         ),
-        ("a folder to generate", &["generate", "asl", "--output", &generated], 0),
+        ("a folder to generate", &["generate", "asl", "--folder", &generated], 0),
     ];
     let outcome = |(name, arguments, code): (&str, &[&str], i32)| {
         (name.to_owned(), repeats(arguments, None, code))
