@@ -130,8 +130,8 @@ impl Auto {
 
     /// The power that would be chosen now, and how sure that would be.
     pub(super) fn standing(&self, seen: &Evidence) -> Option<Standing> {
-        let rows = rows(seen, self.only_cold_starts);
-        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.verdict().is_none()).collect();
+        let rows = rows(seen, self.counting);
+        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
         let candidates: Vec<Candidate> =
             measured.iter().map(|row| self.rule.candidate(row)).collect();
         let front = self.rule.choose(&candidates)?;
