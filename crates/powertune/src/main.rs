@@ -22,10 +22,18 @@ use clap::Parser;
 
 use crate::commands::Command;
 
+/// The version, and the commit where it is known.
+const VERSION: &str = env!("POWERTUNE_VERSION");
+
 /// The power tuner for AWS Lambda: runs a function at several memory sizes, and says which to
 /// choose, how sure that is, and what it saves.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = VERSION, propagate_version = true)]
+#[command(after_help = "\
+Examples:
+  powertune demo
+  powertune tune my-function --payload '{\"id\": 7}'
+  powertune tune --local ./function --runtime python3.13 --handler app.handler")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -20,7 +20,10 @@ use crate::output::{Charset, SIMULATED, function_name, is_simulated, message, sp
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A bar a power, redrawn in place.
-    Bars,
+    Bars {
+        /// Whether bars may be coloured.
+        color: bool,
+    },
     /// One line after the other.
     Lines {
         /// Whether every single thing is worth one.
@@ -47,7 +50,7 @@ impl Mode {
         if quiet {
             Self::Quiet
         } else if redraw && !verbose {
-            Self::Bars
+            Self::Bars { color: true }
         } else {
             Self::Lines { verbose }
         }
@@ -76,7 +79,7 @@ enum Display {
 impl Display {
     fn new(mode: Mode, charset: Charset) -> Self {
         match mode {
-            Mode::Bars => Self::Bars(Bars::new(charset)),
+            Mode::Bars { color } => Self::Bars(Bars::new(charset, color)),
             Mode::Lines { verbose } => {
                 let (tally, stall) = (Tally::default(), Stall::default());
                 Self::Lines { tally, stall, verbose, charset }
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn flags_and_terminal_choose_the_mode() {
-        assert_eq!(Mode::chosen(false, false, true), Mode::Bars);
+        assert_eq!(Mode::chosen(false, false, true), Mode::Bars { color: true });
         assert_eq!(Mode::chosen(false, false, false), Mode::Lines { verbose: false });
         assert_eq!(Mode::chosen(false, true, true), Mode::Lines { verbose: true });
         assert_eq!(Mode::chosen(true, true, true), Mode::Quiet);
@@ -174,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_display_ends_with_its_events() {
-        for mode in [Mode::Bars, Mode::Lines { verbose: true }, Mode::Quiet] {
+        for mode in [Mode::Bars { color: true }, Mode::Lines { verbose: true }, Mode::Quiet] {
             let (sender, events) = tokio::sync::mpsc::unbounded_channel();
             let shown = show(events, mode);
             sender.send(Event::CleaningUp).unwrap();

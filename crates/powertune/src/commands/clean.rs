@@ -24,6 +24,10 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune clean my-function
+  powertune clean my-function --force")]
 pub(crate) struct Clean {
     /// Name, partial ARN or ARN of the function
     function: String,

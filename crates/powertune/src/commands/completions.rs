@@ -6,6 +6,11 @@ use clap_complete::Shell;
 use crate::{Arguments, console::print, failure::Failure};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune completions bash > ~/.local/share/bash-completion/completions/powertune
+  powertune completions zsh > ~/.zfunc/_powertune
+  powertune completions fish > ~/.config/fish/completions/powertune.fish")]
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,

@@ -13,6 +13,10 @@ use crate::{failure::Failure, prices::PriceOptions, sample};
 const TOLERANCE_PERCENT: u32 = 5;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune demo
+  powertune demo --output json --save result.json")]
 pub(crate) struct Demo {
     #[command(flatten)]
     prices: PriceOptions,

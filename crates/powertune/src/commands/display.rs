@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use powertune_core::{
     dry_run::{DryRun, TrialState},
     price::Prices,
@@ -31,7 +31,7 @@ use super::save::Destination;
 use crate::{
     console::{print, say},
     failure::Failure,
-    output::{self, Format, Style},
+    output::{self, Color, Format, Style},
     progress::{self, Mode},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct DisplayOptions {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     output: Format,
     /// Also write the result to this file, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     save: Option<PathBuf>,
     /// Print nothing but the result and errors
     #[arg(long, short)]
@@ -56,6 +56,9 @@ pub(crate) struct DisplayOptions {
     /// No progress bars
     #[arg(long)]
     no_progress: bool,
+    /// Whether what people read is coloured; NO_COLOR and CLICOLOR_FORCE say so, too
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    color: Color,
 }
 
 impl DisplayOptions {
@@ -142,6 +145,10 @@ impl DisplayOptions {
     fn show(&self, heard: UnboundedReceiver<Event>) -> JoinHandle<()> {
         let terminal = io::stderr().is_terminal();
         let mode = Mode::choose(self.quiet, self.verbose, self.no_progress, terminal);
+        let mode = match mode {
+            Mode::Bars { .. } => Mode::Bars { color: self.color != Color::Never },
+            other => other,
+        };
         progress::show(heard, mode)
     }
 
@@ -150,7 +157,7 @@ impl DisplayOptions {
     /// # Errors
     /// Where the function works at none of its memory sizes.
     pub(crate) fn print_dry_run(&self, dry_run: &DryRun) -> Result<(), Failure> {
-        print(&output::dry_run(dry_run, self.output, &Style::of_stdout()))?;
+        print(&output::dry_run(dry_run, self.output, &Style::of_stdout(self.color)))?;
         if dry_run.stats.iter().any(|trial| trial.state == TrialState::Works) {
             return Ok(());
         }
@@ -163,7 +170,7 @@ impl DisplayOptions {
     /// Saves a result, where that was asked for, and prints it.
     pub(crate) fn print(&self, result: &TuningResult) -> Result<(), Failure> {
         let saved = self.save.as_deref().map(|path| save(path, result));
-        let printed = print(&output::result(result, self.output, &Style::of_stdout()));
+        let printed = print(&output::result(result, self.output, &Style::of_stdout(self.color)));
         match (saved, printed) {
             (None, printed) => printed,
             (Some(Ok(path)), Err(failure)) => {
@@ -187,7 +194,7 @@ fn save<'a>(path: &'a Path, result: &TuningResult) -> Result<&'a Path, Failure> 
 }
 
 fn json(result: &TuningResult) -> String {
-    output::result(result, Format::Json, &Style::of_stdout())
+    output::result(result, Format::Json, &Style::of_stdout(Color::Never))
 }
 
 /// Who runs this, for others to see in the function's tags.

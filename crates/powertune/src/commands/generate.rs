@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use powertune_core::arn::FunctionRef;
 use powertune_deploy::{File, Target, caller::Command, generate};
 
@@ -17,6 +17,11 @@ const RULE: &str = "after Ctrl-C the rule on the end of executions puts the func
                     permissions of --for clean too, `powertune run` does it at once and says so";
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune generate sam --folder powertune
+  powertune generate terraform --folder powertune
+  powertune generate iam --for tune --function my-function")]
 pub(crate) struct Generate {
     /// What to generate
     #[arg(value_enum)]
@@ -28,7 +33,7 @@ pub(crate) struct Generate {
     #[arg(long, requires = "command")]
     function: Option<String>,
     /// Write the files into this folder instead of printing the first of them
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
 }
 

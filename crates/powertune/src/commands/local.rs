@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use powertune_local::{CpuControl, Credentials, LocalLambda, Settings};
 
 use super::interrupt;
@@ -19,6 +19,10 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune local
+  powertune local --port 9002 --region eu-west-1 > local.env")]
 pub(crate) struct Local {
     /// Port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 9001)]
@@ -39,7 +43,7 @@ pub(crate) struct Local {
     #[arg(long, value_name = "ID:SECRET", allow_hyphen_values = true)]
     key_pair: Vec<KeyPair>,
     /// Write a line of JSON to this file for every call: which permissions does a program need?
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     log_calls: Option<PathBuf>,
     /// What holds functions to their share of the CPU
     #[arg(long, value_enum, default_value_t = Cpu::Auto)]

@@ -11,11 +11,13 @@ mod interrupt;
 mod journals;
 mod local;
 mod local_function;
+mod man;
 mod options;
 mod payload;
 mod prices;
 mod run;
 mod save;
+mod suggested;
 mod tune;
 
 use std::time::Duration;
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Prices(prices::PricesCommand),
     /// Print the completions for a shell
     Completions(completions::Completions),
+    /// Print the manual pages
+    Man(man::Man),
 }
 
 impl Command {
@@ -53,6 +57,7 @@ impl Command {
         match self {
             Self::Completions(command) => command.run(),
             Self::Generate(command) => command.run(),
+            Self::Man(command) => command.run(),
             other => other.run_in_runtime(),
         }
     }
@@ -76,7 +81,7 @@ impl Command {
                 Self::Local(command) => command.run().await,
                 Self::Clean(command) => command.run().await,
                 Self::Prices(command) => command.run().await,
-                Self::Completions(_) | Self::Generate(_) => Ok(()),
+                Self::Completions(_) | Self::Generate(_) | Self::Man(_) => Ok(()),
             }
         });
         // What still goes on there, such as looking up a name, is of no use to anybody.

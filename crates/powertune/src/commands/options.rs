@@ -5,11 +5,11 @@
 
 use std::{fs, io::Read};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use powertune_core::request::{Fault, Faults, Request, parse_with_options};
 use serde_json::{Map, Value};
 
-use super::payload;
+use super::{payload, suggested::Suggested};
 
 /// Every option is a text until the request is checked, so that all faults are found together.
 #[derive(Debug, Clone, Default, Args)]
@@ -17,24 +17,26 @@ use super::payload;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RequestOptions {
     /// Request in the input format of aws-lambda-power-tuning; `-` is stdin
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) input: Option<String>,
     #[arg(
         long,
         value_name = "LIST",
+        value_parser = Suggested::of(["ALL"]),
+        hide_possible_values = true,
         help = "Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL"
     )]
     power_values: Option<String>,
     /// Invocations of each memory size, cold ones included, or auto: as many as the answer needs
     /// [default: auto]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = Suggested::of(["auto"]), hide_possible_values = true)]
     num: Option<String>,
     /// What the function is invoked with: JSON, @FILE (or file://FILE), s3://BUCKET/KEY, or - for
     /// stdin
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
     /// What to choose by: cost, speed or balanced [default: cost]
-    #[arg(long)]
+    #[arg(long, value_parser = Suggested::of(["cost", "speed", "balanced"]), hide_possible_values = true)]
     strategy: Option<String>,
     /// Weight of the cost for balanced, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "W", allow_hyphen_values = true)]

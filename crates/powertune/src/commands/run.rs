@@ -28,6 +28,10 @@ use crate::{
 const STARTING: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune run my-function --payload @event.json
+  powertune run --input request.json --stack my-powertune")]
 pub(crate) struct Run {
     /// Name, partial ARN or ARN of the function
     function: Option<String>,

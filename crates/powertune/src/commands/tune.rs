@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use powertune_core::{
     request::{Fault, Faults, Request},
     warning::Warning,
@@ -24,6 +24,7 @@ use super::{
     journals::journals,
     local_function::LocalFunction,
     options::RequestOptions,
+    suggested::Suggested,
 };
 use crate::{
     failure::Failure,
@@ -32,6 +33,11 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune tune my-function --payload '{\"id\": 7}'
+  powertune tune my-function --payload @event.json --strategy speed --auto-optimize
+  powertune tune --local ./function --runtime python3.13 --handler app.handler")]
 pub(crate) struct Tune {
     /// Name, partial ARN or ARN of the function, with or without a version or alias
     #[arg(conflicts_with = "local")]
@@ -52,10 +58,15 @@ pub(crate) struct Tune {
 #[command(next_help_heading = "A function on this machine")]
 struct LocalOptions {
     /// Folder or .zip of a function, to be tuned on the local Lambda
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "profile"])]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["endpoint_url", "profile"])]
     local: Option<PathBuf>,
     /// Its runtime: python3.x, nodejsN.x or provided.al2023
-    #[arg(long, value_name = "R")]
+    #[arg(
+        long,
+        value_name = "R",
+        value_parser = Suggested::of(powertune_local::runtimes()),
+        hide_possible_values = true
+    )]
     runtime: Option<String>,
     /// Its handler
     #[arg(long, value_name = "H")]
@@ -67,7 +78,7 @@ struct LocalOptions {
     #[arg(long, value_name = "S", allow_hyphen_values = true)]
     timeout: Option<String>,
     /// Its instruction set architecture, x86_64 or arm64 [default: this machine's]
-    #[arg(long)]
+    #[arg(long, value_parser = Suggested::of(["x86_64", "arm64"]), hide_possible_values = true)]
     architecture: Option<String>,
 }
 

@@ -28,7 +28,7 @@ use self::text::escaped;
 pub(crate) use self::{
     provenance::{SIMULATED, is_simulated, name as function_name},
     quantity::{duration, spent},
-    style::{Charset, Style},
+    style::{Charset, Color, Style},
     text::{is_harmless, message, plain},
 };
 

@@ -6,12 +6,24 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style as Paint};
+use clap::ValueEnum;
 use powertune_core::region::Currency;
 
 /// Where output is no terminal, and the widest that a table gets.
 const WIDTH: usize = 100;
 /// Narrower than this, lines are left to the terminal to break.
 const LEAST_WIDTH: usize = 40;
+
+/// Whether escape codes may colour what people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless the environment says otherwise
+    Auto,
+    /// Also where it is written to a file or a pipe
+    Always,
+    /// Never
+    Never,
+}
 
 /// What may be used for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +47,14 @@ pub(crate) enum Charset {
 
 impl Style {
     /// What fits where standard output goes.
-    pub(crate) fn of_stdout() -> Self {
-        Self::of(&stdout(), |name| env::var(name).ok())
+    pub(crate) fn of_stdout(color: Color) -> Self {
+        let mut style = Self::of(&stdout(), |name| env::var(name).ok());
+        match color {
+            Color::Auto => {}
+            Color::Always => style.color = true,
+            Color::Never => style.color = false,
+        }
+        style
     }
 
     fn of(stdout: &Stdout, variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -51,8 +69,9 @@ impl Style {
     ) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         Self {
-            color: terminal && !dumb && set("NO_COLOR").is_none(),
+            color: set("NO_COLOR").is_none() && (forced || terminal && !dumb),
             width: columns.filter(|_| terminal).unwrap_or(WIDTH).clamp(LEAST_WIDTH, WIDTH),
             charset: Charset::choose(variable),
         }

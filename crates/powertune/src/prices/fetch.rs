@@ -107,7 +107,7 @@ fn broken(error: &(dyn Error + 'static)) -> FetchError {
     if error.is::<LengthLimitError>() {
         return FetchError::Endless;
     }
-    FetchError::Network(format!("the answer broke off: {}", chain(error)))
+    FetchError::Network(format!("the answer broke off: {}", reason(error)))
 }
 
 #[cfg(test)]

@@ -36,10 +36,11 @@ pub(super) struct Bars {
     whole: Arc<Mutex<Whole>>,
     tally: Tally,
     charset: Charset,
+    color: bool,
 }
 
 impl Bars {
-    pub(super) fn new(charset: Charset) -> Self {
+    pub(super) fn new(charset: Charset, color: bool) -> Self {
         Self {
             screen: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             total: None,
@@ -48,6 +49,7 @@ impl Bars {
             whole: Arc::default(),
             tally: Tally::default(),
             charset,
+            color,
         }
     }
 
@@ -93,12 +95,12 @@ impl Bars {
     }
 
     fn start_round(&mut self) {
-        let charset = self.charset;
+        let (charset, color) = (self.charset, self.color);
         self.total.get_or_insert_with(|| {
             let total = self.screen.insert(0, ProgressBar::new(0));
             let (before, used) = match self.tally.open_round() {
                 Some(_) => (PREFIX.to_owned(), PREFIX_COLUMNS),
-                None => with_bar("green"),
+                None => with_bar("green", self.color),
             };
             total.set_style(whole_style(&before, used, charset, Arc::clone(&self.whole)));
             total.set_prefix("total");
@@ -109,7 +111,7 @@ impl Bars {
         for (index, power) in powers.into_iter().enumerate() {
             self.powers.entry(power).or_insert_with(|| {
                 let bar = self.screen.insert(index + 1, ProgressBar::new(0));
-                bar.set_style(power_style(charset));
+                bar.set_style(power_style(charset, color));
                 bar.set_prefix(power.to_string());
                 bar
             });
@@ -185,9 +187,10 @@ const PREFIX_COLUMNS: usize = 9;
 const NARROW: usize = 60;
 
 /// What stands before the words in a line with a bar, and how many columns that takes.
-fn with_bar(colour: &str) -> (String, usize) {
+fn with_bar(name: &str, color: bool) -> (String, usize) {
+    let name = if color { format!(".{name}") } else { String::new() };
     let bar = if columns() < NARROW { 8 } else { 20 };
-    (format!("{PREFIX}{{bar:{bar}.{colour}}} {{pos:>4}}/{{len:<4}} "), PREFIX_COLUMNS + bar + 11)
+    (format!("{PREFIX}{{bar:{bar}{name}}} {{pos:>4}}/{{len:<4}} "), PREFIX_COLUMNS + bar + 11)
 }
 
 /// How wide the terminal is.
@@ -196,8 +199,8 @@ fn columns() -> usize {
     terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0.into())
 }
 
-fn power_style(charset: Charset) -> ProgressStyle {
-    style(&format!("{}{{wide_msg}}", with_bar("cyan").0), charset)
+fn power_style(charset: Charset, color: bool) -> ProgressStyle {
+    style(&format!("{}{{wide_msg}}", with_bar("cyan", color).0), charset)
 }
 
 /// The line of the whole run: what fits behind `before`, which takes `used` columns.
@@ -316,7 +319,7 @@ mod tests {
     };
 
     fn shown(events: impl IntoIterator<Item = Event>) -> Bars {
-        let mut bars = Bars::new(Charset::Unicode);
+        let mut bars = Bars::new(Charset::Unicode, true);
         bars.screen.set_draw_target(ProgressDrawTarget::hidden());
         for event in planned().into_iter().chain(events) {
             bars.show(&event);
@@ -362,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_known_end_counts_what_is_behind_it() {
-        let mut bars = Bars::new(Charset::Unicode);
+        let mut bars = Bars::new(Charset::Unicode, true);
         bars.screen.set_draw_target(ProgressDrawTarget::hidden());
         for event in open_ended().into_iter().chain([counted(512, 1.0, None)]) {
             bars.show(&event);

@@ -45,10 +45,73 @@ fn what_deploys_is_printed_or_written() {
 }
 
 #[test]
-fn completions_are_there_for_every_shell() {
+fn completions_are_there_for_every_shell_with_values() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success());
-        assert!(stdout(&output).contains("power-values"), "{shell}");
+        let script = stdout(&output);
+        assert!(script.contains("power-values"), "{shell}");
+        // Neither of these two has the values of options.
+        if !matches!(shell, "elvish" | "powershell") {
+            for value in ["balanced", "python3.13", "nodejs22.x", "provided.al2023", "markdown"] {
+                assert!(script.contains(value), "{shell} has no {value}");
+            }
+        }
     }
+}
+
+const COMMANDS: [&str; 8] =
+    ["demo", "tune", "run", "local", "generate", "clean", "completions", "man"];
+
+#[test]
+fn help_ends_with_two_or_three_examples_of_the_command() {
+    let is_complete = |name: &str, help: &str| {
+        let (_, examples) = help.split_once("\nExamples:\n").expect("examples");
+        let examples: Vec<&str> = examples.lines().collect();
+        assert!((2..=3).contains(&examples.len()), "{name}: {examples:?}");
+        let command = format!("  powertune {name}");
+        assert!(examples.iter().all(|example| example.starts_with(&command)), "{examples:?}");
+    };
+    for name in COMMANDS {
+        for flag in ["-h", "--help"] {
+            is_complete(name, &stdout(&run(&[name, flag])));
+        }
+    }
+    is_complete("", &stdout(&run(&["--help"])));
+}
+
+#[test]
+fn the_version_names_the_commit() {
+    let version = stdout(&run(&["--version"]));
+    let commit = std::process::Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR"), "log", "-1", "--abbrev=9", "--format=%h %cs"])
+        .output();
+    // Built from a package there is none.
+    let commit = commit.ok().filter(|output| output.status.success()).map(|it| stdout(&it));
+    let expected = match commit {
+        Some(commit) => format!("powertune {} ({})\n", env!("CARGO_PKG_VERSION"), commit.trim()),
+        None => format!("powertune {}\n", env!("CARGO_PKG_VERSION")),
+    };
+    assert_eq!(version, expected);
+    assert_eq!(
+        stdout(&run(&["tune", "--version"])),
+        expected.replace("powertune", "powertune-tune")
+    );
+}
+
+#[test]
+fn manual_pages_are_printed_or_written_for_each_command() {
+    let page = stdout(&run(&["man"]));
+    assert!(page.contains(".TH powertune 1"), "{page}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("man1");
+    let output = run(&["man", "--folder", &path.display().to_string()]);
+    assert!(output.status.success(), "{output:?}");
+    for name in COMMANDS {
+        let page = std::fs::read_to_string(path.join(format!("powertune-{name}.1")));
+        assert!(page.expect("a page").contains("powertune"), "{name}");
+    }
+    let tune = std::fs::read_to_string(path.join("powertune-tune.1")).expect("a page");
+    assert!(tune.contains("max\\-cost") && tune.contains("Examples:"), "{tune}");
+    assert_eq!(run(&["man", "--folder", "/dev/null/man"]).status.code(), Some(1));
 }

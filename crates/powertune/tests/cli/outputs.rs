@@ -68,6 +68,7 @@ const COMMANDS: &[(&[&str], i32)] = &[
     (&["generate", "iam", "--for", "tune"], 0),
     (&["prices", "--all"], 0),
     (&["completions", "bash"], 0),
+    (&["man"], 0),
     (&["--help"], 0),
     (&["tune", "--help"], 0),
     (&["--version"], 0),

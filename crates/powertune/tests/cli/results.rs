@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     binary::{Local, example, powertune, run, stderr, stdout},
     functions::create,
+    stage::{FUNCTION, Stage},
 };
 
 /// Tunes a sample function at two powers, quickly.
@@ -62,6 +63,28 @@ fn a_table_without_a_terminal_has_no_escape_codes() {
     let text = stdout(&output) + &stderr(&output);
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert!(text.contains("512 MB") && text.contains("order-report"), "{text}");
+}
+
+#[test]
+fn color_is_what_the_option_or_the_environment_asks_for() {
+    let stage = Stage::new("return 1");
+    let is_coloured = |option: Option<&str>, variables: &[(&str, &str)]| {
+        let arguments = ["tune", FUNCTION, "--dry-run", "--power-values", "512", "--quiet"];
+        let mut command = stage.powertune(&arguments);
+        command.args(option.map(|when| format!("--color={when}")));
+        command.env_remove("CLICOLOR_FORCE").envs(variables.iter().copied());
+        let output = command.output().expect("powertune runs");
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).contains('\u{1b}')
+    };
+    let (unwanted, forced) = (("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"));
+    // Nothing of this is a terminal.
+    assert!(!is_coloured(None, &[]));
+    assert!(!is_coloured(Some("auto"), &[("CLICOLOR_FORCE", "0")]));
+    assert!(is_coloured(None, &[forced]));
+    assert!(!is_coloured(None, &[forced, unwanted]));
+    assert!(!is_coloured(Some("never"), &[forced]));
+    assert!(is_coloured(Some("always"), &[unwanted]));
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! `powertune man`: the manual pages.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, CommandFactory, ValueHint};
+use clap_mangen::Man as Page;
+
+use crate::{
+    Arguments,
+    console::{print, say},
+    failure::Failure,
+    output::plain,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  powertune man | man -l -
+  powertune man --folder ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// Write a page for each command into this folder instead of printing the first
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    folder: Option<PathBuf>,
+}
+
+impl Man {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let Some(folder) = &self.folder else {
+            let mut page = Vec::new();
+            let rendered = Page::new(Arguments::command()).render(&mut page);
+            rendered.map_err(|error| Failure::Other(format!("no page can be made: {error}")))?;
+            return print(&String::from_utf8_lossy(&page));
+        };
+        write(folder).map_err(|error| {
+            Failure::Other(format!("{} can't be written to: {error}", folder.display()))
+        })?;
+        say(&plain(&format!("the pages are in {}", folder.display())));
+        Ok(())
+    }
+}
+
+fn write(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Arguments::command(), folder)
+}
