@@ -157,7 +157,7 @@ impl PricesCommand {
             Some(region) => vec![prices.listing(region).ok_or_else(|| unknown(prices, region))?],
         };
         print(&match self.output {
-            Form::Table => output::prices::table(prices, &listings, &Style::of_stdout()),
+            Form::Table => output::prices::table(prices, &listings, &Style::of_stdout(Color::Auto)),
             Form::Json => output::prices::json(&listings),
             Form::Csv => output::prices::csv(&listings),
         })
