@@ -19,6 +19,17 @@ pub(crate) enum Goal {
     Balanced,
 }
 
+/// Which of the powers raced the function has before it is tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Current {
+    /// The smallest.
+    Smallest,
+    /// The one in the middle; of two the larger.
+    Middle,
+    /// The largest.
+    Largest,
+}
+
 /// A function, and what it is tuned over.
 #[derive(Debug)]
 pub(crate) struct Contest {
@@ -26,6 +37,8 @@ pub(crate) struct Contest {
     pub(crate) powers: PowerValues,
     /// The truly best size, raced or not.
     pub(crate) best: Power,
+    /// Whether cold starts alone are replayed.
+    pub(crate) only_cold_starts: bool,
     scale: Scale,
 }
 
@@ -73,13 +86,23 @@ impl Contest {
             .into_iter()
             .min_by(|a, b| value(a).total_cmp(&value(b)))
             .expect("the powers raced are among them");
-        Ok(Self { function, powers: within, best, scale })
+        Ok(Self { function, powers: within, best, only_cold_starts: false, scale })
     }
 
     /// By how much `power` is worse than the best, as a share.
     pub(crate) fn regret(&self, power: Power) -> f64 {
         let value = |power| self.scale.value(self.function.truth(power));
         value(power) / value(self.best) - 1.0
+    }
+
+    /// The power that the function has before it is tuned.
+    pub(crate) fn current(&self, current: Current) -> Power {
+        let powers = self.powers.as_slice();
+        match current {
+            Current::Smallest => powers[0],
+            Current::Middle => powers[powers.len() / 2],
+            Current::Largest => powers[powers.len() - 1],
+        }
     }
 
     /// What one invocation costs at the best size, in MB times milliseconds.
@@ -148,6 +171,14 @@ mod tests {
         let sizes: [(u32, &[f64]); 3] = [(128, &[1000.0]), (512, &[300.0]), (1024, &[290.0])];
         let best = |goal| contest(&sizes, "128,512,1024", goal).unwrap().best.mb();
         assert_eq!([best(Goal::Cost), best(Goal::Speed), best(Goal::Balanced)], [128, 1024, 512]);
+    }
+
+    #[test]
+    fn the_middle_of_an_even_number_is_the_larger() {
+        let sizes: [(u32, &[f64]); 2] = [(128, &[10.0]), (1024, &[9.0])];
+        let contest = contest(&sizes, "128,256,512,1024", Goal::Cost).unwrap();
+        let all = [Current::Smallest, Current::Middle, Current::Largest];
+        assert_eq!(all.map(|current| contest.current(current).mb()), [128, 512, 1024]);
     }
 
     #[test]

@@ -23,10 +23,11 @@ pub(crate) enum Format {
 /// What to take from a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    pub(crate) format: Format,
+    /// What the rows are; by default the columns tell.
+    pub(crate) format: Option<Format>,
     /// Whether cold starts are replayed, or warm invocations.
     pub(crate) cold: bool,
-    /// Whether the first invocation at a size is drawn from the cold starts.
+    /// Whether the first invocation at a size is drawn from the cold starts, where there are some.
     pub(crate) cold_warm_ups: bool,
 }
 
@@ -53,6 +54,12 @@ struct Row {
 struct Rows([BTreeMap<Power, Vec<Row>>; 2]);
 
 impl Format {
+    /// The format of a file with these columns.
+    fn of(headers: &StringRecord) -> Self {
+        let has = |column: &str| headers.iter().any(|header| header == column);
+        if has("mean_ms") && !has("duration_ms") { Self::Summary } else { Self::Samples }
+    }
+
     fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Samples => &["source", "function", "arch", "memory_mb", "duration_ms", "cold"],
@@ -65,7 +72,7 @@ impl Format {
     /// What may be wrong instead of the file.
     fn hint(self) -> &'static str {
         match self {
-            Self::Samples => "a file of means and percentiles is read with --summary",
+            Self::Samples => "a file of means and percentiles has mean_ms in its place",
             Self::Summary => "a file of single invocations is read without --summary",
         }
     }
@@ -132,13 +139,15 @@ pub(crate) fn read(path: &Path, wanted: Wanted) -> Result<Vec<Function>, String>
     functions(reader, wanted).map_err(|error| format!("{file}: {error}"))
 }
 
-fn functions(reader: Reader<impl Read>, wanted: Wanted) -> Result<Vec<Function>, String> {
+fn functions(mut reader: Reader<impl Read>, wanted: Wanted) -> Result<Vec<Function>, String> {
+    let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
+    let format = wanted.format.unwrap_or_else(|| Format::of(&headers));
     let distributions = |sizes: BTreeMap<Power, Vec<Row>>| -> BTreeMap<Power, Distribution> {
-        let of = |(power, rows): (Power, Vec<Row>)| (power, wanted.format.distribution(&rows));
+        let of = |(power, rows): (Power, Vec<Row>)| (power, format.distribution(&rows));
         sizes.into_iter().map(of).collect()
     };
     let mut functions = Vec::new();
-    for (name, Rows([warm, cold])) in rows(reader, wanted.format)? {
+    for (name, Rows([warm, cold])) in rows(reader, &headers, format)? {
         let (sizes, warm_ups) = match (wanted.cold, wanted.cold_warm_ups) {
             (true, _) => (cold, BTreeMap::new()),
             (false, true) => (warm, cold),
@@ -160,8 +169,11 @@ fn functions(reader: Reader<impl Read>, wanted: Wanted) -> Result<Vec<Function>,
 }
 
 /// The rows by function, in the order of their first ones.
-fn rows(mut reader: Reader<impl Read>, format: Format) -> Result<Vec<(Name, Rows)>, String> {
-    let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
+fn rows(
+    mut reader: Reader<impl Read>,
+    headers: &StringRecord,
+    format: Format,
+) -> Result<Vec<(Name, Rows)>, String> {
     let mut columns = format.columns().iter();
     if let Some(missing) = columns.find(|&&column| !headers.iter().any(|header| header == column)) {
         let (all, hint) = (format.columns().join(", "), format.hint());
@@ -171,7 +183,7 @@ fn rows(mut reader: Reader<impl Read>, format: Format) -> Result<Vec<(Name, Rows
     for record in reader.records() {
         let record = record.map_err(|error| format!("{error}: correct the row"))?;
         let line = record.position().map_or(0, Position::line);
-        let (power, row) = row(&record, &headers, format)
+        let (power, row) = row(&record, headers, format)
             .map_err(|fault| format!("line {line}: {fault}: correct the row"))?;
         let known = functions.iter().position(|(name, _)| row.is_of(name));
         let index = known.unwrap_or_else(|| {
@@ -204,7 +216,7 @@ mod tests {
     use super::*;
     use crate::function::tests::{assert_close, power};
 
-    const WARM: Wanted = Wanted { format: Format::Samples, cold: false, cold_warm_ups: false };
+    const WARM: Wanted = Wanted { format: None, cold: false, cold_warm_ups: false };
     const SAMPLES: &str = "source,function,arch,memory_mb,sample_index,duration_ms,cold,init_ms\n";
     const SUMMARY: &str = "source,function,arch,memory_mb,cold,mean_ms,p99_ms,init_mean_ms,n\n";
 
@@ -231,8 +243,7 @@ mod tests {
     #[test]
     fn several_summaries_of_one_size_are_averaged_by_their_counts() {
         let rows = "a,f,arm64,128,0,10,10,0,300\na,f,arm64,128,0,20,20,0,100\n";
-        let function =
-            read(SUMMARY, rows, Wanted { format: Format::Summary, ..WARM }).unwrap().remove(0);
+        let function = read(SUMMARY, rows, WARM).unwrap().remove(0);
         assert_close(function.quantile(power(128), 0.3), 12.5);
     }
 
@@ -240,7 +251,9 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         let error = |header: &str, rows: &str, wanted| read(header, rows, wanted).unwrap_err();
         let row = "a,f,arm64,128,0,30.5,0,\n";
-        assert!(error(SUMMARY, "", WARM).starts_with("the column duration_ms is missing"));
+        assert!(error("source\n", "", WARM).starts_with("the column function is missing"));
+        let summary = Wanted { format: Some(Format::Summary), ..WARM };
+        assert!(error(SAMPLES, row, summary).starts_with("the column mean_ms is missing"));
         assert!(error(SAMPLES, row, Wanted { cold: true, ..WARM }).contains("--cold 0"));
         for (rows, said) in [
             ("a,f,arm64,64,0,30.5,0,\n", "line 3: a memory size of 64 MB is out of range"),

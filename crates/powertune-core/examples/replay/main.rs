@@ -4,11 +4,12 @@
 //! cargo run --release -p powertune-core --example replay -- --data FILE.csv
 //! ```
 //!
-//! The file has a row for each invocation, with the columns `source`, `function`, `arch`,
-//! `memory_mb`, `duration_ms` and `cold` (1 for a cold start). With `--summary` it has a row for
-//! each size, with `mean_ms`, `p99_ms` and `n` in the place of `duration_ms`. A *function* is one
-//! source, function and arch. Only rows whose `cold` is that of `--cold` are replayed. Functions
-//! recorded at a single size are left out: there is nothing to choose.
+//! A file has a row for each invocation, with the columns `source`, `function`, `arch`,
+//! `memory_mb`, `duration_ms` and `cold` (1 for a cold start); or it has a row for each size, with
+//! `mean_ms`, `p99_ms` and `n` in the place of `duration_ms`. A *function* is one source, function
+//! and arch. Only rows whose `cold` is that of `--cold` are replayed; of a file that is given as
+//! `--cold-data`, the cold starts. Functions recorded at a single size are left out: there is
+//! nothing to choose. Several files are replayed together, with a line for each source.
 //!
 //! # What is drawn
 //! - At a size recorded by samples, one of them: Q(u) = sorted\[floor(u n)\], for a uniform u.
@@ -18,9 +19,11 @@
 //! - At a size in between, equal quantiles of its recorded neighbours are interpolated: ln Q(u) is
 //!   linear in ln m between ln Q(u) at both.
 //! - The first invocation at a size, and in each further environment that the planner asks for, is
-//!   a cold start. Environments are alike. With `--warm-ups same` it takes as long as any
-//!   other, with `--warm-ups cold` as long as a cold row of the nearest size (by ratio) that has
-//!   some. With `--cold 1` every invocation is a cold start.
+//!   a cold start. Environments are alike. It takes as long as a cold row of the nearest size (by
+//!   ratio) that has some; where the function has no cold rows, and everywhere with
+//!   `--warm-ups same`, as long as any other. Where cold starts are replayed, every invocation is
+//!   one.
+//! - The function has the smallest of the powers raced before, or what `--current` says.
 //!
 //! # What is true
 //! - The true cost of a size is its MB times the mean of ceil(duration), at least 1 ms each: over
@@ -44,7 +47,8 @@
 //! - Confident: the share of results with a confidence of at least 95 %. Confident and wrong: of
 //!   those, the share whose regret is above 3 %.
 //! - Agreement: the probability that two repetitions of a function recommend the same power,
-//!   averaged over the functions.
+//!   averaged over the functions. Or tie: the same, where they also agree if each names among its
+//!   ties what the other recommends.
 
 #![allow(
     clippy::disallowed_methods,
@@ -63,7 +67,7 @@ mod score;
 use std::{
     fmt,
     num::NonZero,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
     sync::atomic::{AtomicUsize, Ordering},
@@ -78,10 +82,10 @@ use powertune_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    contest::{Contest, Goal},
+    contest::{Contest, Current, Goal},
     data::{Format, Wanted},
     function::Function,
-    output::{Line, Outcome},
+    output::{Line, Outcome, Source},
     repetition::{Manner, Repetition},
     score::Figures,
 };
@@ -89,10 +93,13 @@ use crate::{
 /// Runs the planner over recorded samples and says how well it chose.
 #[derive(Debug, Parser)]
 struct Options {
-    /// CSV file of what was recorded.
+    /// CSV file of what was recorded; can be given several times.
+    #[arg(long, value_name = "FILE", required_unless_present = "cold_data")]
+    data: Vec<PathBuf>,
+    /// The same, whose cold starts are replayed whatever `--cold` says.
     #[arg(long, value_name = "FILE")]
-    data: PathBuf,
-    /// The file has means and 99th percentiles instead of single invocations.
+    cold_data: Vec<PathBuf>,
+    /// The files have means and 99th percentiles; without it, the columns tell.
     #[arg(long)]
     summary: bool,
     /// How the number of invocations is chosen: `auto`, or `fixed:N` for N at each power.
@@ -104,11 +111,14 @@ struct Options {
     /// What the power is to be best at.
     #[arg(long, value_enum, default_value_t = Goal::Cost)]
     strategy: Goal,
+    /// The size that the function has before it is tuned, of the powers raced.
+    #[arg(long, value_enum, default_value_t = Current::Smallest)]
+    current: Current,
     /// Replay cold starts (1) or warm invocations (0).
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=1))]
     cold: u8,
     /// What the first invocation at a size takes as long as.
-    #[arg(long, value_enum, default_value_t = WarmUps::Same)]
+    #[arg(long, value_enum, default_value_t = WarmUps::Recorded)]
     warm_ups: WarmUps,
     /// Runs of each function.
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
@@ -130,10 +140,11 @@ enum Policy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WarmUps {
+    /// A recorded cold start, where the function has some.
+    #[value(alias = "cold")]
+    Recorded,
     /// Any other invocation.
     Same,
-    /// A recorded cold start.
-    Cold,
 }
 
 impl FromStr for Policy {
@@ -181,7 +192,7 @@ fn replay(options: &Options) -> Result<Outcome, String> {
             Policy::Fixed(num) => Value::from(num),
         },
         goal: options.strategy,
-        only_cold_starts: options.cold == 1,
+        current: options.current,
         named: options.powers.is_some(),
         seed: options.seed,
     };
@@ -190,24 +201,66 @@ fn replay(options: &Options) -> Result<Outcome, String> {
     let lines = contests.iter().zip(&runs).map(|(contest, runs)| Line::of(contest, runs));
     Ok(Outcome {
         policy: options.policy.to_string(),
-        data: options.data.display().to_string(),
-        cold: options.cold,
+        data: described(options),
+        current: match options.current {
+            Current::Smallest => "smallest",
+            Current::Middle => "middle",
+            Current::Largest => "largest",
+        },
         reps: options.reps,
         seed: options.seed,
         strategy: options.strategy.name(),
         overall: Figures::over(&by_function),
+        sources: sources(&contests, &by_function),
         functions: lines.collect(),
     })
 }
 
-/// The file's functions, those left out that give no choice.
-fn contests(options: &Options) -> Result<Vec<Contest>, String> {
-    let wanted = Wanted {
-        format: if options.summary { Format::Summary } else { Format::Samples },
-        cold: options.cold == 1,
-        cold_warm_ups: options.warm_ups == WarmUps::Cold,
+/// Every file, and whether its cold starts are replayed.
+fn files(options: &Options) -> impl Iterator<Item = (&Path, bool)> {
+    let data = options.data.iter().map(|file| (file.as_path(), options.cold == 1));
+    data.chain(options.cold_data.iter().map(|file| (file.as_path(), true)))
+}
+
+/// What is replayed of each file.
+fn described(options: &Options) -> Vec<String> {
+    let kind = |cold| if cold { "cold starts" } else { "warm invocations" };
+    files(options).map(|(file, cold)| format!("{} of {}", kind(cold), file.display())).collect()
+}
+
+/// The figures of each source, in the order of their first functions.
+fn sources(contests: &[Contest], runs: &[&[Repetition]]) -> Vec<Source> {
+    let mut by_source: Vec<(&str, Vec<&[Repetition]>)> = Vec::new();
+    for (contest, runs) in contests.iter().zip(runs) {
+        let source = contest.function.name.source.as_str();
+        match by_source.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, all)) => all.push(runs),
+            None => by_source.push((source, vec![runs])),
+        }
+    }
+    let of = |(source, runs): (&str, Vec<&[Repetition]>)| Source {
+        source: source.to_owned(),
+        figures: Figures::over(&runs),
     };
-    let functions = data::read(&options.data, wanted)?;
+    by_source.into_iter().map(of).collect()
+}
+
+/// The functions of all files, without those that give no choice.
+fn contests(options: &Options) -> Result<Vec<Contest>, String> {
+    let mut all = Vec::new();
+    for (file, cold) in files(options) {
+        all.extend(contests_of(file, cold, options)?);
+    }
+    Ok(all)
+}
+
+fn contests_of(file: &Path, cold: bool, options: &Options) -> Result<Vec<Contest>, String> {
+    let wanted = Wanted {
+        format: options.summary.then_some(Format::Summary),
+        cold,
+        cold_warm_ups: options.warm_ups == WarmUps::Recorded,
+    };
+    let functions = data::read(file, wanted)?;
     let (several, single): (Vec<Function>, Vec<Function>) =
         functions.into_iter().partition(|function| function.recorded().len() > 1);
     if !single.is_empty() {
@@ -215,19 +268,23 @@ fn contests(options: &Options) -> Result<Vec<Contest>, String> {
         eprintln!("left out, recorded at a single size: {}", names.join(", "));
     }
     if several.is_empty() {
-        let data = options.data.display();
         return Err(format!(
-            "{data} has no function with rows at two sizes whose cold is {}: add some, or try \
-             the other --cold",
-            options.cold
+            "{} has no function with rows at two sizes whose cold is {}: add some, or try the \
+             other --cold",
+            file.display(),
+            u8::from(cold)
         ));
     }
     let powers = options.powers.clone().unwrap_or_else(default_values);
     several
         .into_iter()
-        .map(|function| Contest::new(function, &powers, options.strategy))
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("{}: {error}", options.data.display()))
+        .map(|function| {
+            let mut contest = Contest::new(function, &powers, options.strategy)?;
+            contest.only_cold_starts = cold;
+            Ok(contest)
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The repetitions of every function, in order, whichever thread runs them.

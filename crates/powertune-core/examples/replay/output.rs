@@ -12,7 +12,7 @@ use crate::{
     score::{Figures, recommended},
 };
 
-const HEADS: [&str; 15] = [
+const HEADS: [&str; 16] = [
     "function",
     "regret %",
     "median",
@@ -26,6 +26,7 @@ const HEADS: [&str; 15] = [
     "confident %",
     "and wrong %",
     "agreement %",
+    "or tie %",
     "chosen",
     "best",
 ];
@@ -34,13 +35,22 @@ const HEADS: [&str; 15] = [
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) policy: String,
-    pub(crate) data: String,
-    pub(crate) cold: u8,
+    pub(crate) data: Vec<String>,
+    pub(crate) current: &'static str,
     pub(crate) reps: u32,
     pub(crate) seed: u64,
     pub(crate) strategy: &'static str,
     pub(crate) overall: Figures,
+    pub(crate) sources: Vec<Source>,
     pub(crate) functions: Vec<Line>,
+}
+
+/// All functions of one source.
+#[derive(Debug, Serialize)]
+pub(crate) struct Source {
+    pub(crate) source: String,
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
 }
 
 /// One function.
@@ -80,15 +90,21 @@ impl Outcome {
         let overall = cells("overall".to_owned(), &self.overall, [dash(), dash()]);
         let mut rows = vec![heads];
         rows.extend(self.functions.iter().map(Line::cells));
+        if let [_, _, ..] = self.sources[..] {
+            let of = |source: &Source| {
+                cells(format!("all of {}", source.source), &source.figures, [dash(), dash()])
+            };
+            rows.extend(self.sources.iter().map(of));
+        }
         rows.push(overall);
-        let kind = if self.cold == 1 { "cold starts" } else { "warm invocations" };
         format!(
-            "policy {}, strategy {}, {} repetitions, seed {}, {kind} of {}\n\n{}",
+            "policy {}, strategy {}, {} repetitions, seed {}, the current size is the {}; {}\n\n{}",
             self.policy,
             self.strategy,
             self.reps,
             self.seed,
-            self.data,
+            self.current,
+            self.data.join(", "),
             aligned(&rows)
         )
     }
@@ -118,6 +134,7 @@ fn cells(name: String, figures: &Figures, powers: [String; 2]) -> Vec<String> {
         rough(figures.confident),
         known(figures.confident_wrong),
         known(figures.agreement),
+        known(figures.agreement_or_tie),
     ];
     cells.extend(powers);
     cells
@@ -156,6 +173,7 @@ mod tests {
     fn every_head_has_its_cells() {
         let figures = Figures::over(&[&[Repetition {
             recommended: Power::MIN,
+            ties: Vec::new(),
             regret: 0.0123,
             confidence: 1.0,
             invocations: 5,

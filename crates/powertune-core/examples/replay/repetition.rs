@@ -19,7 +19,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    contest::{Contest, Goal},
+    contest::{Contest, Current, Goal},
     function::billed,
 };
 
@@ -34,16 +34,18 @@ pub(crate) struct Manner {
     /// `num` of the request.
     pub(crate) num: Value,
     pub(crate) goal: Goal,
-    pub(crate) only_cold_starts: bool,
+    pub(crate) current: Current,
     /// Whether the powers raced were named: then no size in between is measured.
     pub(crate) named: bool,
     pub(crate) seed: u64,
 }
 
 /// What came of one run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Repetition {
     pub(crate) recommended: Power,
+    /// The powers that were not told apart from it.
+    pub(crate) ties: Vec<Power>,
     pub(crate) regret: f64,
     pub(crate) confidence: f64,
     pub(crate) invocations: u32,
@@ -58,14 +60,13 @@ pub(crate) struct Repetition {
 /// A function that answers with what was recorded.
 struct Stage<'a> {
     contest: &'a Contest,
-    only_cold_starts: bool,
     rng: ChaCha8Rng,
     invoked: BTreeSet<Power>,
     /// In MB times milliseconds.
     cost: f64,
 }
 
-/// Runs the repetition `number` of the function that is the file's `index`th.
+/// Runs the repetition `number` of the function that is the `index`th of all.
 ///
 /// Each has random numbers of its own, whatever others there are and whichever thread runs it.
 pub(crate) fn run(
@@ -77,15 +78,9 @@ pub(crate) fn run(
     let mut rng = ChaCha8Rng::seed_from_u64(manner.seed);
     rng.set_stream((index as u64) << 32 | u64::from(number));
     let request = request(contest, manner, rng.next_u64())?;
-    let subject = subject(contest)?;
+    let subject = subject(contest, contest.current(manner.current))?;
     let planner = Planner::new(&request, subject.price, subject.current, contest.powers.clone());
-    let mut stage = Stage {
-        contest,
-        only_cold_starts: manner.only_cold_starts,
-        rng,
-        invoked: BTreeSet::new(),
-        cost: 0.0,
-    };
+    let mut stage = Stage { contest, rng, invoked: BTreeSet::new(), cost: 0.0 };
     let mut seen = Evidence::default();
     let stopped = loop {
         match planner.next(&seen) {
@@ -109,14 +104,14 @@ fn request(contest: &Contest, manner: &Manner, seed: u64) -> Result<Request, Str
     field("strategy", json!(manner.goal.name()));
     field("tolerance", json!(0));
     field("seed", json!(seed));
-    field("onlyColdStarts", json!(manner.only_cold_starts));
+    field("onlyColdStarts", json!(contest.only_cold_starts));
     if manner.named {
         field("powerValues", json!(contest.powers));
     }
     request::parse(&fields).map_err(|faults| format!("no run can be asked for so: {faults}"))
 }
 
-fn subject(contest: &Contest) -> Result<Subject, String> {
+fn subject(contest: &Contest, current: Power) -> Result<Subject, String> {
     let region = Region::new("us-east-1").map_err(|error| error.to_string())?;
     let architecture = contest.function.architecture;
     let mut price = price::on_demand(&region, architecture).map_err(|error| error.to_string())?;
@@ -126,7 +121,7 @@ fn subject(contest: &Contest) -> Result<Subject, String> {
         function_arn: format!("arn:aws:lambda:{}:123456789012:function:replayed", region.as_str()),
         region,
         architecture,
-        current: contest.powers.as_slice()[0],
+        current,
         price,
         origin: price::Origin::default(),
     })
@@ -161,7 +156,7 @@ impl Stage<'_> {
             reason = "whole milliseconds, at least one"
         )]
         let billed_ms = billed(duration_ms) as u64;
-        let cold = first || self.only_cold_starts;
+        let cold = first || self.contest.only_cold_starts;
         Report {
             duration_ms,
             billed_ms,
@@ -184,6 +179,7 @@ fn judge(contest: &Contest, subject: &Subject, result: &TuningResult, cost: f64)
     let count = |held: usize| u32::try_from(held).unwrap_or(u32::MAX);
     Repetition {
         recommended: result.power,
+        ties: result.ties.clone(),
         regret: contest.regret(result.power),
         confidence: result.confidence.expect("in a replay nothing is refused or lost"),
         invocations: u32::try_from(result.invocations).unwrap_or(u32::MAX),
@@ -214,8 +210,7 @@ mod tests {
     use crate::function::tests::{power, recorded};
 
     fn manner(num: Value) -> Manner {
-        let goal = Goal::Cost;
-        Manner { num, goal, only_cold_starts: false, named: false, seed: 7 }
+        Manner { num, goal: Goal::Cost, current: Current::Smallest, named: false, seed: 7 }
     }
 
     fn contest() -> Contest {
@@ -245,17 +240,18 @@ mod tests {
 
     #[test]
     fn an_interval_is_held_against_the_truth_where_enough_is_behind_it() {
-        let contest = contest();
         let row = |num: u32, only_cold_starts| {
-            let manner = Manner { only_cold_starts, ..manner(json!(num)) };
+            let mut contest = contest();
+            contest.only_cold_starts = only_cold_starts;
+            let manner = manner(json!(num));
             let request = request(&contest, &manner, 0).unwrap();
             let (rng, invoked) = (ChaCha8Rng::seed_from_u64(1), BTreeSet::new());
-            let mut stage = Stage { contest: &contest, only_cold_starts, rng, invoked, cost: 0.0 };
+            let mut stage = Stage { contest: &contest, rng, invoked, cost: 0.0 };
             let mut seen = Evidence { rounds: 1, ..Evidence::default() };
             let measurements = [Measurement::new(power(128), num)];
             stage.measure(&measurements, &mut seen.observations);
             let stopped = Stopped::NumReached;
-            let subject = subject(&contest).unwrap();
+            let subject = subject(&contest, power(128)).unwrap();
             let mut result = analyse(&request, &subject, &seen, stopped, Vec::new()).unwrap();
             result.stats.remove(0)
         };

@@ -30,6 +30,7 @@ pub(crate) struct Figures {
     pub(crate) confident: f64,
     pub(crate) confident_wrong: Option<f64>,
     pub(crate) agreement: Option<f64>,
+    pub(crate) agreement_or_tie: Option<f64>,
 }
 
 impl Figures {
@@ -46,6 +47,8 @@ impl Figures {
             .filter(|run| run.confidence >= CONFIDENT)
             .map(|run| run.regret > INDIFFERENT)
             .collect();
+        let or_ties: Vec<f64> =
+            functions.iter().filter_map(|runs| agreement_or_tie(runs)).collect();
         let agreements: Vec<f64> = functions.iter().filter_map(|runs| agreement(runs)).collect();
         Self {
             regret_mean: mean_of(&regrets),
@@ -60,6 +63,7 @@ impl Figures {
             confident: sure.len() as f64 / all.len() as f64,
             confident_wrong: (!sure.is_empty()).then(|| share(&sure)),
             agreement: mean(&agreements),
+            agreement_or_tie: mean(&or_ties),
         }
     }
 }
@@ -79,6 +83,20 @@ fn agreement(runs: &[Repetition]) -> Option<f64> {
     let all = pairs(runs.len() as f64);
     let same: f64 = recommended(runs).into_values().map(|count| pairs(f64::from(count))).sum();
     (all > 0.0).then(|| same / all)
+}
+
+/// The same, where two repetitions also agree if each names what the other recommends among its
+/// ties.
+fn agreement_or_tie(runs: &[Repetition]) -> Option<f64> {
+    let names = |one: &Repetition, other: &Repetition| one.ties.contains(&other.recommended);
+    let agree = |one: &Repetition, other: &Repetition| {
+        one.recommended == other.recommended || names(one, other) && names(other, one)
+    };
+    let pairs = || {
+        runs.iter().enumerate().flat_map(|(i, one)| runs[..i].iter().map(move |other| (one, other)))
+    };
+    let agreeing = pairs().filter(|(one, other)| agree(one, other)).count();
+    (runs.len() > 1).then(|| agreeing as f64 / pairs().count() as f64)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -108,6 +126,7 @@ mod tests {
     fn run(mb: u32, regret: f64, confidence: f64) -> Repetition {
         Repetition {
             recommended: Power::new(mb).unwrap(),
+            ties: Vec::new(),
             regret,
             confidence,
             invocations: 10,
@@ -131,6 +150,19 @@ mod tests {
         // 3 of 4 the same: 3 * 2 ordered pairs of 4 * 3.
         assert_close(agreement(&runs(&[128, 256, 128, 128])), 0.5);
         assert_eq!(agreement(&runs(&[128])), None);
+    }
+
+    #[test]
+    fn ties_agree_where_each_names_the_other() {
+        let tied = |mb: u32, ties: &[u32]| {
+            let ties = ties.iter().map(|&mb| Power::new(mb).unwrap()).collect();
+            Repetition { ties, ..run(mb, 0.0, 1.0) }
+        };
+        let all = |runs: &[Repetition]| agreement_or_tie(runs);
+        assert_close(all(&[tied(128, &[256]), tied(256, &[128])]), 1.0);
+        assert_close(all(&[tied(128, &[256]), tied(256, &[])]), 0.0);
+        assert_close(all(&[tied(128, &[]), tied(128, &[]), tied(256, &[512])]), 1.0 / 3.0);
+        assert_eq!(all(&[tied(128, &[])]), None);
     }
 
     #[test]
