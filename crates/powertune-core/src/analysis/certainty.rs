@@ -14,8 +14,10 @@ use crate::{
     request::{Num, Request},
     result::DecidedBy,
     stats::{
-        Reach,
-        resample::{DEFAULT_DRAWS, Draw, Sample, Statistic, draws, winsorised},
+        Reach, at_least,
+        resample::{
+            DEFAULT_DRAWS, Draw, Sample, Statistic, draws, winsorised, winsorised_and_widened,
+        },
         students_t,
     },
     strategy::{Candidate, Strategy, badness, choose},
@@ -39,7 +41,13 @@ pub(crate) struct Rule {
 
 /// What the candidates may truly be, in many draws.
 #[derive(Debug)]
-pub(crate) struct Drawn(Vec<Vec<Candidate>>);
+pub(crate) struct Drawn {
+    draws: Vec<Vec<Candidate>>,
+    /// The candidates as they are shown and chosen among.
+    shown: Vec<Candidate>,
+    /// Whether too few invocations tell if a candidate keeps to the limit.
+    open: Vec<bool>,
+}
 
 /// How sure a choice is.
 #[derive(Debug, PartialEq)]
@@ -119,8 +127,20 @@ impl Rule {
         }
     }
 
-    /// What the candidates may truly be, drawn together: a list for each draw.
+    /// What the candidates may truly be, as far as the result claims to know it.
     pub(crate) fn draw(&self, rows: &[&Row<'_>]) -> Drawn {
+        self.draw_from(rows, winsorised_and_widened)
+    }
+
+    /// The same for a race, which decides what to measure next: it makes up its mind sooner, since
+    /// another round costs more than a claim that is checked afterwards.
+    pub(crate) fn draw_for_race(&self, rows: &[&Row<'_>]) -> Drawn {
+        self.draw_from(rows, winsorised)
+    }
+
+    /// What the candidates may truly be, drawn together: a list for each draw. `evened` is what is
+    /// done about the rare slow invocations.
+    fn draw_from(&self, rows: &[&Row<'_>], evened: fn(&[Sample]) -> Vec<Sample>) -> Drawn {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (samples, reach): (Vec<Vec<Sample>>, Reach) = match self.decided_by {
             DecidedBy::AveragePrice => {
@@ -128,7 +148,7 @@ impl Rule {
             }
             DecidedBy::CostMean => {
                 let samples: Vec<_> =
-                    rows.iter().map(|row| winsorised(&row.steady_samples())).collect();
+                    rows.iter().map(|row| evened(&row.steady_samples())).collect();
                 let durations: Vec<Vec<f64>> = samples.iter().map(|row| durations(row)).collect();
                 (samples, Reach::pooled(durations.iter().map(Vec::as_slice)))
             }
@@ -143,17 +163,36 @@ impl Rule {
         if self.decided_by == DecidedBy::CostMean {
             vary_environments(rows, &mut draws, &mut rng);
         }
-        Drawn(draws)
+        let shown = rows.iter().map(|row| self.candidate(row)).collect();
+        Drawn { draws, shown, open: rows.iter().map(|row| self.leaves_limit_open(row)).collect() }
+    }
+
+    /// Whether the samples are sure to break the limit on the duration, if there is one: so many
+    /// above it would be found in one of forty cases at most if it were kept.
+    pub(crate) fn breaks_limit(&self, row: &Row<'_>) -> bool {
+        let Strategy::MaxDuration { limit_ms, percentile } = self.strategy else {
+            return false;
+        };
+        let durations = row.steady_durations();
+        let above = durations.iter().filter(|&&duration_ms| duration_ms > limit_ms).count();
+        at_least(above, durations.len(), 1.0 - percentile / 100.0) < TAIL
+    }
+
+    /// Whether a power has too few samples to tell if it keeps to the limit.
+    fn leaves_limit_open(&self, row: &Row<'_>) -> bool {
+        let missing =
+            self.percentile().is_some_and(|percentile| row.duration_at(percentile).is_none());
+        missing && !self.breaks_limit(row)
     }
 
     /// How sure it is that the candidate `chosen` is the one to choose.
     pub(crate) fn certainty(&self, drawn: &Drawn, chosen: usize) -> Certainty {
-        let powers = drawn.0.first().map_or(0, Vec::len);
+        let powers = drawn.shown.len();
         let mut better_at_all = vec![0.0; powers];
         let mut better = vec![0.0; powers];
         let mut right = 0_u32;
         let zone = self.zone();
-        for candidates in &drawn.0 {
+        for candidates in &drawn.draws {
             let badness = badness(self.strategy, candidates);
             let own = badness[chosen];
             right += u32::from(badness.iter().all(|&other| own <= other * zone));
@@ -166,24 +205,46 @@ impl Rule {
                 };
             }
         }
-        let count = drawn.0.len() as f64;
-        let told_apart = |better: f64| better / count < TAIL || better / count > 1.0 - TAIL;
+        let count = drawn.draws.len() as f64;
+        let is_tie = |index: usize| {
+            index != chosen && !self.told_apart(drawn, chosen, index, better_at_all[index] / count)
+        };
         Certainty {
             confidence: f64::from(right) / count,
             better: better.into_iter().map(|better| better / count).collect(),
-            ties: (0..powers).filter(|&i| i != chosen && !told_apart(better_at_all[i])).collect(),
+            ties: (0..powers).filter(|&index| is_tie(index)).collect(),
+        }
+    }
+
+    /// Whether the candidate `index`, better than the one chosen in the share `better` of the
+    /// draws, is told apart from it: nearly all draws agree, and the figures that are shown say the
+    /// same. The draws even out rare slow invocations and the figures do not, so that they can
+    /// contradict each other; then nothing is told. Nor is anything where it is not known whether a
+    /// limit is kept, unless it is dearer all the same.
+    fn told_apart(&self, drawn: &Drawn, chosen: usize, index: usize, better: f64) -> bool {
+        if drawn.open[index] {
+            let dearer =
+                |candidates: &&Vec<Candidate>| candidates[index].cost > candidates[chosen].cost;
+            let dearer = drawn.draws.iter().filter(dearer).count() as f64;
+            return !drawn.open[chosen] && dearer / drawn.draws.len() as f64 > 1.0 - TAIL;
+        }
+        let shown = badness(self.strategy, &drawn.shown);
+        if better < TAIL {
+            shown[index] >= shown[chosen]
+        } else {
+            better > 1.0 - TAIL && shown[index] <= shown[chosen]
         }
     }
 
     /// How sure it is that even a candidate that is better than `index` by the factor `allowance`
     /// is worse than the best.
     pub(crate) fn certainty_of_worse(&self, drawn: &Drawn, index: usize, allowance: f64) -> f64 {
-        let worse = drawn.0.iter().filter(|candidates| {
+        let worse = drawn.draws.iter().filter(|candidates| {
             let badness = badness(self.strategy, candidates);
             let best = badness.iter().copied().fold(f64::INFINITY, f64::min);
             badness[index] * allowance > best
         });
-        worse.count() as f64 / drawn.0.len() as f64
+        worse.count() as f64 / drawn.draws.len() as f64
     }
 
     /// Draws of one power's candidate; `samples` are those that its means are drawn from.
@@ -256,5 +317,83 @@ fn vary_environments(rows: &[&Row<'_>], draws: &mut [Vec<Candidate>], rng: &mut 
             candidate.duration_ms *= factor;
             candidate.limited_ms = candidate.limited_ms.map(|limited_ms| limited_ms * factor);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{super::row::Counting, *};
+    use crate::{
+        architecture::Architecture,
+        observation::Outcome,
+        power::Power,
+        price,
+        region::Region,
+        report::{Report, Start, Status},
+        request,
+    };
+
+    fn warm(mb: u32, duration_ms: f64) -> Outcome {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+        let billed_ms = duration_ms.ceil() as u64;
+        Outcome::Counted(Report {
+            duration_ms,
+            billed_ms,
+            memory_mb: mb,
+            max_memory_mb: Some(40),
+            start: Start::Warm,
+            status: Status::Success,
+        })
+    }
+
+    /// Which of some powers, given by their durations, is chosen, and which are its ties.
+    fn decided(fields: Value, powers: &[(u32, Vec<f64>)]) -> (u32, Vec<u32>) {
+        let Value::Object(mut fields) = fields else { panic!("a request is an object") };
+        fields.insert("lambdaARN".to_owned(), "fn".into());
+        let request = request::parse(&fields).expect("a good request");
+        let region = Region::new("us-east-1").expect("a region");
+        let price = price::on_demand(&region, Architecture::X86_64).expect("a known price");
+        let rule = Rule::of(&request, price);
+        let outcomes: Vec<(u32, Vec<Outcome>)> = powers
+            .iter()
+            .map(|(mb, durations)| (*mb, durations.iter().map(|ms| warm(*mb, *ms)).collect()))
+            .collect();
+        let counting = Counting { only_cold_starts: false, max_error_rate: 0.1 };
+        let row = |(mb, outcomes)| Row::new(Power::new(mb).expect("a power"), outcomes, counting);
+        let rows: Vec<Row<'_>> =
+            outcomes.iter().map(|(mb, outcomes)| row((*mb, outcomes.iter()))).collect();
+        let rows: Vec<&Row<'_>> = rows.iter().collect();
+        let candidates: Vec<Candidate> = rows.iter().map(|row| rule.candidate(row)).collect();
+        let chosen = rule.choose(&candidates).expect("something is measured");
+        let ties = rule.certainty(&rule.draw(&rows), chosen).ties;
+        (rows[chosen].power.mb(), ties.into_iter().map(|index| rows[index].power.mb()).collect())
+    }
+
+    fn around(ms: f64, count: u32) -> Vec<f64> {
+        (0..count).map(|i| ms * (0.99 + 0.002 * f64::from(i % 10))).collect()
+    }
+
+    #[test]
+    fn what_the_draws_and_the_means_contradict_each_other_about_is_a_tie() {
+        // 128 MB is cheaper but for one slow invocation, which the draws even out.
+        let slow = [around(100.0, 11), vec![500.0]].concat();
+        let auto = json!({ "num": "auto", "tolerance": 0 });
+        let powers = [(128, slow), (256, around(60.0, 12)), (512, around(90.0, 12))];
+        assert_eq!(decided(auto, &powers), (256, vec![128]));
+    }
+
+    #[test]
+    fn a_size_that_may_keep_to_the_limit_is_a_tie_until_it_has_a_percentile() {
+        let limit = |few: Vec<f64>| {
+            let fields = json!({ "num": "auto", "tolerance": 0, "maxDuration": 100 });
+            decided(fields, &[(128, few), (512, around(60.0, 30)), (1024, around(50.0, 30))])
+        };
+        assert_eq!(limit(vec![90.0, 91.0]), (512, vec![128]));
+        // It takes far too long, and that is sure: no percentile is needed.
+        assert_eq!(limit(vec![300.0; 3]), (512, vec![]));
+        // It costs more than 512 MB, whether it keeps to the limit or not.
+        assert_eq!(limit(vec![900.0]), (512, vec![]));
     }
 }

@@ -181,14 +181,14 @@ impl<'a> Row<'a> {
             low: billed_ms.low.map(price_of),
             high: billed_ms.high.map(price_of),
         };
-        Some(cost.usable())
+        Some(cost)
     }
 
     /// Mean cost and duration of a measured power.
     pub(super) fn estimates(&self, price: &Price, reach: Reach) -> (Estimate, Estimate) {
         let measured = "a measured power has samples";
         let duration = reach.mean_interval(&self.steady_durations()).expect(measured);
-        (self.cost(price, reach).expect(measured), duration.usable())
+        (self.cost(price, reach).expect(measured), duration)
     }
 
     /// aws-lambda-power-tuning's averagePrice and averageDuration of a measured power.
@@ -203,7 +203,7 @@ impl<'a> Row<'a> {
             high: billed_ms.high.map(price_of),
         };
         let duration = stats::trimmed_interval(&totals(&self.counted), discard);
-        (cost.usable(), duration.expect(measured).usable())
+        (cost.or_unknown(), duration.expect(measured).or_unknown())
     }
 
     /// The row as it stands in the result.
@@ -262,7 +262,7 @@ fn sample(report: &Report) -> Sample {
 }
 
 fn duration_stats(durations: &[f64], reach: Reach) -> Option<DurationStats> {
-    let mean = reach.mean_interval(durations)?.usable();
+    let mean = reach.mean_interval(durations)?;
     let at = |p| stats::percentile(durations, p);
     Some(DurationStats { mean, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) })
 }

@@ -3,8 +3,9 @@
 //! Powers are looked at from the cheap end, a few invocations each, until a bound says that what is
 //! left can't win. Then they race: each round adds invocations where the doubt is, at the power in
 //! front and at those that may still be better by more than the indifference zone, until none may
-//! at 95 %. A choice that is sure is confirmed where it rests on a handful of samples, and at last a
-//! size between two measured ones is measured too, where the curve promises more.
+//! at 95 %. A choice that is sure is confirmed where it rests on a handful of samples, a size
+//! between two measured ones is measured too where the curve promises more, and at last the race
+//! goes on for a little where the result would not call itself sure yet.
 //!
 //! This is the elimination of Even-Dar, Mannor and Mansour ("Action Elimination and Stopping
 //! Conditions for the Multi-Armed Bandit and Reinforcement Learning Problems", Journal of Machine
@@ -12,7 +13,7 @@
 //! bounds, which hold for everything and need hundreds of samples.
 //!
 //! The constants were chosen on published measurements, held against each other by source;
-//! ARCHITECTURE.md has the figures and how little most of them matter.
+//! docs/how-it-decides.md has the figures and how little most of them matter.
 
 use super::{Measurement, Round, Standing, Step, Stopped, between};
 use crate::{
@@ -25,13 +26,13 @@ use crate::{
     power::{Power, PowerValues},
     price::Price,
     request::{Pace, Request, samples_for},
-    stats,
     strategy::{Candidate, Strategy, badness},
 };
 
 /// Invocations of a first look that are to count.
-const START: u32 = 4;
-/// Environments that a sure choice rests on, where a power has one at a time.
+const START: u32 = 3;
+/// Environments that the power in front is measured in, where it has one at a time and another
+/// power is close.
 const ENVIRONMENTS: usize = 2;
 /// Powers of the first round.
 const FIRST_POWERS: usize = 3;
@@ -44,7 +45,7 @@ const FOCUS: f64 = 0.3;
 /// A power is left out of a round while it has this many times the invocations of another.
 const EVEN: u32 = 2;
 /// The least invocations that a sure choice rests on,
-const CONFIRMED: u32 = 5;
+const CONFIRMED: u32 = 4;
 /// and where they vary by more than [`WIDE`]: a tight handful may have missed what makes the
 /// function slow now and then.
 const CONFIRMED_WIDE: u32 = 15;
@@ -52,11 +53,14 @@ const CONFIRMED_WIDE: u32 = 15;
 const WIDE: f64 = 0.5;
 /// A power that is worse than the choice by this factor needs no confirmation.
 const CLOSE: f64 = 1.25;
+/// A choice that the race is sure of and the result would not call sure is raced on while a power
+/// has fewer invocations than this. It is soon sure by then, or it takes very many.
+const SETTLED: u32 = 10;
 /// More memory brings CPU in proportion, so that a function gets no cheaper by it; but for this
 /// factor, which leaves room for what memory itself is good for.
 const ALLOWANCE: f64 = 0.9;
 /// How sure the bound has to be: what it rules out is allowed for already.
-const BOUND: f64 = 0.8;
+const BOUND: f64 = 0.6;
 /// Below this, CPU is so scarce that more of it can speed a function up beyond proportion.
 const SCARCE_MB: u32 = 512;
 /// The same where an invocation used more than this share of the memory.
@@ -116,7 +120,7 @@ impl Auto {
         let rows = rows(seen, self.counting);
         let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
         let candidates = measured.iter().map(|row| self.rule.candidate(row)).collect();
-        let drawn = self.rule.draw(&measured);
+        let drawn = self.rule.draw_for_race(&measured);
         let look = Look { auto: self, powers, seen, rows: &rows, measured, candidates, drawn };
         match look.wanted() {
             Ok(mut measurements) if seen.rounds < ROUNDS => {
@@ -154,17 +158,17 @@ impl Auto {
     }
 
     /// So many more invocations of a power, as far as it may have them; `None` where those are none.
-    /// The first more of them go to a new environment: one that is slow by chance is to be noticed.
     fn more(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
-        if invocations == 0 {
-            return None;
-        }
-        let fresh = self.lacks_environments(row);
-        let invocations = invocations + u32::from(fresh);
         let invocations = invocations.min(self.most.saturating_sub(row.invocations));
+        (invocations > 0).then_some(Measurement::new(row.power, invocations))
+    }
+
+    /// So many more that count, and at least one, in an environment that was not there before: one
+    /// that is slow by chance is to be noticed. Its first invocation is a cold start.
+    fn more_elsewhere(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
+        let more = self.more(row, invocations.max(1) + 1)?;
         // A warm-up alone would tell nothing.
-        let fresh = fresh && invocations > 1;
-        (invocations > 0).then_some(Measurement { power: row.power, invocations, fresh })
+        Some(Measurement { fresh: more.invocations > 1, ..more })
     }
 
     /// Whether a power should be measured in another environment; where no cold start is ever seen,
@@ -172,17 +176,6 @@ impl Auto {
     fn lacks_environments(&self, row: &Row<'_>) -> bool {
         let told = row.is_warm() && row.cold_starts() > 0;
         self.series && told && row.environments().len() < ENVIRONMENTS
-    }
-
-    /// Whether the samples are sure to break the limit on the duration, if there is one: so many
-    /// above it would be found in one of forty cases at most if it were kept.
-    fn breaks_limit(&self, row: &Row<'_>) -> bool {
-        let Strategy::MaxDuration { limit_ms, percentile } = self.rule.strategy else {
-            return false;
-        };
-        let durations = row.steady_durations();
-        let above = durations.iter().filter(|&&duration_ms| duration_ms > limit_ms).count();
-        stats::at_least(above, durations.len(), 1.0 - percentile / 100.0) < 0.025
     }
 }
 
@@ -206,12 +199,19 @@ impl Look<'_> {
         if !unconfirmed.is_empty() {
             return Ok(unconfirmed);
         }
-        match self.between(front) {
-            Some(power) => Ok(vec![self.auto.first(power)]),
-            // A power that could not be measured may be better.
-            None if self.rows.iter().any(Row::is_unmeasured) => Err(Stopped::MostReached),
-            None => Err(Stopped::Confident),
+        if let Some(power) = self.between(front) {
+            return Ok(vec![self.auto.first(power)]);
         }
+        let claimed = self.auto.rule.certainty(&self.auto.rule.draw(&self.measured), front);
+        if claimed.confidence < CONFIDENCE {
+            let raced = self.settle(front, &claimed);
+            return if raced.is_empty() { Err(Stopped::MostReached) } else { Ok(raced) };
+        }
+        if self.rows.iter().any(Row::is_unmeasured) {
+            // A power that could not be measured may be better.
+            return Err(Stopped::MostReached);
+        }
+        Err(Stopped::Confident)
     }
 
     /// More for powers that were looked at and have too few invocations that count.
@@ -227,7 +227,7 @@ impl Look<'_> {
             } else {
                 0
             };
-            let start = if self.auto.breaks_limit(row) { START } else { self.auto.start() };
+            let start = if self.auto.rule.breaks_limit(row) { START } else { self.auto.start() };
             self.auto.more(row, start.saturating_sub(counted))
         };
         self.rows.iter().filter_map(short).collect()
@@ -310,18 +310,37 @@ impl Look<'_> {
             .collect()
     }
 
+    /// More invocations for what is raced and has had few, so that the result can call itself sure.
+    fn settle(&self, front: usize, claimed: &Certainty) -> Vec<Measurement> {
+        let few = |power: Power| {
+            let mut rows = self.measured.iter();
+            rows.any(|row| row.power == power && row.steady_count() < SETTLED)
+        };
+        let mut raced = self.race(front, claimed);
+        raced.retain(|measurement| few(measurement.power));
+        raced
+    }
+
     /// What a sure choice is still to be confirmed with.
     fn unconfirmed(&self, front: usize) -> Vec<Measurement> {
         let rule = &self.auto.rule;
         let wide = rule.reach(&self.measured).relative_spread() > WIDE;
         let least = if wide { CONFIRMED_WIDE } else { CONFIRMED }.max(self.auto.payloads);
         let badness = badness(rule.strategy, &self.candidates);
+        // Where nothing else is close, no environment is so slow that it would change the choice.
+        let is_close = (0..badness.len())
+            .any(|index| index != front && badness[index] < CLOSE * badness[front]);
         (0..badness.len())
             .filter(|&index| index == front || badness[index] < CLOSE * badness[front])
-            .map(|index| self.measured[index])
-            .filter_map(|row| {
-                let alone = u32::from(self.auto.lacks_environments(row));
-                self.auto.more(row, least.saturating_sub(row.steady_count()).max(alone))
+            .filter_map(|index| {
+                let row = self.measured[index];
+                let lacking = least.saturating_sub(row.steady_count());
+                let alone = index == front && is_close && self.auto.lacks_environments(row);
+                if alone {
+                    self.auto.more_elsewhere(row, lacking)
+                } else {
+                    self.auto.more(row, lacking)
+                }
             })
             .collect()
     }

@@ -15,29 +15,15 @@ const WORK: usize = 200_000;
 /// The least draws of all.
 const LEAST_DRAWS: usize = 400;
 
-/// An interval with an end that is so many times the mean, or so much less, says nothing.
-const WIDEST: f64 = 2.0;
-
 /// A mean with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean of the samples.
     pub mean: f64,
-    /// The interval's lower end; missing where one sample tells nothing of the spread.
+    /// The interval's lower end; missing where the samples tell too little to give one.
     pub low: Option<f64>,
-    /// The interval's upper end; missing where one sample tells nothing of the spread.
+    /// The interval's upper end; missing where the lower one is.
     pub high: Option<f64>,
-}
-
-impl Estimate {
-    /// Without an interval that says nothing: one that reaches from half of the mean to twice the
-    /// mean and further.
-    #[must_use]
-    pub fn usable(self) -> Self {
-        let is_wide = self.low.is_some_and(|low| low < self.mean / WIDEST)
-            || self.high.is_some_and(|high| high > self.mean * WIDEST);
-        if is_wide { Self { low: None, high: None, ..self } } else { self }
-    }
 }
 
 /// The mean with its 95 % interval; `None` of nothing. It knows of one power's samples alone:
@@ -52,6 +38,11 @@ pub fn billed_mean_interval(samples: &[f64]) -> Option<Estimate> {
     Reach::default().billed_mean_interval(samples)
 }
 
+/// An interval wider than the mean to either side, taken together, is no interval: a figure that
+/// may be a hundredth of what is shown or many times as much is unknown, and "± 2,000 %" says so
+/// only to a reader who knows that it does.
+const WIDEST: f64 = 2.0;
+
 /// How far above the mean, by the mean, a function's rare slow invocations lie.
 ///
 /// A power whose few samples happened to meet none of them looks far more certain than it is; the
@@ -62,6 +53,17 @@ pub struct Reach {
     pub(super) farthest: f64,
     /// How much invocations vary.
     pub(super) spread: Spread,
+}
+
+impl Estimate {
+    /// Without the ends of an interval that tells nothing.
+    pub(crate) fn or_unknown(self) -> Self {
+        let known = |(low, high): (f64, f64)| high - low <= WIDEST * self.mean;
+        match self.low.zip(self.high).filter(|&ends| known(ends)) {
+            Some(_) => self,
+            None => Self { low: None, high: None, ..self },
+        }
+    }
 }
 
 /// How many samples the spread that all of a function's powers have together is worth at each.
@@ -129,6 +131,8 @@ impl Reach {
     /// Equal samples, where the other powers' are equal too, give an interval of no width: a
     /// duration is reported to a hundredth of a millisecond, and what that leaves open is nothing
     /// to choose by.
+    ///
+    /// Where the interval would be wider than twice the mean, its ends are missing.
     pub fn mean_interval(self, samples: &[f64]) -> Option<Estimate> {
         self.estimate(samples, Rounding::None)
     }
@@ -162,7 +166,7 @@ impl Reach {
                 drawn.mean_deviation(&sorted, mean, farthest, rounding.step(), relative)
             })
             .collect();
-        Some(within(mean, rounding, &deviations))
+        Some(within(mean, rounding, &deviations).or_unknown())
     }
 
     /// What the farthest sample is above the mean, here or as it typically is.
@@ -280,11 +284,11 @@ mod tests {
         assert_eq!(Reach::typical(powers), reach(1.0 / 3.0));
         assert_eq!(Reach::typical([&[2.0, 6.0][..]]), reach(0.5));
         assert_eq!(Reach::typical([]), Reach::default());
-        let samples = [2.0, 3.0, 4.0];
+        let samples = [2.9, 3.0, 3.1];
         let alone = mean_interval(&samples).unwrap();
-        let wider = reach(2.0).mean_interval(&samples).unwrap();
+        let wider = reach(0.2).mean_interval(&samples).unwrap();
         assert!(wider.low < alone.low && wider.high > alone.high);
-        assert_eq!(reach(0.1).mean_interval(&samples).unwrap(), alone);
+        assert_eq!(reach(0.01).mean_interval(&samples).unwrap(), alone);
     }
 
     #[test]
@@ -303,6 +307,8 @@ mod tests {
         assert_eq!(mean_interval(&[3.0]), Some(Estimate { mean: 3.0, low: None, high: None }));
         let two = mean_interval(&[100.0, 104.0]).unwrap();
         assert!(two.low.unwrap() < 90.0 && two.high.unwrap() > 114.0, "{two:?}");
+        let apart = mean_interval(&[100.0, 200.0]).unwrap();
+        assert_eq!(apart, Estimate { mean: 150.0, low: None, high: None });
     }
 
     proptest! {
@@ -312,8 +318,22 @@ mod tests {
         fn an_interval_contains_its_mean(samples in vec(0.01..1e6_f64, 2..40)) {
             for estimate in [mean_interval(&samples), billed_mean_interval(&samples)] {
                 let Estimate { mean, low, high } = estimate.unwrap();
-                prop_assert!(low.unwrap() <= mean && mean <= high.unwrap());
-                prop_assert!(low.unwrap() >= 0.0 && high.unwrap().is_finite());
+                let Some((low, high)) = low.zip(high) else { continue };
+                prop_assert!(0.0 <= low && low <= mean && mean <= high && high.is_finite());
+            }
+        }
+
+        #[test]
+        fn an_interval_is_usable_or_unknown(
+            samples in vec(prop_oneof![1.0..10.0_f64, 1.0..1e6_f64], 2..12),
+            farthest in 0.0..50.0_f64,
+        ) {
+            let reach = Reach { farthest, ..Reach::default() };
+            for interval in [reach.mean_interval(&samples), reach.billed_mean_interval(&samples)] {
+                let Estimate { mean, low, high } = interval.unwrap();
+                prop_assert_eq!(low.is_some(), high.is_some());
+                let width = high.zip(low).map_or(0.0, |(high, low)| high - low);
+                prop_assert!(width <= 2.0 * mean, "{width} around {mean}");
             }
         }
 
@@ -325,7 +345,8 @@ mod tests {
             let scaled: Vec<f64> = samples.iter().map(|sample| sample * scale).collect();
             let (one, other) = (mean_interval(&samples).unwrap(), mean_interval(&scaled).unwrap());
             for (one, other) in [(one.low, other.low), (one.high, other.high)] {
-                prop_assert!((one.unwrap() * scale / other.unwrap() - 1.0).abs() < 1e-6);
+                let Some((one, other)) = one.zip(other) else { continue };
+                prop_assert!((one * scale / other - 1.0).abs() < 1e-6);
             }
         }
 

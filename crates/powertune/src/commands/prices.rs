@@ -13,7 +13,7 @@ use powertune_engine::gateway::check_endpoint;
 use crate::{
     console::{print, say},
     failure::Failure,
-    output::{self, Style, plain},
+    output::{self, Color, Style, plain},
     prices::{self, FetchError, Kept, PriceOptions, fetch},
 };
 

@@ -101,14 +101,14 @@ fn steady(power: Power, number: u32, _: bool) -> Observation {
     observed(power, number, Start::Warm)
 }
 
-/// Takes up to three times as long, so that it takes more than one look to be sure.
+/// Takes up to a fifth longer, so that it takes more than one look to be sure.
 fn unsteady(power: Power, number: u32, first: bool) -> Observation {
     let start = if first { Start::Cold { init_ms: 100.0 } } else { Start::Warm };
     let mut observation = observed(power, number, start);
     if let Outcome::Counted(report) = &mut observation.outcome {
-        let factor = 1 + u64::from(number * 5 % 3);
-        report.billed_ms *= factor;
-        report.duration_ms *= factor as f64;
+        let tenths = 10 + u64::from(number * 5 % 3);
+        report.billed_ms = (report.billed_ms * tenths).div_ceil(10);
+        report.duration_ms *= tenths as f64 / 10.0;
     }
     observation
 }
