@@ -110,6 +110,13 @@ pub enum Warning {
         /// What runs, as in `Python 3.11.2`.
         runs: String,
     },
+    /// Other programs take CPU from the functions on this machine.
+    BusyMachine {
+        /// The share of its CPU that they have, from 0 to 1.
+        share: f64,
+        /// How many processors it has.
+        processors: u32,
+    },
     /// Temporary storage beyond the free 512 MB has a price that is not in the costs.
     EphemeralStorageNotPriced {
         /// What the function has, in MB.
@@ -213,6 +220,7 @@ impl fmt::Display for Warning {
                 list(powers)
             ),
             Self::OtherRuntime { asked, runs } => f.write_str(&other_runtime(asked, runs)),
+            Self::BusyMachine { share, processors } => f.write_str(&busy(*share, *processors)),
             Self::EphemeralStorageNotPriced { storage_mb } => write!(
                 f,
                 "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
@@ -285,6 +293,16 @@ fn other_runtime(asked: &str, runs: &str) -> String {
         "the function ran on {runs}, not on {asked} as asked: this machine does not have that; \
          versions differ in speed, so install it or measure on AWS before you go by small \
          differences"
+    )
+}
+
+fn busy(share: f64, processors: u32) -> String {
+    let what =
+        if processors == 1 { "processor".to_owned() } else { format!("{processors} processors") };
+    format!(
+        "this machine is busy: other programs use {:.0} % of its {what}; times vary more than on an \
+         idle machine, and may be longer",
+        share * 100.0
     )
 }
 

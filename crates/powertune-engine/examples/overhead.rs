@@ -113,6 +113,7 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
         journals: Journals::default(),
         keep: Keep::default(),
         prices: Prices::default(),
+        most_time: None,
     };
     let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
         panic!("the run has a result");

@@ -44,6 +44,8 @@ pub(crate) struct Bench {
     pub(crate) cancelled: CancellationToken,
     /// No invocation is begun after this; the rest stays unsent.
     pub(crate) last_start: Option<Instant>,
+    /// Whether an invocation was not made because it was later than that.
+    pub(crate) out_of_time: AtomicBool,
 }
 
 /// A version to measure, and which of the power's invocations to send to it.
@@ -158,10 +160,12 @@ impl Bench {
         course: &Course,
     ) -> Result<Option<Observation>, Cause> {
         let Admitted { reservation, mut place } = admitted;
-        if course.condemned.load(Ordering::Relaxed)
-            || self.cancelled.is_cancelled()
-            || self.is_late()
-        {
+        if course.condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() {
+            reservation.release();
+            return Ok(None);
+        }
+        if self.is_late() {
+            self.out_of_time.store(true, Ordering::Relaxed);
             reservation.release();
             return Ok(None);
         }
@@ -172,6 +176,7 @@ impl Bench {
         let is_refused =
             matches!(answer, Err(NotInvoked::Throttled { .. } | NotInvoked::Later { .. }));
         if is_refused && self.is_late() {
+            self.out_of_time.store(true, Ordering::Relaxed);
             reservation.release();
             return Ok(None);
         }
@@ -214,8 +219,12 @@ impl Bench {
         invoke_once(invoker, place, target, payload, unready, last_start, heard).await
     }
 
-    fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.last_start.is_some_and(|last| Instant::now() > last)
+    }
+
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.out_of_time.load(Ordering::Relaxed)
     }
 
     async fn sleep(&self) {

@@ -100,7 +100,10 @@ impl Rounds {
                 .collect();
             measured.observations.extend(pass.observations);
             measured.skipped.extend(pass.skipped);
-            let is_over = self.bench.cancelled.is_cancelled() || self.bench.budget.is_used_up();
+            let bench = &self.bench;
+            let is_over = bench.cancelled.is_cancelled()
+                || bench.budget.is_used_up()
+                || bench.is_out_of_time();
             // Where warm invocations count, one pass sends them all.
             if rests.is_empty() || is_over || !only_cold_starts {
                 break;

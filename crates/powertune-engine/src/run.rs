@@ -3,7 +3,10 @@
 //! Putting back happens in every ending, panics and Ctrl-C included, and from the first invocation
 //! on every ending comes with what was measured.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use powertune_core::{
@@ -60,6 +63,9 @@ pub struct Context {
     pub keep: Keep,
     /// The prices that it goes by.
     pub prices: Prices,
+    /// How long it may measure; `None` for as long as it takes. What has begun by then is waited
+    /// for.
+    pub most_time: Option<Duration>,
 }
 
 /// How a run ended.
@@ -298,7 +304,8 @@ impl Run {
             budget: Budget::new(request.max_cost, prepared.tariff),
             events: context.events.clone(),
             cancelled: context.cancelled.clone(),
-            last_start: None,
+            last_start: context.most_time.map(|most| tokio::time::Instant::now() + most),
+            out_of_time: AtomicBool::new(false),
         };
         Self {
             request: request.clone(),
@@ -354,6 +361,9 @@ impl Run {
         loop {
             let round = match self.planner.next(seen) {
                 Step::Done(stopped) => return Ok(Some(stopped)),
+                Step::Measure(_) if self.rounds.bench.is_late() => {
+                    return Ok(Some(Stopped::TimeReached));
+                }
                 Step::Measure(round) => round,
             };
             let measured = self.rounds.measure(&round).await?;
@@ -369,6 +379,9 @@ impl Run {
             }
             if bench.budget.is_used_up() {
                 return Ok(Some(Stopped::CostReached));
+            }
+            if bench.is_out_of_time() {
+                return Ok(Some(Stopped::TimeReached));
             }
         }
     }

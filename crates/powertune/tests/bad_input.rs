@@ -301,6 +301,7 @@ fn options_name_the_option_too() {
     endpoint.refuses_options(&["tune"], "lambdaARN");
     endpoint.refuses_options(&["tune", "a b"], "lambdaARN");
     endpoint.refuses_options(&["clean", "a b"], "FUNCTION");
+    endpoint.refuses_options(&["demo", "--num", "4"], "num (--num)");
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:fn";
     endpoint.refuses_options(&["tune", arn, "--region", "us-east-1"], "--region");
 }

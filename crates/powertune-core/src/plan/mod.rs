@@ -148,6 +148,8 @@ pub enum Stopped {
     MostReached,
     /// Another invocation could exceed `maxCost`.
     CostReached,
+    /// The time for measuring was up, which only `powertune demo` limits.
+    TimeReached,
     /// The execution of the state machine has no room for more events in its history.
     HistoryFull,
     /// The user stopped the run.
@@ -168,7 +170,11 @@ impl Stopped {
             Self::HistoryFull => Some(Warning::HistoryFull),
             Self::Interrupted | Self::Failed => Some(Warning::Incomplete),
             Self::CostReached => max_cost.map(|most| Warning::CostReached { most, currency }),
-            Self::NumReached | Self::DryRun | Self::Confident | Self::MostReached => None,
+            Self::NumReached
+            | Self::DryRun
+            | Self::Confident
+            | Self::MostReached
+            | Self::TimeReached => None,
         }
     }
 }

@@ -162,7 +162,8 @@ fn uneven_environments_are_told_and_make_it_less_sure() {
         (0..20).map(move |seed| run(&request(json!({ "seed": seed })), &family, seed))
     };
     let told = |family| {
-        let warned = |warnings: &[String]| warnings.iter().any(|w| w.contains("instances of the same size"));
+        let warned =
+            |warnings: &[String]| warnings.iter().any(|w| w.contains("instances of the same size"));
         runs(family).filter(|run| warned(&run.result().warnings)).count()
     };
     let (uneven, even) = (told(Family::UnevenHosts), told(Family::CpuBound));

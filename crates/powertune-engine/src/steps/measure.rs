@@ -1,7 +1,7 @@
 //! Measure: one power's invocations, or as many as there is time for.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -96,6 +96,7 @@ async fn observe(
         events: Events::unheard(),
         cancelled: CancellationToken::new(),
         last_start: Some(last_start.into()),
+        out_of_time: AtomicBool::new(false),
     };
     Arc::new(bench).measure(&portion).await
 }

@@ -42,6 +42,8 @@ pub(crate) struct Bench {
     pub(crate) arn: String,
     pub(crate) cancelled: CancellationToken,
     pub(crate) keep: Keep,
+    /// How long runs may measure.
+    pub(crate) most_time: Option<Duration>,
     /// Where runs call Lambda, instead of the local one's own address.
     pub(crate) endpoint_url: Option<String>,
     folder: TempDir,
@@ -81,6 +83,7 @@ impl Bench {
             arn: String::new(),
             cancelled,
             keep: Keep::default(),
+            most_time: None,
             endpoint_url: None,
             folder,
         }
@@ -191,6 +194,7 @@ impl Bench {
             journals: self.journals(),
             keep: self.keep.clone(),
             prices: Prices::default(),
+            most_time: self.most_time,
         };
         // A run is a large future.
         let ending = Box::pin(tune(&gateway, &request, &context)).await;

@@ -1,6 +1,8 @@
 //! Every way of measuring, with what it leaves behind: nothing.
 
-use powertune_core::{power::Power, result::State};
+use std::time::Duration;
+
+use powertune_core::{plan::Stopped, power::Power, result::State};
 use powertune_engine::{event::Event, run::Ending};
 use serde_json::json;
 
@@ -158,4 +160,19 @@ async fn a_version_that_differs_in_its_memory_alone_can_be_named() {
     let version = published.expect("PublishVersion").version.expect("a version");
     let result = bench.result(json!({"lambdaARN": format!("{FUNCTION}:{version}")})).await;
     assert_eq!(result.current.expect("measured").power.mb(), 256);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_that_is_up_ends_measuring_with_what_there_is() {
+    let mut bench = Bench::new("time.sleep(0.2)\nreturn 1").await;
+    let before = bench.footprint().await;
+    // So many are wanted that it takes 10 s, or another round at least.
+    for (num, most_ms) in [(json!(50), 2000), (json!("auto"), 300)] {
+        bench.most_time = Some(Duration::from_millis(most_ms));
+        let result = bench.result(json!({"powerValues": [256, 512], "num": num})).await;
+        assert_eq!(result.stopped, Stopped::TimeReached, "{num}");
+        assert!((2..60).contains(&result.invocations), "{num}: {}", result.invocations);
+        assert!(result.complete && result.warnings.is_empty(), "{:?}", result.warnings);
+        assert_eq!(bench.footprint().await, before);
+    }
 }

@@ -87,18 +87,21 @@ impl DisplayOptions {
         self.say(&format!("warning: {text}"));
     }
 
-    /// Runs a tuning, shows how it goes, and prints what comes of it.
+    /// Runs a tuning, shows how it goes, and prints what comes of it. It measures for `most_time`
+    /// at most, where that is given.
     pub(crate) async fn tune(
         &self,
         gateway: &Gateway,
         request: &Request,
         (journals, prices): (Journals, Prices),
         cancelled: CancellationToken,
+        most_time: Option<Duration>,
     ) -> Result<(), Failure> {
         let (events, heard) = Events::channel();
         let shown = self.show(heard);
         let keep = self.keep();
-        let context = Context { by: whoami(), events, cancelled, journals, keep, prices };
+        let context =
+            Context { by: whoami(), events, cancelled, journals, keep, prices, most_time };
         // A run is a large future.
         let ending = Box::pin(tune(gateway, request, &context)).await;
         drop(context);

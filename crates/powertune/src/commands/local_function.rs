@@ -1,6 +1,6 @@
 //! A function on this machine: served by a local Lambda of its own for as long as it is tuned.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use powertune_core::{
     arn::FunctionRef,
@@ -17,7 +17,7 @@ use powertune_engine::{
 use powertune_local::{CreateError, LocalLambda, NewFunction, Settings};
 use tokio_util::sync::CancellationToken;
 
-use super::{display::DisplayOptions, interrupt};
+use super::{busy, display::DisplayOptions, interrupt};
 use crate::{
     failure::Failure,
     prices::{self, ListFile},
@@ -40,6 +40,8 @@ pub(crate) struct LocalFunction {
     pub(crate) region: Option<Region>,
     /// The file that has its prices.
     pub(crate) prices: Option<ListFile>,
+    /// How long it is measured at most.
+    pub(crate) most_time: Option<Duration>,
 }
 
 impl LocalFunction {
@@ -55,9 +57,9 @@ impl LocalFunction {
         // Before there is anything to leave behind.
         let cancelled = interrupt::on_signal();
         let settings = Settings { region: region.as_str().to_owned(), ..Settings::default() };
-        let lambda = LocalLambda::start(settings)
-            .await
-            .map_err(|error| Failure::Other(error.to_string()))?;
+        let (busy, lambda) = tokio::join!(busy::warning(), LocalLambda::start(settings));
+        let lambda = lambda.map_err(|error| Failure::Other(error.to_string()))?;
+        request.warnings.extend(busy);
         request.warnings.extend(beyond_host(&request, lambda.largest_memory_mb()));
         match other_runtime(&lambda, &self.runtime).await {
             Ok(other) => request.warnings.extend(other),
@@ -79,6 +81,7 @@ impl LocalFunction {
         display: &DisplayOptions,
         cancelled: CancellationToken,
     ) -> Result<(), Failure> {
+        let most_time = self.most_time;
         let arn = lambda
             .create_function(self.into_new())
             .await
@@ -101,7 +104,7 @@ impl LocalFunction {
             .map_err(|error| Failure::Other(error.to_string()))?;
         display.say(&format!("CPU and memory in proportion by {}", lambda.cpu_control()));
         // What this function is changed by goes with it.
-        display.tune(&gateway, &request, (Journals::default(), prices), cancelled).await
+        display.tune(&gateway, &request, (Journals::default(), prices), cancelled, most_time).await
     }
 
     fn region(&self) -> Result<Region, Failure> {

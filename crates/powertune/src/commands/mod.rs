@@ -1,5 +1,6 @@
 //! The commands, each with its arguments beside the code that runs them.
 
+mod busy;
 mod clean;
 mod completions;
 mod confirm;

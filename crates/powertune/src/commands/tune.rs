@@ -153,7 +153,7 @@ impl Remote {
         let cancelled = interrupt::on_signal();
         let tune = async || {
             let context = (journals(), prices.clone());
-            display.tune(&gateway, request, context, cancelled.clone()).await
+            display.tune(&gateway, request, context, cancelled.clone(), None).await
         };
         let ended = tune().await;
         let Err(Failure::Tune(TuneError::NotBegun(Cause::Marked {
@@ -234,6 +234,7 @@ impl LocalOptions {
             architecture: self.architecture,
             region: None,
             prices: None,
+            most_time: None,
         })
     }
 }

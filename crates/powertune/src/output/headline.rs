@@ -316,6 +316,7 @@ fn surer(result: &TuningResult) -> Option<String> {
         && result.limit_kept != Some(false);
     let text = match result.stopped {
         Stopped::CostReached => "A higher --max-cost would make it surer.",
+        Stopped::TimeReached => "On a machine with less to do it would be surer.",
         Stopped::Interrupted | Stopped::Failed => return None,
         _ => "More invocations of each size (--num) would make it surer.",
     };

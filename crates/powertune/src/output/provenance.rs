@@ -47,6 +47,7 @@ fn stopped(stopped: Stopped) -> &'static str {
             "It stopped at the most invocations that a memory size gets, before the choice was 95 % \
              sure."
         }
+        Stopped::TimeReached => "It stopped when its time for measuring was up.",
         Stopped::CostReached => "It stopped at the cost that it was not to exceed.",
         Stopped::Interrupted => "It was interrupted before everything was measured.",
         Stopped::Failed => "It failed before everything was measured.",

@@ -228,7 +228,9 @@ fn table_of_a_run_that_found_out_by_itself() {
     assert_snapshot!("auto_table", shown(&tuned, Format::Table));
     tuned.confidence = Some(0.81);
     let mut ends = Vec::new();
-    for stopped in [Stopped::MostReached, Stopped::CostReached, Stopped::HistoryFull] {
+    for stopped in
+        [Stopped::MostReached, Stopped::CostReached, Stopped::HistoryFull, Stopped::TimeReached]
+    {
         tuned.stopped = stopped;
         let table = result(&tuned, Format::Table, &Style { width: 1000, ..PLAIN });
         let told = |line: &&str| line.starts_with("Measured") || line.contains("surer");

@@ -160,3 +160,19 @@ fn output_that_nobody_reads_is_no_failure() {
     let output = child.wait_with_output().expect("powertune ends");
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_demo_makes_as_many_invocations_as_it_is_told_to_while_there_is_time() {
+    let output = run(&["demo", "--num", "5", "--output", "json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("measuring ends after 25 s at the latest"));
+    let result: Value = serde_json::from_str(&stdout(&output)).expect("a result");
+    let stats = result["stats"].as_array().expect("a list");
+    let each = stats.iter().map(|row| row["invocations"].as_u64().expect("a number"));
+    match result["stopped"].as_str() {
+        Some("numReached") => assert!(each.into_iter().all(|made| made == 5), "{result}"),
+        // On a machine with much to do.
+        Some("timeReached") => assert!(each.into_iter().all(|made| made <= 5), "{result}"),
+        other => panic!("{other:?}: {result}"),
+    }
+}
