@@ -273,7 +273,9 @@ fn cold_limit(stopped: Stopped) -> &'static str {
     match stopped {
         Stopped::CostReached => "another one could have exceeded maxCost",
         Stopped::HistoryFull => "the execution's history has no room for more",
-        Stopped::Interrupted | Stopped::Failed => "the run ended before its time",
+        Stopped::TimeReached | Stopped::Interrupted | Stopped::Failed => {
+            "the run ended before its time"
+        }
         Stopped::NumReached | Stopped::DryRun | Stopped::Confident | Stopped::MostReached => {
             "other invocations failed, or five fresh versions in a row gave none"
         }

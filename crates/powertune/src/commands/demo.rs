@@ -22,7 +22,7 @@ Examples:
   powertune demo --num 20
   powertune demo --output json --save result.json")]
 pub(crate) struct Demo {
-    /// Invocations a power, cold ones included, or auto: as many as the answer needs [default: auto]
+    /// Invocations of each memory size, or auto: as many as the answer needs [default: auto]
     #[arg(long, value_name = "N", value_parser = Suggested::of(["auto"]), hide_possible_values = true)]
     num: Option<String>,
     #[command(flatten)]
