@@ -417,6 +417,38 @@ fn a_region_has_to_be_known() {
 }
 
 #[test]
+fn an_environment_that_means_somebody_else_is_refused() {
+    let endpoint = Untouched::new();
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (&[("AWS_PROFILE", "nobody")], "AWS_PROFILE: the profile \"nobody\" is not in the AWS"),
+        (&[("AWS_DEFAULT_PROFILE", "nobody")], "AWS_DEFAULT_PROFILE: the profile \"nobody\" is"),
+        (
+            &[("AWS_SECRET_ACCESS_KEY", "")],
+            "AWS_SECRET_ACCESS_KEY: is not set, and AWS_ACCESS_KEY_ID is; set both or neither",
+        ),
+        (&[("AWS_REGION", "us east")], "--region: `us east` is not the code of an AWS region"),
+    ];
+    for (variables, named) in cases {
+        for command in ["tune", "clean", "run"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_powertune"))
+                .args([command, "fn"])
+                .env_clear()
+                .env("AWS_ENDPOINT_URL", endpoint.url())
+                .env("AWS_ACCESS_KEY_ID", "key")
+                .env("AWS_SECRET_ACCESS_KEY", "secret")
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .envs(variables.iter().copied())
+                .output()
+                .expect("powertune ends");
+            refused(&output, named, command);
+        }
+    }
+    let called = endpoint.0.accept().map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(called, Err(ErrorKind::WouldBlock));
+}
+
+#[test]
 fn functions_on_this_machine() {
     let endpoint = Untouched::new();
     let folder = tempfile::tempdir().expect("a folder");

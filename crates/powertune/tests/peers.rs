@@ -19,6 +19,7 @@ const BOOTSTRAP: &str = "BOOTSTRAP";
 const SCRIPTS: &[(&str, &[&str])] = &[
     ("boto3_walks_the_life_of_a_function", &["lifecycle.py", "--powertune", POWERTUNE]),
     ("the_aws_cli_invokes_on_powertune_local", &["aws_cli.py", POWERTUNE]),
+    ("credentials_region_and_endpoint_are_those_of_the_aws_cli", &["credentials.py", POWERTUNE]),
     ("answers_have_the_shapes_of_moto_and_ministack", &["compare.py", POWERTUNE]),
     ("a_payload_lies_in_the_s3_of_moto", &["s3_payload.py", POWERTUNE]),
     ("tune_on_ministack", &["tune.py", "ministack", POWERTUNE]),

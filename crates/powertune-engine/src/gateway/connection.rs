@@ -8,13 +8,17 @@ use aws_config::{
     ecs::EcsCredentialsProvider,
     identity::IdentityCache,
     imds::credentials::ImdsCredentialsProvider,
-    meta::credentials::CredentialsProviderChain,
-    profile::{self, ProfileFileCredentialsProvider},
+    imds::region::ImdsRegionProvider,
+    meta::{credentials::CredentialsProviderChain, region::RegionProviderChain},
+    profile::{self, ProfileFileCredentialsProvider, ProfileFileRegionProvider},
     provider_config::ProviderConfig,
     stalled_stream_protection::StalledStreamProtectionConfig,
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use powertune_core::{arn::FunctionRef, region::Region};
+use powertune_core::{
+    arn::FunctionRef,
+    region::{InvalidRegion, Region},
+};
 
 use super::{
     secrets::Remembered,
@@ -48,15 +52,21 @@ impl Connection {
             // Answers to Invoke come when the function is done, however long nothing arrives.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::lazy().load_timeout(LONGEST_SILENCE).build());
-        if let Some(region) = region {
-            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
+        let profile = if self.credentials.is_some() { None } else { self.named_by()? };
+        let region = region.map(|region| region.as_str().to_owned());
+        if let Some(region) = region.or_else(|| variable(REGION_VARIABLES)) {
+            loader = loader.region(SdkRegion::new(region));
+        } else if REGION_VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
+            // To the SDK an empty variable names a region without a name.
+            loader = loader.region(region_beside_environment(profile.as_ref()));
         }
-        if let Some(profile) = &self.profile {
+        if let Some(profile) = &profile {
             check_profile(profile).await?;
-            loader = loader.profile_name(profile);
+            loader = loader.profile_name(&profile.name);
         }
         let config = loader.load().await;
         let Some(region) = config.region().cloned() else { return Err(ConnectError::NoRegion) };
+        Region::new(region.as_ref()).map_err(ConnectError::BadRegion)?;
         let provider = self.provider(region).or_else(|| config.credentials_provider());
         let provider = provider.map(|found| SharedCredentialsProvider::new(Remembered(found)));
         let mut builder = config.into_builder();
@@ -76,7 +86,20 @@ impl Connection {
 
     /// The profile that this or the environment names.
     pub(super) fn named_profile(&self) -> Option<String> {
-        self.profile.clone().or_else(|| env::var("AWS_PROFILE").ok())
+        self.profile.clone().or_else(|| variable(PROFILE_VARIABLES))
+    }
+
+    /// The same, and what names it. An environment that has half a pair of keys is no reason to call
+    /// AWS as somebody else.
+    fn named_by(&self) -> Result<Option<Profile>, ConnectError> {
+        if let Some(name) = &self.profile {
+            return Ok(Some(Profile { name: name.clone(), by: "--profile" }));
+        }
+        if variable(["AWS_ACCESS_KEY_ID"]).is_some() && variable(SECRET_VARIABLES).is_none() {
+            return Err(ConnectError::HalfAPair);
+        }
+        let by = PROFILE_VARIABLES.into_iter().find(|name| variable([*name]).is_some());
+        Ok(by.zip(self.named_profile()).map(|(by, name)| Profile { name, by }))
     }
 
     /// The region to call for a function.
@@ -105,6 +128,36 @@ fn of_profile(profile: &str, region: SdkRegion) -> CredentialsProviderChain {
         .or_else("Ec2InstanceMetadata", instance)
 }
 
+/// A profile of AWS's files, and the option or variable that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Profile {
+    name: String,
+    by: &'static str,
+}
+
+/// Where the environment names a region, in the order of AWS's SDKs and of the AWS CLI's version 2.
+const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// Where it names a profile, in the order of the AWS CLI; AWS's SDKs know the second alone.
+const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+/// Where it has a secret key, by the SDK.
+const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"];
+
+/// The first of these environment variables that is set to anything. One that is empty counts as not
+/// set, as for the AWS CLI.
+fn variable<const N: usize>(names: [&str; N]) -> Option<String> {
+    names.into_iter().find_map(|name| env::var(name).ok().filter(|value| !value.trim().is_empty()))
+}
+
+/// The region where the environment names none.
+fn region_beside_environment(profile: Option<&Profile>) -> RegionProviderChain {
+    let mut of_profile = ProfileFileRegionProvider::builder();
+    if let Some(profile) = profile {
+        of_profile = of_profile.profile_name(&profile.name);
+    }
+    let of_machine = ImdsRegionProvider::builder().build();
+    RegionProviderChain::first_try(of_profile.build()).or_else(of_machine)
+}
+
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -124,12 +177,23 @@ pub enum ConnectError {
         /// The region of the ARN.
         of_function: Region,
     },
+    /// A region of the environment or of a profile that can't be one.
+    #[error("{0}; it comes from AWS_REGION, AWS_DEFAULT_REGION or the profile")]
+    BadRegion(InvalidRegion),
     /// A profile that is not there.
     #[error(
-        "the profile {0:?} is not in the AWS configuration files; aws configure list-profiles \
+        "the profile {name:?} is not in the AWS configuration files; aws configure list-profiles \
          shows those that are"
     )]
-    NoProfile(String),
+    NoProfile {
+        /// Its name.
+        name: String,
+        /// The option or the variable that names it.
+        by: &'static str,
+    },
+    /// An access key without its secret.
+    #[error("is not set, and AWS_ACCESS_KEY_ID is; set both or neither")]
+    HalfAPair,
     /// Files that should have the profile.
     #[error("the profile can't be looked up: {0}")]
     ProfileFiles(String),
@@ -139,11 +203,12 @@ pub enum ConnectError {
 }
 
 #[expect(clippy::default_trait_access, reason = "the SDK calls these types its own")]
-async fn check_profile(name: &str) -> Result<(), ConnectError> {
+async fn check_profile(named: &Profile) -> Result<(), ConnectError> {
+    let Profile { name, by } = named;
     let (fs, env, files) = (&Default::default(), &Default::default(), &Default::default());
     match profile::load(fs, env, files, None).await {
         Ok(profiles) if profiles.get_profile(name).is_some() => Ok(()),
-        Ok(_) => Err(ConnectError::NoProfile(name.to_owned())),
+        Ok(_) => Err(ConnectError::NoProfile { name: name.clone(), by }),
         Err(error) => Err(ConnectError::ProfileFiles(super::transport::innermost(&error))),
     }
 }

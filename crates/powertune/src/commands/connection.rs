@@ -23,8 +23,12 @@ pub(crate) struct ConnectionOptions {
 /// What is wrong with the options is bad input.
 pub(super) fn connect_failure(error: &ConnectError) -> Failure {
     let field = match error {
-        ConnectError::NoRegion | ConnectError::RegionContradiction { .. } => "--region",
-        ConnectError::NoProfile(_) | ConnectError::ProfileFiles(_) => "--profile",
+        ConnectError::NoRegion
+        | ConnectError::BadRegion(_)
+        | ConnectError::RegionContradiction { .. } => "--region",
+        ConnectError::NoProfile { by, .. } => by,
+        ConnectError::ProfileFiles(_) => "--profile",
+        ConnectError::HalfAPair => "AWS_SECRET_ACCESS_KEY",
         ConnectError::Endpoint => "--endpoint-url",
     };
     Failure::input(field, error.to_string())

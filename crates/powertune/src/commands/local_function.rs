@@ -111,7 +111,7 @@ impl LocalFunction {
         let from_environment = || {
             ["AWS_REGION", "AWS_DEFAULT_REGION"]
                 .into_iter()
-                .find_map(|name| std::env::var(name).ok())
+                .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         };
         match &self.region {
             Some(region) => Ok(region.clone()),
