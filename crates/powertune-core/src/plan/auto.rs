@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Invocations of a first look that are to count.
-const START: u32 = 3;
+const START: u32 = 4;
 /// Environments that the power in front is measured in, where it has one at a time and another
 /// power is close.
 const ENVIRONMENTS: usize = 2;
@@ -60,7 +60,7 @@ const SETTLED: u32 = 10;
 /// factor, which leaves room for what memory itself is good for.
 const ALLOWANCE: f64 = 0.9;
 /// How sure the bound has to be: what it rules out is allowed for already.
-const BOUND: f64 = 0.6;
+const BOUND: f64 = 0.8;
 /// Below this, CPU is so scarce that more of it can speed a function up beyond proportion.
 const SCARCE_MB: u32 = 512;
 /// The same where an invocation used more than this share of the memory.

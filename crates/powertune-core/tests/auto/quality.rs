@@ -36,8 +36,8 @@ fn figures(family: Family) -> (f64, usize) {
 fn it_chooses_well_with_few_invocations() {
     let mut too_bad = Vec::new();
     for (family, most_regret, most_invocations) in [
-        (Family::CpuBound, 0.01, 80),
-        (Family::MultiThreaded, 0.01, 75),
+        (Family::CpuBound, 0.01, 92),
+        (Family::MultiThreaded, 0.01, 90),
         (Family::Waiting, 0.001, 20),
         (Family::Short, 0.03, 45),
         (Family::JvmLike, 0.02, 45),
