@@ -141,8 +141,9 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{");
+            // An answer that comes before its request breaks the connection.
             let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{");
             thread::sleep(Duration::from_secs(30));
         });
         let error = fetch(&url, Duration::from_millis(300)).await.unwrap_err();
