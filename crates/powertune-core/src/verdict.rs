@@ -12,7 +12,7 @@ const ALIKE: usize = 3;
 /// The error rate is above the allowed one where its lower 95 % bound is.
 const TAIL: f64 = 0.05;
 
-/// What is known of the function at one size.
+/// Whether the function works at one size, and why not.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict<'a> {
     /// It works: the size takes part in the decision.
@@ -49,9 +49,8 @@ impl<'a> Verdict<'a> {
         if let Some(failure) = repeats(counted, failures) {
             return Self::Repeats { failure };
         }
-        let is_own = |failure: &&&Failure| matches!(failure, Failure::FunctionError { .. });
         let is_foreign = |failure: &&&Failure| failure.is_foreign();
-        let own: Vec<&Failure> = failures.iter().filter(is_own).copied().collect();
+        let own = errors(failures);
         let ended = counted + own.len();
         if let Some(first) = own.first()
             && max_error_rate < 1.0
@@ -74,11 +73,16 @@ fn repeats<'a>(counted: usize, failures: &[&'a Failure]) -> Option<&'a Failure> 
     if let Some(failure) = failures.iter().find(at_once) {
         return Some(failure);
     }
-    let own = |failure: &&&Failure| matches!(failure, Failure::FunctionError { .. });
-    let own: Vec<&Failure> = failures.iter().filter(own).copied().collect();
+    let own = errors(failures);
     let first = *own.first()?;
     let alike = own.iter().filter(|failure| failure.is_like(first)).count();
     (counted == 0 && alike == own.len() && alike >= ALIKE).then_some(first)
+}
+
+/// The failures that are errors of the function itself.
+fn errors<'a>(failures: &[&'a Failure]) -> Vec<&'a Failure> {
+    let is_error = |failure: &&Failure| matches!(failure, Failure::FunctionError { .. });
+    failures.iter().copied().filter(is_error).collect()
 }
 
 /// Whether another invocation would fail like these, which are all that a size has had.

@@ -123,6 +123,7 @@ pub(crate) async fn prepare(
         region: latest.region.clone(),
         architecture: latest.architecture,
         current,
+        powers: powers.clone(),
         price,
         origin: prices.origin(&latest.region),
     };

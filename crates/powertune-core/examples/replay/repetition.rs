@@ -122,6 +122,7 @@ fn subject(contest: &Contest, current: Power) -> Result<Subject, String> {
         region,
         architecture,
         current,
+        powers: contest.powers.clone(),
         price,
         origin: price::Origin::default(),
     })

@@ -206,33 +206,15 @@ impl Rule {
             }
         }
         let count = drawn.draws.len() as f64;
+        let shown = badness(self.strategy, &drawn.shown);
         let is_tie = |index: usize| {
-            index != chosen && !self.told_apart(drawn, chosen, index, better_at_all[index] / count)
+            let better = better_at_all[index] / count;
+            index != chosen && !told_apart(drawn, &shown, chosen, index, better)
         };
         Certainty {
             confidence: f64::from(right) / count,
             better: better.into_iter().map(|better| better / count).collect(),
             ties: (0..powers).filter(|&index| is_tie(index)).collect(),
-        }
-    }
-
-    /// Whether the candidate `index`, better than the one chosen in the share `better` of the
-    /// draws, is told apart from it: nearly all draws agree, and the figures that are shown say the
-    /// same. The draws even out rare slow invocations and the figures do not, so that they can
-    /// contradict each other; then nothing is told. Nor is anything where it is not known whether a
-    /// limit is kept, unless it is dearer all the same.
-    fn told_apart(&self, drawn: &Drawn, chosen: usize, index: usize, better: f64) -> bool {
-        if drawn.open[index] {
-            let dearer =
-                |candidates: &&Vec<Candidate>| candidates[index].cost > candidates[chosen].cost;
-            let dearer = drawn.draws.iter().filter(dearer).count() as f64;
-            return !drawn.open[chosen] && dearer / drawn.draws.len() as f64 > 1.0 - TAIL;
-        }
-        let shown = badness(self.strategy, &drawn.shown);
-        if better < TAIL {
-            shown[index] >= shown[chosen]
-        } else {
-            better > 1.0 - TAIL && shown[index] <= shown[chosen]
         }
     }
 
@@ -286,6 +268,25 @@ impl Rule {
                 .collect(),
             None => plain.into_iter().map(|draw| candidate(draw, None)).collect(),
         }
+    }
+}
+
+/// Whether the candidate `index`, better than the chosen one in the share `better` of the draws, is
+/// told apart from it: nearly all draws agree, and the badness of the figures that are `shown` says
+/// the same. The draws even out rare slow invocations and the figures do not, so that they can
+/// contradict each other; then nothing is told. Nor is anything where it is not known whether a limit
+/// is kept, unless the candidate is dearer all the same.
+fn told_apart(drawn: &Drawn, shown: &[f64], chosen: usize, index: usize, better: f64) -> bool {
+    if drawn.open[index] {
+        let dearer =
+            |candidates: &&Vec<Candidate>| candidates[index].cost > candidates[chosen].cost;
+        let dearer = drawn.draws.iter().filter(dearer).count() as f64;
+        return !drawn.open[chosen] && dearer / drawn.draws.len() as f64 > 1.0 - TAIL;
+    }
+    if better < TAIL {
+        shown[index] >= shown[chosen]
+    } else {
+        better > 1.0 - TAIL && shown[index] <= shown[chosen]
     }
 }
 

@@ -2,31 +2,32 @@
 
 use super::{certainty::Rule, row::Row};
 use crate::{
-    result::{DecidedBy, Deciding},
-    stats::Reach,
+    result::{DecidedBy, Deciding, PowerStats},
     strategy::{Candidate, Strategy, badness},
 };
 
-/// The deciding figures of each measured row, in order.
-pub(super) fn deciding(
+/// Puts the deciding figures into the `stats` of each measured row; `candidates` are in the order of
+/// the rows.
+pub(super) fn decide(
     rule: &Rule,
     rows: &[&Row<'_>],
     candidates: &[Candidate],
-    reach: Reach,
-) -> Vec<Deciding> {
+    stats: &mut [PowerStats],
+) {
     let scores = badness(rule.strategy, candidates);
     let is_balanced = matches!(rule.strategy, Strategy::Balanced { .. });
-    let figures = rows.iter().zip(candidates).zip(scores).map(|((row, candidate), score)| {
-        let (cost, duration) = match rule.decided_by {
-            DecidedBy::AveragePrice => row.trimmed_estimates(rule.discard, &rule.price),
-            DecidedBy::CostMean => row.estimates(&rule.price, reach),
+    for ((row, candidate), score) in rows.iter().zip(candidates).zip(scores) {
+        let own = stats.iter_mut().find(|stats| stats.value == row.power);
+        let own = own.expect("every row is in the result");
+        let figures = match rule.decided_by {
+            DecidedBy::AveragePrice => Some(row.trimmed_estimates(rule.discard, &rule.price)),
+            DecidedBy::CostMean => own.cost.zip(own.duration.map(|duration| duration.mean)),
         };
-        Deciding {
+        own.deciding = figures.map(|(cost, duration)| Deciding {
             cost,
             duration,
             limited: candidate.limited_ms,
             score: is_balanced.then_some(score),
-        }
-    });
-    figures.collect()
+        });
+    }
 }

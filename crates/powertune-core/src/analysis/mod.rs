@@ -18,12 +18,11 @@ use crate::{
     architecture::Architecture,
     observation::{Evidence, Failure, Observation},
     plan::Stopped,
-    power::{Power, default_values},
+    power::{Power, PowerValues},
     price::{Origin, Price},
     region::Region,
     request::{Num, Request},
     result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
-    stats::Reach,
     strategy::{Candidate, Strategy, keeps},
     visualization,
     warning::Warning,
@@ -40,6 +39,8 @@ pub struct Subject {
     pub architecture: Architecture,
     /// The power that it has now.
     pub current: Power,
+    /// The powers to choose from.
+    pub powers: PowerValues,
     /// The price of running it.
     pub price: Price,
     /// Where that price is from.
@@ -62,19 +63,13 @@ pub fn analyse(
     let rule = Rule::of(request, subject.price);
     let rows = rows(seen, Counting::of(request));
     let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
-    // What one power's few samples do not show of rare slow invocations, the other powers' do.
-    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
-    let mut stats = all_stats(&rule, &rows, seen, reach);
+    let mut stats = all_stats(&rule, &rows, seen);
     let candidates: Vec<Candidate> = measured.iter().map(|row| rule.candidate(row)).collect();
     let Some(chosen) = rule.choose(&candidates) else {
         return Err(NothingMeasured::of(request, stats));
     };
     let certainty = rule.certainty(&rule.draw(&measured), chosen);
-    let figures = deciding::deciding(&rule, &measured, &candidates, reach);
-    for (row, figures) in measured.iter().zip(figures) {
-        let own = stats.iter_mut().find(|stats| stats.value == row.power);
-        own.expect("every row is in the result").deciding = Some(figures);
-    }
+    deciding::decide(&rule, &measured, &candidates, &mut stats);
     let winner = candidates[chosen];
     let unmeasured: Vec<Power> =
         rows.iter().filter(|row| row.is_unmeasured()).map(|row| row.power).collect();
@@ -119,7 +114,7 @@ pub fn analyse(
         confidence,
         indifference: rule.zone() - 1.0,
         unmeasured,
-        not_tried: not_tried(request, subject.current, &stats),
+        not_tried: not_tried(&subject.powers, &stats),
         min_confidence: request.min_confidence,
         ties: certainty.ties.into_iter().map(|index| measured[index].power).collect(),
         savings: current
@@ -151,12 +146,13 @@ pub(crate) fn rows(seen: &Evidence, counting: Counting) -> Vec<Row<'_>> {
 }
 
 /// The powers to choose from that are not among the rows.
-fn not_tried(request: &Request, current: Power, stats: &[PowerStats]) -> Vec<Power> {
-    let powers = request.powers.clone().unwrap_or_else(|| default_values().with(current));
+fn not_tried(powers: &PowerValues, stats: &[PowerStats]) -> Vec<Power> {
     powers.iter().filter(|power| stats.iter().all(|row| row.value != *power)).collect()
 }
 
-fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence, reach: Reach) -> Vec<PowerStats> {
+fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> {
+    // Few samples of one power may miss rare slow invocations that other powers' samples show.
+    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
     let tried = rows.iter().map(|row| row.stats(rule.discard, &rule.price, reach));
     let skipped = seen.skipped.iter().map(|skipped| PowerStats {
         value: skipped.power,

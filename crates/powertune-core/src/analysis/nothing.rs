@@ -9,14 +9,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the function could not be measured at any memory size: {}{}", reasons(.stats), listed(.hints))]
 pub struct NothingMeasured {
-    /// What became of each power.
+    /// The row of each power that was tried or skipped.
     pub stats: Vec<PowerStats>,
-    /// What a user can do about it.
+    /// Advice for the user.
     pub hints: Vec<String>,
 }
 
 impl NothingMeasured {
-    /// Of what became of each power.
+    /// The error for a request and its rows.
     pub(super) fn of(request: &Request, stats: Vec<PowerStats>) -> Self {
         let mut hints = Vec::new();
         if let Some(percent) = rate_to_give(&stats) {
@@ -49,7 +49,7 @@ fn rate_to_give(stats: &[PowerStats]) -> Option<u32> {
     Some((highest / 5 * 5 + 5).min(100))
 }
 
-/// What became of each power, a cause that many share told once.
+/// The reason of each power; a reason that many share is told once.
 fn reasons(stats: &[PowerStats]) -> String {
     let mut causes: Vec<(String, Vec<&PowerStats>)> = Vec::new();
     for row in stats {

@@ -172,36 +172,12 @@ impl<'a> Row<'a> {
         samples(&self.steady())
     }
 
-    /// Mean cost of an invocation, the request included.
-    fn cost(&self, price: &Price, reach: Reach) -> Option<Estimate> {
-        let price_of = |billed_ms| price.invocation_cost(self.power, billed_ms);
-        let billed_ms = reach.billed_mean_interval(&billed(&self.steady()))?;
-        let cost = Estimate {
-            mean: price_of(billed_ms.mean),
-            low: billed_ms.low.map(price_of),
-            high: billed_ms.high.map(price_of),
-        };
-        Some(cost)
-    }
-
-    /// Mean cost and duration of a measured power.
-    pub(super) fn estimates(&self, price: &Price, reach: Reach) -> (Estimate, Estimate) {
-        let measured = "a measured power has samples";
-        let duration = reach.mean_interval(&self.steady_durations()).expect(measured);
-        (self.cost(price, reach).expect(measured), duration)
-    }
-
     /// aws-lambda-power-tuning's averagePrice and averageDuration of a measured power.
     pub(super) fn trimmed_estimates(&self, discard: f64, price: &Price) -> (Estimate, Estimate) {
         let measured = "a measured power has samples";
         let billed_ms = stats::trimmed_interval(&billed(&self.counted), discard);
         let billed_ms = billed_ms.expect(measured);
-        let price_of = |ms: f64| price.duration_cost(self.power, ms.ceil().max(1.0));
-        let cost = Estimate {
-            mean: price_of(billed_ms.mean),
-            low: billed_ms.low.map(price_of),
-            high: billed_ms.high.map(price_of),
-        };
+        let cost = billed_ms.map(|ms| price.duration_cost(self.power, ms.ceil().max(1.0)));
         let duration = stats::trimmed_interval(&totals(&self.counted), discard);
         (cost.or_unknown(), duration.expect(measured).or_unknown())
     }
@@ -210,7 +186,9 @@ impl<'a> Row<'a> {
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
-        let cost = self.cost(price, reach);
+        let cost = reach
+            .billed_mean_interval(&billed(&steady))
+            .map(|billed_ms| billed_ms.map(|ms| price.invocation_cost(self.power, ms)));
         PowerStats {
             value: self.power,
             average_price: self.average_price(discard, price),

@@ -51,6 +51,7 @@ fn subject() -> Subject {
         region,
         architecture: Architecture::X86_64,
         current: power(CURRENT),
+        powers: crate::power::default_values(),
         price,
         origin: Origin::default(),
     }
@@ -65,7 +66,9 @@ fn analysed(
     fields.entry("num").or_insert(10.into());
     let request = parse(&fields).expect("a good request");
     let seen = Evidence { rounds: 1, observations, skipped: Vec::new() };
-    analyse(&request, &subject(), &seen, Stopped::NumReached, Vec::new())
+    let powers = request.powers.clone().unwrap_or_else(crate::power::default_values);
+    let subject = Subject { powers, ..subject() };
+    analyse(&request, &subject, &seen, Stopped::NumReached, Vec::new())
 }
 
 /// Ten invocations around a mean, with a spread of a percent or so.

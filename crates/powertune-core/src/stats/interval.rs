@@ -56,6 +56,12 @@ pub struct Reach {
 }
 
 impl Estimate {
+    /// The same of a figure that grows with this one.
+    #[must_use]
+    pub(crate) fn map(self, of: impl Fn(f64) -> f64) -> Self {
+        Self { mean: of(self.mean), low: self.low.map(&of), high: self.high.map(&of) }
+    }
+
     /// Without the ends of an interval that tells nothing.
     pub(crate) fn or_unknown(self) -> Self {
         let known = |(low, high): (f64, f64)| high - low <= WIDEST * self.mean;

@@ -372,6 +372,7 @@ impl Run {
             region: region.clone(),
             architecture: *architecture,
             current: *current,
+            powers: self.powers.clone(),
             price: self.function.price()?,
             origin: price::Origin::default(),
         })

@@ -71,6 +71,7 @@ pub(crate) fn subject() -> Subject {
         region,
         architecture: Architecture::X86_64,
         current: Power::MIN,
+        powers: default_values(),
         price,
         origin: price::Origin::default(),
     }

@@ -111,6 +111,16 @@ pub(super) fn criterion(result: &TuningResult, row: &PowerStats) -> Option<f64> 
     }
 }
 
+/// A power's duration at the percentile of the limit, or at the 95th where there is no limit.
+pub(super) fn percentile(result: &TuningResult, row: &PowerStats) -> Option<f64> {
+    if result.percentile.is_some() { row.deciding?.limited } else { row.duration?.p95 }
+}
+
+/// The name of that percentile: `p95`.
+pub(super) fn percentile_name(result: &TuningResult) -> String {
+    format!("p{}", result.percentile.unwrap_or(95.0))
+}
+
 /// How many of a power's invocations failed, and how many ended with an allowed exception.
 pub(super) fn failures(row: &PowerStats) -> Option<String> {
     let failed = (row.failures > 0).then(|| format!("{} of {}", row.failures, row.invocations));

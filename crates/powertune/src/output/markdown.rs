@@ -4,7 +4,10 @@ use powertune_core::result::{PowerStats, State, TuningResult};
 
 use super::{
     csv,
-    figures::{Decides, Standing, decides, failures, is_current, measured, standing, versus},
+    figures::{
+        Decides, Standing, decides, failures, is_current, measured, percentile, percentile_name,
+        standing, versus,
+    },
     headline::headline,
     provenance,
     quantity::{self, MILLION, change, estimated_duration, money},
@@ -46,8 +49,7 @@ fn table(result: &TuningResult) -> String {
         if decides(result) == is { format!("{name} (decides)") } else { name.to_owned() }
     };
     let mut header = vec!["Memory".to_owned(), named("Time (95 % CI)", Decides::Time)];
-    let at = result.percentile.unwrap_or(95.0);
-    header.extend(has_percentile.then(|| format!("p{at}")));
+    header.extend(has_percentile.then(|| percentile_name(result)));
     header.push(named("Cost per million", Decides::Cost));
     let is_balanced = decides(result) == Decides::Balance;
     header.extend(is_balanced.then(|| named("Balance", Decides::Balance)));
@@ -107,11 +109,6 @@ fn cells(result: &TuningResult, row: &PowerStats, shape: Shape) -> Vec<String> {
 fn time(row: &PowerStats) -> Option<String> {
     let (mean, range) = estimated_duration(row.deciding?.duration, CHARSET);
     Some(range.map_or(mean.clone(), |range| format!("{mean} ({range})")))
-}
-
-/// The duration at the percentile of the limit, or at the 95th.
-fn percentile(result: &TuningResult, row: &PowerStats) -> Option<f64> {
-    if result.percentile.is_some() { row.deciding?.limited } else { row.duration?.p95 }
 }
 
 fn cost(result: &TuningResult, row: &PowerStats, decimals: usize) -> Option<String> {

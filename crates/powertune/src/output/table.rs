@@ -5,7 +5,10 @@ use powertune_core::result::{DecidedBy, PowerStats, State, TuningResult};
 
 use super::{
     chart,
-    figures::{Decides, Standing, decides, failures, is_current, measured, standing, versus},
+    figures::{
+        Decides, Standing, decides, failures, is_current, measured, percentile, percentile_name,
+        standing, versus,
+    },
     grid::{Align, Cell, Column, Line, Span, left_aligned, rendered, right_aligned},
     headline::headline,
     provenance,
@@ -43,7 +46,7 @@ fn grid(result: &TuningResult, style: &Style) -> String {
     let rows: Vec<&PowerStats> = measured(result).collect();
     let columns = [
         time(result, &rows, style),
-        percentile(result, &rows),
+        percentiles(result, &rows),
         cost(result, &rows, style),
         balance(result, &rows),
         comparison(result, &rows, style),
@@ -137,17 +140,10 @@ fn average(result: &TuningResult) -> &'static str {
     }
 }
 
-/// The percentile of the limit where there is one, else the 95th.
-fn percentile(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
-    let (name, spare) = match result.percentile {
-        Some(percentile) => (format!("p{percentile}"), 0),
-        None => ("p95".to_owned(), 2),
-    };
-    let at = |row: &&PowerStats| match result.percentile {
-        Some(_) => row.deciding?.limited.map(quantity::duration),
-        None => row.duration?.p95.map(quantity::duration),
-    };
-    optional("", &name, spare, rows.iter().map(at).collect())
+fn percentiles(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
+    let spare = if result.percentile.is_some() { 0 } else { 2 };
+    let text = |row: &&PowerStats| percentile(result, row).map(quantity::duration);
+    optional("", &percentile_name(result), spare, rows.iter().map(text).collect())
 }
 
 fn balance(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
