@@ -6,7 +6,7 @@ use powertune_core::{
     report::{Report, Start as Began, Status},
     workflow::{
         Digest, decide,
-        state::{Measured, Portion, Start, State},
+        state::{MeasureInput, Measured, Start, State},
     },
 };
 
@@ -119,7 +119,7 @@ fn observation([kind, low, middle, high, before, failure]: [u8; SAMPLE]) -> Obse
 /// What a state is given or gives, as JSON; and what Decide makes of it.
 pub(super) fn state(bytes: &[u8]) {
     is_read_back::<Start>(bytes);
-    is_read_back::<Portion>(bytes);
+    is_read_back::<MeasureInput>(bytes);
     if let Some(Measured { lost: Some(caught), .. }) = is_read_back(bytes) {
         assert!(caught.said().len() <= caught.cause.len());
     }

@@ -7,8 +7,10 @@
 pub mod analysis;
 pub mod architecture;
 pub mod arn;
+pub mod backlog;
 pub mod budget;
 pub mod dry_run;
+pub mod ending;
 pub mod observation;
 pub mod payload;
 pub mod plan;
@@ -19,6 +21,7 @@ pub mod report;
 pub mod request;
 pub mod result;
 pub mod stats;
+pub mod stopped;
 pub mod strategy;
 pub mod verdict;
 pub mod visualization;

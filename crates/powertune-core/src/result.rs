@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     architecture::Architecture,
-    plan::Stopped,
     power::Power,
     price::{Origin, PricesFrom},
     region::{Currency, Region},
     stats::Estimate,
+    stopped::Stopped,
     visualization,
 };
 

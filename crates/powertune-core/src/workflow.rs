@@ -13,7 +13,7 @@ pub mod state;
 mod step;
 
 pub use self::{
-    decide::{Undecided, cut_off, decide, portion},
+    decide::{Undecided, cut_off, decide},
     definition::definition,
     digest::Digest,
     limits::{EVENT_BYTES, STATE_BYTES, TooLarge, check_event, digest_bytes},

@@ -42,6 +42,11 @@ impl Budget {
         })
     }
 
+    /// The cost of an invocation.
+    pub(crate) fn tariff(&self) -> &Tariff {
+        &self.tariff
+    }
+
     /// Room for an invocation at `power`; `None` where there is none any more.
     pub(crate) async fn reserve(self: &Arc<Self>, power: Power) -> Option<Reservation> {
         let worst = self.tariff.worst(power);

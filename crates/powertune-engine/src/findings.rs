@@ -3,30 +3,22 @@
 use std::time::Instant;
 
 use powertune_core::{
-    analysis::{NothingMeasured, Subject, analyse},
-    dry_run::{DryRun, changes, expected_cost, trials},
+    analysis::NothingMeasured,
+    ending::{Ending, Setup},
     observation::Evidence,
-    plan::Stopped,
     power::Power,
     request::Request,
+    stopped::Stopped,
 };
 
-use crate::{
-    error::Cause,
-    event::{Plan, Record},
-    prepare::Prepared,
-    run::{Ending, milliseconds},
-};
+use crate::{error::Cause, event::Record, prepare::Prepared, run::milliseconds};
 
-/// What it takes to say what was measured. It is kept apart from what measures, so that an error or
+/// Everything that an ending depends on. It is kept apart from what measures, so that an error or
 /// a panic there does not lose it.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
-    request: Request,
-    subject: Subject,
-    plan: Plan,
-    /// The power that `$LATEST` had.
-    original: Power,
+    setup: Setup,
+    planned: Vec<Power>,
     record: Record,
     started: Instant,
 }
@@ -46,40 +38,29 @@ impl Findings {
         record: Record,
         started: Instant,
     ) -> Self {
-        Self {
+        let plan = &prepared.plan;
+        let setup = Setup {
             request: request.clone(),
             subject: prepared.subject.clone(),
-            plan: prepared.plan.clone(),
             original: prepared.latest.power,
-            record,
-            started,
-        }
+            worst_cost: plan.worst_cost,
+            warnings: plan.warnings.clone(),
+        };
+        let planned = plan.measurements.iter().map(|planned| planned.power).collect();
+        Self { setup, planned, record, started }
     }
 
-    /// What a run ends with that has seen this.
+    /// The ending of a run that has seen this.
     pub(crate) fn ending(
         &self,
         seen: &Evidence,
         stopped: Stopped,
     ) -> Result<Ending, NothingMeasured> {
-        let mut warnings = self.plan.warnings.clone();
-        warnings.extend(stopped.warning(self.request.max_cost, self.plan.price.currency));
-        if self.request.dry_run {
-            return Ok(Ending::Dry(Box::new(DryRun {
-                dry_run: true,
-                function_arn: self.plan.function_arn.clone(),
-                current_power: self.plan.current,
-                currency: self.plan.price.currency,
-                expected_cost: expected_cost(&self.request, &self.plan.price, seen),
-                worst_cost: self.plan.worst_cost,
-                changes: changes(&self.request, self.original, &self.plan.powers),
-                warnings: warnings.iter().map(ToString::to_string).collect(),
-                stats: trials(seen),
-            })));
+        let mut ending = self.setup.ending(seen, stopped)?;
+        if let Ending::Tuned(result) = &mut ending {
+            result.elapsed_ms = milliseconds(self.started.elapsed());
         }
-        let mut result = analyse(&self.request, &self.subject, seen, stopped, warnings)?;
-        result.elapsed_ms = milliseconds(self.started.elapsed());
-        Ok(Ending::Tuned(Box::new(result)))
+        Ok(ending)
     }
 
     /// Ends the run before its time, with what was seen until now.
@@ -89,7 +70,7 @@ impl Findings {
         if seen.observations.is_empty() {
             return Halted { cause, measured: None };
         }
-        seen.skip_unseen(self.plan.measurements.iter().map(|planned| planned.power));
+        seen.skip_unseen(self.planned.iter().copied());
         Halted { cause, measured: self.ending(&seen, stopped).ok() }
     }
 }

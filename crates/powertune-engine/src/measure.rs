@@ -12,6 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use powertune_core::{
     arn::FunctionRef,
     observation::{Observation, Outcome},
+    payload::Payloads,
     power::Power,
     request::{Pace, Request},
     verdict::is_condemned,
@@ -28,7 +29,7 @@ use crate::{
     invocation::{Target, Try, Unready, invoke_once, outcome, shortened},
 };
 
-/// What every power's measurement shares.
+/// Everything that the batches of a run share.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) invoker: Invoker,
@@ -36,28 +37,30 @@ pub(crate) struct Bench {
     pub(crate) request: Request,
     /// The payloads of one power's invocations, in order.
     pub(crate) payloads: Vec<Arc<str>>,
-    /// What all powers' invocations go through.
+    /// The gate that every invocation goes through.
     pub(crate) gate: Arc<Gate>,
+    /// The most invocations at the same time.
     pub(crate) concurrency: u32,
     pub(crate) budget: Arc<Budget>,
     pub(crate) events: Events,
     pub(crate) cancelled: CancellationToken,
-    /// No invocation is begun after this; the rest stays unsent.
+    /// No invocation starts after this; the rest stays unsent.
     pub(crate) last_start: Option<Instant>,
-    /// Whether an invocation was not made because it was later than that.
+    /// True once an invocation stayed unsent because it was later than that.
     pub(crate) out_of_time: AtomicBool,
 }
 
-/// A version to measure, and which of the power's invocations to send to it.
+/// Invocations of one version.
 #[derive(Debug, Clone)]
-pub(crate) struct Portion {
+pub(crate) struct Batch {
     pub(crate) power: Power,
     pub(crate) version: String,
+    /// The number of the first of them, counted from 0 over all invocations of the power.
     pub(crate) first: u32,
     pub(crate) invocations: u32,
 }
 
-impl Portion {
+impl Batch {
     /// What it means that its version is not there.
     fn is_gone(&self) -> Cause {
         Cause::VersionGone { version: self.version.clone(), power: self.power }
@@ -72,7 +75,7 @@ impl Portion {
     }
 }
 
-/// What the invocations of a portion know of each other.
+/// What the invocations of a batch know of each other.
 #[derive(Debug)]
 struct Course {
     /// Another one would fail like the others.
@@ -83,11 +86,11 @@ struct Course {
 }
 
 impl Course {
-    fn of(portion: &Portion) -> Self {
+    fn of(batch: &Batch) -> Self {
         Self {
             condemned: AtomicBool::new(false),
-            // Those before a later portion are not known here.
-            failing: Mutex::new((portion.first == 0).then(Vec::new)),
+            // Those before a later batch are not known here.
+            failing: Mutex::new((batch.first == 0).then(Vec::new)),
             unready: Unready::default(),
         }
     }
@@ -120,31 +123,55 @@ struct Admitted {
 
 /// Waits until an invocation may be sent; `None` where there is no room for it under the cap.
 async fn admit(budget: Arc<Budget>, gate: Arc<Gate>, power: Power) -> Option<Admitted> {
-    // Room comes first: if some waited for it in a place, and those that have it lined up for a
-    // place, all would wait for ever.
+    // Reserve budget before taking a slot: the other order deadlocks.
     let reservation = budget.reserve(power).await?;
     Some(Admitted { reservation, place: gate.enter().await })
 }
 
 impl Bench {
-    /// Sends a portion's invocations and returns what came of them.
+    /// A bench for one function. Its events are unheard, and nothing cancels it or limits its time.
+    pub(crate) fn new(
+        invoker: Invoker,
+        function_arn: String,
+        request: &Request,
+        payloads: &Payloads,
+        concurrency: u32,
+        budget: Arc<Budget>,
+    ) -> Self {
+        let payloads = payloads.expand(request.most_invocations() as usize);
+        Self {
+            invoker,
+            function_arn,
+            request: request.clone(),
+            payloads: payloads.expect("the payloads were expanded when they were checked"),
+            gate: Gate::new(concurrency),
+            concurrency: concurrency.max(1),
+            budget,
+            events: Events::unheard(),
+            cancelled: CancellationToken::new(),
+            last_start: None,
+            out_of_time: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends a batch's invocations and returns what came of them.
     ///
     /// It ends early when the power turns out not to work, when the run is cancelled, or when there
     /// is no time or no money for another invocation.
-    pub(crate) async fn measure(&self, portion: &Portion) -> Result<Vec<Observation>, Cause> {
+    pub(crate) async fn measure(&self, batch: &Batch) -> Result<Vec<Observation>, Cause> {
         let at_once = match self.request.pace {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
-            _ => self.concurrency.min(portion.invocations).max(1) as usize,
+            _ => self.concurrency.min(batch.invocations).max(1) as usize,
         };
-        let (power, course) = (portion.power, Course::of(portion));
-        let numbers = portion.first..portion.first + portion.invocations;
+        let (power, course) = (batch.power, Course::of(batch));
+        let numbers = batch.first..batch.first + batch.invocations;
         let observations: Vec<Option<Observation>> = stream::iter(numbers)
             // One is admitted at a time: what waits takes memory.
             .filter_map(|number| {
                 let admitted = admit(Arc::clone(&self.budget), Arc::clone(&self.gate), power);
                 async move { Some((number, admitted.await?)) }
             })
-            .map(|(number, admitted)| self.one(portion, number, admitted, &course))
+            .map(|(number, admitted)| self.one(batch, number, admitted, &course))
             .buffer_unordered(at_once)
             .try_collect()
             .await?;
@@ -154,7 +181,7 @@ impl Bench {
     /// One invocation, and its pre- and post-processor; `None` where it is not wanted any more.
     async fn one(
         &self,
-        portion: &Portion,
+        batch: &Batch,
         number: u32,
         admitted: Admitted,
         course: &Course,
@@ -172,7 +199,7 @@ impl Bench {
         let payload = &self.payloads[number as usize % self.payloads.len()];
         let replaced = self.pre_process(&mut place, payload).await?;
         let payload = replaced.as_deref().unwrap_or(payload.as_bytes());
-        let answer = self.send(portion, &mut place, payload, &course.unready).await;
+        let answer = self.send(batch, &mut place, payload, &course.unready).await;
         let is_refused =
             matches!(answer, Err(NotInvoked::Throttled { .. } | NotInvoked::Later { .. }));
         if is_refused && self.is_late() {
@@ -182,12 +209,12 @@ impl Bench {
         }
         if let Err(NotInvoked::Gone(_)) = &answer {
             reservation.release();
-            return Err(portion.is_gone());
+            return Err(batch.is_gone());
         }
         let outcome = outcome(&answer, &self.request.allowed_exceptions);
         reservation.settle(&outcome);
         course.takes(&outcome);
-        let observation = Observation { power: portion.power, outcome };
+        let observation = Observation { power: batch.power, outcome };
         self.events.send(Event::Observed(observation.clone()));
         if let Ok(invoked) = answer {
             self.post_process(&mut place, &invoked).await?;
@@ -198,17 +225,17 @@ impl Bench {
         Ok(Some(observation))
     }
 
-    /// Sends one of a portion's invocations until Lambda takes it.
+    /// Sends one of a batch's invocations until Lambda takes it.
     async fn send(
         &self,
-        portion: &Portion,
+        batch: &Batch,
         place: &mut Place,
         payload: &[u8],
         unready: &Unready,
     ) -> Result<Invoked, NotInvoked> {
         let target =
-            Target { function: &self.function_arn, qualifier: Some(portion.version.as_str()) };
-        let power = portion.power;
+            Target { function: &self.function_arn, qualifier: Some(batch.version.as_str()) };
+        let power = batch.power;
         let heard = |told: Try<'_>| {
             self.events.send(match told {
                 Try::Sent => Event::Sent(power),

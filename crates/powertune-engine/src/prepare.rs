@@ -9,7 +9,7 @@ use powertune_core::{
     budget::Tariff,
     observation::Evidence,
     payload::Payloads,
-    plan::{Measurement, Planner, Step, most_unnamed},
+    plan::{Decision, Measurement, Planner, most_unnamed},
     power::{Power, PowerValues},
     price::{Price, Prices},
     request::{Pace, PayloadSource, Request},
@@ -103,8 +103,8 @@ pub(crate) async fn prepare(
     let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) as f64 };
     let planner = Planner::new(request, price, current, powers.clone());
     let measurements = match planner.next(&Evidence::default()) {
-        Step::Measure(round) => round.measurements,
-        Step::Done(_) => Vec::new(),
+        Decision::Measure(round) => round.measurements,
+        Decision::Done(_) => Vec::new(),
     };
     affordable(request, &latest, &tariff, &measurements)?;
     let plan = Plan {

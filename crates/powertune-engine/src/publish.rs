@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use powertune_core::power::Power;
+use powertune_core::{
+    backlog::{Backlog, Task},
+    observation::Skipped,
+    power::Power,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -249,6 +253,28 @@ impl<'a> Publisher<'a> {
     /// Whether this is a test version of another run, which will delete it.
     fn is_anothers(&self, version: &Version) -> bool {
         run_of_version(&version.description).is_some_and(|run| run != self.mark.run)
+    }
+}
+
+/// Publishes a version for a power of the backlog that has none. `Ok(Err(_))` where the account does
+/// not have such powers: the backlog skips it.
+///
+/// # Errors
+/// When the run can't go on. The caller's cleaning puts `$LATEST` back, unless somebody else has
+/// changed it.
+pub(crate) async fn publish_missing(
+    publisher: &mut Publisher<'_>,
+    backlog: &mut Backlog,
+    power: Power,
+) -> Result<Result<Task, Skipped>, Cause> {
+    let is_fresh = |version: &Version| backlog.is_fresh(&version.version);
+    match publisher.publish_marked(power, is_fresh).await {
+        Ok(version) => Ok(Ok(backlog.published(power, version.version))),
+        Err(Unpublished::BeyondAccount(reason)) => {
+            backlog.skip(power);
+            Ok(Err(Skipped { power, reason }))
+        }
+        Err(Unpublished::Failed(cause)) => Err(cause),
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 use powertune_core::{
-    observation::{Observation, Skipped},
-    plan::{MOST_BARREN, Measurement, Rest, Round},
+    backlog::{Backlog, Task, batch, in_flight_each},
+    observation::{Observation, Outcome, Skipped},
+    plan::Round,
     power::Power,
 };
 use tokio::task::{JoinError, JoinSet};
@@ -18,16 +19,16 @@ use crate::{
     announce::Announced,
     error::Cause,
     event::Event,
-    gateway::{Gateway, Version},
+    gateway::Gateway,
     mark::Mark,
-    measure::{Bench, Portion},
-    publish::{Baseline, Clock, Publisher, Unpublished, wait},
+    measure::{Batch, Bench},
+    publish::{Baseline, Clock, Publisher, publish_missing, wait},
 };
 
-/// What is being measured.
-type Portions = JoinSet<Result<Vec<Observation>, Cause>>;
+/// Batches in flight, each with the task that it is a part of.
+type Batches = JoinSet<Result<(Task, Vec<Observation>), Cause>>;
 
-/// What a round came to.
+/// The outcome of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) observations: Vec<Observation>,
@@ -41,15 +42,14 @@ pub(crate) struct Rounds {
     pub(crate) baseline: Baseline,
     pub(crate) mark: Mark,
     pub(crate) bench: Arc<Bench>,
-    /// The version of each power that is to be invoked again when more is to be measured there.
-    versions: BTreeMap<Power, String>,
-    /// Every version that was invoked.
-    used: HashSet<String>,
-    /// How the announcement has left `$LATEST`, until the first version is published.
+    backlog: Backlog,
+    /// The versions that displays have heard of.
+    told: HashSet<String>,
+    /// The state of `$LATEST` after the announcement, until the first version is published.
     announced: Option<Announced>,
     /// The meaning of LastModified at this endpoint.
     clock: Clock,
-    /// How many invocations each power has had.
+    /// The number of invocations that each power has had.
     sent: BTreeMap<Power, u32>,
 }
 
@@ -61,15 +61,17 @@ impl Rounds {
         bench: Bench,
         announced: Announced,
     ) -> Self {
-        let version = announced.own_version(&mark);
-        let versions = version.map(|version| (baseline.power, version)).into_iter().collect();
+        let mut backlog = Backlog::default();
+        if let Some(version) = announced.own_version(&mark) {
+            backlog.know(baseline.power, version);
+        }
         Self {
             gateway,
             baseline,
             mark,
             bench: Arc::new(bench),
-            versions,
-            used: HashSet::new(),
+            backlog,
+            told: HashSet::new(),
             clock: announced.clock,
             announced: Some(announced),
             sent: BTreeMap::new(),
@@ -79,33 +81,16 @@ impl Rounds {
     /// Measures a round. `$LATEST` has its own power again before the last invocation ends.
     pub(crate) async fn measure(&mut self, round: &Round) -> Result<Measured, Cause> {
         self.bench.events.send(Event::RoundStarted(round.measurements.clone()));
+        let sent = &self.sent;
+        self.backlog.open(&round.measurements, |power| sent.get(&power).copied().unwrap_or(0));
         let mut measured = Measured::default();
-        let mut rests = self.in_order(&round.measurements);
-        for measurement in round.measurements.iter().filter(|measurement| measurement.fresh) {
-            self.versions.remove(&measurement.power);
-        }
-        let only_cold_starts = self.bench.request.only_cold_starts;
-        let mut barren: BTreeMap<Power, u32> = BTreeMap::new();
         loop {
-            let pass = self.pass(&rests).await?;
-            rests = rests
-                .into_iter()
-                .filter(|rest| !pass.skipped.iter().any(|skipped| skipped.power == rest.power))
-                .filter_map(|rest| {
-                    let left = rest.after(&pass.observations, only_cold_starts)?;
-                    let barren = barren.entry(rest.power).or_default();
-                    *barren = if left.sent == rest.sent { *barren + 1 } else { 0 };
-                    (*barren < MOST_BARREN).then_some(left)
-                })
-                .collect();
-            measured.observations.extend(pass.observations);
-            measured.skipped.extend(pass.skipped);
+            self.pass(&mut measured).await?;
             let bench = &self.bench;
             let is_over = bench.cancelled.is_cancelled()
                 || bench.budget.is_used_up()
                 || bench.is_out_of_time();
-            // Where warm invocations count, one pass sends them all.
-            if rests.is_empty() || is_over || !only_cold_starts {
+            if is_over || self.backlog.is_done() {
                 break;
             }
         }
@@ -118,95 +103,83 @@ impl Rounds {
         Ok(measured)
     }
 
-    /// The function's own power last: `$LATEST` is put back to it anyway.
-    fn in_order(&self, measurements: &[Measurement]) -> Vec<Rest> {
-        let mut rests: Vec<Rest> = measurements.iter().copied().map(Rest::of).collect();
-        rests.sort_by_key(|rest| own_last(rest.power, self.baseline.power));
-        rests
-    }
-
-    /// How many invocations of a power one version takes: where cold starts alone count, only as
-    /// many as can run at the same time, since every later one would find a warm environment.
-    fn portion(&self, powers: usize) -> u32 {
-        if !self.bench.request.only_cold_starts {
-            return u32::MAX;
+    /// Measures one batch of each power that is left, all of them side by side.
+    async fn pass(&mut self, measured: &mut Measured) -> Result<(), Cause> {
+        let bench = Arc::clone(&self.bench);
+        self.backlog.line_up(usize::MAX, None, bench.budget.tariff());
+        let in_flight = in_flight_each(bench.concurrency, self.backlog.tasks.len());
+        let mut batches = JoinSet::new();
+        let tasks = self.backlog.tasks.clone();
+        for task in tasks.into_iter().filter(|task| task.version.is_some()) {
+            self.begin(&mut batches, task, in_flight);
         }
-        let powers = u32::try_from(powers).unwrap_or(u32::MAX);
-        (self.bench.concurrency / powers.max(1)).max(1)
-    }
-
-    /// One version for each power, measured.
-    async fn pass(&mut self, rests: &[Rest]) -> Result<Measured, Cause> {
-        let mut portions = JoinSet::new();
-        let mut measured = Measured::default();
-        let (known, unknown): (Vec<Rest>, Vec<Rest>) =
-            rests.iter().partition(|rest| self.versions.contains_key(&rest.power));
-        let largest = self.portion(rests.len());
-        for rest in known {
-            let version = self.known(rest.power);
-            self.begin(&mut portions, rest, version, largest);
+        let published = self.publish(&mut batches, in_flight, &mut measured.skipped).await;
+        if published.is_err() {
+            batches.abort_all();
         }
-        // The announcement has left $LATEST at a memory size that is not its own.
-        let failed = if unknown.is_empty() && self.announced.is_none() {
-            None
-        } else {
-            let skipped = &mut measured.skipped;
-            self.publish_all(&unknown, largest, &mut portions, skipped).await.err()
-        };
-        if failed.is_some() {
-            portions.abort_all();
-        }
-        while let Some(portion) = self.next(&mut portions).await {
-            match portion {
-                Ok(observations) => measured.observations.extend(observations?),
+        while let Some(batch) = self.next(&mut batches).await {
+            match batch {
+                Ok(batch) => {
+                    let (task, observations) = batch?;
+                    measured.observations.extend(self.took(task, observations));
+                }
                 Err(error) if error.is_cancelled() => {}
                 Err(error) => return Err(Cause::Bug(panic_message(error))),
             }
         }
-        failed.map_or(Ok(measured), Err)
+        published
     }
 
-    /// The version of a power that was published before. Where cold starts alone count it is used
-    /// once.
-    fn known(&mut self, power: Power) -> String {
-        let version = self.versions[&power].clone();
-        if self.bench.request.only_cold_starts {
-            self.versions.remove(&power);
+    /// Tells the backlog of a batch; what it gives up counts as seen.
+    fn took(&mut self, task: Task, mut seen: Vec<Observation>) -> Vec<Observation> {
+        let (power, cold) = (task.power, self.bench.request.only_cold_starts);
+        let is_cut_short = self.bench.cancelled.is_cancelled()
+            || self.bench.budget.is_used_up()
+            || self.bench.is_out_of_time();
+        if let Some(given_up) = self.backlog.take(task, &seen, cold).filter(|_| !is_cut_short) {
+            let outcome = Outcome::Failed { failure: given_up.failure, report: None };
+            let given_up = std::iter::repeat_n(outcome, given_up.invocations as usize);
+            seen.extend(given_up.map(|outcome| Observation { power, outcome }));
         }
-        if self.used.insert(version.clone()) {
-            self.bench.events.send(Event::Published { power, version: version.clone() });
-        }
-        version
+        seen
     }
 
     /// Begins to measure a power.
-    fn begin(&self, portions: &mut Portions, rest: Rest, version: String, largest: u32) {
-        let first = self.sent.get(&rest.power).copied().unwrap_or_default() + rest.sent;
-        let invocations = rest.left().min(largest);
-        let portion = Portion { power: rest.power, version, first, invocations };
-        portions.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), portion));
+    fn begin(&mut self, batches: &mut Batches, task: Task, in_flight: u32) {
+        let Some(version) = task.version.clone() else { return };
+        let power = task.power;
+        if self.told.insert(version.clone()) {
+            self.bench.events.send(Event::Published { power, version: version.clone() });
+        }
+        let invocations = batch(&task, in_flight, self.bench.request.only_cold_starts);
+        let batch = Batch { power, version, first: task.next_number(), invocations };
+        batches.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), task, batch));
     }
 
-    /// The next portion that ends; once the user stops the run, all of them end at once.
-    async fn next<T: 'static>(&self, portions: &mut JoinSet<T>) -> Option<Result<T, JoinError>> {
+    /// The next batch that ends; once the user stops the run, all of them end at once.
+    async fn next<T: 'static>(&self, batches: &mut JoinSet<T>) -> Option<Result<T, JoinError>> {
         tokio::select! {
             biased;
-            portion = portions.join_next() => return portion,
-            () = self.bench.cancelled.cancelled() => portions.abort_all(),
+            batch = batches.join_next() => return batch,
+            () = self.bench.cancelled.cancelled() => batches.abort_all(),
         }
-        portions.join_next().await
+        batches.join_next().await
     }
 
-    /// Publishes a version for each of these powers and begins to measure it; then puts `$LATEST`
-    /// back.
-    async fn publish_all(
+    /// Publishes a version for each power that has none and begins to measure it; then puts
+    /// `$LATEST` back.
+    async fn publish(
         &mut self,
-        rests: &[Rest],
-        largest: u32,
-        portions: &mut Portions,
+        batches: &mut Batches,
+        in_flight: u32,
         skipped: &mut Vec<Skipped>,
     ) -> Result<(), Cause> {
-        if let Some(sets) = self.mark.sets.with(rests.iter().map(|rest| rest.power)) {
+        let missing = self.backlog.unpublished(self.baseline.power);
+        // The announcement has left $LATEST at a memory size that is not its own.
+        if missing.is_empty() && self.announced.is_none() {
+            return Ok(());
+        }
+        if let Some(sets) = self.mark.sets.with(missing.iter().copied()) {
             self.mark.sets = sets;
         }
         let (gateway, baseline, mark) =
@@ -215,56 +188,32 @@ impl Rounds {
             Some(announced) => Publisher::first(&gateway, &baseline, &mark, announced),
             None => Publisher::again(&gateway, &baseline, &mark, self.clock).await?,
         };
-        for &rest in rests {
+        for power in missing {
             if self.bench.cancelled.is_cancelled() {
                 break;
             }
-            match self.publish(&mut publisher, rest.power).await {
-                Ok(version) => self.begin(portions, rest, version, largest),
-                Err(Unpublished::BeyondAccount(reason)) => {
-                    let skip = Skipped { power: rest.power, reason };
+            match publish_missing(&mut publisher, &mut self.backlog, power).await? {
+                Ok(task) => self.begin(batches, task, in_flight),
+                Err(skip) => {
                     self.bench.events.send(Event::Skipped(skip.clone()));
                     skipped.push(skip);
                 }
-                // Whoever cleans up puts $LATEST back, unless somebody else has changed it.
-                Err(Unpublished::Failed(cause)) => return Err(cause),
             }
         }
         publisher.put_back().await
     }
-
-    /// A version of a power that was not invoked before, to be kept for later rounds where warm
-    /// environments do no harm.
-    async fn publish(
-        &mut self,
-        publisher: &mut Publisher<'_>,
-        power: Power,
-    ) -> Result<String, Unpublished> {
-        let usable = |version: &Version| !self.used.contains(&version.version);
-        let version = publisher.publish_marked(power, usable).await?.version;
-        self.used.insert(version.clone());
-        if !self.bench.request.only_cold_starts {
-            self.versions.insert(power, version.clone());
-        }
-        self.bench.events.send(Event::Published { power, version: version.clone() });
-        Ok(version)
-    }
 }
 
-/// Sorts powers for publishing, the function's own one last: `$LATEST` goes back to it anyway.
-pub(crate) fn own_last(power: Power, own: Power) -> (bool, Power) {
-    (power == own, power)
-}
-
-/// Measures a portion as soon as its version is ready.
+/// Measures a batch as soon as its version is ready.
 async fn measure(
     gateway: Gateway,
     bench: Arc<Bench>,
-    portion: Portion,
-) -> Result<Vec<Observation>, Cause> {
-    let ready = wait(&gateway, &bench.function_arn, Some(&portion.version)).await;
-    ready.map_err(|cause| portion.not_ready(cause))?;
-    bench.measure(&portion).await
+    task: Task,
+    batch: Batch,
+) -> Result<(Task, Vec<Observation>), Cause> {
+    let ready = wait(&gateway, &bench.function_arn, Some(&batch.version)).await;
+    ready.map_err(|cause| batch.not_ready(cause))?;
+    bench.measure(&batch).await.map(|seen| (task, seen))
 }
 
 /// What a panic said.

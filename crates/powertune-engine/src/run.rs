@@ -3,20 +3,18 @@
 //! Putting back happens in every ending, panics and Ctrl-C included, and from the first invocation
 //! on every ending comes with what was measured.
 
-use std::{
-    sync::atomic::AtomicBool,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+pub use powertune_core::ending::Ending;
 use powertune_core::{
-    dry_run::DryRun,
     observation::Evidence,
-    plan::{Planner, Step, Stopped},
+    plan::{Decision, Planner},
     power::default_values,
     price::Prices,
     request::{Num, Pace, Request},
     result::{Applied, TuningResult},
+    stopped::Stopped,
     warning::Warning,
 };
 use tokio_util::sync::CancellationToken;
@@ -28,7 +26,6 @@ use crate::{
     error::{Cause, LeftBehind, TuneError, Unfinished},
     event::{Event, Events},
     findings::{Findings, Halted},
-    gate::Gate,
     gateway::Gateway,
     held::Held,
     journal::{Journal, Journals},
@@ -68,15 +65,6 @@ pub struct Context {
     pub most_time: Option<Duration>,
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// With a result.
-    Tuned(Box<TuningResult>),
-    /// As a dry run: with what would be done, and what came of one invocation a power.
-    Dry(Box<DryRun>),
-}
-
 /// Tunes a function.
 ///
 /// # Errors
@@ -110,8 +98,8 @@ pub async fn tune(
         journal.close();
     }
     let elapsed = started.elapsed();
-    ended.map(|ending| ending.after(elapsed)).map_err(|unfinished| Unfinished {
-        measured: unfinished.measured.map(|ending| ending.after(elapsed)),
+    ended.map(|ending| after(ending, elapsed)).map_err(|unfinished| Unfinished {
+        measured: unfinished.measured.map(|ending| after(ending, elapsed)),
         ..unfinished
     })
 }
@@ -231,14 +219,12 @@ fn not_applied_error(cause: Cause) -> TuneError {
     }
 }
 
-impl Ending {
-    /// With the time that the whole run took.
-    fn after(mut self, elapsed: Duration) -> Self {
-        if let Self::Tuned(result) = &mut self {
-            result.elapsed_ms = milliseconds(elapsed);
-        }
-        self
+/// The ending with the time that the whole run took.
+fn after(mut ending: Ending, elapsed: Duration) -> Ending {
+    if let Ending::Tuned(result) = &mut ending {
+        result.elapsed_ms = milliseconds(elapsed);
     }
+    ending
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
@@ -293,19 +279,18 @@ impl Run {
         let baseline = Baseline::of(&prepared.latest);
         let has_processors = !prepared.processors.is_empty();
         let timeout = if has_processors { processor::LONGEST } else { prepared.latest.timeout };
-        let payloads = prepared.payloads.expand(request.most_invocations() as usize);
         let bench = Bench {
-            invoker: gateway.invoker(timeout),
-            function_arn: prepared.latest.arn.clone(),
-            request: request.clone(),
-            payloads: payloads.expect("the payloads were expanded when they were checked"),
-            gate: Gate::new(prepared.concurrency),
-            concurrency: prepared.concurrency,
-            budget: Budget::new(request.max_cost, prepared.tariff),
             events: context.events.clone(),
             cancelled: context.cancelled.clone(),
             last_start: context.most_time.map(|most| tokio::time::Instant::now() + most),
-            out_of_time: AtomicBool::new(false),
+            ..Bench::new(
+                gateway.invoker(timeout),
+                prepared.latest.arn.clone(),
+                request,
+                &prepared.payloads,
+                prepared.concurrency,
+                Budget::new(request.max_cost, prepared.tariff),
+            )
         };
         Self {
             request: request.clone(),
@@ -360,11 +345,11 @@ impl Run {
     async fn measure(&mut self, seen: &mut Evidence) -> Result<Option<Stopped>, Cause> {
         loop {
             let round = match self.planner.next(seen) {
-                Step::Done(stopped) => return Ok(Some(stopped)),
-                Step::Measure(_) if self.rounds.bench.is_late() => {
+                Decision::Done(stopped) => return Ok(Some(stopped)),
+                Decision::Measure(_) if self.rounds.bench.is_late() => {
                     return Ok(Some(Stopped::TimeReached));
                 }
-                Step::Measure(round) => round,
+                Decision::Measure(round) => round,
             };
             let measured = self.rounds.measure(&round).await?;
             seen.observations.extend(measured.observations);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use powertune_core::{
     analysis::{Subject, analyse},
     observation::{Evidence, Observation, Outcome},
-    plan::{Measurement, Planner, Step},
+    plan::{Decision, Measurement, Planner},
     power::Power,
     price,
     region::Region,
@@ -84,8 +84,8 @@ pub(crate) fn run(
     let mut seen = Evidence::default();
     let stopped = loop {
         match planner.next(&seen) {
-            Step::Done(stopped) => break stopped,
-            Step::Measure(round) => {
+            Decision::Done(stopped) => break stopped,
+            Decision::Measure(round) => {
                 stage.measure(&round.measurements, &mut seen.observations);
                 seen.rounds += 1;
             }
@@ -205,7 +205,7 @@ fn holds(row: &PowerStats, truth: f64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use powertune_core::plan::Stopped;
+    use powertune_core::stopped::Stopped;
 
     use super::*;
     use crate::function::tests::{power, recorded};

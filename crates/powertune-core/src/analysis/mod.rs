@@ -17,12 +17,12 @@ use self::{
 use crate::{
     architecture::Architecture,
     observation::{Evidence, Failure, Observation},
-    plan::Stopped,
     power::{Power, PowerValues},
     price::{Origin, Price},
     region::Region,
     request::{Num, Request},
     result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
+    stopped::Stopped,
     strategy::{Candidate, Strategy, keeps},
     visualization,
     warning::Warning,
@@ -133,10 +133,13 @@ pub fn analyse(
     })
 }
 
-/// What every invocation was billed, requests included, as far as known.
+/// The cost of every invocation, requests included, as far as it is known. The sum does not depend
+/// on the order in which invocations ended.
 fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
     let cost = |seen: &Observation| seen.outcome.cost(seen.power, price).unwrap_or_default();
-    seen.observations.iter().map(cost).sum()
+    let mut costs: Vec<f64> = seen.observations.iter().map(cost).collect();
+    costs.sort_by(f64::total_cmp);
+    costs.into_iter().sum()
 }
 
 /// What was seen, sorted out by power, smallest first.

@@ -15,7 +15,7 @@
 //! The constants were chosen on published measurements, held against each other by source;
 //! docs/how-it-decides.md has the figures and how little most of them matter.
 
-use super::{Measurement, Round, Standing, Step, Stopped, between};
+use super::{Decision, Measurement, Round, Standing, Stopped, between};
 use crate::{
     analysis::{
         certainty::{Certainty, Drawn, Rule},
@@ -116,7 +116,7 @@ impl Auto {
         }
     }
 
-    pub(super) fn next(&self, powers: &PowerValues, seen: &Evidence) -> Step {
+    pub(super) fn next(&self, powers: &PowerValues, seen: &Evidence) -> Decision {
         let rows = rows(seen, self.counting);
         let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
         let candidates = measured.iter().map(|row| self.rule.candidate(row)).collect();
@@ -125,10 +125,10 @@ impl Auto {
         match look.wanted() {
             Ok(mut measurements) if seen.rounds < ROUNDS => {
                 measurements.sort_by_key(|measurement| measurement.power);
-                Step::Measure(Round { number: seen.rounds + 1, measurements })
+                Decision::Measure(Round { number: seen.rounds + 1, measurements })
             }
-            Ok(_) => Step::Done(Stopped::MostReached),
-            Err(stopped) => Step::Done(stopped),
+            Ok(_) => Decision::Done(Stopped::MostReached),
+            Err(stopped) => Decision::Done(stopped),
         }
     }
 

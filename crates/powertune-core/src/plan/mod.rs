@@ -11,17 +11,12 @@ mod between;
 
 use self::auto::Auto;
 use crate::{
-    observation::{Evidence, Observation, Outcome},
+    observation::Evidence,
     power::{Power, PowerValues},
     price::Price,
-    region::Currency,
     request::{Num, Request},
-    verdict::is_condemned,
-    warning::Warning,
+    stopped::Stopped,
 };
-
-/// Fresh versions in a row that may give no cold start at a power before it gets no more of them.
-pub const MOST_BARREN: u32 = 5;
 
 /// How the number of invocations is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +36,10 @@ pub struct Planner {
     powers: PowerValues,
 }
 
-/// What the planner says.
+/// The planner's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Step {
+pub enum Decision {
     /// Measure this, then ask again.
     Measure(Round),
     /// There is nothing more to measure.
@@ -90,95 +85,6 @@ impl Measurement {
     }
 }
 
-/// What is still to be measured at one power in a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rest {
-    /// The power.
-    pub power: Power,
-    /// How many invocations it is to have.
-    pub wanted: u32,
-    /// How many of them it has had.
-    pub sent: u32,
-}
-
-impl Rest {
-    /// All of a measurement.
-    pub fn of(measurement: Measurement) -> Self {
-        Self { power: measurement.power, wanted: measurement.invocations, sent: 0 }
-    }
-
-    /// How many invocations are left.
-    pub fn left(self) -> u32 {
-        self.wanted.saturating_sub(self.sent)
-    }
-
-    /// What is left after these observations, of other powers too; `None` where nothing is, or
-    /// where another invocation would fail like these. With `only_cold_starts` a warm one is
-    /// asked for again.
-    #[must_use]
-    pub fn after(self, seen: &[Observation], only_cold_starts: bool) -> Option<Self> {
-        let own = || seen.iter().filter(|seen| seen.power == self.power).map(|seen| &seen.outcome);
-        if is_condemned(own()) {
-            return None;
-        }
-        let mut sent = self.sent;
-        for outcome in own() {
-            match outcome {
-                Outcome::Counted(report) | Outcome::Allowed(report)
-                    if only_cold_starts && !report.start.is_cold() => {}
-                _ => sent = sent.saturating_add(1),
-            }
-        }
-        (sent < self.wanted).then_some(Self { sent, ..self })
-    }
-}
-
-/// Why measuring ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Stopped {
-    /// Every power has had its `num` invocations.
-    NumReached,
-    /// It was a dry run: one invocation a power.
-    DryRun,
-    /// No other power is better by more than the indifference zone, at 95 % confidence.
-    Confident,
-    /// What could still tell the powers apart has had its most invocations.
-    MostReached,
-    /// Another invocation could exceed `maxCost`.
-    CostReached,
-    /// The time for measuring was up, which only `powertune demo` limits.
-    TimeReached,
-    /// The execution of the state machine has no room for more events in its history.
-    HistoryFull,
-    /// The user stopped the run.
-    Interrupted,
-    /// Something went wrong that ended the run.
-    Failed,
-}
-
-impl Stopped {
-    /// Whether measuring came to the end that the request gives it.
-    pub fn is_complete(self) -> bool {
-        !matches!(self, Self::Interrupted | Self::Failed)
-    }
-
-    /// What there is to warn of, where measuring ended before everything was measured.
-    pub fn warning(self, max_cost: Option<f64>, currency: Currency) -> Option<Warning> {
-        match self {
-            Self::HistoryFull => Some(Warning::HistoryFull),
-            Self::Interrupted | Self::Failed => Some(Warning::Incomplete),
-            Self::CostReached => max_cost.map(|most| Warning::CostReached { most, currency }),
-            Self::NumReached
-            | Self::DryRun
-            | Self::Confident
-            | Self::MostReached
-            | Self::TimeReached => None,
-        }
-    }
-}
-
 /// How many sizes may be measured that are not among the powers to choose from: some between them,
 /// where nobody has named any.
 pub fn most_unnamed(request: &Request) -> usize {
@@ -198,18 +104,18 @@ impl Planner {
     }
 
     /// What to do next, given everything seen so far.
-    pub fn next(&self, seen: &Evidence) -> Step {
+    pub fn next(&self, seen: &Evidence) -> Decision {
         let (invocations, stopped) = match &self.policy {
             Policy::Fixed { num } => (*num, Stopped::NumReached),
             Policy::DryRun => (1, Stopped::DryRun),
             Policy::Auto(auto) => return auto.next(&self.powers, seen),
         };
         if seen.rounds > 0 {
-            return Step::Done(stopped);
+            return Decision::Done(stopped);
         }
         let measurements =
             self.powers.iter().map(|power| Measurement::new(power, invocations)).collect();
-        Step::Measure(Round { number: 1, measurements })
+        Decision::Measure(Round { number: 1, measurements })
     }
 
     /// How the powers stand, where it is found out in the run how much is measured; `None` before

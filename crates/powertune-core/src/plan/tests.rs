@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     architecture::Architecture,
-    observation::Failure,
+    observation::{Failure, Observation, Outcome},
     price,
     region::Region,
     report::{Report, Start, Status},
@@ -60,10 +60,12 @@ fn looked_at(durations: &[(u32, f64)]) -> Evidence {
     Evidence { rounds: 1, observations: observations.collect(), skipped: Vec::new() }
 }
 
-const SURE: Step = Step::Done(Stopped::Confident);
+const SURE: Decision = Decision::Done(Stopped::Confident);
 
-fn measured(step: Step) -> Vec<(u32, u32)> {
-    let Step::Measure(round) = step else { panic!("there is something to measure, not {step:?}") };
+fn measured(decision: Decision) -> Vec<(u32, u32)> {
+    let Decision::Measure(round) = decision else {
+        panic!("there is something to measure, not {decision:?}")
+    };
     round.measurements.iter().map(|m| (m.power.mb(), m.invocations)).collect()
 }
 
@@ -72,7 +74,7 @@ fn fixed_measures_every_power_once_and_is_done() {
     let planner = planner(json!({ "num": 7, "powerValues": [128, 512] }));
     assert_eq!(measured(planner.next(&Evidence::default())), [(128, 7), (512, 7)]);
     let seen = Evidence { rounds: 1, ..Evidence::default() };
-    assert_eq!(planner.next(&seen), Step::Done(Stopped::NumReached));
+    assert_eq!(planner.next(&seen), Decision::Done(Stopped::NumReached));
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn a_sure_choice_is_confirmed_in_another_environment_where_a_rival_is_close() {
         let fields =
             json!({ "tolerance": 0, "powerValues": [128, 256], "parallelInvocation": parallel });
         let step = planner(fields).next(&looked_at(durations));
-        let Step::Measure(round) = step else { return None };
+        let Decision::Measure(round) = step else { return None };
         let all = round.measurements.iter();
         Some(all.map(|m| (m.power.mb(), m.invocations, m.fresh)).collect())
     };
@@ -187,5 +189,5 @@ fn what_is_lost_again_and_again_is_given_up() {
     }
     assert_eq!(measured(planner.next(&seen))[0].0, 128);
     seen.observations.push(Observation { power: power(128), outcome: lost });
-    assert_eq!(planner.next(&seen), Step::Done(Stopped::MostReached));
+    assert_eq!(planner.next(&seen), Decision::Done(Stopped::MostReached));
 }

@@ -148,7 +148,7 @@ impl Used {
     /// What an execution has used when it comes to Publish for the first time: it has started, and
     /// Initialize has ended.
     pub fn initialized() -> Self {
-        Self { transitions: 1, events: 1 + TASK_EVENTS, version: 0 }
+        Self { transitions: 1, events: 1 + TASK_EVENTS }
     }
 
     /// Publish was entered.

@@ -8,9 +8,10 @@ use super::Digest;
 use crate::{
     analysis::Subject,
     architecture::Architecture,
-    budget::{Need, Tariff, shares},
+    backlog::{Backlog, Task},
+    budget::Tariff,
     observation::{Evidence, Observation, Skipped},
-    plan::{Measurement, Planner, Rest, Round},
+    plan::{Measurement, Planner},
     power::{Power, PowerValues},
     price::{self, Price, UnknownPrice},
     region::Region,
@@ -43,18 +44,12 @@ pub struct Execution {
 pub struct State {
     /// What holds for the whole run.
     pub run: Run,
-    /// What to measure next, at most as much as can be measured at the same time.
-    #[serde(default)]
-    pub tasks: Vec<Task>,
-    /// What to measure after that.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waiting: Vec<Task>,
+    /// The open round: `tasks` is what the Map goes over.
+    #[serde(flatten)]
+    pub backlog: Backlog,
     /// What was seen.
     #[serde(default)]
     pub seen: Seen,
-    /// The version of each power that is to be invoked again when more is to be measured there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub versions: Vec<(Power, String)>,
     /// What the invocations have cost; the most that they can have cost where that is not known.
     #[serde(default)]
     pub spent: f64,
@@ -147,36 +142,12 @@ pub struct Subjected {
     pub revision_id: Option<String>,
 }
 
-/// One power's share of a round.
+/// The input of Measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Task {
-    /// What is still to be measured.
-    #[serde(flatten)]
-    pub rest: Rest,
-    /// How many invocations the power had before this round.
-    #[serde(default)]
-    pub first: u32,
-    /// The version to invoke; it has to be published first where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// How many of the last portions gave no cold start, where cold starts alone count.
-    #[serde(default)]
-    pub barren: u32,
-    /// How many of the last ones came to nothing.
-    #[serde(default)]
-    pub idle: u32,
-    /// What the next portion may cost at most, where the run may not cost anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<f64>,
-}
-
-/// What Measure is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Portion {
-    /// What holds for the whole run.
+pub struct MeasureInput {
+    /// The run.
     pub run: Run,
-    /// What to measure.
+    /// The task to measure.
     pub task: Task,
 }
 
@@ -229,8 +200,6 @@ pub struct Used {
     pub transitions: u64,
     /// Events of its history, retries aside.
     pub events: u64,
-    /// The highest number of a version that was invoked.
-    pub version: u64,
 }
 
 /// What comes after Decide.
@@ -292,10 +261,8 @@ impl State {
     pub fn begin(run: Run, measurements: &[Measurement]) -> Result<Self, UnknownPrice> {
         let mut state = Self {
             run,
-            tasks: Vec::new(),
-            waiting: Vec::new(),
+            backlog: Backlog::default(),
             seen: Seen::default(),
-            versions: Vec::new(),
             spent: 0.0,
             used: Used::initialized(),
             reference: None,
@@ -305,50 +272,19 @@ impl State {
             applied: None,
             result: None,
         };
-        let queue = measurements.iter().map(|&each| Task::new(Rest::of(each))).collect();
-        state.line_up(queue)?;
+        state.backlog.open(measurements, |_| 0);
+        state.line_up()?;
         Ok(state)
     }
 
-    /// The tasks of a round. A power that has a version is measured there again, unless that has to
-    /// be fresh.
-    pub(super) fn tasks_of(&self, round: &Round, request: &Request) -> Vec<Task> {
-        let task = |&measurement: &Measurement| {
-            let power = measurement.power;
-            let fresh = measurement.fresh || request.only_cold_starts;
-            let mut known = self.versions.iter().filter(|_| !fresh);
-            let version = known.find(|known| known.0 == power).map(|known| known.1.clone());
-            let first = self.seen.invocations(power);
-            Task { first, version, ..Task::new(Rest::of(measurement)) }
-        };
-        round.measurements.iter().map(task).collect()
-    }
-
-    /// Has as much of `queue` measured next as can be measured and paid at the same time; the rest
-    /// waits.
+    /// Has as much measured next as can be measured and paid at the same time.
     ///
     /// # Errors
     /// When the price of the function is not known.
-    pub fn line_up(&mut self, queue: Vec<Task>) -> Result<(), UnknownPrice> {
+    pub fn line_up(&mut self) -> Result<(), UnknownPrice> {
         let width = self.run.width.max(1) as usize;
-        let room = self.run.max_cost.map_or(f64::INFINITY, |most| most - self.spent);
-        let tariff = self.run.tariff()?;
-        let mut needs = Vec::new();
-        let mut taken = 0.0;
-        (self.tasks, self.waiting) = queue.into_iter().partition(|task| {
-            let worst = tariff.worst(task.rest.power);
-            let fits = needs.len() < width && taken + worst <= room;
-            if fits {
-                taken += worst;
-                needs.push(Need { worst, invocations: task.rest.left() });
-            }
-            fits
-        });
-        if self.run.max_cost.is_some() {
-            for (task, share) in self.tasks.iter_mut().zip(shares(room, &needs)) {
-                task.budget = Some(share);
-            }
-        }
+        let room = self.run.max_cost.map(|most| most - self.spent);
+        self.backlog.line_up(width, room, &self.run.tariff()?);
         Ok(())
     }
 
@@ -399,13 +335,6 @@ impl Subjected {
     }
 }
 
-impl Task {
-    /// All of a power's invocations.
-    pub fn new(rest: Rest) -> Self {
-        Self { rest, first: 0, version: None, barren: 0, idle: 0, budget: None }
-    }
-}
-
 impl Seen {
     /// Takes in what was seen at a power.
     pub(super) fn take(&mut self, digest: Digest, bytes: u64) {
@@ -419,8 +348,8 @@ impl Seen {
         }
     }
 
-    /// How many invocations a power has had.
-    fn invocations(&self, power: Power) -> u32 {
+    /// The number of invocations that a power has had.
+    pub(super) fn invocations(&self, power: Power) -> u32 {
         let seen = self.digests.iter().find(|digest| digest.power == power);
         seen.map_or(0, |digest| u32::try_from(digest.invocations()).unwrap_or(u32::MAX))
     }

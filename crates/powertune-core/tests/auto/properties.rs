@@ -2,9 +2,9 @@
 
 use powertune_core::{
     observation::{Failure, Outcome},
-    plan::Stopped,
     power::Power,
     request::{AUTO_MOST, Request},
+    stopped::Stopped,
 };
 use proptest::{collection::vec, prelude::*};
 use rand::RngExt;

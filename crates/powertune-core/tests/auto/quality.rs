@@ -1,8 +1,9 @@
 //! How well it decides, and what it takes: bounds that a change for the worse would break.
 
 use powertune_core::{
-    plan::{Round, Stopped},
+    plan::Round,
     power::{Power, default_values},
+    stopped::Stopped,
 };
 use serde_json::json;
 

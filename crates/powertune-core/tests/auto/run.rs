@@ -6,13 +6,14 @@ use powertune_core::{
     analysis::{NothingMeasured, Subject, analyse},
     architecture::Architecture,
     observation::{Evidence, Observation, Outcome},
-    plan::{Planner, Round, Step, Stopped},
+    plan::{Decision, Planner, Round},
     power::{Power, PowerValues, default_values},
     price,
     region::Region,
     report::{Report, Start, Status},
     request::{Request, parse},
     result::TuningResult,
+    stopped::Stopped,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
@@ -87,8 +88,8 @@ pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run 
     let mut environments: BTreeMap<Power, u32> = BTreeMap::new();
     let stopped = loop {
         let round = match planner.next(&seen) {
-            Step::Done(stopped) => break stopped,
-            Step::Measure(round) => round,
+            Decision::Done(stopped) => break stopped,
+            Decision::Measure(round) => round,
         };
         assert!(rounds.len() < 100, "it goes on and on");
         assert!(!round.measurements.is_empty(), "a round without anything to do");

@@ -1,34 +1,32 @@
 //! Measure: one power's invocations, or as many as there is time for.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use powertune_core::{
+    backlog::{Task, batch},
     observation::Observation,
     request::Request,
     workflow::{
-        self, Digest,
-        state::{Measured, Portion, Run, Task},
+        Digest,
+        state::{MeasureInput, Measured, Run},
     },
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{StepError, gateway};
 use crate::{
     budget::Budget,
     error::Cause,
-    event::Events,
-    gate::Gate,
     gateway::{Connection, Gateway},
-    measure::{self, Bench},
+    measure::{Batch, Bench},
     prepare,
     publish::wait,
 };
 
-/// What a portion needs beside its invocations: to start, to wait for its version, and to return
-/// what it has.
+/// The time that a batch needs beside its invocations: to start, to wait for its version, and to
+/// return what it has.
 pub(super) const MARGIN: Duration = Duration::from_secs(20);
 /// The part of it that is kept for returning.
 const RETURN: Duration = Duration::from_secs(5);
@@ -39,10 +37,10 @@ const RETURN: Duration = Duration::from_secs(5);
 /// When the state is not one; what else goes wrong is in what it returns, beside what was measured.
 pub async fn measure(
     connection: &Connection,
-    portion: Portion,
+    input: MeasureInput,
     deadline: Instant,
 ) -> Result<Measured, StepError> {
-    let Portion { run, task } = portion;
+    let MeasureInput { run, task } = input;
     let gateway = gateway(connection, &run).await?;
     let request = run.request()?;
     let budget = Budget::new(task.budget, run.tariff()?);
@@ -52,7 +50,7 @@ pub async fn measure(
     let observed = observe(&gateway, &run, &request, &task, budget, last_start).await;
     let (digest, failed) = match observed {
         Ok(observations) => {
-            let digest = Digest::of(task.rest.power, &observations).within(run.digest_bytes);
+            let digest = Digest::of(task.power, &observations).within(run.digest_bytes);
             (Some(digest), None)
         }
         Err(cause) => (None, Some(cause.to_string())),
@@ -71,32 +69,28 @@ async fn observe(
     let Some(version) = task.version.clone() else { return Ok(Vec::new()) };
     let arn = &run.function.arn;
     let payloads = prepare::payloads(gateway, request).await.map_err(prepare::into_cause)?;
-    let portion = measure::Portion {
-        power: task.rest.power,
+    let batch = Batch {
+        power: task.power,
         version,
-        first: task.first + task.rest.sent,
-        invocations: workflow::portion(run, request, task),
+        first: task.next_number(),
+        invocations: batch(task, run.in_flight, request.only_cold_starts),
     };
-    let ready = wait(gateway, arn, Some(&portion.version));
+    let ready = wait(gateway, arn, Some(&batch.version));
     let Ok(ready) = tokio::time::timeout_at(last_start.into(), ready).await else {
-        // The next portion goes on waiting.
+        // The next batch goes on waiting.
         return Ok(Vec::new());
     };
-    ready.map_err(|cause| portion.not_ready(cause))?;
+    ready.map_err(|cause| batch.not_ready(cause))?;
     let bench = Bench {
-        invoker: gateway.invoker(Duration::from_millis(run.longest_ms)),
-        function_arn: arn.clone(),
-        request: request.clone(),
-        payloads: payloads
-            .expand(request.most_invocations() as usize)
-            .expect("the payloads were expanded when they were read"),
-        gate: Gate::new(run.in_flight),
-        concurrency: run.in_flight.max(1),
-        budget,
-        events: Events::unheard(),
-        cancelled: CancellationToken::new(),
         last_start: Some(last_start.into()),
-        out_of_time: AtomicBool::new(false),
+        ..Bench::new(
+            gateway.invoker(Duration::from_millis(run.longest_ms)),
+            arn.clone(),
+            request,
+            &payloads,
+            run.in_flight,
+            budget,
+        )
     };
-    Arc::new(bench).measure(&portion).await
+    bench.measure(&batch).await
 }

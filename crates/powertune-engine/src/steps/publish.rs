@@ -3,23 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use powertune_core::{
-    observation::Skipped,
-    workflow::state::{State, Task},
-};
+use powertune_core::workflow::state::State;
 use tokio_util::sync::CancellationToken;
 
 use super::{StepError, baseline, gateway, left_behind, mark};
 use crate::{
-    announce::announce,
+    announce::{Announced, announce},
     error::Cause,
     gateway::{Connection, Gateway},
     journal::Journal,
     mark::Mark,
-    publish::{Baseline, Clock, Publisher, Unpublished},
+    publish::{Baseline, Clock, Publisher, publish_missing},
     put_back::Basis,
     restore::{Undo, restore},
-    round::own_last,
 };
 
 /// What is kept of the time for putting `$LATEST` back.
@@ -36,24 +32,19 @@ pub async fn publish(
     deadline: Instant,
 ) -> Result<State, StepError> {
     let mut mark = mark(&state.run);
-    let mut queue = std::mem::take(&mut state.tasks);
-    queue.append(&mut state.waiting);
-    let powers = queue.iter().filter(|task| task.version.is_none()).map(|task| task.rest.power);
-    if let Some(sets) = mark.sets.with(powers) {
+    let missing = state.backlog.unpublished(state.run.function.power);
+    if let Some(sets) = mark.sets.with(missing.iter().copied()) {
         mark.sets = sets;
     }
     let journal = Journal::in_memory(mark.clone());
     let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
     let baseline = baseline(&gateway, &state).await?;
-    queue.sort_by_key(|task| own_last(task.rest.power, baseline.power));
     let until = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
-    let published = publish_all(&gateway, &baseline, &mark, &mut state, queue, until).await;
-    let queue = match published {
-        Ok(queue) => queue,
-        Err(cause) => return Err(taken_back(&gateway, &baseline, &mark, &journal, cause).await),
-    };
+    if let Err(cause) = publish_all(&gateway, &baseline, &mark, &mut state, until).await {
+        return Err(taken_back(&gateway, &baseline, &mark, &journal, cause).await);
+    }
     state.used.publish();
-    state.line_up(queue)?;
+    state.line_up()?;
     Ok(state)
 }
 
@@ -77,66 +68,47 @@ pub(super) async fn taken_back(
     if left.is_empty() { cause.into() } else { left_behind(left) }
 }
 
-/// A version for each task that has none; what became of the tasks.
+/// Publishes a version for each power that has none, as long as there is time.
 async fn publish_all(
     gateway: &Gateway,
     baseline: &Baseline,
     mark: &Mark,
     state: &mut State,
-    mut queue: Vec<Task>,
     until: Instant,
-) -> Result<Vec<Task>, Cause> {
+) -> Result<(), Cause> {
     let mut publisher = if state.is_untouched() {
-        let powers = queue.iter().map(|task| task.rest.power);
-        let target = powers.filter(|&power| power != baseline.power).min();
-        let announced =
-            announce(gateway, baseline, mark, target, &CancellationToken::new()).await?;
-        let announced = announced.expect("nobody cancels it");
-        let own = queue.iter_mut().find(|task| task.rest.power == baseline.power);
-        if let Some(version) = announced.own_version(mark) {
-            state.reference.get_or_insert_with(|| version.clone());
-            if let Some(own) = own {
-                own.version.get_or_insert(version);
-            }
-        }
+        let announced = announce_first(gateway, baseline, mark, state).await?;
         Publisher::first(gateway, baseline, mark, announced)
     } else {
         Publisher::again(gateway, baseline, mark, Clock::default()).await?
     };
-    let published = each(&mut publisher, state, queue, until).await?;
-    publisher.put_back().await?;
-    Ok(published)
-}
-
-async fn each(
-    publisher: &mut Publisher<'_>,
-    state: &mut State,
-    queue: Vec<Task>,
-    until: Instant,
-) -> Result<Vec<Task>, Cause> {
-    let only_cold_starts = state.run.request().is_ok_and(|request| request.only_cold_starts);
-    let mut tasks = Vec::with_capacity(queue.len());
-    for mut task in queue {
-        if task.version.is_some() || Instant::now() > until {
-            tasks.push(task);
-            continue;
+    for power in state.backlog.unpublished(baseline.power) {
+        if Instant::now() > until {
+            break;
         }
-        // A version that was invoked before has warm environments.
-        let used = state.used.version;
-        let fresh = |version: &str| version.parse().is_ok_and(|number: u64| number > used);
-        let wants_fresh = only_cold_starts || task.first > 0;
-        let usable = |version: &crate::gateway::Version| !wants_fresh || fresh(&version.version);
-        match publisher.publish_marked(task.rest.power, usable).await {
-            Ok(version) => {
-                state.reference.get_or_insert_with(|| version.version.clone());
-                task.version = Some(version.version);
-                tasks.push(task);
-            }
-            Err(Unpublished::BeyondAccount(reason)) => {
-                state.seen.skipped.push(Skipped { power: task.rest.power, reason });
-            }
-            Err(Unpublished::Failed(cause)) => return Err(cause),
+        match publish_missing(&mut publisher, &mut state.backlog, power).await? {
+            Ok(task) => state.reference = state.reference.take().or(task.version),
+            Err(skip) => state.seen.skipped.push(skip),
         }
     }
-    Ok(tasks)
+    publisher.put_back().await
+}
+
+/// Announces the run. The version that this publishes is the reference, and the one to invoke at
+/// the function's own power.
+async fn announce_first(
+    gateway: &Gateway,
+    baseline: &Baseline,
+    mark: &Mark,
+    state: &mut State,
+) -> Result<Announced, Cause> {
+    let missing = state.backlog.unpublished(baseline.power);
+    let target = missing.into_iter().find(|&power| power != baseline.power);
+    let announced = announce(gateway, baseline, mark, target, &CancellationToken::new()).await?;
+    let announced = announced.expect("nobody cancels it");
+    if let Some(version) = announced.own_version(mark) {
+        state.reference.get_or_insert_with(|| version.clone());
+        state.backlog.know(baseline.power, version);
+    }
+    Ok(announced)
 }

@@ -107,7 +107,7 @@ impl Bench {
     }
 
     /// The local Lambda's endpoint, or that of what stands before it.
-    fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         self.endpoint_url.clone().unwrap_or_else(|| self.lambda.endpoint_url())
     }
 

@@ -1,4 +1,5 @@
-//! A door to the local Lambda, at which something happens just before a request gets through.
+//! A door to the local Lambda, at which something happens just before a request gets through, or
+//! somebody else answers it.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::SystemTime};
 
@@ -52,6 +53,32 @@ pub(crate) async fn door_at<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let happens = Arc::new(Mutex::new((nth, Some(happens))));
+    answered(bench, move |request| {
+        let is_it = request.method() == method && request.uri().path().contains(part);
+        let happens = Arc::clone(&happens);
+        async move {
+            if is_it {
+                let (left, happens) = &mut *happens.lock().await;
+                *left = left.saturating_sub(1);
+                if let Some(happens) = happens.take_if(|_| *left == 0) {
+                    happens().await;
+                }
+            }
+            None
+        }
+    })
+    .await
+}
+
+/// The URL of a door that lets through what is not answered here.
+pub(crate) async fn answered<F>(
+    bench: &Bench,
+    answer: impl Fn(&Request<Incoming>) -> F + Send + Sync + 'static,
+) -> String
+where
+    F: Future<Output = Option<Response<Full<Bytes>>>> + Send + 'static,
+{
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let pair = bench.lambda.credentials();
@@ -66,21 +93,18 @@ where
         ),
         client: Client::builder(TokioExecutor::new()).build_http(),
     });
-    let happens = Arc::new(Mutex::new((nth, Some(happens))));
+    let answer = Arc::new(answer);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (behind, happens) = (Arc::clone(&behind), Arc::clone(&happens));
+            let (behind, answer) = (Arc::clone(&behind), Arc::clone(&answer));
             let service = service_fn(move |request: Request<Incoming>| {
-                let (behind, happens) = (Arc::clone(&behind), Arc::clone(&happens));
+                let behind = Arc::clone(&behind);
+                let answered = answer(&request);
                 async move {
-                    if request.method() == method && request.uri().path().contains(part) {
-                        let (left, happens) = &mut *happens.lock().await;
-                        *left = left.saturating_sub(1);
-                        if let Some(happens) = happens.take_if(|_| *left == 0) {
-                            happens().await;
-                        }
-                    }
-                    Ok::<_, Infallible>(behind.call(request).await)
+                    Ok::<_, Infallible>(match answered.await {
+                        Some(response) => response,
+                        None => behind.call(request).await,
+                    })
                 }
             });
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -97,7 +121,7 @@ struct Behind {
 }
 
 impl Behind {
-    async fn call(&self, request: Request<Incoming>) -> Response<Incoming> {
+    async fn call(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (mut head, body) = request.into_parts();
         let body = body.collect().await.expect("a whole request").to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -125,6 +149,9 @@ impl Behind {
         head.uri = uri.parse().expect("another host does not make the URI a bad one");
         let mut request = Request::from_parts(head, Full::new(body.clone()));
         signature.apply_to_request_http1x(&mut request);
-        self.client.request(request).await.expect("the local Lambda answers")
+        let response = self.client.request(request).await.expect("the local Lambda answers");
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole answer").to_bytes();
+        Response::from_parts(head, Full::new(body))
     }
 }

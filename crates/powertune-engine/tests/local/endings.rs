@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use powertune_core::{plan::Stopped, result::State};
+use powertune_core::{result::State, stopped::Stopped};
 use powertune_engine::{
     Keep,
     error::{Cause, TuneError, Unfinished},

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_lambda::Client;
 use powertune_core::{
     result::State as RowState,
-    workflow::state::{Execution, Portion, Start},
+    workflow::state::{Execution, MeasureInput, Start},
 };
 use powertune_engine::{
     error::{Cause, TuneError},
@@ -75,12 +75,12 @@ async fn a_version_that_somebody_deletes_ends_an_execution() {
     let deadline = Instant::now() + Duration::from_mins(10);
     let state = steps::initialize(&connection, &settings, start).await.expect("it begins");
     let mut state = steps::publish(&connection, state, deadline).await.expect("it publishes");
-    for task in state.tasks.clone() {
-        let deleted = task.rest.power.mb() == 512;
+    for task in state.backlog.tasks.clone() {
+        let deleted = task.power.mb() == 512;
         if deleted {
             delete(&bench.client, task.version.as_deref().expect("a version")).await;
         }
-        let portion = Portion { run: state.run.clone(), task };
+        let portion = MeasureInput { run: state.run.clone(), task };
         let measured = steps::measure(&connection, portion, deadline).await.expect("an answer");
         assert_eq!(measured.failed.is_some(), deleted, "{measured:?}");
         state.measured.push(measured);

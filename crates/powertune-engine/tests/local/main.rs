@@ -8,6 +8,7 @@ mod cleaning;
 mod door;
 mod endings;
 mod gone;
+mod identical;
 mod modes;
 mod others;
 mod patience;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use powertune_core::{plan::Stopped, power::Power, result::State};
+use powertune_core::{power::Power, result::State, stopped::Stopped};
 use powertune_engine::{event::Event, run::Ending};
 use serde_json::json;
 
@@ -172,7 +172,10 @@ async fn time_that_is_up_ends_measuring_with_what_there_is() {
         let result = bench.result(json!({"powerValues": [256, 512], "num": num})).await;
         assert_eq!(result.stopped, Stopped::TimeReached, "{num}");
         assert!((2..60).contains(&result.invocations), "{num}: {}", result.invocations);
-        assert!(result.complete && result.warnings.is_empty(), "{:?}", result.warnings);
+        // A size that got ready late may have had a cold start alone.
+        let is_about_time = |warning: &String| !warning.contains("cold start");
+        assert!(result.complete, "{num}");
+        assert!(!result.warnings.iter().any(is_about_time), "{:?}", result.warnings);
         assert_eq!(bench.footprint().await, before);
     }
 }

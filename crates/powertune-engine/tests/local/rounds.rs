@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use powertune_core::{
     architecture::Architecture,
     budget::Tariff,
-    plan::Stopped,
     power::Power,
     price,
     result::{DecidedBy, State},
+    stopped::Stopped,
 };
 use powertune_engine::{event::Event, run::Ending};
 use serde_json::json;

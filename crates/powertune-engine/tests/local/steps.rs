@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_sdk_lambda::types::Environment;
-use powertune_core::workflow::state::{Measured, Next, Portion, Start, State};
+use powertune_core::workflow::state::{MeasureInput, Measured, Next, Start, State};
 use powertune_engine::{
     gateway::Connection,
     steps::{self, Settings, StepError, StepErrorKind},
@@ -22,19 +22,15 @@ use crate::bench::{Bench, FUNCTION, LOGGING};
 const DIGEST: usize = 16;
 
 /// An execution on a bench, and every state that its history would keep.
-struct Execution<'a> {
+pub(crate) struct Execution<'a> {
     bench: &'a Bench,
     connection: Connection,
     history: Vec<Value>,
 }
 
 impl<'a> Execution<'a> {
-    fn new(bench: &'a Bench) -> Self {
-        Self {
-            bench,
-            connection: bench.connection(bench.lambda.endpoint_url()),
-            history: Vec::new(),
-        }
+    pub(crate) fn new(bench: &'a Bench) -> Self {
+        Self { bench, connection: bench.connection(bench.endpoint()), history: Vec::new() }
     }
 
     fn keep<T: Serialize>(&mut self, state: T) -> T {
@@ -42,20 +38,20 @@ impl<'a> Execution<'a> {
         state
     }
 
-    async fn initialize(&mut self, more: Value) -> Result<State, StepError> {
+    pub(crate) async fn initialize(&mut self, more: Value) -> Result<State, StepError> {
         let settings = Settings::default();
         initialize(self.bench, &settings, more).await.map(|state| self.keep(state))
     }
 
-    async fn publish(&mut self, state: State) -> Result<State, StepError> {
+    pub(crate) async fn publish(&mut self, state: State) -> Result<State, StepError> {
         steps::publish(&self.connection, state, soon()).await.map(|state| self.keep(state))
     }
 
     /// Measures what is to be measured, and decides.
-    async fn measure(&mut self, mut state: State) -> State {
+    pub(crate) async fn measure(&mut self, mut state: State) -> State {
         let mut measured: Vec<Measured> = Vec::new();
-        for task in &state.tasks {
-            let portion = self.keep(Portion { run: state.run.clone(), task: task.clone() });
+        for task in &state.backlog.tasks {
+            let portion = self.keep(MeasureInput { run: state.run.clone(), task: task.clone() });
             let seen = steps::measure(&self.connection, portion, soon()).await;
             measured.push(self.keep(seen.expect("it measures")));
         }
@@ -81,7 +77,7 @@ async fn initialize(bench: &Bench, settings: &Settings, more: Value) -> Result<S
         "request": request,
     });
     let start: Start = serde_json::from_value(start).expect("what the state machine sends");
-    steps::initialize(&bench.connection(bench.lambda.endpoint_url()), settings, start).await
+    steps::initialize(&bench.connection(bench.endpoint()), settings, start).await
 }
 
 /// Gives the function this secret, and waits until it has it.

@@ -2,7 +2,7 @@
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use powertune_core::{
-    dry_run::DryRun, plan::Stopped, result::TuningResult, workflow::state::Caught,
+    dry_run::DryRun, result::TuningResult, stopped::Stopped, workflow::state::Caught,
 };
 use powertune_engine::steps::StepErrorKind;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
-use powertune_core::plan::Stopped;
+use powertune_core::stopped::Stopped;
 use powertune_engine::event::Event;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use powertune_core::{
+    backlog::Task,
     observation::{Failure, Observation, Outcome},
-    plan::{Measurement, Stopped},
+    plan::Measurement,
     power::Power,
     result::Applied,
+    stopped::Stopped,
     warning::Warning,
     workflow::{
         self, Digest, Step,
-        state::{Caught, Measured as Portion, Next, Portion as Given, State, Task},
+        state::{Caught, MeasureInput, Measured as Portion, Next, State},
     },
 };
 use powertune_engine::event::{Event, Plan};
@@ -118,7 +120,7 @@ impl Story {
         name.clone_into(&mut self.entered);
         match name {
             "Publish" => self.has_begun = true,
-            "Measure" => self.open.extend(read(input).map(|given: Given| given.task)),
+            "Measure" => self.open.extend(read(input).map(|given: MeasureInput| given.task)),
             "Apply" => self.applying = Applying::Begun,
             _ => {}
         }
@@ -131,7 +133,7 @@ impl Story {
 
     /// What a portion has come to.
     fn portion(&mut self, portion: Portion) -> Vec<Event> {
-        self.open.retain(|task| task.rest.power != portion.task.rest.power);
+        self.open.retain(|task| task.power != portion.task.power);
         let mut events = observed(&portion);
         events.extend(lost(&portion));
         self.measured.push(portion);
@@ -182,10 +184,12 @@ impl Story {
 
     fn published(&mut self, state: State) -> Vec<Event> {
         let mut events = Vec::new();
-        for Task { rest, version, .. } in state.tasks.into_iter().chain(state.waiting) {
+        for Task { power, version, .. } in
+            state.backlog.tasks.into_iter().chain(state.backlog.waiting)
+        {
             let Some(version) = version else { continue };
-            if self.published.insert((rest.power, version.clone())) {
-                events.push(Event::Published { power: rest.power, version });
+            if self.published.insert((power, version.clone())) {
+                events.push(Event::Published { power, version });
             }
         }
         let skipped = state.seen.skipped.into_iter().skip(self.skipped);
@@ -247,12 +251,12 @@ fn lost(portion: &Portion) -> Option<Event> {
     let failure =
         if caught.ran_nothing() { Failure::Refused { why } } else { Failure::Lost { why } };
     let outcome = Outcome::Failed { failure, report: None };
-    Some(Event::Observed(Observation { power: portion.task.rest.power, outcome }))
+    Some(Event::Observed(Observation { power: portion.task.power, outcome }))
 }
 
 fn measurements(state: &State) -> Vec<Measurement> {
-    let tasks = state.tasks.iter().chain(&state.waiting);
-    tasks.map(|task| Measurement::new(task.rest.power, task.rest.left())).collect()
+    let tasks = state.backlog.tasks.iter().chain(&state.backlog.waiting);
+    tasks.map(|task| Measurement::new(task.power, task.left())).collect()
 }
 
 fn read<T: serde::de::DeserializeOwned>(output: &str) -> Option<T> {

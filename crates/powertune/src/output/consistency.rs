@@ -5,13 +5,13 @@ use powertune_core::{
     analysis::{Subject, analyse},
     architecture::Architecture,
     observation::{Evidence, Failure, Observation, Outcome},
-    plan::Stopped,
     power::{Power, PowerValues},
     price,
     region::Region,
     report::{Report, Start, Status},
     request,
     result::TuningResult,
+    stopped::Stopped,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! The recommendation in words.
 
 use powertune_core::{
-    plan::Stopped,
     power::Power,
     result::{PowerStats, TuningResult},
+    stopped::Stopped,
 };
 
 use super::{

@@ -1,8 +1,8 @@
 //! What a result rests on, in words.
 
 use powertune_core::{
-    plan::Stopped,
     result::{DecidedBy, TuningResult},
+    stopped::Stopped,
 };
 
 use super::{

@@ -6,7 +6,6 @@ use powertune_core::{
     architecture::Architecture,
     dry_run::{DryRun, trials},
     observation::{Evidence, Failure, Observation, Outcome, Skipped},
-    plan::Stopped,
     power::Power,
     price::PricesFrom,
     region::{Currency, Region},
@@ -16,6 +15,7 @@ use powertune_core::{
         StateMachine, TuningResult,
     },
     stats::Estimate,
+    stopped::Stopped,
     warning::Warning,
 };
 
