@@ -9,10 +9,9 @@ use powertune_core::{
 };
 
 use crate::{
-    conflict::{Backoff, may_pass},
+    conflict::Backoff,
     error::{Cause, Refusal, TuneError},
     gateway::{Alias, ApiError, Function, Gateway},
-    prepare::before_changes,
 };
 
 /// The version that the alias points to which is to be moved; `None` where there is no such alias.
@@ -26,12 +25,13 @@ pub(crate) async fn found(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<String>, TuneError> {
     let Some(alias) = optimize.alias.clone() else { return Ok(None) };
-    let found = gateway.alias(&latest.arn, &alias).await.map_err(before_changes)?;
+    let found = gateway.alias(&latest.arn, &alias).await.map_err(TuneError::before_changes)?;
     let Some(Alias { version, is_weighted, .. }) = found else { return Ok(None) };
     if is_weighted {
         return Err(TuneError::Refused(Refusal::Canary { alias }));
     }
-    let published = gateway.function(&latest.arn, Some(&version)).await.map_err(before_changes)?;
+    let published =
+        gateway.function(&latest.arn, Some(&version)).await.map_err(TuneError::before_changes)?;
     let Some(what) = difference(&published, latest) else { return Ok(Some(version)) };
     match optimize.release_latest {
         ReleaseLatest::No => {
@@ -117,7 +117,7 @@ pub(crate) async fn point(
             None => gateway.create_alias(arn, alias, version).await,
         };
         let Err(error) = moved else { return Ok(()) };
-        if !may_pass(&error) {
+        if !error.may_pass() {
             return Err(error.into());
         }
         // One more look comes after the last try: its answer may have been lost.

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    conflict::{may_pass, repeated},
+    baseline::{Baseline, Clock, beyond_account, changed, wait},
+    conflict::repeated,
     election::{Change, Election, Leaving, Look, Next},
     error::Cause,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
     held::neighbour,
     mark::{Mark, run_of_version},
-    publish::{Baseline, Clock, beyond_account, changed, wait},
 };
 
 /// How long other runs get to leave again. Each has a handful of calls to make.
@@ -176,7 +176,7 @@ impl Candidate<'_> {
                 self.version = Some(version);
                 self.election.published(true);
             }
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.may_pass() => {
                 self.met(error).await?;
                 self.election.published(false);
             }
@@ -193,7 +193,7 @@ impl Candidate<'_> {
                 self.told = told;
                 self.election.changed(Change::Made);
             }
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.may_pass() => {
                 let is_unknown = error.kind == ErrorKind::Unknown;
                 self.met(error).await?;
                 let change = if is_unknown { Change::Unknown } else { Change::Refused };

@@ -4,10 +4,11 @@ use powertune_core::{power::Power, request::AutoOptimize};
 
 use crate::{
     alias,
+    baseline::{Baseline, Clock},
     error::Cause,
     gateway::{Gateway, Version},
     mark::{self, Mark},
-    publish::{Baseline, Clock, Publisher, Unpublished},
+    publish::{Publisher, Unpublished},
 };
 
 /// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.

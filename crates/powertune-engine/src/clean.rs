@@ -10,7 +10,6 @@ use crate::{
     gateway::{Function, Gateway},
     journal::{Journals, Kept},
     mark::{self, Mark},
-    prepare::before_changes,
     put_back::Claim,
     restore::{Memory, Undo, restore},
 };
@@ -106,8 +105,8 @@ impl Traces {
     ) -> Result<Self, TuneError> {
         let name = function.unqualified().to_string();
         let (mut latest, mut tags) =
-            gateway.function_and_tags(&name).await.map_err(before_changes)?;
-        let versions = gateway.versions(&latest.arn).await.map_err(before_changes)?;
+            gateway.function_and_tags(&name).await.map_err(TuneError::before_changes)?;
+        let versions = gateway.versions(&latest.arn).await.map_err(TuneError::before_changes)?;
         let published: BTreeSet<String> = versions
             .iter()
             .filter_map(|version| mark::run_of_version(&version.description))
@@ -116,7 +115,8 @@ impl Traces {
         if !published.is_empty() {
             // A run tags the function before it publishes: the tags of a run that lives, and whose
             // versions were seen, are seen now.
-            (latest, tags) = gateway.function_and_tags(&name).await.map_err(before_changes)?;
+            (latest, tags) =
+                gateway.function_and_tags(&name).await.map_err(TuneError::before_changes)?;
         }
         let kept = journals.of(&latest.arn);
         Ok(Self { tagged: Mark::all(&tags), kept, published, latest })
@@ -135,7 +135,8 @@ impl Traces {
     /// Whether a run whose tags are not there has left something all the same: its tags go last, so
     /// that either all is as it was, or somebody else took them away.
     fn has_left(&self, kept: &Kept) -> bool {
-        let is_unsettled = kept.claim().is_some_and(|claim| claim.is_proven(&self.latest));
+        let is_unsettled =
+            Claim::of_journal(kept).is_some_and(|claim| claim.is_proven(&self.latest));
         kept.is_alive || self.published.contains(&kept.mark.run) || is_unsettled
     }
 
@@ -166,8 +167,8 @@ impl Traces {
             Some(tagged) if tagged.original.is_none() => None,
             // A journal that is cut may not tell of the last change; the tags tell of all.
             Some(tagged) if kept.is_cut => Claim::of_tags(tagged),
-            Some(_) => kept.claim(),
-            None => kept.claim().filter(|claim| claim.is_proven(&self.latest)),
+            Some(_) => Claim::of_journal(kept),
+            None => Claim::of_journal(kept).filter(|claim| claim.is_proven(&self.latest)),
         }
     }
 

@@ -4,28 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gateway::{ApiError, ErrorKind};
+use crate::gateway::ApiError;
 
 /// The first wait between two tries; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// Whether a change met another one.
-pub(crate) fn is_meeting(error: &ApiError) -> bool {
-    matches!(error.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
-}
-
-/// Whether the same call may succeed later, though nobody does anything about it.
-pub(crate) fn may_pass(error: &ApiError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Conflict
-            | ErrorKind::PreconditionFailed
-            | ErrorKind::Throttled
-            | ErrorKind::NotSent
-            | ErrorKind::Unknown
-    )
-}
 
 /// The waits between tries until a deadline.
 #[derive(Debug)]
@@ -61,7 +44,7 @@ where
     let mut backoff = Backoff::until(deadline);
     loop {
         match call().await {
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.may_pass() => {
                 if !backoff.wait().await {
                     return Err(error);
                 }
@@ -76,6 +59,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::gateway::ErrorKind;
 
     /// How many tries a call takes that fails with these kinds, and whether it succeeds.
     async fn tries(kinds: &[ErrorKind]) -> (usize, bool) {

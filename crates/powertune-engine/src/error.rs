@@ -1,14 +1,13 @@
 //! How a run can end other than well.
 
 use powertune_core::{
-    analysis::NothingMeasured, payload::PayloadError, power::Power, price::UnknownPrice,
-    region::Currency,
+    analysis::NothingMeasured, ending::Ending, payload::PayloadError, power::Power,
+    price::UnknownPrice, region::Currency,
 };
 
 use crate::{
     gateway::{ApiError, Wait},
     mark::Mark,
-    run::Ending,
 };
 
 /// A run that did not do all that it was asked to.
@@ -56,6 +55,29 @@ pub enum TuneError {
         /// What is left, and how to put it right by hand.
         left: Vec<LeftBehind>,
     },
+}
+
+impl TuneError {
+    /// An error before the first change: a failure that would come back on every try is a refusal.
+    pub(crate) fn before_changes(error: ApiError) -> Self {
+        if error.kind.lasts() {
+            return Self::Refused(Refusal::Api(error));
+        }
+        Self::NotBegun(Cause::Api(error))
+    }
+}
+
+impl From<Refusal> for TuneError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Wait> for TuneError {
+    /// A call before the first change had no answer for too long.
+    fn from(wait: Wait) -> Self {
+        Self::NotBegun(Cause::Silent(wait))
+    }
 }
 
 fn left_text(left: &[LeftBehind]) -> String {

@@ -93,10 +93,6 @@ pub struct Events {
     record: Option<Record>,
 }
 
-/// Where events go, for senders that do not keep the display from ending.
-#[derive(Debug, Clone)]
-pub(crate) struct WeakEvents(mpsc::WeakUnboundedSender<Event>);
-
 /// What the events of a run have told of its invocations. It stays whatever becomes of those who
 /// sent them.
 #[derive(Debug, Clone, Default)]
@@ -122,8 +118,15 @@ impl Events {
         (Self { record: Some(record.clone()), ..self.clone() }, record)
     }
 
-    pub(crate) fn downgrade(&self) -> WeakEvents {
-        WeakEvents(self.sender.downgrade())
+    /// A function that sends [`Event::Waiting`]. It does not keep the receiver from ending.
+    pub fn tell_of_waits(&self) -> impl Fn(Wait) + Send + use<> {
+        let sender = self.sender.downgrade();
+        move |wait| {
+            if let Some(sender) = sender.upgrade() {
+                // A receiver that has stopped listening does not want to know.
+                let _ = sender.send(Event::Waiting(wait));
+            }
+        }
     }
 
     /// A place where nobody listens.
@@ -137,15 +140,6 @@ impl Events {
         }
         // Who has stopped listening does not want to know.
         let _ = self.sender.send(event);
-    }
-}
-
-impl WeakEvents {
-    pub(crate) fn send(&self, event: Event) {
-        if let Some(sender) = self.0.upgrade() {
-            // Who has stopped listening does not want to know.
-            let _ = sender.send(event);
-        }
     }
 }
 

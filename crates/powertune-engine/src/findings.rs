@@ -11,7 +11,11 @@ use powertune_core::{
     stopped::Stopped,
 };
 
-use crate::{error::Cause, event::Record, prepare::Prepared, run::milliseconds};
+use crate::{
+    error::Cause,
+    event::Record,
+    prepare::{Prepared, milliseconds},
+};
 
 /// Everything that an ending depends on. It is kept apart from what measures, so that an error or
 /// a panic there does not lose it.

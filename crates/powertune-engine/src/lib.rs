@@ -8,6 +8,7 @@
 mod alias;
 mod announce;
 mod apply;
+mod baseline;
 mod budget;
 mod clean;
 mod conflict;

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use jiff::Timestamp;
 use powertune_core::{
     analysis::Subject,
     arn::{FunctionRef, Qualifier},
@@ -12,7 +13,7 @@ use powertune_core::{
     plan::{Decision, Measurement, Planner, most_unnamed},
     power::{Power, PowerValues},
     price::{Price, Prices},
-    request::{Pace, PayloadSource, Request},
+    request::{Num, Pace, PayloadSource, Request},
     warning::Warning,
 };
 use serde_json::Value;
@@ -21,12 +22,11 @@ use crate::{
     alias,
     error::{Cause, Refusal, TuneError},
     event::Plan,
-    gateway::{ApiError, Function, Gateway},
+    gateway::{Function, Gateway},
     journal::Journals,
     limits::{concurrency, within_open_files},
     mark::{Mark, TAGS},
     processor::{self, Processor},
-    run::milliseconds,
 };
 
 /// An Init that takes longer than this is repeated within the timeout.
@@ -34,6 +34,11 @@ pub(crate) const LONGEST_INIT: Duration = Duration::from_secs(10);
 
 /// Tags that a function can have.
 const MOST_TAGS: usize = 50;
+
+/// A run is announced for its longest possible course, but for no longer than this.
+const LONGEST_RUN: Duration = Duration::from_hours(24);
+/// What a run needs besides its invocations.
+const OVERHEAD: Duration = Duration::from_mins(15);
 
 /// A run that can begin.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) concurrency: u32,
     /// The account's unreserved concurrency, where it could be read.
     pub(crate) unreserved: Option<u32>,
+    /// Warnings beside those of the request itself.
+    pub(crate) notes: Vec<Warning>,
     pub(crate) plan: Plan,
 }
 
@@ -78,18 +85,18 @@ pub(crate) async fn prepare(
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
     if let Some(reason) = &latest.unsupported {
-        return Err(refused(Refusal::Unsupported(reason.clone())));
+        return Err(TuneError::from(Refusal::Unsupported(reason.clone())));
     }
     if latest.reserved_concurrency == Some(0) {
-        return Err(refused(Refusal::NothingMayRun));
+        return Err(TuneError::from(Refusal::NothingMayRun));
     }
-    let mut warnings = request.warnings.clone();
-    let price = price(prices, &latest, &mut warnings)?;
+    let mut notes = Vec::new();
+    let price = price(prices, &latest, &mut notes)?;
     let payloads = payloads(gateway, request).await?;
     unmarked(gateway, &latest, journals).await?;
-    let processors = processor::read(gateway, request, &mut warnings).await?;
+    let processors = processor::read(gateway, request, &mut notes).await?;
     let alias_at = match &request.auto_optimize {
-        Some(optimize) => alias::found(gateway, &latest, optimize, &mut warnings).await?,
+        Some(optimize) => alias::found(gateway, &latest, optimize, &mut notes).await?,
         None => None,
     };
     let asked = match request.pace {
@@ -98,7 +105,7 @@ pub(crate) async fn prepare(
     };
     let unreserved = gateway.account_concurrency().await.ok().map(|account| account.unreserved);
     let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
-    warnings.extend(warning);
+    notes.extend(warning);
     let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
     let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) as f64 };
     let planner = Planner::new(request, price, current, powers.clone());
@@ -116,7 +123,7 @@ pub(crate) async fn prepare(
         powers: powers.clone(),
         price,
         concurrency,
-        warnings,
+        warnings: request.warnings.iter().chain(&notes).cloned().collect(),
     };
     let subject = Subject {
         function_arn: latest.arn.clone(),
@@ -138,20 +145,9 @@ pub(crate) async fn prepare(
         alias_at,
         concurrency,
         unreserved,
+        notes,
         plan,
     })
-}
-
-fn refused(refusal: impl Into<Refusal>) -> TuneError {
-    TuneError::Refused(refusal.into())
-}
-
-/// An error before the first change: what would come back on every try is a refusal.
-pub(crate) fn before_changes(error: ApiError) -> TuneError {
-    if error.kind.lasts() {
-        return refused(Refusal::Api(error));
-    }
-    TuneError::NotBegun(Cause::Api(error))
 }
 
 /// What an error of preparing is to a run that has begun.
@@ -166,7 +162,7 @@ pub(crate) fn into_cause(error: TuneError) -> Cause {
 
 async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<Function, TuneError> {
     let name = function.unqualified().to_string();
-    gateway.function(&name, None).await.map_err(before_changes)
+    gateway.function(&name, None).await.map_err(TuneError::before_changes)
 }
 
 /// The power of what was named: `$LATEST`, or a version or alias that differs from it in nothing
@@ -181,16 +177,18 @@ async fn qualified_power(
         Some(qualifier) => qualifier.to_string(),
     };
     if matches!(request.function.qualifier, Some(Qualifier::Alias(_))) {
-        let alias = gateway.alias(&latest.arn, &qualifier).await.map_err(before_changes)?;
+        let alias =
+            gateway.alias(&latest.arn, &qualifier).await.map_err(TuneError::before_changes)?;
         if alias.is_some_and(|alias| alias.is_weighted) {
-            return Err(refused(Refusal::WeightedAlias { alias: qualifier }));
+            return Err(TuneError::from(Refusal::WeightedAlias { alias: qualifier }));
         }
     }
-    let named = gateway.function(&latest.arn, Some(&qualifier)).await.map_err(before_changes)?;
+    let named =
+        gateway.function(&latest.arn, Some(&qualifier)).await.map_err(TuneError::before_changes)?;
     if named.same_but_for_power(latest) {
         return Ok(named.power);
     }
-    Err(refused(Refusal::QualifierDiffers { qualifier }))
+    Err(TuneError::from(Refusal::QualifierDiffers { qualifier }))
 }
 
 fn price(
@@ -200,7 +198,7 @@ fn price(
 ) -> Result<Price, TuneError> {
     let price = prices
         .on_demand(&latest.region, latest.architecture)
-        .map_err(|error| refused(Refusal::Price(error)))?;
+        .map_err(|error| TuneError::from(Refusal::Price(error)))?;
     if latest.snap_start {
         warnings.push(Warning::SnapStartCosts);
     }
@@ -217,13 +215,13 @@ pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Pay
         PayloadSource::Inline(payloads) => return Ok(payloads.clone()),
         PayloadSource::S3 { bucket, key } => (bucket, key),
     };
-    let text = gateway.object(bucket, key).await.map_err(before_changes)?;
+    let text = gateway.object(bucket, key).await.map_err(TuneError::before_changes)?;
     let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
     let payloads =
-        Payloads::parse(Some(&value)).map_err(|error| refused(Refusal::Payload(error)))?;
+        Payloads::parse(Some(&value)).map_err(|error| TuneError::from(Refusal::Payload(error)))?;
     payloads
         .expand(request.most_invocations() as usize)
-        .map_err(|error| refused(Refusal::Payload(error)))
+        .map_err(|error| TuneError::from(Refusal::Payload(error)))
         .map(|_| payloads)
 }
 
@@ -233,7 +231,7 @@ async fn unmarked(
     latest: &Function,
     journals: &Journals,
 ) -> Result<(), TuneError> {
-    let tags = gateway.tags_of(latest).await.map_err(before_changes)?;
+    let tags = gateway.tags_of(latest).await.map_err(TuneError::before_changes)?;
     let Some(mark) = Mark::all(&tags).into_iter().next() else { return room_for_tags(&tags) };
     let kept = journals.of(&latest.arn);
     Err(TuneError::NotBegun(Cause::Marked {
@@ -246,7 +244,11 @@ async fn unmarked(
 /// Makes sure that the function takes a run's tags beside its own. Those of AWS's do not count.
 fn room_for_tags(tags: &HashMap<String, String>) -> Result<(), TuneError> {
     let has = tags.keys().filter(|key| !key.starts_with("aws:")).count();
-    if has + TAGS <= MOST_TAGS { Ok(()) } else { Err(refused(Refusal::TooManyTags { has })) }
+    if has + TAGS <= MOST_TAGS {
+        Ok(())
+    } else {
+        Err(TuneError::from(Refusal::TooManyTags { has }))
+    }
 }
 
 /// Sees to it that at least one invocation can be paid, whatever it comes to.
@@ -264,7 +266,7 @@ fn affordable(
     }
     let currency = tariff.price.currency;
     let timeout_s = latest.timeout.as_secs();
-    Err(refused(Refusal::MaxCost { most, currency, power, timeout_s, needed }))
+    Err(TuneError::from(Refusal::MaxCost { most, currency, power, timeout_s, needed }))
 }
 
 /// What the run costs if every invocation lasts until the timeout, after the longest Init.
@@ -273,4 +275,25 @@ fn worst_cost(request: &Request, powers: &PowerValues, tariff: &Tariff) -> f64 {
     let each = powers.iter().chain(largest).map(|power| tariff.worst(power));
     let worst = each.sum::<f64>() * f64::from(request.most_invocations());
     request.max_cost.map_or(worst, |most| most.min(worst))
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When the run will be over at the latest.
+pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
+    let sleeps = match request.pace {
+        Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
+        Pace::Parallel { .. } => Duration::ZERO,
+    };
+    // Where the number is found out in the run, not all powers are measured side by side.
+    let rounds = if request.num == Num::Auto { 2 } else { 1 };
+    let invocations = request.most_invocations().saturating_mul(rounds);
+    let processors: Duration = prepared.processors.iter().map(|processor| processor.timeout).sum();
+    let each = prepared.latest.timeout + processors + sleeps;
+    let longest = each.saturating_mul(invocations) + OVERHEAD;
+    let longest = i64::try_from(longest.min(LONGEST_RUN).as_secs()).unwrap_or(i64::MAX);
+    let now = Timestamp::now().as_second();
+    Timestamp::from_second(now + longest).unwrap_or(Timestamp::MAX)
 }

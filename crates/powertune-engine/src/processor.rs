@@ -9,7 +9,6 @@ use powertune_core::{arn::FunctionRef, request::Request, warning::Warning};
 use crate::{
     error::{Refusal, TuneError},
     gateway::{ApiError, ErrorKind, Function, Gateway},
-    prepare::before_changes,
 };
 
 /// The longest that any function may run.
@@ -56,7 +55,7 @@ pub(crate) async fn read(
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
                 return Err(TuneError::Refused(refusal(error)));
             }
-            Err(error) => return Err(before_changes(error)),
+            Err(error) => return Err(TuneError::before_changes(error)),
         };
         processors.push(Processor { field, named, arn, timeout });
     }

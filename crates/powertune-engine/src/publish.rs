@@ -1,54 +1,22 @@
 //! Publishes a version for each memory size, guarded so that a change by somebody else is noticed
 //! and never overwritten.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use powertune_core::{
     backlog::{Backlog, Task},
     observation::Skipped,
     power::Power,
 };
-use tokio::time::Instant;
 
 use crate::{
     announce::Announced,
-    conflict::{Backoff, is_meeting, may_pass, repeated},
+    baseline::{Baseline, Clock, beyond_account, changed, wait},
+    conflict::{Backoff, repeated},
     error::Cause,
-    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
+    gateway::{ErrorKind, Function, Gateway, Version},
     held::neighbour,
     mark::{Mark, run_of_version},
 };
-
-/// How long Lambda gets for an update, and for a version: with SnapStart that takes minutes.
-const PATIENCE: Duration = Duration::from_mins(15);
-const FIRST_POLL: Duration = Duration::from_millis(25);
-const LONGEST_POLL: Duration = Duration::from_secs(1);
-
-/// What of `$LATEST` a run goes by, as it found it: any other change is somebody else's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Baseline {
-    /// Unqualified.
-    pub(crate) arn: String,
-    pub(crate) power: Power,
-    pub(crate) code_sha256: Option<String>,
-    pub(crate) fingerprint: String,
-    /// When it was last modified, where that is known.
-    pub(crate) last_modified: Option<Timestamp>,
-}
-
-impl Baseline {
-    /// The function as it is now.
-    pub(crate) fn of(latest: &Function) -> Self {
-        Self {
-            arn: latest.arn.clone(),
-            power: latest.power,
-            code_sha256: latest.code_sha256.clone(),
-            fingerprint: latest.fingerprint.clone(),
-            last_modified: latest.last_modified,
-        }
-    }
-}
 
 /// Changes `$LATEST`'s memory size and publishes it, for a run that goes on.
 #[derive(Debug)]
@@ -61,15 +29,6 @@ pub(crate) struct Publisher<'a> {
     clock: Clock,
     /// The LastModified that the function keeps as long as nobody else updates it, where that is known.
     modified: Option<Timestamp>,
-}
-
-/// The meaning of LastModified at this endpoint. A run finds it out by its own first calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Clock {
-    /// Tags and versions do not move it: where it moves, somebody has updated the function.
-    pub(crate) is_moved_by_updates_alone: bool,
-    /// The answer to an update tells it as it stays.
-    pub(crate) is_told_at_once: bool,
 }
 
 /// Why a power has no version.
@@ -193,7 +152,7 @@ impl<'a> Publisher<'a> {
                 Err(error) if beyond_account(&error) => {
                     return Err(Unpublished::BeyondAccount(error.message));
                 }
-                Err(error) if may_pass(&error) && backoff.wait().await => {
+                Err(error) if error.may_pass() && backoff.wait().await => {
                     if error.kind == ErrorKind::Unknown {
                         self.modified = None;
                     }
@@ -211,7 +170,7 @@ impl<'a> Publisher<'a> {
         let version = loop {
             match self.gateway.publish(&self.latest, description).await {
                 Ok(version) => break version,
-                Err(error) if is_meeting(&error) && backoff.wait().await => {
+                Err(error) if error.is_meeting() && backoff.wait().await => {
                     self.settle(&[power]).await?;
                 }
                 Err(error) => return Err(Cause::Api(error).into()),
@@ -288,86 +247,4 @@ pub(crate) async fn still_marked(
     // The tag with the memory size is set anew in each round, and so says nothing.
     let is_there = mark.is_some_and(|mark| mark.since.is_some());
     if is_there { Ok(()) } else { Err(Cause::MarksGone { function: latest.arn.clone() }) }
-}
-
-/// An error if anything but the power differs, or if that is none of `powers`.
-pub(crate) fn changed(
-    latest: &Function,
-    baseline: &Baseline,
-    powers: &[Power],
-) -> Result<(), Cause> {
-    let what = if latest.code_sha256 != baseline.code_sha256 {
-        "its code".to_owned()
-    } else if latest.fingerprint != baseline.fingerprint {
-        "its configuration".to_owned()
-    } else if !powers.contains(&latest.power) {
-        format!("its memory size, now {}", latest.power)
-    } else {
-        return Ok(());
-    };
-    Err(Cause::Changed { what })
-}
-
-/// Waits until `$LATEST`, or a version, is ready.
-pub(crate) async fn wait(
-    gateway: &Gateway,
-    arn: &str,
-    version: Option<&str>,
-) -> Result<Function, Cause> {
-    let what = || version.map_or("the update".to_owned(), |version| format!("version {version}"));
-    let started = Instant::now();
-    let mut poll = FIRST_POLL;
-    loop {
-        let function = gateway.function(arn, version).await?;
-        match function.readiness {
-            Readiness::Ready => return Ok(function),
-            Readiness::Failed(reason) => return Err(Cause::NotReady { what: what(), reason }),
-            Readiness::Busy if started.elapsed() > PATIENCE => {
-                return Err(Cause::TooSlow { what: what(), minutes: PATIENCE.as_secs() / 60 });
-            }
-            Readiness::Busy => tokio::time::sleep(poll).await,
-        }
-        poll = poll.mul_f64(1.5).min(LONGEST_POLL);
-    }
-}
-
-/// Whether an update was refused because the account's functions can't have so much memory.
-pub(crate) fn beyond_account(error: &ApiError) -> bool {
-    // AWS writes MemorySize here, and memorySize there.
-    error.kind == ErrorKind::Invalid
-        && error.message.to_ascii_lowercase().contains("memorysize")
-        && error.message.contains("less than or equal to")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(kind: ErrorKind, message: &str) -> bool {
-        let message = message.to_owned();
-        beyond_account(&ApiError { operation: "UpdateFunctionConfiguration", kind, message })
-    }
-
-    #[test]
-    fn an_account_says_in_either_spelling_that_it_stops() {
-        // Capital in AWS's documentation and most reports, lower case where the value is named too;
-        // most accounts stop at 3,008 MB, some at 512.
-        for message in [
-            "InvalidParameterValueException: 'MemorySize' value failed to satisfy constraint: \
-             Member must have value less than or equal to 3008",
-            "'MemorySize' value failed to satisfy constraint: Member must have value less than or \
-             equal to 512",
-            "ValidationException: 1 validation error detected: Value '4096' at 'memorySize' failed \
-             to satisfy constraint: Member must have value less than or equal to 3008",
-        ] {
-            assert!(refused(ErrorKind::Invalid, message), "{message}");
-        }
-        let length = "Value '...' at 'handler' failed to satisfy constraint: Member must have \
-                      length less than or equal to 128";
-        assert!(!refused(ErrorKind::Invalid, length));
-        let small = "'MemorySize' value failed to satisfy constraint: Member must have value \
-                     greater than or equal to 128";
-        assert!(!refused(ErrorKind::Invalid, small));
-        assert!(!refused(ErrorKind::Denied, "not allowed on MemorySize less than or equal to"));
-    }
 }

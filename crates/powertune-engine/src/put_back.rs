@@ -10,7 +10,7 @@ use powertune_core::power::Power;
 use crate::{
     gateway::{Function, Version},
     held::Held,
-    journal::Unsettled,
+    journal::{Kept, Unsettled},
     mark::{Mark, is_choice_of, run_of_version},
 };
 
@@ -28,6 +28,16 @@ pub(crate) struct Claim {
     pub(crate) original: Power,
     /// The source of the claim.
     pub(crate) basis: Basis,
+}
+
+impl Claim {
+    /// The claim of the run that has written this journal; `None` where the journal says that the
+    /// memory size is back.
+    pub(crate) fn of_journal(kept: &Kept) -> Option<Self> {
+        let (original, unsettled) = kept.mark.original.zip(kept.unsettled.clone())?;
+        let basis = Basis::Journal(unsettled);
+        Some(Self { run: kept.mark.run.clone(), original, basis })
+    }
 }
 
 /// The source of a claim.

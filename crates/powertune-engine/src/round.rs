@@ -17,12 +17,13 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     announce::Announced,
+    baseline::{Baseline, Clock, wait},
     error::Cause,
     event::Event,
     gateway::Gateway,
     mark::Mark,
     measure::{Batch, Bench},
-    publish::{Baseline, Clock, Publisher, publish_missing, wait},
+    publish::{Publisher, publish_missing},
 };
 
 /// Batches in flight, each with the task that it is a part of.

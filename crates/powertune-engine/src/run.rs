@@ -5,14 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 pub use powertune_core::ending::Ending;
 use powertune_core::{
     observation::Evidence,
     plan::{Decision, Planner},
     power::default_values,
     price::Prices,
-    request::{Num, Pace, Request},
+    request::Request,
     result::{Applied, TuningResult},
     stopped::Stopped,
     warning::Warning,
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     announce::{Announced, announce},
     apply::apply,
+    baseline::{Baseline, changed},
     budget::Budget,
     error::{Cause, LeftBehind, TuneError, Unfinished},
     event::{Event, Events},
@@ -32,18 +32,12 @@ use crate::{
     keep::Keep,
     mark::Mark,
     measure::Bench,
-    prepare::{Prepared, before_changes, prepare},
+    prepare::{Prepared, deadline, milliseconds, prepare},
     processor,
-    publish::{Baseline, changed},
     put_back::Basis,
     restore::{Undo, restore},
     round::{Rounds, panic_message},
 };
-
-/// A run is announced for its longest possible course, but for no longer than this.
-const LONGEST_RUN: Duration = Duration::from_hours(24);
-/// What a run needs besides its invocations.
-const OVERHEAD: Duration = Duration::from_mins(15);
 
 /// What a run is given besides its request.
 #[derive(Debug, Clone)]
@@ -76,7 +70,7 @@ pub async fn tune(
     context: &Context,
 ) -> Result<Ending, Unfinished> {
     let started = Instant::now();
-    gateway.tell(&context.events);
+    gateway.on_wait(context.events.tell_of_waits());
     let defaults = default_values();
     // A large future, which would be in two more.
     let Context { journals, prices, .. } = context;
@@ -187,7 +181,7 @@ async fn not_begun(
     let left = restore(gateway, arn, &undo).await.left;
     match cause {
         cause if !left.is_empty() => TuneError::LeftBehind { cause: Some(cause), left },
-        Cause::Api(error) if is_untouched => before_changes(error),
+        Cause::Api(error) if is_untouched => TuneError::before_changes(error),
         cause if is_untouched => TuneError::NotBegun(cause),
         cause => TuneError::Failed(cause),
     }
@@ -225,27 +219,6 @@ fn after(mut ending: Ending, elapsed: Duration) -> Ending {
         result.elapsed_ms = milliseconds(elapsed);
     }
     ending
-}
-
-pub(crate) fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// When the run will be over at the latest.
-pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
-    let sleeps = match request.pace {
-        Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
-        Pace::Parallel { .. } => Duration::ZERO,
-    };
-    // Where the number is found out in the run, not all powers are measured side by side.
-    let rounds = if request.num == Num::Auto { 2 } else { 1 };
-    let invocations = request.most_invocations().saturating_mul(rounds);
-    let processors: Duration = prepared.processors.iter().map(|processor| processor.timeout).sum();
-    let each = prepared.latest.timeout + processors + sleeps;
-    let longest = each.saturating_mul(invocations) + OVERHEAD;
-    let longest = i64::try_from(longest.min(LONGEST_RUN).as_secs()).unwrap_or(i64::MAX);
-    let now = Timestamp::now().as_second();
-    Timestamp::from_second(now + longest).unwrap_or(Timestamp::MAX)
 }
 
 /// How the part of a run that changes things ended.

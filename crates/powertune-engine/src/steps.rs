@@ -34,11 +34,11 @@ pub use self::{
     publish::publish,
 };
 use crate::{
+    baseline::Baseline,
     error::{Cause, LeftBehind, TuneError},
     gateway::{ConnectError, Connection, ErrorKind, Gateway},
     held::Held,
     mark::Mark,
-    publish::Baseline,
 };
 
 /// How long a step tries to put the function back; the state machine calls Clean again after that.
@@ -186,8 +186,10 @@ fn left_behind(left: Vec<LeftBehind>) -> StepError {
 
 /// A client for the region that the state's function is in.
 async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepError> {
-    let request = run.request()?;
-    let gateway = Gateway::connect(connection, &request.function).await?;
+    let function = run.function.arn.parse().map_err(|error| {
+        StepErrorKind::BadInput.error(&format!("{}: {error}", run.function.arn))
+    })?;
+    let gateway = Gateway::connect(connection, &function).await?;
     Ok(gateway.with_patience(PATIENCE))
 }
 

@@ -1,5 +1,5 @@
-//! Every field of a request against every class of fault that applies to it, with the real binary:
-//! exit code 2, the field named, and no call made.
+//! Each field of a request with each kind of fault, with the real binary: exit code 2, the field in
+//! the message, and no call.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ impl Untouched {
         format!("http://{}", self.0.local_addr().expect("an address"))
     }
 
-    /// Runs `powertune` with these arguments and this stdin, and sees to it that nothing was called.
+    /// Runs `powertune` with these arguments and this stdin, and checks that nothing was called.
     fn powertune(&self, arguments: &[&str], stdin: &str) -> Output {
         let mut child = Command::new(env!("CARGO_BIN_EXE_powertune"))
             .args(arguments)
@@ -39,7 +39,6 @@ impl Untouched {
             .stderr(Stdio::piped())
             .spawn()
             .expect("powertune starts");
-        // Who refuses its arguments does not read its stdin.
         let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
         let output = child.wait_with_output().expect("powertune ends");
         let called = self.0.accept().map(|_| ()).map_err(|error| error.kind());
@@ -47,13 +46,13 @@ impl Untouched {
         output
     }
 
-    /// Bad input in a request file, and the field that has to be named.
+    /// Checks that bad input in a request file is refused, with the field in the message.
     fn refuses_request(&self, request: &Value, field: &str) {
         let output = self.powertune(&["tune", "--input", "-"], &request.to_string());
         refused(&output, field, &request.to_string());
     }
 
-    /// Bad input in options, and the word that has to be in the message.
+    /// Checks that bad options are refused, with this word in the message.
     fn refuses_options(&self, arguments: &[&str], named: &str) {
         let output = self.powertune(arguments, "");
         refused(&output, named, &arguments.join(" "));
@@ -67,7 +66,7 @@ fn refused(output: &Output, named: &str, what: &str) {
     assert!(output.stdout.is_empty(), "{what}: stdout is for results");
 }
 
-/// Each field, and values that it can't have: of a wrong type, out of range, or malformed.
+/// Each field, with values of a wrong type, out of range, or malformed.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn table() -> Vec<(&'static str, Vec<Value>)> {
     let long = "x".repeat(200);
@@ -306,8 +305,7 @@ fn options_name_the_option_too() {
     endpoint.refuses_options(&["tune", arn, "--region", "us-east-1"], "--region");
 }
 
-/// Options that can have no effect: the arguments, the option, and the other option or value that
-/// has to be named.
+/// Options without effect: the arguments, the option, and the other option or value in the message.
 const IDLE: [(&[&str], &str, &str); 13] = [
     (&["--balanced-weight", "0.3"], "balancedWeight (--balanced-weight)", "--strategy balanced"),
     (

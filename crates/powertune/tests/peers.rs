@@ -1,5 +1,5 @@
-//! powertune against what others wrote: AWS's clients on the local Lambda, and other people's Lambda
-//! APIs under `tune`. The scripts lie in `peers/`; `cargo xtask peers` installs what they need.
+//! powertune with programs of others: AWS's clients on the local Lambda, and other Lambda emulators
+//! under `tune`. The scripts are in `peers/`; `cargo xtask peers` installs their requirements.
 
 mod bootstrap;
 
@@ -10,12 +10,12 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::bootstrap::{bootstrap, skipped, workspace};
 
-/// In a script's arguments: the binary under test.
+/// The placeholder for the binary under test, in the arguments of a script.
 const POWERTUNE: &str = "POWERTUNE";
-/// In a script's arguments: the `bootstrap` of the state machine's functions.
+/// The placeholder for the `bootstrap` of the state machine's functions.
 const BOOTSTRAP: &str = "BOOTSTRAP";
 
-/// The tests: a name, and the script with its arguments.
+/// The names of the tests, each with its script and arguments.
 const SCRIPTS: &[(&str, &[&str])] = &[
     ("boto3_walks_the_life_of_a_function", &["lifecycle.py", "--powertune", POWERTUNE]),
     ("the_aws_cli_invokes_on_powertune_local", &["aws_cli.py", POWERTUNE]),
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Runs a script to its end. It kills what it started itself.
+/// Runs a script to its end. The script ends its own processes.
 fn run(script: &[&str]) -> Result<Completion, Failed> {
     let python = workspace().join("target/peers/venv/bin/python");
     if !python.exists() {
@@ -77,7 +77,7 @@ fn run(script: &[&str]) -> Result<Completion, Failed> {
     )))
 }
 
-/// What a script needs beside Python, if it is not there.
+/// The missing requirement of a script, besides Python.
 fn missing(script: &[&str]) -> Option<&'static str> {
     let needed: &[&str] = match script {
         ["templates.py", ..] => &["templates", "cdk"],
@@ -86,7 +86,7 @@ fn missing(script: &[&str]) -> Option<&'static str> {
         _ => &[],
     };
     let peers = workspace().join("target/peers");
-    // Written last, so that half an installation has none.
+    // This file is written last, so that half an installation does not have it.
     let there = |folder: &str| peers.join(folder).join("installed-from.txt").exists();
     needed.iter().copied().find(|folder| !there(folder))
 }

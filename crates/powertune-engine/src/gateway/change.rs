@@ -13,7 +13,6 @@ use super::{
     function::{Function, timestamp},
 };
 use crate::{
-    conflict::is_meeting,
     journal::{Entry, Journal, Read},
     mark::Mark,
 };
@@ -195,7 +194,7 @@ impl Gateway {
                 (Entry::Read(Read { power, revision_id, last_modified }), Ok(last_modified))
             }
             Err(error) if error.kind == ErrorKind::Unknown => return Err(error),
-            Err(error) if is_meeting(&error) || error.kind == ErrorKind::Throttled => {
+            Err(error) if error.is_meeting() || error.kind == ErrorKind::Throttled => {
                 match self.after_refusal(latest, power).await {
                     Ok(entry) => (entry, Err(error)),
                     // Nothing was read: the call counts as one without an answer.

@@ -87,6 +87,17 @@ impl fmt::Display for ApiError {
 impl Error for ApiError {}
 
 impl ApiError {
+    /// Whether a change met another one.
+    pub(crate) fn is_meeting(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
+    }
+
+    /// Whether the same call may succeed later, though nobody does anything about it.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_meeting()
+            || matches!(self.kind, ErrorKind::Throttled | ErrorKind::NotSent | ErrorKind::Unknown)
+    }
+
     /// The IAM action that allows the operation.
     fn permission(&self) -> String {
         match self.operation {

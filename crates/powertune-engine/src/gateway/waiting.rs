@@ -26,10 +26,6 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Gateway;
-use crate::{
-    error::{Cause, TuneError},
-    event::{Event, Events, WeakEvents},
-};
 
 /// A call without an answer for so long is told of.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -96,7 +92,17 @@ struct Waiting {
     calls: BTreeMap<u64, Call>,
     /// What was told of since the last answer: many calls may wait for the same.
     told: BTreeSet<(String, WaitsOn)>,
-    listener: Option<WeakEvents>,
+    listener: Listener,
+}
+
+/// The function that is told of waits.
+#[derive(Default)]
+struct Listener(Option<Box<dyn Fn(Wait) + Send>>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
+    }
 }
 
 #[derive(Debug)]
@@ -151,9 +157,9 @@ impl Waits {
             if call.since == since {
                 let wait = call.wait();
                 if waiting.told.insert((wait.operation.clone(), wait.on.clone()))
-                    && let Some(listener) = &waiting.listener
+                    && let Some(tell) = &waiting.listener.0
                 {
-                    listener.send(Event::Waiting(wait));
+                    tell(wait);
                 }
                 return;
             }
@@ -284,19 +290,20 @@ pub(super) fn host_and_port(url: &str) -> &str {
 }
 
 impl Gateway {
-    /// Has calls that wait for long told of by these events, instead of earlier ones.
-    pub fn tell(&self, events: &Events) {
-        self.waits.lock().listener = Some(events.downgrade());
+    /// Calls this function for each call that waits for long, instead of an earlier one.
+    pub fn on_wait(&self, tell: impl Fn(Wait) + Send + 'static) {
+        self.waits.lock().listener = Listener(Some(Box::new(tell)));
     }
 
-    /// Does what comes before the first change; an error where a call has no answer for a minute.
-    pub(crate) async fn patiently<T>(
+    /// Does the work that comes before the first change; an error where a call has no answer for a
+    /// minute.
+    pub(crate) async fn patiently<T, E: From<Wait>>(
         &self,
-        work: impl Future<Output = Result<T, TuneError>>,
-    ) -> Result<T, TuneError> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         tokio::select! {
             done = work => done,
-            wait = self.waits.too_long() => Err(TuneError::NotBegun(Cause::Silent(wait))),
+            wait = self.waits.too_long() => Err(wait.into()),
         }
     }
 }
@@ -322,18 +329,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_is_told_of_once_and_given_up_after_a_minute() {
         let waits = Waits::new(Some("work".to_owned()));
-        let (events, mut heard) = Events::channel();
-        waits.lock().listener = Some(events.downgrade());
+        let (tell, heard) = std::sync::mpsc::channel();
+        waits.lock().listener =
+            Listener(Some(Box::new(move |wait| tell.send(wait).expect("it is heard"))));
         let [one, another] =
             ["GetFunction", "GetFunction"].map(|name| waits.begin(name.to_owned()));
         let started = Instant::now();
         let wait = waits.too_long().await;
         assert_eq!((started.elapsed(), wait.seconds), (LONGEST_SILENCE, 60));
-        drop((one, another, events));
-        let mut told = Vec::new();
-        while let Some(Event::Waiting(wait)) = heard.recv().await {
-            told.push(wait.to_string());
-        }
+        drop((one, another));
+        let told: Vec<String> = heard.try_iter().map(|wait: Wait| wait.to_string()).collect();
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(
             told[0].contains("GetFunction") && told[0].contains("the profile work"),

@@ -16,10 +16,7 @@ use super::{
     Journal, Locked, OddJournal, Oddness, Unsettled, Written, append,
     entry::{Entry, Line, replay},
 };
-use crate::{
-    mark::Mark,
-    put_back::{Basis, Claim},
-};
+use crate::mark::Mark;
 
 /// What a journal's name ends with.
 const EXTENSION: &str = "jsonl";
@@ -149,13 +146,6 @@ impl Kept {
         let mark = head.mark;
         let unsettled = replay(mark.original, &lines);
         Ok(Some(Self { mark, unsettled, is_alive, is_cut, path }))
-    }
-
-    /// What the run says of the memory size, where it may not be back.
-    pub(crate) fn claim(&self) -> Option<Claim> {
-        let (original, unsettled) = self.mark.original.zip(self.unsettled.clone())?;
-        let basis = Basis::Journal(unsettled);
-        Some(Claim { run: self.mark.run.clone(), original, basis })
     }
 
     /// Writes down that the memory size is back, so that what is set later is not taken for the

@@ -4,7 +4,7 @@ use powertune_core::power::Power;
 use tokio::time::Instant;
 
 use crate::{
-    conflict::{Backoff, may_pass, repeated},
+    conflict::{Backoff, repeated},
     error::LeftBehind,
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness},
     mark::{Mark, memory_key},
@@ -74,12 +74,12 @@ pub(super) async fn restore_memory(
                         continue;
                     }
                     Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
-                    Err(error) if may_pass(&error) => error.to_string(),
+                    Err(error) if error.may_pass() => error.to_string(),
                     Err(error) => return Err(not_back(arn, original, error.to_string())),
                 },
             },
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
-            Err(error) if may_pass(&error) => error.to_string(),
+            Err(error) if error.may_pass() => error.to_string(),
             Err(error) => return Err(not_back(arn, claim.original, error.to_string())),
         };
         if !backoff.wait().await {

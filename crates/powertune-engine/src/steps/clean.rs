@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{PATIENCE, StepError, StepErrorKind, apply::chosen, baseline, gateway, left_behind};
 use crate::{
+    baseline::changed,
     error::Cause,
     gateway::{Connection, ErrorKind, Gateway},
     mark::{self, Mark},
-    publish::changed,
     put_back::Claim,
     restore::{Memory, Restored, Undo, restore},
 };

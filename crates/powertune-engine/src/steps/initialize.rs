@@ -15,12 +15,11 @@ use powertune_core::{
 
 use super::{Settings, StepError, StepErrorKind, measure::MARGIN, processors};
 use crate::{
+    baseline::Baseline,
     gateway::{Connection, Gateway, Readiness},
     journal::Journals,
     limits, mark,
-    prepare::{LONGEST_INIT, Prepared, prepare},
-    publish::Baseline,
-    run::{deadline, milliseconds},
+    prepare::{LONGEST_INIT, Prepared, deadline, milliseconds, prepare},
 };
 
 /// The longest timeout of a function whose invocations a Lambda function can wait for.
@@ -143,8 +142,8 @@ fn run(
         max_cost: request.max_cost,
         digest_bytes,
         alias_at: prepared.alias_at.clone(),
-        // What the request itself gives to warn of is found again each time that it is read.
-        notes: plan.warnings.iter().skip(request.warnings.len()).map(ToString::to_string).collect(),
+        // The request's own warnings are found again each time that it is read.
+        notes: prepared.notes.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -17,12 +17,12 @@ use powertune_core::{
 
 use super::{StepError, gateway};
 use crate::{
+    baseline::wait,
     budget::Budget,
     error::Cause,
     gateway::{Connection, Gateway},
     measure::{Batch, Bench},
     prepare,
-    publish::wait,
 };
 
 /// The time that a batch needs beside its invocations: to start, to wait for its version, and to

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::{StepError, baseline, gateway, left_behind, mark};
 use crate::{
     announce::{Announced, announce},
+    baseline::{Baseline, Clock},
     error::Cause,
     gateway::{Connection, Gateway},
     journal::Journal,
     mark::Mark,
-    publish::{Baseline, Clock, Publisher, publish_missing},
+    publish::{Publisher, publish_missing},
     put_back::Basis,
     restore::{Undo, restore},
 };

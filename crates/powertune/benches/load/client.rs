@@ -1,4 +1,4 @@
-//! `powertune tune` in a process of its own, and what that took.
+//! `powertune tune` in a process of its own, and its resources.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use tokio::process::Command;
 
 use crate::{IN_FLIGHT, POWERS, STEP_MB, endpoint::Endpoint};
 
-/// How often the process is looked at; what it does after the last time is not seen.
+/// The pause between two readings. The process's last moments are not seen.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What a run came to.
+/// The figures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     pub(crate) counted: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Run {
     pub(crate) peak_mb: f64,
     pub(crate) cpu: Duration,
     pub(crate) elapsed: Duration,
-    /// What the process said on stderr.
+    /// The text on stderr.
     pub(crate) said: String,
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn tune(endpoint: &Endpoint, function: &str, num: u32) -> Run {
     let mut run = Run::default();
     let state = tempfile::tempdir().expect("a folder");
     let process = command(endpoint, function, num)
-        // Its journal is none of the user's.
+        // The journal is kept away from the user's own.
         .env("XDG_STATE_HOME", state.path())
         .spawn()
         .expect("powertune starts");
@@ -71,8 +71,8 @@ fn command(endpoint: &Endpoint, function: &str, num: u32) -> Command {
 }
 
 impl Run {
-    /// Reads what the process has taken so far. The kernel keeps the peak, so that none is missed
-    /// between two looks.
+    /// Reads the resources of the process so far. The kernel keeps the peak of the memory, so that
+    /// none is missed between two readings.
     fn look(&mut self, id: u32) {
         if let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) {
             let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -80,7 +80,7 @@ impl Run {
             self.peak_mb = kb.map_or(self.peak_mb, |kb| kb / 1024.0);
         }
         if let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) {
-            // After the program's name come the 3rd field and those after it: 14 and 15 are wanted.
+            // Behind the program's name the 3rd field follows; fields 14 and 15 are needed.
             let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
             let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
             let ticks: u64 = ticks.map(Result::unwrap_or_default).sum();

@@ -1,4 +1,4 @@
-//! A Lambda endpoint: the local Lambda's control plane, and Invoke from here.
+//! A Lambda endpoint with the control plane of the local Lambda, and its own Invoke.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ pub(crate) struct Endpoint {
 struct Front {
     upstream: Upstream,
     invocations: Invocations,
-    /// What each version that was published has.
+    /// The memory size of each published version.
     memory_mb: Mutex<HashMap<String, u32>>,
 }
 
@@ -103,7 +103,7 @@ impl Front {
         Ok(answer.map(Full::new))
     }
 
-    /// Remembers a version from what PublishVersion answers.
+    /// Remembers the version in an answer to PublishVersion.
     fn published(&self, answer: &Bytes) {
         let version: Value = serde_json::from_slice(answer).unwrap_or_default();
         let (number, memory_mb) = (version["Version"].as_str(), version["MemorySize"].as_u64());

@@ -1,4 +1,4 @@
-//! Invoke, answered after a wait and with a log like Lambda's; and what was seen of the client.
+//! Answers Invoke after a wait, with a log like Lambda's, and records the client's calls.
 
 use std::{
     collections::BTreeMap,
@@ -13,18 +13,18 @@ use uuid::Uuid;
 
 use crate::limit::{Admission, Limit};
 
-/// The smallest power takes twice as long as a very large one.
+/// At this size an invocation takes twice as long as at a very large one.
 const SLOWEST_MB: f64 = 128.0;
-/// How much an invocation is off at most.
+/// The largest deviation of an invocation.
 const SPREAD: f64 = 0.1;
-/// Every so many refusals one says how long to wait.
+/// One of this many refusals has a Retry-After.
 const RETRY_AFTER_EVERY: u32 = 4;
 
 /// Answers Invoke.
 #[derive(Debug)]
 pub(crate) struct Invocations {
     limit: Limit,
-    /// What an invocation takes with no end of memory.
+    /// The duration with unlimited memory.
     shortest: Duration,
     state: Mutex<State>,
 }
@@ -36,7 +36,7 @@ struct State {
     seen: Seen,
 }
 
-/// What an endpoint saw.
+/// The calls that an endpoint has seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) let_through: u32,
@@ -45,9 +45,9 @@ pub(crate) struct Seen {
     pub(crate) of_version: BTreeMap<String, u32>,
     first: Option<Instant>,
     last: Option<Instant>,
-    /// What all invocations that have ended were meant to take.
+    /// The intended duration of all invocations that have ended.
     work: Duration,
-    /// The same when the last invocation began.
+    /// The value of `work` when the last invocation began.
     work_until_last: Duration,
 }
 
@@ -77,7 +77,7 @@ impl Invocations {
         answer(version, memory_mb, duration)
     }
 
-    /// Spread evenly, and the same in every run: multiples of the golden ratio fall everywhere.
+    /// Multiples of the golden ratio: evenly spread, and the same in every run.
     fn duration(&self, memory_mb: u32, nth: u32) -> Duration {
         let place = (f64::from(nth) * 0.618_033_988_749_895).fract();
         let off = 1.0 + SPREAD * (2.0 * place - 1.0);
@@ -86,7 +86,7 @@ impl Invocations {
 }
 
 impl State {
-    /// The invocation's number; if it is refused, the refusal's.
+    /// The number of the invocation, or of the refusal.
     fn begin(&mut self, version: &str) -> Result<u32, u32> {
         let now = Instant::now();
         self.seen.first.get_or_insert(now);
@@ -110,14 +110,14 @@ impl State {
 }
 
 impl Seen {
-    /// What got through, as a share of what the limit would have let through, from the first
-    /// invocation until the last one began: until then there was work to do.
+    /// The invocations that got through, as a share of those the limit allows, until the last one
+    /// began: until then there was work to do.
     pub(crate) fn goodput(&self, limit: Limit) -> f64 {
         let (Some(first), Some(last)) = (self.first, self.last) else { return 0.0 };
         let seconds = (last - first).as_secs_f64();
         match limit {
             Limit::None => 1.0,
-            // By what invocations were meant to take: what a busy machine adds is no work.
+            // Intended durations count: the delay of a busy machine is no work.
             Limit::InFlight(most) => {
                 self.work_until_last.as_secs_f64() / (f64::from(most) * seconds)
             }

@@ -1,11 +1,11 @@
-//! What an endpoint lets through: as many at a time, or as many a second.
+//! The limit of an endpoint: invocations at a time, or per second.
 
 use std::{
     fmt,
     time::{Duration, Instant},
 };
 
-/// A limit, as Lambda has several.
+/// A limit of Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     None,
@@ -15,7 +15,7 @@ pub(crate) enum Limit {
     PerSecond(u32),
 }
 
-/// A rate limit saves up as much as it grants in this time.
+/// The time for which a rate limit saves up requests.
 const SAVED: Duration = Duration::from_millis(100);
 
 /// The `Reason`s that Lambda gives.
@@ -34,7 +34,7 @@ impl fmt::Display for Limit {
 }
 
 impl Limit {
-    /// What a rate limit has saved up at most.
+    /// The most requests that a rate limit saves up.
     pub(crate) fn saved(self) -> f64 {
         match self {
             Self::None | Self::InFlight(_) => 0.0,
@@ -42,7 +42,7 @@ impl Limit {
         }
     }
 
-    /// Why the n-th refusal is one.
+    /// The reason of the n-th refusal.
     pub(crate) fn reason(self, nth: u32) -> &'static str {
         let reasons = match self {
             Self::None | Self::InFlight(_) => OF_CONCURRENCY,
@@ -65,7 +65,7 @@ impl Admission {
         Self { limit, tokens: limit.saved(), filled: Instant::now() }
     }
 
-    /// Whether an invocation is let through beside `running` others.
+    /// True if an invocation is let through while `running` others run.
     pub(crate) fn admits(&mut self, running: u32) -> bool {
         match self.limit {
             Limit::None => true,

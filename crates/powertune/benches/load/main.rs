@@ -33,24 +33,24 @@ use crate::{
 /// 128 MB, 256 MB, and so on to 3,072 MB.
 const POWERS: u32 = 24;
 const STEP_MB: u32 = 128;
-/// What the client is told that the account has: it leaves a fifth of it to others.
+/// The account's limit as the client sees it; the client leaves a fifth of it to others.
 const ACCOUNT: u32 = 1_250;
 const IN_FLIGHT: u32 = 1_000;
 const NUM: u32 = 1_000;
-/// The number of invocations that memory is compared at.
+/// The number of invocations for the comparison of memory.
 const SMALL_NUM: u32 = 100;
 /// Long enough that a thousand are in flight before the first has ended.
 const LONG: Duration = Duration::from_millis(600);
 const SHORT: Duration = Duration::from_millis(200);
 
-/// What others leave of the account.
+/// The concurrency that others leave.
 const LEFT_OVER: u32 = 200;
-/// The rate that 100 environments may be called at, at 10 a second each.
+/// The request rate of 100 environments, at 10 a second each.
 const PER_SECOND: u32 = 1_000;
 
 const LEAST_GOODPUT: f64 = 0.8;
 const MOST_REFUSED: f64 = 0.1;
-/// What a sample more may take: it is kept as it is, and passed on to displays and the analysis.
+/// The most memory of one more sample, which is kept and passed on to displays and the analysis.
 const MOST_BYTES_A_SAMPLE: f64 = 2_048.0;
 
 /// One run.
@@ -113,7 +113,7 @@ impl Scenario {
     }
 }
 
-/// Prints what runs without a limit took; returns what is wrong with them.
+/// Prints the resources of runs without a limit; returns their problems.
 fn unlimited((small, of_small): &(Run, Seen), (large, of_large): &(Run, Seen)) -> Vec<String> {
     let more = f64::from(POWERS * (NUM - SMALL_NUM));
     let a_sample = (large.peak_mb - small.peak_mb) * 1024.0 * 1024.0 / more;
@@ -143,7 +143,7 @@ fn unlimited((small, of_small): &(Run, Seen), (large, of_large): &(Run, Seen)) -
     problems
 }
 
-/// Prints what a throttled run got through; returns what is wrong with it.
+/// Prints the throughput of a throttled run; returns its problems.
 fn limited(limit: Limit, (run, seen): &(Run, Seen)) -> Vec<String> {
     let goodput = seen.goodput(limit);
     let refused = f64::from(seen.refused) / f64::from(seen.let_through.max(1));
@@ -170,7 +170,7 @@ fn limited(limit: Limit, (run, seen): &(Run, Seen)) -> Vec<String> {
     problems
 }
 
-/// What the client says and what the endpoint saw have to be the same, and what was asked for.
+/// Compares the counts of the client, of the endpoint and of the request.
 fn miscounted(run: &Run, seen: &Seen, num: u32) -> Vec<String> {
     let mut problems = Vec::new();
     if (run.counted, run.failed) != (u64::from(POWERS * num), 0) {

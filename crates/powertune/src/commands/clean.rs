@@ -73,7 +73,7 @@ pub(super) async fn put_back(
     let (events, heard) = Events::channel();
     // It ends with the events.
     drop(progress::show(heard, Mode::Lines { verbose: false }));
-    gateway.tell(&events);
+    gateway.on_wait(events.tell_of_waits());
     let cleaned = clean(gateway, function, &journals, force, is_over).await?;
     let told = told(&cleaned);
     if cleaned.left.is_empty() {

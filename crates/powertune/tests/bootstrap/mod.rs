@@ -1,5 +1,5 @@
-//! The `bootstrap` of the state machine's functions, and what a test does where something that it
-//! needs is missing.
+//! Builds the `bootstrap` of the state machine's functions, and skips tests without their
+//! requirements.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 
 use libtest_mimic::{Completion, Failed};
 
-/// The `bootstrap`, which is another package's binary, so that cargo does not build it for this one.
+/// The `bootstrap`. cargo does not build it for this package, since it is a binary of another one.
 pub(crate) fn bootstrap() -> Result<PathBuf, Failed> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        // The whole workspace and a test: so cargo chooses the features that `cargo test --workspace`
-        // has chosen, and does not compile every dependency once more.
+        // With the whole workspace and a test, cargo chooses the features of `cargo test
+        // --workspace`, and does not compile every dependency once more.
         cargo.args(["build", "--quiet", "--workspace", "--bin", "bootstrap"]);
         cargo.args(["--test", "open_files"]);
         let status = cargo.current_dir(workspace()).stdin(Stdio::null()).status();
@@ -28,7 +28,7 @@ pub(crate) fn bootstrap() -> Result<PathBuf, Failed> {
     built.clone().map_err(Failed::from)
 }
 
-/// A test that can't run here, which is a failure where everything has to be there.
+/// Skips a test, or fails it if POWERTUNE_REQUIRE_ALL is set.
 pub(crate) fn skipped(reason: &str) -> Result<Completion, Failed> {
     if std::env::var_os("POWERTUNE_REQUIRE_ALL").is_some() {
         return Err(Failed::from(format!("POWERTUNE_REQUIRE_ALL is set, but {reason}")));

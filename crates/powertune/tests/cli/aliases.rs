@@ -1,5 +1,5 @@
-//! `tune --auto-optimize-alias` beside others who move the alias, and processors: exit codes and
-//! words.
+//! `tune --auto-optimize-alias` while others move the alias, and processors: exit codes and
+//! messages.
 
 use std::{
     io::{Cursor, Write},
@@ -20,11 +20,11 @@ use crate::binary::{Local, stderr, stdout};
 const FUNCTION: &str = "fn";
 /// Slow enough for something to happen while it is measured.
 const CODE: &str = "import time\ndef handler(event, context):\n    time.sleep(0.3)\n";
-/// Past the publishing of versions, and long before the last invocation.
+/// After the versions are published, and long before the last invocation.
 const MEASURING: Duration = Duration::from_secs(1);
 
-/// `powertune local` with a function on it that has two versions, the second of them `$LATEST`'s
-/// own, to which the alias prod points.
+/// `powertune local` with a function that has two versions. The second is the same as `$LATEST`,
+/// and the alias prod points to it.
 struct Stage {
     local: Local,
     client: Client,
@@ -77,7 +77,7 @@ impl Stage {
         self.settled().await;
     }
 
-    /// Tunes the function by 16 invocations.
+    /// Tunes the function with 16 invocations.
     async fn tune(&self, more: &[&str]) -> Output {
         let tune = ["tune", FUNCTION, "--power-values", "128,256", "--num", "8"];
         let mut command = self.local.powertune(&[&tune, more].concat());
@@ -85,7 +85,7 @@ impl Stage {
         run.await.expect("it ends")
     }
 
-    /// Tunes it, and has `change` made while versions are invoked.
+    /// Tunes the function, and makes `change` while versions are invoked.
     async fn tune_beside(&self, change: impl AsyncFn(&Client), more: &[&str]) -> Output {
         let others = async {
             loop {
@@ -107,7 +107,7 @@ impl Stage {
         alias.expect("GetAlias").function_version.expect("a version")
     }
 
-    /// How many versions there are, `$LATEST` among them.
+    /// The number of versions, with `$LATEST`.
     async fn versions(&self) -> usize {
         let listed = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
         listed.expect("ListVersionsByFunction").versions().len()
@@ -138,7 +138,7 @@ fn package() -> Vec<u8> {
 
 const TO_PROD: [&str; 3] = ["--auto-optimize", "--auto-optimize-alias", "prod"];
 
-/// What is said by a run that is refused before anything is changed.
+/// The message of a run that was refused before any change.
 fn refused(output: &Output) -> String {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -146,7 +146,7 @@ fn refused(output: &Output) -> String {
     said
 }
 
-/// What is said by a run that has a result, and has not applied it.
+/// The message of a run that has a result, and has not applied it.
 fn not_applied(output: &Output) -> String {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -172,7 +172,7 @@ async fn what_the_alias_does_not_have_is_released_if_that_is_said() {
     let released = stage.prod().await;
     assert_ne!(released, "2");
 
-    // Upstream's input has no word for it.
+    // The input of aws-lambda-power-tuning can't say it.
     stage.set_timeout(23).await;
     let mut input = tempfile::NamedTempFile::new().expect("a file");
     input.write_all(br#"{"autoOptimize": true, "autoOptimizeAlias": "prod"}"#).expect("a request");

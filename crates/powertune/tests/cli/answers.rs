@@ -1,4 +1,4 @@
-//! What a run says is what it did: errors, cold starts, and what is applied.
+//! The output of a run agrees with its actions: errors, cold starts, and the applied choice.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// Runs `powertune tune` on the stage's function; its exit code, stdout and stderr.
+/// Runs `powertune tune` on the stage's function; returns exit code, stdout and stderr.
 fn tune(stage: &Stage, more: &[&str]) -> (Option<i32>, String, String) {
     let arguments = [&["tune", FUNCTION, "--power-values", "512,1024"], more].concat();
     let output = stage.powertune(&arguments).output().expect("powertune runs");

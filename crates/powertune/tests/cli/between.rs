@@ -1,4 +1,4 @@
-//! What may stand between powertune and AWS, and answers in its place.
+//! Programs between powertune and AWS that answer instead of AWS.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -8,16 +8,16 @@ use std::{
 
 use crate::binary::{powertune, stderr};
 
-/// Something that answers every request so, at this URL.
+/// Starts a server that answers each request in this way; returns its URL.
 fn answering(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             let head = client.try_clone().map(BufReader::new).expect("a duplicate").lines();
-            // Requests that read something have no body.
+            // Requests that only read have no body.
             head.map_while(Result::ok).find(String::is_empty);
-            // A client that has gone needs no answer.
+            // The client may have closed the connection.
             let _ = answer(&mut client);
         }
     });

@@ -1,4 +1,4 @@
-//! Starts the binary and reads what it prints.
+//! Starts the binary and reads its output.
 
 use std::{
     io::{BufRead, BufReader},
@@ -16,14 +16,14 @@ pub(crate) fn powertune(arguments: &[&str]) -> Command {
         }
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("NO_COLOR");
-    // Neither journals nor prices of the developer's.
+    // The developer's own journals and prices are not used.
     for name in ["XDG_STATE_HOME", "XDG_DATA_HOME"] {
         command.env(name, env!("CARGO_TARGET_TMPDIR"));
     }
     command
 }
 
-/// What it prints, and how it ends.
+/// Runs `powertune` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     powertune(arguments).output().expect("powertune runs")
 }
@@ -65,13 +65,13 @@ impl Local {
         Self { process, environment }
     }
 
-    /// What it prints of one variable.
+    /// The value of one variable that it prints.
     pub(crate) fn value(&self, name: &str) -> String {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found.expect("the variable is printed").1.clone()
     }
 
-    /// `powertune` with the environment that this one prints.
+    /// `powertune` with the variables that it prints.
     pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = powertune(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -1,4 +1,4 @@
-//! What the commands say of themselves.
+//! The help, the versions, the completions and the manual pages of the commands.
 
 use crate::binary::{run, stdout};
 
@@ -19,7 +19,7 @@ fn help_of_local_and_clean() {
 
 #[test]
 fn help_of_run_and_generate() {
-    // What they share with tune is in tune's.
+    // The options in common with tune are in the help of tune.
     let own = |help: String| help.split("\n\nRequest:").next().unwrap_or_default().to_owned();
     let run_help = own(stdout(&run(&["run", "-h"])));
     insta::assert_snapshot!(run_help + "\n\n" + &stdout(&run(&["generate", "-h"])));
@@ -51,7 +51,7 @@ fn completions_are_there_for_every_shell_with_values() {
         assert!(output.status.success());
         let script = stdout(&output);
         assert!(script.contains("power-values"), "{shell}");
-        // Neither of these two has the values of options.
+        // The scripts for these two shells have no values of options.
         if !matches!(shell, "elvish" | "powershell") {
             for value in ["balanced", "python3.13", "nodejs22.x", "provided.al2023", "markdown"] {
                 assert!(script.contains(value), "{shell} has no {value}");
@@ -86,7 +86,7 @@ fn the_version_names_the_commit() {
     let commit = std::process::Command::new("git")
         .args(["-C", env!("CARGO_MANIFEST_DIR"), "log", "-1", "--abbrev=9", "--format=%h %cs"])
         .output();
-    // Built from a package there is none.
+    // A build outside of the repository has no commit.
     let commit = commit.ok().filter(|output| output.status.success()).map(|it| stdout(&it));
     let expected = match commit {
         Some(commit) => format!("powertune {} ({})\n", env!("CARGO_PKG_VERSION"), commit.trim()),

@@ -1,4 +1,4 @@
-//! Whose credentials a call is signed with: the wrong ones would tune another account's function.
+//! The credentials that sign a call: wrong ones would tune a function of another account.
 
 use std::{
     fs,
@@ -31,10 +31,11 @@ credential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROCESS\",\"Secr
 region = eu-west-1
 ";
 
-/// AWS as far as it gives a role's credentials; all else it refuses, and repeats the session token.
+/// A part of AWS that gives a role's credentials. It refuses all other calls, and repeats the
+/// session token.
 struct Endpoint {
     url: String,
-    /// The key that each request was signed with, in order.
+    /// The access keys that signed the requests, in order.
     keys: Arc<Mutex<Vec<String>>>,
 }
 
@@ -46,14 +47,14 @@ impl Endpoint {
         let seen = Arc::clone(&keys);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // A client that has gone needs no answer.
+                // The client may have closed the connection.
                 let _ = answer(client, &seen);
             }
         });
         Self { url, keys }
     }
 
-    /// A command that calls this with the keys of the environment.
+    /// A command that calls this endpoint with the keys of the environment.
     fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = powertune(arguments);
         command.env("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "secret");
@@ -61,7 +62,7 @@ impl Endpoint {
         command
     }
 
-    /// The keys of the requests that this command makes.
+    /// The access keys that sign the requests of this command.
     fn keys_of(&self, arguments: &[&str], profile: &str) -> Vec<String> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let folder = tempfile::tempdir().expect("a folder");
@@ -121,7 +122,7 @@ fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
         assert_eq!(endpoint.keys_of(command, "process"), ["AKIAPROCESS"], "{command:?}");
         let [first, then] = ["AKIAOTHER", "ASIAROLE"];
         assert_eq!(endpoint.keys_of(command, "role"), [first, then], "{command:?}");
-        // Such a profile is no reason to take the environment's after all.
+        // A profile without credentials does not make powertune use the environment's.
         assert_eq!(endpoint.keys_of(command, "empty"), [""; 0], "{command:?}");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// A Python function with this body.
+/// A Python function whose handler has this body.
 fn function(body: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let source = format!("import time\ndef handler(event, context):\n    {body}\n");
@@ -121,11 +121,11 @@ fn a_run_under_nohup_outlives_its_terminal() {
     assert_eq!(child.wait().expect("powertune ends").code(), Some(0), "{said}");
 }
 
-/// The kernel sends SIGHUP, and all that is written there from then on fails.
+/// The kernel sends SIGHUP, and from then on every write to the terminal fails.
 #[test]
 fn a_run_whose_terminal_is_closed_is_130_and_puts_everything_back() {
     let stage = Stage::new("time.sleep(0.3)");
-    // Of the person's end there is to be this one alone.
+    // No other process may have the person's end of the terminal.
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let person = openpt(flags).expect("a terminal");
     grantpt(&person).and_then(|()| unlockpt(&person)).expect("it can be opened");
@@ -134,7 +134,7 @@ fn a_run_whose_terminal_is_closed_is_130_and_puts_everything_back() {
     let terminal = terminal.expect("its other end");
     let other = || terminal.try_clone().expect("a duplicate");
     let path = stage.path("result.json");
-    // Without --fork it becomes powertune itself, at the head of a session of its own.
+    // Without --fork, setsid becomes powertune itself, the leader of a new session.
     let mut child = Command::new("setsid")
         .args(["--ctty", env!("CARGO_BIN_EXE_powertune"), "tune", FUNCTION, "--num", "50"])
         .args(["--power-values", "256,512", "--save", &path.display().to_string()])

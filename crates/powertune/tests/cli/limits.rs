@@ -1,5 +1,5 @@
-//! What the machine allows and what the network does are no properties of a function: no answer of
-//! a run is surer for them.
+//! Limits of the machine and faults of the network are no properties of a function: they make no
+//! answer surer.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use crate::{
     stage::{FUNCTION, Spoilt, Stage, invocations},
 };
 
-/// Tunes `orders` where the shell has run `limits` before.
+/// Tunes `orders` in a shell that has run `limits` before.
 fn tune_within(local: &Local, limits: &str, more: &[&str]) -> Output {
     let tuned = powertune(&[&["tune", "orders", "--output", "json"], more].concat());
     let mut shell = Command::new("sh");
@@ -32,7 +32,7 @@ fn tune_within(local: &Local, limits: &str, more: &[&str]) -> Output {
     shell.output().expect("a shell")
 }
 
-/// More at the same time than 64 open files allow.
+/// More invocations at the same time than 64 open files allow.
 const MANY: [&str; 6] = ["--power-values", "512", "--num", "120", "--parallel", "60"];
 
 fn parsed(output: &Output) -> Value {
@@ -68,7 +68,7 @@ fn a_soft_limit_of_open_files_is_raised_to_what_is_allowed() {
     assert_eq!(parallel(&result), [""; 0]);
 }
 
-/// A forward proxy (`HTTP_PROXY`) that breaks the connection of whoever invokes a version.
+/// A forward proxy (`HTTP_PROXY`) that breaks connections on which this version is invoked.
 fn breaking(local: &Local, version: u32) -> String {
     let endpoint = local.value("AWS_ENDPOINT_URL_LAMBDA");
     let upstream = endpoint.trim_start_matches("http://").to_owned();
@@ -84,7 +84,7 @@ fn breaking(local: &Local, version: u32) -> String {
     format!("http://{address}")
 }
 
-/// Hands one request on and its answer back, unless it is to be `broken`.
+/// Passes one request on, and its answer back, unless it is to be `broken`.
 fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
     let mut request = Vec::new();
     let head = loop {
@@ -106,7 +106,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
     }
     let mut server = TcpStream::connect(upstream).ok()?;
     let (first, rest) = head.split_once("\r\n")?;
-    // To a proxy the request names the whole URL.
+    // A request to a proxy names the whole URL.
     let first = first.replacen(&format!("http://{upstream}"), "", 1);
     server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes()).ok()?;
     server.write_all(&request[head.len()..]).ok()?;
@@ -118,7 +118,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
 fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     let local = Local::start();
     create(&local);
-    // The function's own size is published first, and then the others in their order.
+    // The function's own size is published first, then the others in order.
     let proxy = breaking(&local, 3);
     let few = ["tune", "orders", "--power-values", "256,1024", "--num", "5"];
     let apply = [&few, ["--auto-optimize", "--output", "json"].as_slice()].concat();
@@ -132,7 +132,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     assert!(warnings.contains("1024 MB could not be measured"), "{warnings}");
     assert!(warnings.contains("nothing was applied"), "{warnings}");
 
-    // A table says it in words, and the function is what it was.
+    // The table says it in words, and the function is unchanged.
     let proxy = breaking(&local, 6);
     let tuned = local.powertune(&few).env("HTTP_PROXY", &proxy).output();
     let text = stdout(&tuned.expect("powertune runs"));
@@ -142,7 +142,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     assert_eq!(dry_run["currentPower"], 512);
 }
 
-/// The first call says how far the clock is off; the next is signed with the right time.
+/// The first call tells the difference of the clocks; the next one is signed with the right time.
 #[test]
 fn a_clock_that_is_off_fails_no_invocation() {
     let stage = Stage::new("return 1");

@@ -1,4 +1,4 @@
-//! What `powertune local` and `tune --local` keep to themselves.
+//! The secrets that `powertune local` and `tune --local` do not show.
 
 use std::{fs::File, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
 
@@ -30,7 +30,7 @@ fn what_is_printed_into_a_file_is_for_its_user_alone() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-/// A secret in every place where it is not understood.
+/// A secret in each place where it can't be parsed.
 #[test]
 fn a_key_pair_is_in_no_message() {
     const SECRET: &str = "5f2c-not-for-output";
@@ -60,7 +60,7 @@ fn a_key_pair_is_in_no_message() {
     assert!(stderr(&run).contains("--key-pair: it is not of the form ID:SECRET"), "{run:?}");
 }
 
-/// Does its work, and then fails if its event says so, without a word of what is secret.
+/// A handler that does its work, and then fails if its event says so. Its messages have no secret.
 const DISCREET: &str = "
 import os
 def handler(event, context):
@@ -94,7 +94,7 @@ fn payloads_and_variables_are_not_in_what_is_printed_or_saved() {
     println!("figure: runs that kept payload and variables to themselves: {runs} of {runs}");
 }
 
-/// All that a run of the discreet function prints and saves.
+/// All output and the saved result of a run of the discreet function.
 fn tune(folder: &Path, input: &str, output: &str, saved: &Path, succeeds: bool) -> String {
     let file = folder.join("request.json");
     std::fs::write(&file, input).expect("a request");
@@ -110,7 +110,7 @@ fn tune(folder: &Path, input: &str, output: &str, saved: &Path, succeeds: bool) 
     stdout(&run) + &stderr(&run) + &std::fs::read_to_string(saved).unwrap_or_default()
 }
 
-/// A dry run of a Python function where PATH holds `python3` and nothing else.
+/// A dry run of a Python function with a PATH that has only `python3`.
 fn dry_run_by(runtime: &str, path: &Path) -> std::process::Output {
     std::fs::write(path.join("app.py"), "def handler(event, context): return 1").expect("code");
     let arguments = ["tune", "--local", ".", "--handler", "app.handler", "--runtime", runtime];

@@ -1,4 +1,4 @@
-//! What was measured is paid for: from the first sample on, every ending prints and saves it.
+//! Measurements are paid for: from the first sample on, every ending prints and saves them.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ use crate::{
     stage::{FUNCTION, Rule, Spoilt, Stage, invocations},
 };
 
-/// How many invocations a run of these arguments makes.
+/// The number of invocations of a run with these arguments.
 const ALL: usize = 10;
 const TUNE: &[&str] =
     &["tune", FUNCTION, "--power-values", "256,512", "--num", "5", "--output", "json", "--quiet"];
-/// Cheaper the less memory it has.
+/// The function is cheaper with less memory.
 const STEADY: &str = "time.sleep(0.02)";
 
-/// The arguments of a run that saves into `file`.
+/// The arguments of a run that saves its result in `file`.
 fn tune<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [TUNE, &["--save", file], more].concat()
 }
@@ -37,7 +37,8 @@ fn rule(rule: impl Fn(&[String]) -> Option<Spoilt> + Send + Sync + 'static) -> R
     Arc::new(rule)
 }
 
-/// Refuses so many of the requests of this method and with this in their path, once all is measured.
+/// Refuses this many of the requests with this method and this part of a path, after all
+/// measurements.
 fn refused_after_all(method: &'static str, part: &'static str, times: usize) -> Rule {
     let refused = AtomicUsize::new(0);
     rule(move |seen| {
@@ -60,7 +61,7 @@ fn saved(path: &Path) -> Value {
     serde_json::from_str(&text).expect("it is whole")
 }
 
-/// Runs it, and sees to it that what was measured is printed and saved.
+/// Runs it, and checks that the measurements are printed and saved.
 fn ends_with(stage: &Stage, more: &[&str], rule: Rule, code: i32, told: &str) -> Value {
     let path = stage.path("result.json");
     let file = path.display().to_string();
@@ -187,7 +188,7 @@ fn a_full_disk_leaves_the_old_file_and_prints_the_result() {
     let path = stage.path("result.json");
     fs::write(&path, "old").expect("a file");
     let file = path.display().to_string();
-    // Beyond this limit a file is as on a full disk; it needs no rights.
+    // With this limit, writing fails as on a full disk; no special rights are needed.
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 0 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_powertune")]);
     command.args(tune(&file, &["--auto-optimize"])).envs(stage.environment());

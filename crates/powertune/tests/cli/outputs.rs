@@ -1,5 +1,5 @@
-//! Output that nobody reads, or that there is no room for: no command panics, and the exit code says
-//! how the command went.
+//! Output without a reader or without room: no command panics, and the exit code tells the outcome
+//! of the command.
 
 use std::{
     fs::File,
@@ -14,14 +14,14 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// Where output goes.
+/// The destination of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
-    /// A pipe whose reader is gone.
+    /// A pipe without a reader.
     Unread,
-    /// A disk that is full.
+    /// A full disk.
     Full,
-    /// Nowhere: the descriptor is closed.
+    /// A closed descriptor.
     Closed,
 }
 
@@ -41,7 +41,7 @@ impl Sink {
     }
 }
 
-/// `powertune` with one of its outputs going there.
+/// `powertune` with one of its outputs connected to the sink.
 fn command(stage: &Stage, arguments: &[&str], descriptor: u32, sink: Sink) -> Command {
     let mut command = Command::new("sh");
     let close = if sink == Sink::Closed { format!(" {descriptor}>&-") } else { String::new() };
@@ -58,7 +58,7 @@ fn command(stage: &Stage, arguments: &[&str], descriptor: u32, sink: Sink) -> Co
 
 const TUNE: &[&str] = &["tune", FUNCTION, "--power-values", "256,512", "--num", "5"];
 
-/// Every command that ends by itself, with what it exits with.
+/// Each command that ends by itself, with its exit code.
 const COMMANDS: &[(&[&str], i32)] = &[
     (TUNE, 0),
     (&["tune", FUNCTION, "--power-values", "256", "--dry-run"], 0),
@@ -74,7 +74,7 @@ const COMMANDS: &[(&[&str], i32)] = &[
     (&["--version"], 0),
 ];
 
-/// Commands that have nothing to print but what went wrong.
+/// Commands that print only an error.
 const FAILURES: &[(&[&str], i32)] = &[
     (&["tune", FUNCTION, "--num", "1"], 2),
     (&["tune", "nobody"], 2),

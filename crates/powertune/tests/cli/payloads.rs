@@ -1,4 +1,4 @@
-//! Payloads in every spelling that people type, as the function sees them.
+//! Payloads in every spelling, as the function receives them.
 
 use std::{
     fs,
@@ -18,8 +18,7 @@ def handler(event, context):
         json.dump(event, file)
 ";
 
-/// A folder with a function that writes down what it is invoked with, and the files to invoke it
-/// with.
+/// A folder with a function that writes its payload to a file, and with payload files.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [
@@ -33,7 +32,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// A dry run at one power in that folder, with more arguments and this stdin.
+/// A dry run at one memory size in that folder, with more arguments and this stdin.
 fn dry_run(folder: &Path, more: &[&str], stdin: &str) -> Output {
     let seen = format!("SEEN={}", folder.join("seen").display());
     let fixed = ["tune", "--local", ".", "--runtime", "python3.11", "--handler", "app.handler"];

@@ -1,4 +1,4 @@
-//! `powertune prices`, and results that go by other prices than the built-in ones.
+//! `powertune prices`, and results with other prices than the built-in ones.
 
 use std::{
     fs,
@@ -17,11 +17,11 @@ use tempfile::TempDir;
 use crate::binary::{example, powertune, stderr, stdout};
 
 const REGION: &str = "eu-west-1";
-/// A price of a GB-second by which a millisecond at 128 MB costs a round number.
+/// With this price of a GB-second, a millisecond at 128 MB costs a round number.
 const PER_GB_SECOND: &str = "0.0008192000";
 const PER_MS_AT_128_MB: f64 = 0.000_000_102_4;
 
-/// A day so many days from now.
+/// The date this many days from now.
 fn day(days: i64) -> String {
     (Timestamp::now() + (24 * days).hours()).strftime("%F").to_string()
 }
@@ -64,7 +64,7 @@ fn list(region: &str, published: &str) -> Value {
     })
 }
 
-/// The answer of the server that has price lists.
+/// The answer of the price list server.
 #[derive(Clone)]
 enum Answer {
     Json(Value),
@@ -74,7 +74,7 @@ enum Answer {
     Nothing,
 }
 
-/// A server of price lists, and the folder of a user.
+/// A price list server, and the folder of a user.
 struct Bench {
     folder: TempDir,
     url: String,
@@ -93,7 +93,7 @@ impl Bench {
             for stream in listener.incoming().filter_map(Result::ok) {
                 let answer = answers.lock().expect("no test panics with it").clone();
                 asks.lock().expect("no test panics with it").push(request(&stream));
-                // A client may have had enough.
+                // The client may have closed the connection.
                 let _ = write(stream, &answer);
             }
         });
@@ -120,7 +120,7 @@ impl Bench {
         self.run(&["prices", "--update", "--region", REGION, "--endpoint-url", &self.url])
     }
 
-    /// The file that the prices are kept in.
+    /// The file of the prices that were kept.
     fn kept(&self) -> PathBuf {
         self.folder.path().join("powertune/prices/eu-west-1.json")
     }
@@ -132,7 +132,7 @@ impl Bench {
         path.display().to_string()
     }
 
-    /// Tunes a sample function at one power, quickly.
+    /// Tunes a sample function quickly, at one memory size.
     fn tune(&self, more: &[&str]) -> Output {
         let path = example("order-report");
         let payload = format!("@{}", path.join("event.json").display());
@@ -186,7 +186,7 @@ fn write(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
     write!(stream, "connection: close\r\n\r\n{body}")
 }
 
-/// AWS's list after a change at a place in it.
+/// AWS's list with a change at one place.
 fn changed(pointer: &str, value: Value) -> Answer {
     let mut list = list(REGION, &day(0));
     *list.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
@@ -373,7 +373,7 @@ fn kept_prices_that_can_not_be_used_are_told_of() {
     assert!(said.contains("warning: the prices that were fetched for eu-west-1"), "{said}");
     let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     assert_eq!(result["pricesPublished"], "2026-09-19");
-    // The next update puts it right.
+    // The next update replaces it.
     assert!(bench.update(Answer::Json(list(REGION, &day(0)))).status.success());
     assert_eq!(stderr(&bench.run(&["prices", "--region", REGION])), "");
 }

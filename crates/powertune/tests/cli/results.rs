@@ -10,7 +10,7 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// Tunes a sample function at two powers, quickly.
+/// Tunes a sample function quickly, at two memory sizes.
 fn tune(more: &[&str]) -> Output {
     let path = example("order-report");
     let payload = format!("@{}", path.join("event.json").display());
@@ -24,7 +24,7 @@ fn tune(more: &[&str]) -> Output {
     output
 }
 
-/// Numbers in place of what differs from run to run.
+/// Replaces the values that differ from run to run.
 fn redacted(mut json: Value) -> Value {
     match &mut json {
         Value::Number(number) if number.is_f64() => Value::from("[number]"),
@@ -78,7 +78,7 @@ fn color_is_what_the_option_or_the_environment_asks_for() {
         stdout(&output).contains('\u{1b}')
     };
     let (unwanted, forced) = (("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"));
-    // Nothing of this is a terminal.
+    // The output goes to no terminal.
     assert!(!is_coloured(None, &[]));
     assert!(!is_coloured(Some("auto"), &[("CLICOLOR_FORCE", "0")]));
     assert!(is_coloured(None, &[forced]));
@@ -109,7 +109,7 @@ fn the_demo_recommends_a_power() {
     let output = run(&["demo", "--output", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-    // Which other powers it takes to be sure depends on the machine.
+    // The other memory sizes depend on the speed of the machine.
     let duration = |power: u32| {
         let mut rows = result["stats"].as_array().expect("a list").iter();
         let row = rows.find(|row| row["value"] == power).expect("it was measured");
@@ -171,7 +171,7 @@ fn a_demo_makes_as_many_invocations_as_it_is_told_to_while_there_is_time() {
     let each = stats.iter().map(|row| row["invocations"].as_u64().expect("a number"));
     match result["stopped"].as_str() {
         Some("numReached") => assert!(each.into_iter().all(|made| made == 5), "{result}"),
-        // On a machine with much to do.
+        // On a busy machine.
         Some("timeReached") => assert!(each.into_iter().all(|made| made <= 5), "{result}"),
         other => panic!("{other:?}: {result}"),
     }

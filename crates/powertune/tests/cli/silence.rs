@@ -1,4 +1,4 @@
-//! Calls that have no answer: what is waited for is told, and nothing is left running.
+//! Calls without an answer: the output names them, and nothing is left running.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
 /// The commands that call Lambda.
 const COMMANDS: [&[&str]; 2] = [&["tune", "fn"], &["clean", "fn"]];
 
-/// The first line on stderr that speaks of waiting, and after how long.
+/// The first line on stderr about waiting, and the time until it.
 fn told(process: &mut Child, started: Instant) -> (String, Duration) {
     let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
     let line = lines.map(|line| line.expect("UTF-8")).find(|line| line.starts_with("waiting: "));
@@ -33,7 +33,7 @@ fn start(command: &mut Command) -> (Child, Instant) {
     (process.expect("powertune starts"), started)
 }
 
-/// Has it stop, which it does at once, since it has changed nothing.
+/// Stops the process, which ends at once, since it has changed nothing.
 fn stopped(mut process: Child, stop: Signal) {
     let started = Instant::now();
     signal(&process, stop);
@@ -71,7 +71,7 @@ fn a_call_in_the_middle_of_a_run_is_named_too() {
     let (mut process, started) = start(&mut stage.spoilt(&arguments, std::sync::Arc::new(rule)));
     let (line, _) = told(&mut process, started);
     assert!(line.contains("PublishVersion: http://127.0.0.1:"), "{line}");
-    // It is tried again, and goes through.
+    // The next attempt succeeds.
     assert_eq!(process.wait().expect("a child").code(), Some(0));
     stage.must_be_clean();
 }
@@ -82,7 +82,7 @@ fn a_credential_process_that_hangs_is_told_of_and_does_not_outlive_the_command()
     for (arguments, stop) in COMMANDS.into_iter().zip([Signal::TERM, Signal::INT]) {
         let pids = folder.path().join("pids");
         let script = folder.path().join("credentials.sh");
-        // A child of its own, which does not hear of what its parent hears.
+        // A child in a session of its own, which does not get the signals of its parent.
         let text = format!(
             "#!/bin/sh\nsleep 1000 &\necho $$ $! > {pids}.new\nmv {pids}.new {pids}\nwait\n",
             pids = pids.display()
@@ -120,14 +120,14 @@ fn read(pids: &Path) -> Vec<Pid> {
     text.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
 }
 
-/// Whether it is there and no zombie.
+/// True if the process exists and is no zombie.
 fn is_alive(id: Pid) -> bool {
     let state = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero()));
     let is_zombie = state.is_ok_and(|state| state.contains(") Z "));
     test_kill_process(id).is_ok() && !is_zombie
 }
 
-/// As where somebody sets the function's reserved concurrency to 0 during a run.
+/// As if somebody sets the function's reserved concurrency to 0 during a run.
 #[test]
 fn a_run_whose_invocations_are_all_refused_says_so() {
     let stage = Stage::new("return 1");

@@ -1,6 +1,6 @@
-//! A function on a local Lambda of the test's own, behind a proxy that spoils what it is told to.
+//! A function on the test's own local Lambda, behind a proxy that spoils answers.
 //!
-//! A signature covers the host that a request was meant for, so that the proxy signs again.
+//! A signature covers the host of the request, so that the proxy signs again.
 
 use std::{
     collections::BTreeMap,
@@ -27,18 +27,18 @@ use crate::{binary, upstream::Upstream};
 pub(crate) const FUNCTION: &str = "fn";
 const ORIGINAL_MB: u32 = 512;
 
-/// What is done to a request instead of sending it on.
+/// The fault of a request, which is not passed on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Spoilt {
     /// Lambda refuses it with this status and this exception.
     Refused(u16, &'static str),
-    /// The same, with this message.
+    /// Lambda refuses it with this status, exception and message.
     Said(u16, &'static str, &'static str),
     /// There is never an answer.
     Silent,
 }
 
-/// Decides on the last of these requests, which are method, path and query.
+/// Decides on the last of these requests, each a method, path and query.
 pub(crate) type Rule = Arc<dyn Fn(&[String]) -> Option<Spoilt> + Send + Sync>;
 
 /// A local Lambda, and a host on which `powertune` runs.
@@ -49,7 +49,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A Python function whose handler has this body, and one with the name `post` that returns 1.
+    /// A stage with a Python function whose handler has this body, and a function `post` that
+    /// returns 1.
     pub(crate) fn new(body: &str) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
@@ -84,7 +85,7 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// The variables that point a process to the local Lambda.
+    /// The environment variables for a process that calls the local Lambda.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let mut environment = self.lambda.environment();
         environment.push(("XDG_STATE_HOME", self.path("state").display().to_string()));
@@ -98,7 +99,7 @@ impl Stage {
         command
     }
 
-    /// `powertune` behind a proxy that goes by this rule.
+    /// `powertune` behind a proxy with this rule.
     pub(crate) fn spoilt(&self, arguments: &[&str], rule: Rule) -> Command {
         let bound = self.runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = bound.expect("a free port");
@@ -114,8 +115,7 @@ impl Stage {
         command
     }
 
-    /// What `powertune clean` says there is to put back; after a run that has put back everything
-    /// that is nothing.
+    /// Checks that `powertune clean` finds nothing to put back.
     pub(crate) fn must_be_clean(&self) {
         let cleaned = self.powertune(&["clean", FUNCTION]).output().expect("powertune runs");
         let said = binary::stdout(&cleaned);
@@ -183,7 +183,7 @@ fn refusal(status: u16, exception: &str, message: &str) -> io::Result<Response<F
         .map_err(io::Error::other)
 }
 
-/// How many of these requests invoke a version.
+/// The number of these requests that invoke a version.
 pub(crate) fn invocations(seen: &[String]) -> usize {
     let invokes = |request: &&String| {
         request.starts_with("POST") && request.contains("/invocations?Qualifier=")

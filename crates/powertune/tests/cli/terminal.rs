@@ -1,4 +1,4 @@
-//! What a person at a terminal sees while a run goes on.
+//! The output on a terminal during a run.
 
 use std::{
     fs::File,
@@ -18,7 +18,7 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// A terminal of so many columns: the end that a program writes to, and the end that is seen.
+/// A terminal of this width: the end for the program, and the end for the person.
 fn terminal(columns: u16) -> (OwnedFd, File) {
     let seen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&seen).and_then(|()| unlockpt(&seen)).expect("it is ours");
@@ -29,10 +29,10 @@ fn terminal(columns: u16) -> (OwnedFd, File) {
     (written.expect("it opens"), seen.into())
 }
 
-/// All that is shown until the program ends and its terminal with it.
+/// All output until the program ends.
 fn shown(mut child: Child, mut seen: File) -> String {
     let (mut all, mut piece) = (Vec::new(), [0; 4096]);
-    // Where nobody has the other end, reading fails.
+    // Reading fails when the other end is closed.
     while let Ok(read) = seen.read(&mut piece) {
         if read == 0 {
             break;
@@ -43,7 +43,7 @@ fn shown(mut child: Child, mut seen: File) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// The lines as they were drawn one after the other, without escape sequences.
+/// All lines in the order of drawing, without escape sequences.
 fn lines(shown: &str) -> Vec<String> {
     let mut text = String::new();
     let mut characters = shown.chars();
@@ -51,7 +51,7 @@ fn lines(shown: &str) -> Vec<String> {
         if character != '\u{1b}' {
             text.push(character);
         } else if characters.next() == Some('[') {
-            // The parameters, to the letter that ends them.
+            // Skips the parameters up to the final letter.
             let _ = characters.by_ref().find(char::is_ascii_alphabetic);
         }
     }
@@ -70,7 +70,7 @@ fn no_bar_is_wider_than_the_terminal() {
         let child = command.spawn().expect("powertune starts");
         drop(command);
         let lines = lines(&shown(child, seen));
-        // Each bar is padded to the whole width, so that they follow each other without a break.
+        // Each bar is padded to the full width, so that there is no line break between them.
         let pieces = lines.iter().filter(|line| line.starts_with("   total "));
         let pieces: Vec<Vec<char>> = pieces.map(|piece| piece.chars().collect()).collect();
         assert!(pieces.len() > 1, "{lines:?}");

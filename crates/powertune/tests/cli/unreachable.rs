@@ -1,5 +1,4 @@
-//! Endpoints that can't be reached, and calls that are turned away: what is said, and the exit code,
-//! is the same from every command.
+//! Endpoints out of reach, and refused calls: every command gives the same message and exit code.
 
 use std::{
     io::{Read, Write},
@@ -18,11 +17,11 @@ const COMMANDS: [&[&str]; 5] = [
     &["run", "fn", "--stack", "powertune"],
 ];
 
-/// What the layers under a message call themselves.
+/// Names of layers below the message, which must not be in it.
 const LAYERS: [&str; 6] =
     ["dispatch failure", "io error", "client error", "tcp connect", "os error", "service error"];
 
-/// An address that nobody listens at.
+/// The URL of a port without a listener.
 fn closed() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address").to_string()
@@ -34,7 +33,7 @@ fn server(answer: &'static str) -> String {
     let address = listener.local_addr().expect("an address").to_string();
     thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
-            // A client that has gone needs no answer.
+            // The client may have closed the connection.
             let _ = client.read(&mut [0; 8192]).and_then(|_| client.write_all(answer.as_bytes()));
         }
     });
@@ -49,7 +48,7 @@ fn command(arguments: &[&str], url: &str) -> Command {
     command
 }
 
-/// Has every command fail at this endpoint, in this way.
+/// Checks that every command fails at this endpoint in this way.
 fn all_fail(url: &str, code: i32, message: &str, change: impl Fn(&mut Command) + Sync) {
     thread::scope(|scope| {
         for arguments in COMMANDS {

@@ -1,4 +1,4 @@
-//! What a request file has that can have no effect is warned of before anything is invoked.
+//! Fields without effect in a request file: the warnings come before any invocation.
 
 use std::{fs, net::TcpListener, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
     stage::{FUNCTION, Rule, Spoilt, Stage, invocations},
 };
 
-/// A file as aws-lambda-power-tuning takes it, and what is warned of.
+/// A file in the format of aws-lambda-power-tuning, and its warnings.
 fn file() -> (Value, [&'static str; 3]) {
     let request = json!({
         "lambdaARN": FUNCTION, "powerValues": [256], "num": 5, "strategy": "cost",
@@ -29,7 +29,7 @@ fn tune_warns_before_it_invokes() {
     let (request, warnings) = file();
     let path = stage.path("request.json");
     fs::write(&path, request.to_string()).expect("the request");
-    // The first invocation fails, and is never answered before the warnings are there.
+    // The first invocation fails, and is answered only after the warnings.
     let rule: Rule = Arc::new(|seen| {
         (invocations(seen) > 0).then_some(Spoilt::Refused(403, "AccessDeniedException"))
     });

@@ -1,4 +1,4 @@
-//! Histories of powertune's own state machine, and what has to be read from each.
+//! Histories of powertune's own state machine, each with the expected output.
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -11,20 +11,20 @@ use crate::{
     server::Execution,
 };
 
-/// What has to come of an execution.
+/// An execution, with the expected output.
 struct Case {
     name: &'static str,
     execution: Execution,
     code: i32,
-    /// What the error says.
+    /// Texts in the error.
     says: &'static [&'static str],
-    /// Whether the function has to be put back from here.
+    /// True if the command has to put the function back.
     puts_back: bool,
-    /// Whether the result is printed.
+    /// True if the result is printed.
     prints: bool,
 }
 
-/// All of them, a test each.
+/// A test for each case.
 pub(crate) fn trials() -> Vec<Trial> {
     let cases = before_changes().into_iter().chain(cleaned()).chain(not_cleaned());
     cases.chain(measured()).map(|case| Trial::test(case.name, || check(case))).collect()
@@ -57,7 +57,7 @@ fn check(case: Case) -> Result<(), Failed> {
     })
 }
 
-/// What is wrong with what was said.
+/// The difference from the expected output.
 fn problem(ran: &Ran, code: i32, says: &[&str]) -> Option<String> {
     if ran.code != Some(code) {
         return Some(format!("the exit code should be {code}"));
@@ -70,12 +70,12 @@ fn problem(ran: &Ran, code: i32, says: &[&str]) -> Option<String> {
         return Some(format!("it should say {missing:?}"));
     }
     let is_whole = !error.ends_with(':') && !error.contains(": \n") && !error.contains(":\n\n");
-    // What Lambda makes of an error is not for people.
+    // Lambda's JSON of an error is not for people.
     let is_plain = !error.contains("errorMessage") && !error.contains("errorType");
     (!is_whole || !is_plain).then(|| "it is not what people read".to_owned())
 }
 
-/// What fails in the first state has changed nothing.
+/// Failures in the first state, which have changed nothing.
 fn before_changes() -> Vec<Case> {
     let called = || History::started().entered("Task", "Initialize").called();
     let told = |error: &str, cause: &str| {
@@ -122,7 +122,7 @@ fn before_changes() -> Vec<Case> {
     ]
 }
 
-/// What the execution itself has taken back, or says that it could not.
+/// Failures after which the execution has put everything back, or says that it could not.
 fn cleaned() -> Vec<Case> {
     let begun = || History::started().step("Initialize", &state(None));
     let too_bad = thrown("Powertune.Failed", "too bad");
@@ -160,7 +160,7 @@ fn cleaned() -> Vec<Case> {
     ]
 }
 
-/// What ends an execution without Clean.
+/// Ends of an execution without Clean.
 fn not_cleaned() -> Vec<Case> {
     let begun = || History::started().step("Initialize", &state(None)).entered("Task", "Publish");
     let wave = || begun().called().exited("Task", "Publish", &state(None)).entered("Map", "Powers");
@@ -208,7 +208,7 @@ fn not_cleaned() -> Vec<Case> {
     ]
 }
 
-/// What was measured is printed, whatever happens after it.
+/// Measurements are printed, whatever happens after them.
 fn measured() -> Vec<Case> {
     let decided = || {
         let output = state(Some(result()));
@@ -246,7 +246,7 @@ fn measured() -> Vec<Case> {
     ]
 }
 
-/// A state of the state machine, as a run of it was once seen to have.
+/// A real state of the state machine, from a run.
 pub(crate) fn state(result: Option<Value>) -> Value {
     let text = include_str!("../../../../fuzz/corpus/state/state-fixed-end");
     let mut state: Value = serde_json::from_str(text).expect("it is JSON");

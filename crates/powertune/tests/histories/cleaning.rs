@@ -1,4 +1,4 @@
-//! `powertune clean` after an execution that Step Functions does not tell of.
+//! `powertune clean` after an execution that Step Functions does not describe.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::{
     server::{Answer, Execution, Fault, Server},
 };
 
-/// All of them, a test each.
+/// A test for each case.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("a_forgotten_execution_is_over", || {
@@ -27,8 +27,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Cleans up where DescribeExecution fails with this error; what was said, and whether the function
-/// was put back.
+/// Cleans up while DescribeExecution fails with this error; returns the output, and true if the
+/// function was put back.
 fn clean(error: &'static str) -> Result<(Ran, bool), Failed> {
     Runtime::new()?.block_on(async {
         let lambda = Lambda::start().await;

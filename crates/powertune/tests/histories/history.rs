@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::server::Execution;
 
-/// What AWS says where a result does not fit into a state.
+/// AWS's message about a result that does not fit into a state.
 pub(crate) const TOO_LARGE: &str = "The state/task returned a result with a size exceeding the \
                                     maximum number of bytes service limit.";
 
-/// The `Cause` of a function that throws: JSON text with the error's type and a trace.
+/// The `Cause` of a function that throws: JSON text with the type of the error and a trace.
 pub(crate) fn thrown(error: &str, message: &str) -> String {
     json!({ "errorType": error, "errorMessage": message, "trace": [] }).to_string()
 }
@@ -38,7 +38,7 @@ impl History {
         self
     }
 
-    /// An execution that has measured one power of two, and is at the other one.
+    /// An execution that has measured one of two sizes, and is measuring the other one.
     pub(crate) fn measuring() -> Self {
         let read = |text: &str| -> Value { serde_json::from_str(text).expect("it is JSON") };
         let begun = read(include_str!("../../../../fuzz/corpus/state/state-fixed-0"));
@@ -71,7 +71,7 @@ impl History {
         self.event(&format!("{kind}StateExited"), Some(("stateExitedEventDetails", details)))
     }
 
-    /// A function is called and runs.
+    /// A function is called.
     pub(crate) fn called(self) -> Self {
         let resource = "arn:aws:lambda:us-east-1:123456789012:function:a-step";
         let details = json!({ "resource": resource, "input": "{}", "timeoutInSeconds": 960 });
@@ -82,7 +82,7 @@ impl History {
         .event("LambdaFunctionStarted", None)
     }
 
-    /// It fails with this error; a cause may be missing.
+    /// The call fails with this error, with or without a cause.
     pub(crate) fn call_failed(self, error: &str, cause: Option<&str>) -> Self {
         let details = error_and_cause(error, cause);
         match error {
@@ -130,7 +130,7 @@ impl History {
         Execution { described, events: ended.events, ..Execution::default() }
     }
 
-    /// It is stopped by somebody.
+    /// Somebody stops the execution.
     pub(crate) fn aborted(self, error: Option<&str>, cause: Option<&str>) -> Execution {
         let mut details = json!({});
         for (name, text) in [("error", error), ("cause", cause)] {
@@ -144,14 +144,14 @@ impl History {
         Execution { described, events: ended.events, ..Execution::default() }
     }
 
-    /// It runs out of its own time, of which nobody says anything.
+    /// The execution times out, without an error or a cause.
     pub(crate) fn timed_out(self) -> Execution {
         let ended = self.event("ExecutionTimedOut", None);
         let described = json!({ "status": "TIMED_OUT", "redriveStatus": "REDRIVABLE" });
         Execution { described, events: ended.events, ..Execution::default() }
     }
 
-    /// It ends well.
+    /// The execution succeeds.
     pub(crate) fn succeeded(self, output: &Value) -> Execution {
         let details = json!({ "output": output.to_string() });
         let described = json!({ "status": "SUCCEEDED", "output": output.to_string() });

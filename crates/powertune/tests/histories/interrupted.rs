@@ -1,4 +1,4 @@
-//! `powertune run` that the user interrupts, at each stage of an execution.
+//! The user interrupts `powertune run` at each stage of an execution.
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     server::{Answer, Execution, Fault, MACHINE, Server},
 };
 
-/// All of them, a test each.
+/// A test for each case.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("ctrl_c_puts_back_in_the_region_of_the_execution", region),
@@ -26,7 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// An execution that goes on until it is stopped.
+/// An execution that runs until it is stopped.
 fn going_on(history: History) -> Execution {
     let stopped = history.aborted(Some("Powertune.Interrupted"), Some("interrupted by the user"));
     Execution { goes_on: true, ..stopped }
@@ -36,8 +36,8 @@ fn begun() -> History {
     History::started().step("Initialize", &state(None)).entered("Task", "Publish")
 }
 
-/// Interrupts a run of this execution beside a real Lambda when the history was asked for twice;
-/// what was said, and whether the function was put back.
+/// Interrupts a run of this execution, with a real Lambda, after GetExecutionHistory was called
+/// twice; returns the output, and true if the function was put back.
 fn beside_lambda(
     execution: Execution,
     more: &'static [(&'static str, &'static str)],
@@ -100,7 +100,7 @@ fn before_start() -> Result<(), Failed> {
     check(server.calls("StartExecution") == 0, "it was started", &ran)
 }
 
-/// Describing it, stopping it: nothing has an answer, and the run ends nevertheless.
+/// DescribeExecution and StopExecution have no answer, and the run ends nevertheless.
 fn silent() -> Result<(), Failed> {
     let silence = |operation| Fault { operation, times: 99, answer: Answer::Silence };
     let faults = vec![silence("DescribeExecution"), silence("StopExecution")];
@@ -144,7 +144,7 @@ fn applying() -> Result<(), Failed> {
     check(ran.stderr.contains("was applying its choice"), "it should say so", &ran)
 }
 
-/// It ends well while it is being stopped.
+/// The execution succeeds while it is being stopped.
 fn succeeded() -> Result<(), Failed> {
     let ended = decided().step("Clean", &result()).succeeded(&result());
     let server = Server::start(Execution { goes_on: true, ..ended });
@@ -165,11 +165,11 @@ fn measured() -> Result<(), Failed> {
         let mut command = command(&server, &arguments, &[]);
         interrupted(&mut command, &server, "GetExecutionHistory", 2)
     };
-    // There is no Lambda to put back on.
+    // There is no Lambda on which the function could be put back.
     check(ran.code == Some(4), "the exit code", &ran)?;
     let printed: Value = serde_json::from_str(&ran.stdout)?;
     check(printed["complete"] == false, "it is not complete", &ran)?;
-    // Five of each power: those that nobody heard of any more may have run.
+    // Five of each size: invocations without an answer may have run.
     check(printed["invocations"] == 10, "it counts what was sent", &ran)?;
     check(printed["unmeasured"] == json!([512]), "it names what is missing", &ran)?;
     let saved: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;

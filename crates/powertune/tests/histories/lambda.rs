@@ -1,4 +1,4 @@
-//! A local Lambda with a function on which an execution has left something.
+//! A local Lambda with a function that has a test version of an execution.
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::server::EXECUTION;
 /// The function's name.
 pub(crate) const FUNCTION: &str = "fn";
 
-/// The Lambda, and a client that is not ours.
+/// The Lambda, and a client of AWS's SDK.
 pub(crate) struct Lambda {
     lambda: LocalLambda,
     client: Client,
 }
 
 impl Lambda {
-    /// Starts one, with a function that has a test version of the execution's run.
+    /// Starts a Lambda with a function that has a test version of the execution's run.
     pub(crate) async fn start() -> Self {
         let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
@@ -46,19 +46,19 @@ impl Lambda {
         Self { lambda, client }
     }
 
-    /// The variables that lead to it.
+    /// The environment variables for a process that calls it.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         self.lambda.environment()
     }
 
-    /// How many versions the function has.
+    /// The number of versions of the function.
     pub(crate) async fn versions(&self) -> usize {
         let listed = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
         let listed = listed.expect("ListVersionsByFunction").versions.unwrap_or_default();
         listed.iter().filter(|version| version.version.as_deref() != Some("$LATEST")).count()
     }
 
-    /// Tags the function as a run of the execution's does that goes on for long.
+    /// Tags the function for a long run of the execution.
     pub(crate) async fn announce(&self) {
         let key = format!("powertune:{}", run());
         let times = "since=2026-01-01T00:00:00Z until=2999-01-01T00:00:00Z";

@@ -1,4 +1,4 @@
-//! Step Functions that refuses, is out of order, or does not let everything be read.
+//! Step Functions refuses calls, has an outage, or hides a part.
 
 use libtest_mimic::{Failed, Trial};
 
@@ -9,7 +9,7 @@ use crate::{
     server::{Answer, Execution, Fault, MACHINE, OTHER, STACK, Server},
 };
 
-/// All of them, a test each.
+/// A test for each case.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("a_stack_is_found_among_machines_of_others", stack),
@@ -33,7 +33,7 @@ fn fault(operation: &'static str, times: usize, status: u16, name: &'static str)
     vec![Fault { operation, times, answer: Answer::Error(status, name) }]
 }
 
-/// Runs it; the exit code and the words have to be these.
+/// Runs it, and checks the exit code and the texts.
 fn run(
     execution: Execution,
     arguments: &[&str],
@@ -64,7 +64,7 @@ fn no_history() -> Result<(), Failed> {
     run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 0, &[]).map(|_| ())
 }
 
-/// Whether something was changed is not known then; there is no Lambda to put back on.
+/// It is not known if something was changed, and there is no Lambda to put back on.
 fn no_history_of_failure() -> Result<(), Failed> {
     let faults = fault("GetExecutionHistory", 99, 400, "AccessDeniedException");
     let failed = History::started().failed("States.Runtime", Some("no such path"));
@@ -72,7 +72,7 @@ fn no_history_of_failure() -> Result<(), Failed> {
     run(Execution { faults, ..failed }, &["--state-machine", MACHINE], 4, &says).map(|_| ())
 }
 
-/// It lasts longer than a call is repeated by itself.
+/// The outage lasts longer than the attempts of one call.
 fn outage() -> Result<(), Failed> {
     let faults = fault("DescribeExecution", 9, 503, "ServiceUnavailableException");
     run(Execution { faults, ..succeeded() }, &["--state-machine", MACHINE], 0, &[]).map(|_| ())

@@ -1,4 +1,4 @@
-//! Every history in files that LocalStack's tests recorded on AWS, followed by `powertune run`.
+//! Runs `powertune run` on every history in the files that LocalStack's tests recorded on AWS.
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -9,7 +9,7 @@ use crate::{
     server::Execution,
 };
 
-/// Follows every history in the folder and prints what is read from it.
+/// Follows every history in the folder, and prints the output.
 pub(crate) fn walk(folder: &Path) -> ExitCode {
     let (mut read, mut all) = (0, 0);
     for (name, history) in histories(folder) {
@@ -73,8 +73,7 @@ fn execution(recorded: &Value) -> Execution {
     Execution { described, events, ..Execution::default() }
 }
 
-/// An event as AWS has sent it: the recordings have JSON in place of the text that held it, and no
-/// times.
+/// An event as AWS has sent it. The recordings have JSON in place of text with JSON, and no times.
 fn as_sent(event: &Value) -> Value {
     let mut event = event.clone();
     event["timestamp"] = json!(1.5);
@@ -93,8 +92,8 @@ fn as_sent(event: &Value) -> Value {
     event
 }
 
-/// What is wrong with what was read. None of these executions is one of powertune's, so that none
-/// has a result; and none has come to its Publish.
+/// The problem of the output, if any. None of these executions is powertune's: none has a result,
+/// and none has come to Publish.
 fn problem(ran: &Ran, status: &str, error: &str) -> Option<&'static str> {
     let said = ran.error();
     let is_named = match status {
@@ -108,7 +107,7 @@ fn problem(ran: &Ran, status: &str, error: &str) -> Option<&'static str> {
     if said.contains("errorMessage") || said.contains(": \n") || said.ends_with(": ") {
         return Some("it is not what people read");
     }
-    // A Lambda is not there, so that what has ended otherwise could not be put back.
+    // There is no Lambda, so that nothing could be put back after other ends.
     let code = if matches!(status, "SUCCEEDED" | "FAILED") { 1 } else { 4 };
     (ran.code != Some(code)).then_some("it ends with another exit code")
 }

@@ -10,7 +10,7 @@ use crate::{
     server::{Execution, MACHINE, Server},
 };
 
-/// What came of it.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -18,13 +18,13 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// Follows this execution; `lambda` are the variables that lead to a Lambda, if there is one.
+/// Follows this execution; `lambda` are the environment variables of a Lambda, if there is one.
 pub(crate) fn run(execution: Execution, lambda: &[(&'static str, String)]) -> Ran {
     let server = Server::start(execution);
     ended(&mut command(&server, &["--state-machine", MACHINE], lambda))
 }
 
-/// A failure that says what should be so, and how the command ended, unless it is so.
+/// A failure with the expectation and the output, unless `is_so`.
 pub(crate) fn check(is_so: bool, what: &str, ran: &Ran) -> Result<(), Failed> {
     if is_so { Ok(()) } else { Err(format!("{what}\n{ran:?}").into()) }
 }
@@ -34,7 +34,7 @@ pub(crate) fn ended(command: &mut Command) -> Ran {
     command.output().expect("it runs").into()
 }
 
-/// Runs it and interrupts it as soon as an operation was called so often.
+/// Runs it, and interrupts it after this many calls of an operation.
 pub(crate) fn interrupted(
     command: &mut Command,
     server: &Server,
@@ -52,7 +52,7 @@ fn interrupt(child: &Child) {
     kill_process(pid, Signal::INT).expect("it lives");
 }
 
-/// `powertune run` of the function, with these arguments more.
+/// `powertune run` on the function, with more arguments.
 pub(crate) fn command(
     server: &Server,
     arguments: &[&str],
@@ -73,7 +73,7 @@ pub(crate) fn powertune(arguments: &[&str], lambda: &[(&'static str, String)]) -
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    // Nobody listens on the port of discard.
+    // Nothing listens on the discard port.
     command.env("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9");
     command.envs(lambda.iter().map(|(name, value)| (name, value)));
     command
@@ -89,7 +89,7 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// The error's own lines.
+    /// The lines of the error.
     pub(crate) fn error(&self) -> &str {
         self.stderr.split_once("error: ").map_or("", |(_, error)| error.trim_end())
     }

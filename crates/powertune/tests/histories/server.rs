@@ -1,4 +1,4 @@
-//! Step Functions with one execution, which is over or goes on until it is stopped.
+//! Step Functions with one execution, which is over, or runs until it is stopped.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -13,45 +13,45 @@ use serde_json::{Value, json};
 /// The execution's ARN.
 pub(crate) const EXECUTION: &str =
     "arn:aws:states:us-east-1:123456789012:execution:machine:an-execution";
-/// Its state machine's.
+/// The ARN of its state machine.
 pub(crate) const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
-/// Another one, which is none of the caller's business.
+/// Another state machine, whose tags the caller may not read.
 pub(crate) const OTHER: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
-/// The stack of the first.
+/// The stack of the first state machine.
 pub(crate) const STACK: &str = "a-stack";
-/// No test waits longer for anything.
+/// The longest wait of a test.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// An execution, as Step Functions tells of it.
+/// An execution, as Step Functions describes it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Execution {
-    /// What DescribeExecution says beside what it says of every execution.
+    /// The fields of DescribeExecution beyond those of every execution.
     pub(crate) described: Value,
     /// The events of its history.
     pub(crate) events: Vec<Value>,
-    /// How often GetExecutionHistory is asked before it knows of the last events.
+    /// The number of GetExecutionHistory calls before the last events appear.
     pub(crate) lag: usize,
-    /// Whether it goes on until it is stopped. It ends then as it is described, and up to then
-    /// there is no event that says so.
+    /// True if it runs until it is stopped. Only then it has the described end, and the event of
+    /// it.
     pub(crate) goes_on: bool,
-    /// What calls are answered instead.
+    /// The wrong answers.
     pub(crate) faults: Vec<Fault>,
 }
 
-/// What calls of an operation are answered instead of the truth.
+/// A wrong answer for calls of an operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) operation: &'static str,
-    /// How many of the first ones it strikes.
+    /// The number of calls that get it, from the first on.
     pub(crate) times: usize,
     pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
-    /// None.
+    /// No answer.
     Silence,
-    /// An error of this status and name.
+    /// An error with this status and name.
     Error(u16, &'static str),
 }
 
@@ -78,20 +78,20 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let server = serving.clone();
-                // A client that has gone needs no answer.
+                // The client may have closed the connection.
                 thread::spawn(move || server.answer(stream));
             }
         });
         server
     }
 
-    /// How often an operation was called.
+    /// The number of calls of an operation.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         let state = self.state.lock().expect("nobody panics");
         state.calls.iter().filter(|call| *call == operation).count()
     }
 
-    /// Waits until an operation was called so often.
+    /// Waits until an operation was called this many times.
     pub(crate) fn wait_for(&self, operation: &str, times: usize) {
         let since = Instant::now();
         while self.calls(operation) < times && since.elapsed() < LONGEST {

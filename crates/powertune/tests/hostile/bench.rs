@@ -10,8 +10,8 @@ use aws_sdk_lambda::{
 use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
 use tempfile::TempDir;
 
-/// A bootstrap in Python, which has the body of an answer and the kind of it as they are; a runtime
-/// of AWS's would not send everything.
+/// A bootstrap in Python that sends the body and the type of an answer unchanged; AWS's runtimes
+/// would not send everything.
 const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
 import http.client, os, sys, time
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -34,7 +34,7 @@ BODY
     call("POST", id + "/" + kind, body)
 "#;
 
-/// A local Lambda and a client that is not ours.
+/// A local Lambda, and a client of AWS's SDK.
 pub(crate) struct Bench {
     lambda: LocalLambda,
     client: Client,
@@ -42,7 +42,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Starts a Lambda that lets functions take what CPU they get.
+    /// Starts a Lambda without limits of the CPU.
     pub(crate) async fn start() -> Self {
         let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
@@ -58,8 +58,8 @@ impl Bench {
         self.lambda.environment()
     }
 
-    /// A function that sleeps for so long, then does this, which can use `write`, `id` and `other`
-    /// (request ids), `small` (whether it has the smaller power), and set `kind` and `body`.
+    /// Creates a function that sleeps and then runs `body`. The code can use `write`, `id` and
+    /// `other` (request ids) and `small` (true at the smaller size), and set `kind` and `body`.
     pub(crate) async fn create(&self, name: &str, sleep: Duration, body: &str, in_json: bool) {
         let code = self.folder.path().join(name);
         fs::create_dir_all(&code).expect("a folder");

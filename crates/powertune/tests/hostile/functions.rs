@@ -1,4 +1,4 @@
-//! The functions, and what has to come of tuning them.
+//! The functions, with the expected results of tuning them.
 
 use std::{process::Output, time::Duration};
 
@@ -9,29 +9,30 @@ use crate::{
     run::{ESCAPED, is_plain, is_tame, powertune, powertune_on_terminal, said},
 };
 
-/// How long each function works; what they claim is a millisecond, or a quarter of an hour.
+/// The duration of each function. They claim a millisecond, or a quarter of an hour.
 const WORKS: Duration = Duration::from_millis(60);
-/// What no invocation here lasts, unless it is believed what it says.
+/// No real invocation here lasts this long.
 const LONGEST_MS: f64 = 300_000.0;
-/// More than a message that anybody reads.
+/// Longer than any readable message.
 const LONGEST_OUTPUT: usize = 64 * 1024;
 
-/// A function that does not mean well.
+/// A function with misleading or harmful output.
 pub(crate) struct Function {
     pub(crate) name: &'static str,
-    /// What it does when it is invoked.
+    /// The code of its handler.
     body: &'static str,
-    /// Whether its log is in JSON.
+    /// True if its log is in JSON.
     in_json: bool,
     expected: Expected,
 }
 
-/// What has to come of it.
+/// The expected result.
 #[derive(Clone, Copy)]
 enum Expected {
-    /// The figures of Lambda's REPORT at both powers.
+    /// The figures of Lambda's REPORT at both sizes.
     Measured,
-    /// The same at the larger power; the smaller one failed, and the result says these words.
+    /// The figures of the REPORT at the larger size. The smaller one failed, with this text in the
+    /// result.
     Failed(&'static str),
 }
 
@@ -139,7 +140,7 @@ pub(crate) const FUNCTIONS: [Function; 26] = [
 ];
 
 impl Function {
-    /// Tunes it in every form of output.
+    /// Tunes it with every output format.
     pub(crate) async fn tune(&self, bench: &Bench) -> Result<(), String> {
         let body = self.body.replace("ESCAPED", ESCAPED);
         bench.create(self.name, WORKS, &body, self.in_json).await;
@@ -173,7 +174,7 @@ impl Function {
         self.is_told(&shown).map_err(|problem| format!("{problem}; {}", said(&shown)))
     }
 
-    /// Whether the result is what Lambda reported.
+    /// Checks the result against Lambda's reports.
     fn is_right(&self, output: &Output) -> Result<(), String> {
         self.is_told(output)?;
         let result: Value =
@@ -193,7 +194,7 @@ impl Function {
         }
     }
 
-    /// Whether all went well, and is said in few words.
+    /// Checks the exit code, and that the messages are short.
     fn is_told(&self, output: &Output) -> Result<(), String> {
         let length = output.stdout.len() + output.stderr.len();
         let words = match self.expected {
@@ -213,7 +214,7 @@ impl Function {
     }
 }
 
-/// Whether a row has the figures of the invocations that there were.
+/// Checks that a row has the figures of its invocations.
 fn is_measured(row: &Value) -> Result<(), String> {
     let counts = (&row["state"], &row["invocations"], &row["failures"]);
     if counts != (&"measured".into(), &5.into(), &0.into()) {

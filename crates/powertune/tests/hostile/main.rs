@@ -1,6 +1,5 @@
-//! Functions whose output is made to mislead or to do harm, and texts of others with escape codes
-//! in them: every run ends in a right answer or in an error that says what it is about, and nothing
-//! that a terminal obeys comes out of `powertune`.
+//! Functions with misleading or harmful output, and texts of others with escape codes. Every run
+//! ends with a right answer or a clear error, and `powertune` prints nothing that a terminal obeys.
 
 mod bench;
 mod functions;
@@ -22,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::{bench::Bench, functions::FUNCTIONS};
 
-/// How many runs go on at the same time: most of what they do is wait.
+/// The number of runs at the same time: most of the time they wait.
 const AT_ONCE: usize = 3;
 
 static TRIED: AtomicUsize = AtomicUsize::new(0);
@@ -41,7 +40,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Tunes every function, and looks at all that comes of it.
+/// Tunes every function, and checks all its output.
 fn outputs_of_functions() -> Result<(), Failed> {
     let problems = Mutex::new(Vec::new());
     Runtime::new()?.block_on(async {
@@ -56,7 +55,7 @@ fn outputs_of_functions() -> Result<(), Failed> {
     concluded(problems)
 }
 
-/// Gives `powertune` texts to repeat, as a user, as AWS and as others who write tags.
+/// Makes `powertune` repeat texts of a user, of AWS and of others who write tags.
 fn texts_of_others() -> Result<(), Failed> {
     let problems = Mutex::new(Vec::new());
     for (name, outcome) in texts::all()? {

@@ -1,10 +1,10 @@
-//! The real binary, as a user runs it, and what of its output a terminal would obey.
+//! The real binary, and the parts of its output that a terminal would obey.
 
 use std::process::{Command, Output, Stdio};
 
-/// What hostile texts here have in them, of what a terminal obeys: a colour that powertune does not
-/// use, the title of the window, a link, the whole screen gone, a bell, a CSI in one character, and
-/// a turn of the direction of writing.
+/// The parts of a hostile text that a terminal obeys: a colour that powertune does not use, a
+/// window title, a link, a cleared screen, a bell, a CSI in one character, and a change of the
+/// direction of writing.
 pub(crate) const MARKS: [&str; 7] =
     ["\u{1b}[31;47m", "\u{1b}]0;", "\u{1b}]8;;", "\u{1b}[2J", "\u{7}", "\u{9b}", "\u{202e}"];
 
@@ -20,9 +20,9 @@ pub(crate) fn powertune(arguments: &[&str], variables: &[(&str, String)]) -> Out
     command(env!("CARGO_BIN_EXE_powertune"), arguments, variables)
 }
 
-/// The same on a terminal, whose output is all in stdout.
+/// `powertune` on a terminal, whose output is all in stdout.
 pub(crate) fn powertune_on_terminal(arguments: &[&str], variables: &[(&str, String)]) -> Output {
-    // Whoever sits there says no to everything.
+    // The person at the terminal answers no to everything.
     const SPAWN: &str = "import os, pty, sys\n\
                          typed = [b'n\\n']\n\
                          read = lambda file: typed.pop() if typed else b''\n\
@@ -47,7 +47,7 @@ fn command(program: &str, arguments: &[&str], variables: &[(&str, String)]) -> O
     command.envs(variables).output().expect("it runs")
 }
 
-/// Sees to it that a terminal obeys nothing in what was written where there is none.
+/// Checks that output outside of a terminal has no part that a terminal obeys.
 pub(crate) fn is_plain(output: &Output) -> Result<(), String> {
     for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let text = std::str::from_utf8(bytes).map_err(|error| format!("{name}: {error}"))?;
@@ -55,7 +55,7 @@ pub(crate) fn is_plain(output: &Output) -> Result<(), String> {
             c.is_control() && !matches!(c, '\n' | '\r')
                 || MARKS.iter().any(|mark| mark.starts_with(*c))
         };
-        // A line of CSV may end with both.
+        // Lines of CSV may end with both characters.
         let returns = text.replace("\r\n", "\n").contains('\r');
         if let Some(found) = text.chars().find(obeyed).or(returns.then_some('\r')) {
             return Err(format!("{found:?} in {name}: {text:?}"));
@@ -64,7 +64,7 @@ pub(crate) fn is_plain(output: &Output) -> Result<(), String> {
     Ok(())
 }
 
-/// Sees to it that a terminal was given none of the marks, but for codes of powertune's own.
+/// Checks that output on a terminal has no codes but powertune's own.
 pub(crate) fn is_tame(output: &Output) -> Result<(), String> {
     let text = String::from_utf8_lossy(&output.stdout);
     match MARKS.iter().find(|mark| text.contains(**mark)) {
@@ -73,7 +73,7 @@ pub(crate) fn is_tame(output: &Output) -> Result<(), String> {
     }
 }
 
-/// What a process said, for a test that fails.
+/// The output of a process, for the message of a failed test.
 pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);

@@ -1,5 +1,5 @@
-//! An endpoint of AWS's whose every text is hostile: Lambda with a function that bears another
-//! run's tags, or with nothing but errors, and Step Functions with an execution that fails.
+//! An endpoint of AWS with hostile texts everywhere: Lambda with a function that has another run's
+//! tags, or with errors only, and Step Functions with an execution that fails.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,14 +9,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// What a request is answered with.
+/// The answers to requests: status and body.
 type Answers = fn(&Request, &str) -> (u16, Value);
 
 /// The parts of a request that answers depend on.
 pub(crate) struct Request {
     method: String,
     path: String,
-    /// The operation of a service that does not tell them by path.
+    /// The operation, for services that do not name it in the path.
     target: String,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn serve(answers: Answers, hostile: &str) -> String {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let hostile = hostile.to_owned();
     thread::spawn(move || {
-        // A client that has gone needs no answer.
+        // The client may have closed the connection.
         for stream in listener.incoming().flatten() {
             let _ = answer(stream, answers, &hostile);
         }
@@ -65,17 +65,17 @@ fn answer(stream: TcpStream, answers: Answers, hostile: &str) -> std::io::Result
     )
 }
 
-/// Errors alone.
+/// Errors only.
 pub(crate) fn errors(_: &Request, hostile: &str) -> (u16, Value) {
     (400, json!({ "__type": "ValidationException", "message": hostile, "Message": hostile }))
 }
 
-/// A function that another run has left its marks on: one that is over, or one that is not.
+/// A function with the marks of another run that is over.
 pub(crate) fn marked(request: &Request, hostile: &str) -> (u16, Value) {
     left_by("2020-01-01T00:00:00Z", request, hostile)
 }
 
-/// The same, of a run that goes on.
+/// A function with the marks of a run that is still alive.
 pub(crate) fn in_use(request: &Request, hostile: &str) -> (u16, Value) {
     left_by("2999-01-01T00:00:00Z", request, hostile)
 }

@@ -1,5 +1,5 @@
-//! Texts of others that `powertune` repeats: on the command line, in files, in what AWS answers and
-//! in what stands on a function. Each is to be seen, and not to be obeyed.
+//! Texts of others that `powertune` repeats: arguments, files, answers of AWS, and tags of a
+//! function. Each is shown, and a terminal obeys none.
 
 use std::{fs, path::Path, process::Output};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const STATE_MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:x";
 
-/// What came of each text.
+/// The outcome of each text.
 type Outcomes = Vec<(String, Result<(), String>)>;
 
 pub(crate) fn all() -> std::io::Result<Outcomes> {
@@ -25,7 +25,8 @@ pub(crate) fn all() -> std::io::Result<Outcomes> {
     Ok(outcomes)
 }
 
-/// Runs `powertune` on a terminal and without one: it has to end like this, with the text shown.
+/// Runs `powertune` with and without a terminal, and checks the exit code and that the text is
+/// shown.
 fn repeats(arguments: &[&str], url: Option<&str>, code: i32) -> Result<(), String> {
     let mut variables = vec![
         ("AWS_REGION", "us-east-1".to_owned()),
@@ -33,7 +34,7 @@ fn repeats(arguments: &[&str], url: Option<&str>, code: i32) -> Result<(), Strin
         ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
         ("AWS_MAX_ATTEMPTS", "1".to_owned()),
     ];
-    // Where nothing is to be called, nobody is there.
+    // If nothing is to be called, nothing listens.
     variables.push(("AWS_ENDPOINT_URL", url.unwrap_or("http://127.0.0.1:1").to_owned()));
     let output = powertune(arguments, &variables);
     is_plain(&output)?;
@@ -46,7 +47,7 @@ fn repeats(arguments: &[&str], url: Option<&str>, code: i32) -> Result<(), Strin
 fn ended(output: &Output, code: i32) -> Result<(), String> {
     let text = [output.stdout.as_slice(), &output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    // Messages may cut its end, and clap takes codes away with what they say.
+    // Messages may cut the end of the text, and clap removes codes with their parameters.
     let shown = ["31;47mred", "txt.exe"].iter().any(|part| text.contains(part));
     if output.status.code() != Some(code) || !shown {
         return Err(format!("not {code} with the text: {}", said(output)));
@@ -88,7 +89,7 @@ fn in_arguments(hostile: &str, folder: &Path) -> Outcomes {
     cases.into_iter().map(outcome).collect()
 }
 
-/// Every field of a request, an unknown one, and a file that is no request.
+/// Each field of a request, an unknown field, and a file that is no request.
 fn in_files(hostile: &str, folder: &Path) -> std::io::Result<Outcomes> {
     let mut outcomes = Vec::new();
     let file = folder.join(format!("{hostile}.json"));
@@ -101,12 +102,12 @@ fn in_files(hostile: &str, folder: &Path) -> std::io::Result<Outcomes> {
     };
     request("no JSON", hostile.to_owned())?;
     request("a list", "[]".to_owned())?;
-    // Any text is a payload, and a name of an error.
+    // Any text is a valid payload, and a valid error type.
     let taken = ["payload", "allowedExceptions", "disablePayloadLogs"];
     for field in FIELDS.into_iter().filter(|field| !taken.contains(field)).chain([hostile]) {
         let mut fields = Map::from_iter([("lambdaARN".to_owned(), Value::from("fn"))]);
         fields.insert(field.to_owned(), hostile.into());
-        // What names the text is not the field alone.
+        // The message does not begin with the field alone.
         if field == "percentile" {
             fields.insert("maxDuration".to_owned(), 100.into());
         }
