@@ -9,13 +9,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use axum::{
-    extract::{MatchedPath, Request},
-    http::{Extensions, Method, request::Parts},
-};
+use axum::http::Uri;
 use serde::Serialize;
 
-use crate::{auth::Caller, platform::Platform};
+use crate::{api::OperationName, auth::Signer, platform::Platform};
 
 /// The file that calls are written to.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub(crate) struct CallLog(Mutex<File>);
 /// One call.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Call {
+pub(crate) struct CallRecord {
     /// The function that called, by name; absent for a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<String>,
@@ -42,71 +39,28 @@ impl CallLog {
     }
 
     /// Writes a call. A disk that is full does not stop the calls.
-    pub(crate) fn write(&self, call: &Call) {
+    pub(crate) fn write(&self, call: &CallRecord) {
         let line = serde_json::to_string(call).expect("a call has nothing JSON can't hold") + "\n";
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = file.write_all(line.as_bytes());
     }
 }
 
-impl Call {
-    pub(crate) fn of(caller: Caller, request: &Request, platform: &Platform) -> Self {
-        let uri = request.uri();
+impl CallRecord {
+    pub(crate) fn new(
+        signer: Signer,
+        operation: OperationName,
+        uri: &Uri,
+        platform: &Platform,
+    ) -> Self {
         Self {
-            function: match caller {
-                Caller::User => None,
-                Caller::Environment(environment) => platform.execution.function_of(environment),
+            function: match signer {
+                Signer::User => None,
+                Signer::Environment(environment) => platform.data_plane.function_of(environment),
             },
-            operation: named(request.method(), request.extensions()),
+            operation: operation.0,
             path: uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str()).to_owned(),
         }
-    }
-}
-
-/// AWS's name of the operation that a request asks for.
-pub(crate) fn operation_of(parts: &Parts) -> &'static str {
-    named(&parts.method, &parts.extensions)
-}
-
-fn named(method: &Method, extensions: &Extensions) -> &'static str {
-    operation(method, extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str))
-}
-
-/// AWS's name of the operation at a route.
-fn operation(method: &Method, matched: &str) -> &'static str {
-    // Without the date of its API and what a route has in braces.
-    let segments: Vec<&str> = matched
-        .split('/')
-        .skip(2)
-        .filter(|segment| !segment.is_empty())
-        .map(|segment| if segment.starts_with('{') { "*" } else { segment })
-        .collect();
-    match (method.as_str(), segments.as_slice()) {
-        ("GET", ["functions"]) => "ListFunctions",
-        ("POST", ["functions"]) => "CreateFunction",
-        ("GET", ["functions", "*"]) => "GetFunction",
-        ("DELETE", ["functions", "*"]) => "DeleteFunction",
-        ("GET", ["functions", "*", "configuration"]) => "GetFunctionConfiguration",
-        ("PUT", ["functions", "*", "configuration"]) => "UpdateFunctionConfiguration",
-        ("PUT", ["functions", "*", "code"]) => "UpdateFunctionCode",
-        ("POST", ["functions", "*", "invocations"]) => "Invoke",
-        ("GET", ["functions", "*", "versions"]) => "ListVersionsByFunction",
-        ("POST", ["functions", "*", "versions"]) => "PublishVersion",
-        ("GET", ["functions", "*", "aliases"]) => "ListAliases",
-        ("POST", ["functions", "*", "aliases"]) => "CreateAlias",
-        ("GET", ["functions", "*", "aliases", "*"]) => "GetAlias",
-        ("PUT", ["functions", "*", "aliases", "*"]) => "UpdateAlias",
-        ("DELETE", ["functions", "*", "aliases", "*"]) => "DeleteAlias",
-        ("GET", ["account-settings"]) => "GetAccountSettings",
-        ("GET", ["functions", "*", "concurrency"]) => "GetFunctionConcurrency",
-        ("PUT", ["functions", "*", "concurrency"]) => "PutFunctionConcurrency",
-        ("DELETE", ["functions", "*", "concurrency"]) => "DeleteFunctionConcurrency",
-        ("GET", ["tags", "*"]) => "ListTags",
-        ("POST", ["tags", "*"]) => "TagResource",
-        ("DELETE", ["tags", "*"]) => "UntagResource",
-        ("GET", ["functions", "*", "code-signing-config"]) => "GetFunctionCodeSigningConfig",
-        ("GET", ["functions", "*", "runtime-management-config"]) => "GetRuntimeManagementConfig",
-        _ => "unknown",
     }
 }
 
@@ -127,15 +81,5 @@ mod tests {
         File::create(&old).unwrap().set_permissions(PermissionsExt::from_mode(0o640)).unwrap();
         CallLog::open(&old).unwrap();
         assert_eq!(mode(&old), 0o640);
-    }
-
-    #[test]
-    fn operations_have_the_names_of_aws() {
-        let named = |method, path| operation(&method, path);
-        assert_eq!(named(Method::GET, "/2015-03-31/functions/{name}"), "GetFunction");
-        assert_eq!(named(Method::GET, "/2015-03-31/functions/"), "ListFunctions");
-        assert_eq!(named(Method::DELETE, "/2017-03-31/tags/{arn}"), "UntagResource");
-        assert_eq!(named(Method::GET, "/2016-08-19/account-settings/"), "GetAccountSettings");
-        assert_eq!(named(Method::GET, ""), "unknown");
     }
 }

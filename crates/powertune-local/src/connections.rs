@@ -2,7 +2,7 @@
 //!
 //! Any user of this machine can open connections to a port on loopback and send nothing. Each takes
 //! a file descriptor of this process, and without one nobody else is heard. So a connection counts
-//! as a stranger's until a request on it was answered that a key had signed, and strangers get
+//! as a unauthenticated's until a request on it was answered that a key had signed, and unauthenticated get
 //! little: a few places, of which the newest ones stay, and a short time.
 
 use std::{
@@ -28,7 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Connections that may be open at a time before a request on them was signed. Low enough to leave
 /// most of 1,024 file descriptors, the usual limit, to those who have a key, and to functions.
-const STRANGERS: usize = 256;
+const UNAUTHENTICATED_LIMIT: usize = 256;
 /// How long a connection may be open before a request on it was signed, in which a whole deployment
 /// package has to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,57 +37,57 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// The connections that nobody with a key has used yet, the oldest first.
 #[derive(Debug, Default)]
-struct Strangers(Mutex<VecDeque<Weak<Visit>>>);
+struct UnauthenticatedConnections(Mutex<VecDeque<Weak<ConnectionHandle>>>);
 
 /// One connection, as a request on it sees it.
 #[derive(Debug)]
-pub(crate) struct Visit {
-    strangers: Arc<Strangers>,
+pub(crate) struct ConnectionHandle {
+    unauthenticated: Arc<UnauthenticatedConnections>,
     /// Cancelled when the connection has to make room for a newer one.
     expelled: CancellationToken,
     /// Cancelled when somebody with a key has used it.
-    welcome: CancellationToken,
+    authenticated: CancellationToken,
 }
 
-impl Visit {
+impl ConnectionHandle {
     /// Says that the connection is used by somebody who may: it has no limits any more.
-    pub(crate) fn welcome(self: &Arc<Self>) {
-        if !self.welcome.is_cancelled() {
-            self.welcome.cancel();
-            self.strangers.forget(Arc::as_ptr(self));
+    pub(crate) fn authenticate(self: &Arc<Self>) {
+        if !self.authenticated.is_cancelled() {
+            self.authenticated.cancel();
+            self.unauthenticated.forget(Arc::as_ptr(self));
         }
     }
 }
 
-impl Drop for Visit {
+impl Drop for ConnectionHandle {
     fn drop(&mut self) {
-        if !self.welcome.is_cancelled() {
-            self.strangers.forget(self);
+        if !self.authenticated.is_cancelled() {
+            self.unauthenticated.forget(self);
         }
     }
 }
 
-impl Strangers {
+impl UnauthenticatedConnections {
     /// Takes in a new connection; the oldest one makes room for it where there are too many.
-    fn receive(self: &Arc<Self>) -> Arc<Visit> {
-        let visit = Arc::new(Visit {
-            strangers: Arc::clone(self),
+    fn receive(self: &Arc<Self>) -> Arc<ConnectionHandle> {
+        let handle = Arc::new(ConnectionHandle {
+            unauthenticated: Arc::clone(self),
             expelled: CancellationToken::new(),
-            welcome: CancellationToken::new(),
+            authenticated: CancellationToken::new(),
         });
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.push_back(Arc::downgrade(&visit));
-        let oldest = if queue.len() > STRANGERS { queue.pop_front() } else { None };
+        queue.push_back(Arc::downgrade(&handle));
+        let oldest = if queue.len() > UNAUTHENTICATED_LIMIT { queue.pop_front() } else { None };
         drop(queue);
         if let Some(oldest) = oldest.and_then(|oldest| oldest.upgrade()) {
             oldest.expelled.cancel();
         }
-        visit
+        handle
     }
 
-    fn forget(&self, visit: *const Visit) {
+    fn forget(&self, handle: *const ConnectionHandle) {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.retain(|other| other.as_ptr() != visit);
+        queue.retain(|other| other.as_ptr() != handle);
     }
 }
 
@@ -97,12 +97,13 @@ pub(crate) async fn serve(
     router: Router,
     stopping: CancellationToken,
 ) -> io::Result<()> {
-    let (strangers, open) = (Arc::new(Strangers::default()), TaskTracker::new());
+    let (unauthenticated, open) =
+        (Arc::new(UnauthenticatedConnections::default()), TaskTracker::new());
     while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                let visit = strangers.receive();
-                open.spawn(attend(stream, router.clone(), visit, stopping.clone()));
+                let handle = unauthenticated.receive();
+                open.spawn(attend(stream, router.clone(), handle, stopping.clone()));
             }
             // The caller has gone again, or file descriptors are used up: neither lasts.
             Err(_) => sleep(RETRY).await,
@@ -115,14 +116,19 @@ pub(crate) async fn serve(
 }
 
 /// Answers what comes over one connection.
-async fn attend(stream: TcpStream, router: Router, visit: Arc<Visit>, stopping: CancellationToken) {
+async fn attend(
+    stream: TcpStream,
+    router: Router,
+    handle: Arc<ConnectionHandle>,
+    stopping: CancellationToken,
+) {
     // Answers are written whole, so that there is nothing to wait for.
     let _ = stream.set_nodelay(true);
-    let (expelled, welcome) = (visit.expelled.clone(), visit.welcome.clone());
+    let (expelled, authenticated) = (handle.expelled.clone(), handle.authenticated.clone());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Arc::clone(&visit));
+        request.extensions_mut().insert(Arc::clone(&handle));
         router.call(request)
     });
     // The time for a request's head is not limited here: a client may keep its connection.
@@ -132,7 +138,7 @@ async fn attend(stream: TcpStream, router: Router, visit: Arc<Visit>, stopping: 
     let mut connection = pin!(connection);
     let too_long = async {
         sleep(PATIENCE).await;
-        if welcome.is_cancelled() {
+        if authenticated.is_cancelled() {
             std::future::pending::<()>().await;
         }
     };
@@ -157,23 +163,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_stranger_makes_room_and_nobody_else() {
-        let strangers = Arc::new(Strangers::default());
-        let known = strangers.receive();
-        known.welcome();
-        let mut visits: Vec<_> = (0..STRANGERS).map(|_| strangers.receive()).collect();
-        let expelled = |visits: &[Arc<Visit>]| {
-            visits.iter().filter(|visit| visit.expelled.is_cancelled()).count()
+    fn the_oldest_unauthenticated_makes_room_and_nobody_else() {
+        let unauthenticated = Arc::new(UnauthenticatedConnections::default());
+        let known = unauthenticated.receive();
+        known.authenticate();
+        let mut handles: Vec<_> =
+            (0..UNAUTHENTICATED_LIMIT).map(|_| unauthenticated.receive()).collect();
+        let expelled = |handles: &[Arc<ConnectionHandle>]| {
+            handles.iter().filter(|handle| handle.expelled.is_cancelled()).count()
         };
-        assert_eq!(expelled(&visits), 0);
-        visits.push(strangers.receive());
-        assert!(visits[0].expelled.is_cancelled());
+        assert_eq!(expelled(&handles), 0);
+        handles.push(unauthenticated.receive());
+        assert!(handles[0].expelled.is_cancelled());
         // Who goes by itself makes room too.
-        visits.remove(1);
-        visits.push(strangers.receive());
-        assert_eq!(expelled(&visits), 1);
-        visits.push(strangers.receive());
-        assert_eq!(expelled(&visits), 2);
+        handles.remove(1);
+        handles.push(unauthenticated.receive());
+        assert_eq!(expelled(&handles), 1);
+        handles.push(unauthenticated.receive());
+        assert_eq!(expelled(&handles), 2);
         assert!(!known.expelled.is_cancelled());
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
 
 /// Removes the folders of this user's servers that have ended.
 fn remove_leftovers(place: &Path, lives: impl Fn(u32) -> bool) {
-    let user = rustix::process::getuid().as_raw();
+    let user = nix::unistd::getuid().as_raw();
     for entry in fs::read_dir(place).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(NAME)?.split_once('-'));

@@ -17,6 +17,7 @@ mod loopback;
 mod package;
 mod platform;
 mod reference;
+mod runtimes;
 mod server;
 mod settings;
 mod store;

@@ -29,7 +29,7 @@ pub(crate) struct Loopback {
 
 /// Why a request is not heard.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stranger {
+pub(crate) enum LoopbackRefusal {
     #[error("Host '{host}' is not served here: call 127.0.0.1:{port} or localhost:{port}.")]
     Host { host: String, port: u16 },
     #[error(
@@ -46,16 +46,16 @@ impl Loopback {
     }
 
     /// Refuses what a web page may have sent.
-    pub(crate) fn admit(self, method: &Method, headers: &HeaderMap) -> Result<(), Stranger> {
+    pub(crate) fn admit(self, method: &Method, headers: &HeaderMap) -> Result<(), LoopbackRefusal> {
         let host = the_only(headers, &HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if !self.is_named(host) {
-            return Err(Stranger::Host { host: host.to_owned(), port: self.port });
+            return Err(LoopbackRefusal::Host { host: host.to_owned(), port: self.port });
         }
         let from_page = headers.get_all(SITE).iter().any(|site| site != NO_SITE);
         if from_page || headers.contains_key(ORIGIN) {
-            return Err(Stranger::WebPage);
+            return Err(LoopbackRefusal::WebPage);
         }
-        if method == Method::OPTIONS { Err(Stranger::Options) } else { Ok(()) }
+        if method == Method::OPTIONS { Err(LoopbackRefusal::Options) } else { Ok(()) }
     }
 
     fn is_named(self, host: &str) -> bool {
@@ -80,7 +80,7 @@ mod tests {
         port: u16,
         method: &Method,
         headers: &[(HeaderName, &'static str)],
-    ) -> Result<(), Stranger> {
+    ) -> Result<(), LoopbackRefusal> {
         let headers = headers.iter().cloned();
         let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let mut map = HeaderMap::new();
@@ -109,7 +109,7 @@ mod tests {
             "[::1]",
             "0.0.0.0:9001",
         ] {
-            let refused = Stranger::Host { host: other.to_owned(), port: 9001 };
+            let refused = LoopbackRefusal::Host { host: other.to_owned(), port: 9001 };
             assert_eq!(admit(9001, &Method::GET, &[(HOST, other)]), Err(refused), "{other}");
         }
         assert_eq!(admit(80, &Method::GET, &[(HOST, "localhost")]), Ok(()));
@@ -123,15 +123,23 @@ mod tests {
         let own = (HOST, "localhost:9001");
         for origin in ["http://page.example", "http://localhost:9001", "null", ""] {
             let headers = [own.clone(), (ORIGIN, origin)];
-            assert_eq!(admit(9001, &Method::POST, &headers), Err(Stranger::WebPage), "{origin}");
+            assert_eq!(
+                admit(9001, &Method::POST, &headers),
+                Err(LoopbackRefusal::WebPage),
+                "{origin}"
+            );
         }
         for site in ["cross-site", "same-site", "same-origin", ""] {
             let headers = [own.clone(), (SITE, site)];
-            assert_eq!(admit(9001, &Method::GET, &headers), Err(Stranger::WebPage), "{site}");
+            assert_eq!(
+                admit(9001, &Method::GET, &headers),
+                Err(LoopbackRefusal::WebPage),
+                "{site}"
+            );
         }
         let both = [own.clone(), (SITE, NO_SITE), (SITE, "cross-site")];
-        assert_eq!(admit(9001, &Method::GET, &both), Err(Stranger::WebPage));
+        assert_eq!(admit(9001, &Method::GET, &both), Err(LoopbackRefusal::WebPage));
         assert_eq!(admit(9001, &Method::GET, &[own.clone(), (SITE, NO_SITE)]), Ok(()));
-        assert_eq!(admit(9001, &Method::OPTIONS, &[own]), Err(Stranger::Options));
+        assert_eq!(admit(9001, &Method::OPTIONS, &[own]), Err(LoopbackRefusal::Options));
     }
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     calls::CallLog,
-    execution::Execution,
+    execution::DataPlane,
     reference::Account,
     settings::Credentials,
     store::{Moment, Store},
@@ -19,7 +19,7 @@ pub(crate) struct Platform {
     /// `http://127.0.0.1:PORT`.
     pub(crate) endpoint: String,
     pub(crate) credentials: Vec<Credentials>,
-    pub(crate) execution: Execution,
+    pub(crate) data_plane: DataPlane,
     pub(crate) calls: Option<CallLog>,
     /// Cancelled when the server stops.
     pub(crate) stopping: CancellationToken,
@@ -29,7 +29,7 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) fn new(
         store: Store,
-        execution: Execution,
+        data_plane: DataPlane,
         endpoint: String,
         credentials: Vec<Credentials>,
         calls: Option<CallLog>,
@@ -37,7 +37,7 @@ impl Platform {
     ) -> Arc<Self> {
         let account = store.account.clone();
         let store = Mutex::new(store);
-        Arc::new(Self { account, endpoint, credentials, execution, calls, stopping, store })
+        Arc::new(Self { account, endpoint, credentials, data_plane, calls, stopping, store })
     }
 
     /// Works on the store as it is now, then ends the environments that went out of service.
@@ -51,7 +51,7 @@ impl Platform {
         let retired = store.take_retired();
         drop(store);
         for snapshot in retired {
-            self.execution.retire(snapshot);
+            self.data_plane.retire(snapshot);
         }
         result
     }

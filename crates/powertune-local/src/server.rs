@@ -10,21 +10,19 @@ use crate::{
     calls::CallLog,
     connections,
     exception::Exception,
-    execution::{Execution, ExecutionError, Host, host_vcpus},
+    execution::{DataPlane, DataPlaneError, host_memory_mb},
     latency::delayed,
     loopback::Loopback,
     package::{self, PackageError},
     platform::Platform,
     reference::{Account, FunctionReference, READ},
+    runtimes::Runtime,
     settings::{Credentials, Settings},
-    store::{Phase, Rules, RuntimeIdentifier, Store},
+    store::{Rules, Store, VersionPhase},
 };
 
 /// How long open requests may take to end once everything is told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-
-/// The memory size that comes with one vCPU.
-const MB_PER_VCPU: u32 = 1769;
 
 /// Lambda on this machine, running.
 ///
@@ -62,7 +60,7 @@ pub enum StartError {
     AccountId(String),
     /// Functions cannot be run on this machine as asked.
     #[error("cannot run functions here: {0}")]
-    Execution(#[source] Box<dyn std::error::Error + Send + Sync>),
+    DataPlane(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A function to create without going over HTTP.
@@ -120,7 +118,7 @@ impl LocalLambda {
             TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await.map_err(listen_error)?;
         let port = listener.local_addr().map_err(listen_error)?.port();
         let endpoint = format!("http://127.0.0.1:{port}");
-        let execution = Execution::start(Host { cpu: settings.cpu }, &endpoint)?;
+        let data_plane = DataPlane::start(settings.cpu, &endpoint)?;
         let account = Account {
             id: settings.account_id,
             region: settings.region,
@@ -144,7 +142,7 @@ impl LocalLambda {
         let calls = calls.transpose()?;
         let stopping = CancellationToken::new();
         let token = stopping.child_token();
-        let platform = Platform::new(store, execution, endpoint, credentials, calls, token);
+        let platform = Platform::new(store, data_plane, endpoint, credentials, calls, token);
         let router = api::router(Arc::clone(&platform), Loopback::new(port));
         let router = delayed(router, settings.latency);
         let server = tokio::spawn(connections::serve(listener, router, stopping.child_token()));
@@ -168,13 +166,13 @@ impl LocalLambda {
 
     /// What holds functions to their CPU share and what this machine has, for people to read.
     pub fn cpu_control(&self) -> String {
-        self.platform.execution.describe().to_string()
+        self.platform.data_plane.describe()
     }
 
     /// The largest memory size whose whole share of CPU this machine has. Durations measured above
     /// it say nothing about the memory size.
     pub fn largest_memory_mb(&self) -> u32 {
-        host_vcpus().saturating_mul(MB_PER_VCPU)
+        host_memory_mb()
     }
 
     /// The environment variables that point AWS tools here.
@@ -228,8 +226,8 @@ impl LocalLambda {
     /// # Errors
     /// When this machine has nothing that runs it.
     pub async fn other_runtime(&self, runtime: &str) -> Result<Option<String>, String> {
-        match RuntimeIdentifier::parse(runtime) {
-            Some(runtime) => self.platform.execution.other_runtime(runtime.family).await,
+        match Runtime::parse(runtime) {
+            Some(runtime) => self.platform.data_plane.other_runtime(runtime.kind).await,
             None => Err(format!("{runtime} does not run here")),
         }
     }
@@ -241,10 +239,10 @@ impl LocalLambda {
                 .platform
                 .with_store(|store, _| store.version(&reference).map(|version| version.phase))?;
             match phase {
-                Phase::Settled => return Ok(()),
-                Phase::Creating { until }
-                | Phase::Updating { until }
-                | Phase::Starting { until, .. } => {
+                VersionPhase::Settled => return Ok(()),
+                VersionPhase::Creating { until }
+                | VersionPhase::Updating { until }
+                | VersionPhase::Starting { until, .. } => {
                     tokio::time::sleep_until(until.into()).await;
                 }
             }
@@ -254,7 +252,7 @@ impl LocalLambda {
     /// Stops: no more requests, and every process of a function ends.
     pub async fn shutdown(self) {
         drop(self.stop);
-        self.platform.execution.shutdown().await;
+        self.platform.data_plane.shutdown().await;
         let abort = self.server.abort_handle();
         if tokio::time::timeout(LAST_REQUESTS, self.server).await.is_err() {
             abort.abort();
@@ -266,9 +264,9 @@ fn this_architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
-impl From<ExecutionError> for StartError {
-    fn from(error: ExecutionError) -> Self {
-        Self::Execution(Box::new(error))
+impl From<DataPlaneError> for StartError {
+    fn from(error: DataPlaneError) -> Self {
+        Self::DataPlane(Box::new(error))
     }
 }
 

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::runtimes::Runtime;
+
 /// One snapshot of a function: a published version, or `$LATEST` as it was at one moment.
 ///
 /// Environments are pooled by [`FunctionVersion::snapshot`]; every change of code or configuration
@@ -25,17 +27,6 @@ pub(crate) struct FunctionVersion {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) logging: Logging,
     pub(crate) code: Arc<Code>,
-}
-
-/// The runtimes that run here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runtime {
-    /// `provided`, `provided.al2`, `provided.al2023`: an executable named `bootstrap`.
-    Provided,
-    /// `python3.MINOR`.
-    Python { minor: u8 },
-    /// `nodejsMAJOR.x`.
-    Node { major: u8 },
 }
 
 /// Instruction set architecture, as in a function's `Architectures`.

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -13,19 +12,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    exchange::{self, Query, read_json},
+    exchange::{self, Json},
+    function_path::{QualifiedFunction, UnqualifiedFunction},
     shapes::runtime_version_arn,
 };
 use crate::{
-    constraint::Violations,
-    exception::Exception,
-    platform::Platform,
-    reference::{FunctionReference, Qualifier, READ, WRITE},
+    constraint::Violations, exception::Exception, platform::Platform, reference::Qualifier,
 };
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct PutFunctionConcurrencyRequest {
+pub(super) struct PutFunctionConcurrencyRequest {
     reserved_concurrent_executions: Option<i64>,
 }
 
@@ -51,11 +48,9 @@ pub(super) async fn settings(State(platform): State<Arc<Platform>>) -> Result<Re
 
 pub(super) async fn put_concurrency(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    body: Bytes,
+    UnqualifiedFunction(reference): UnqualifiedFunction,
+    Json(request): Json<PutFunctionConcurrencyRequest>,
 ) -> Result<Response, Exception> {
-    let reference = unqualified(&name, &platform)?;
-    let request: PutFunctionConcurrencyRequest = read_json(&body, "PutFunctionConcurrency")?;
     let mut violations = Violations::default();
     let member = "reservedConcurrentExecutions";
     let reserved = if let Some(value) = request.reserved_concurrent_executions {
@@ -71,18 +66,16 @@ pub(super) async fn put_concurrency(
 
 pub(super) async fn delete_concurrency(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
+    UnqualifiedFunction(reference): UnqualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference = unqualified(&name, &platform)?;
     platform.with_store(|store, _| store.delete_concurrency(&reference))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub(super) async fn concurrency(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
+    UnqualifiedFunction(reference): UnqualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference = unqualified(&name, &platform)?;
     let reserved = platform.with_store(|store, _| {
         store.function(&reference).map(|function| function.reserved_concurrency)
     })?;
@@ -96,9 +89,8 @@ pub(super) async fn concurrency(
 /// There is no code signing here, which AWS tells by leaving the ARN out.
 pub(super) async fn code_signing_config(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
+    UnqualifiedFunction(reference): UnqualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference = unqualified(&name, &platform)?;
     platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
     exchange::json(StatusCode::OK, &json!({ "FunctionName": reference.name }))
 }
@@ -106,13 +98,10 @@ pub(super) async fn code_signing_config(
 /// Runtimes are what this machine has: they change by themselves, as under AWS's default.
 pub(super) async fn runtime_management_config(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    query: Query,
+    QualifiedFunction(reference): QualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference =
-        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let runtime = platform.with_store(|store, _| {
-        store.version(&reference).map(|version| version.configuration.runtime.name.clone())
+        store.version(&reference).map(|version| version.configuration.runtime.identifier.clone())
     })?;
     let qualifier = reference.qualifier.as_ref().map_or("$LATEST".to_owned(), Qualifier::text);
     exchange::json(
@@ -123,17 +112,4 @@ pub(super) async fn runtime_management_config(
             "RuntimeVersionArn": runtime_version_arn(&platform.account, &runtime),
         }),
     )
-}
-
-/// A function without a qualifier: these settings belong to all of its versions.
-fn unqualified(name: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
-    let reference = FunctionReference::parse(name, None, &WRITE, &platform.account)?;
-    if reference.qualifier.is_some() {
-        return Err(Exception::invalid_parameter(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not \
-             support this operation. Please specify either a function name or an unqualified \
-             function ARN.",
-        ));
-    }
-    Ok(reference)
 }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -11,14 +10,15 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    exchange::{Query, json, page, read_json},
+    exchange::{Json, Query, json, page},
+    function_path::ChangedFunction,
     shapes::AliasConfiguration,
 };
 use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
     platform::Platform,
-    reference::{FunctionReference, Qualifier, WRITE},
+    reference::Qualifier,
     store::{AliasChange, Routing, RoutingChange, VersionId},
 };
 
@@ -28,7 +28,7 @@ const NAME_PATTERN: &str = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
 /// The body of `CreateAlias` and `UpdateAlias`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct AliasRequest {
+pub(super) struct AliasRequest {
     name: Option<String>,
     function_version: Option<String>,
     description: Option<String>,
@@ -52,11 +52,9 @@ struct AliasList {
 
 pub(super) async fn create(
     State(platform): State<Arc<Platform>>,
-    Path(function): Path<String>,
-    body: Bytes,
+    ChangedFunction(reference): ChangedFunction,
+    Json(request): Json<AliasRequest>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
-    let request: AliasRequest = read_json(&body, "CreateAlias")?;
     let mut violations = Violations::default();
     match &request.name {
         None => violations.missing("name"),
@@ -76,11 +74,10 @@ pub(super) async fn create(
 
 pub(super) async fn update(
     State(platform): State<Arc<Platform>>,
-    Path((function, name)): Path<(String, String)>,
-    body: Bytes,
+    ChangedFunction(reference): ChangedFunction,
+    Path((_, name)): Path<(String, String)>,
+    Json(request): Json<AliasRequest>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
-    let request: AliasRequest = read_json(&body, "UpdateAlias")?;
     let change = request.check(Violations::default())?;
     let alias = platform.with_store(|store, _| store.update_alias(&reference, &name, change))?;
     let (account, function) = (&platform.account, &reference.name);
@@ -89,9 +86,9 @@ pub(super) async fn update(
 
 pub(super) async fn get(
     State(platform): State<Arc<Platform>>,
-    Path((function, name)): Path<(String, String)>,
+    ChangedFunction(reference): ChangedFunction,
+    Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let alias = platform.with_store(|store, _| store.alias(&reference, &name).cloned())?;
     let (account, function) = (&platform.account, &reference.name);
     json(StatusCode::OK, &AliasConfiguration::new(&alias, account, function))
@@ -99,19 +96,18 @@ pub(super) async fn get(
 
 pub(super) async fn delete(
     State(platform): State<Arc<Platform>>,
-    Path((function, name)): Path<(String, String)>,
+    ChangedFunction(reference): ChangedFunction,
+    Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     platform.with_store(|store, _| store.delete_alias(&reference, &name))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub(super) async fn list(
     State(platform): State<Arc<Platform>>,
-    Path(function): Path<String>,
+    ChangedFunction(reference): ChangedFunction,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&function, None, &WRITE, &platform.account)?;
     let mut violations = Violations::default();
     let version = query.get("FunctionVersion").and_then(|text| version_id(text, &mut violations));
     violations.finish()?;

@@ -5,6 +5,7 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
 
+use super::operations::OperationName;
 use crate::exception::{Exception, ExceptionKind};
 
 /// Longest body of an operation that carries a deployment package, in bytes.
@@ -18,16 +19,20 @@ const DISCARD_LIMIT: usize = 4 * PACKAGE_LIMIT;
 
 /// A body that has been read.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct HashedBody {
     pub(super) content: Bytes,
     /// In hexadecimal.
     pub(super) sha256: String,
 }
 
-impl Received {
+impl HashedBody {
     /// Reads a body of at most `limit` bytes. It is hashed on the way, so that a long one keeps
     /// nobody else from working.
-    pub(super) async fn read(body: Body, limit: usize, operation: &str) -> Result<Self, Exception> {
+    pub(super) async fn read(
+        body: Body,
+        limit: usize,
+        operation: OperationName,
+    ) -> Result<Self, Exception> {
         let mut stream = body.into_data_stream();
         let (mut content, mut hash) = (Vec::new(), Sha256::new());
         while let Some(chunk) = stream.next().await {
@@ -61,14 +66,18 @@ pub(super) async fn discard(mut stream: BodyDataStream) {
 }
 
 /// Refuses a body that is too long for its operation.
-pub(super) fn within(limit: usize, body: &Bytes, operation: &str) -> Result<(), Exception> {
+pub(super) fn within(
+    limit: usize,
+    body: &Bytes,
+    operation: OperationName,
+) -> Result<(), Exception> {
     if body.len() <= limit {
         return Ok(());
     }
     Err(Exception::new(ExceptionKind::RequestTooLarge, request_too_large(limit, operation)))
 }
 
-fn request_too_large(limit: usize, operation: &str) -> String {
+fn request_too_large(limit: usize, operation: OperationName) -> String {
     format!("Request must be smaller than {limit} bytes for the {operation} operation")
 }
 
@@ -89,24 +98,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_and_hashed() {
-        let received = Received::read(Body::from("abc"), 3, "Invoke").await.unwrap();
+        let received =
+            HashedBody::read(Body::from("abc"), 3, OperationName("Invoke")).await.unwrap();
         assert_eq!(received.content, "abc");
         // The first example of FIPS 180-4.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(received.sha256, sha256);
-        let refused = Received::read(Body::from("abcd"), 3, "Invoke").await.unwrap_err();
+        let refused =
+            HashedBody::read(Body::from("abcd"), 3, OperationName("Invoke")).await.unwrap_err();
         assert_eq!(refused.kind, ExceptionKind::RequestEntityTooLarge);
     }
 
     #[test]
     fn a_body_beyond_the_limit_is_told_as_aws_tells_it() {
         let body = Bytes::from_static(&[0; 11]);
-        let exception = within(10, &body, "InvokeFunction").unwrap_err();
+        let exception = within(10, &body, OperationName("InvokeFunction")).unwrap_err();
         assert_eq!(exception.kind, ExceptionKind::RequestTooLarge);
         assert_eq!(
             exception.message,
             "Request must be smaller than 10 bytes for the InvokeFunction operation"
         );
-        assert_eq!(within(11, &body, ""), Ok(()));
+        assert_eq!(within(11, &body, OperationName("")), Ok(()));
     }
 }

@@ -3,7 +3,7 @@
 
 use axum::{
     body::Bytes,
-    extract::FromRequestParts,
+    extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -46,17 +46,25 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// Reads a body of JSON; an empty one is an empty object.
-pub(super) fn read_json<T: DeserializeOwned>(
-    body: &Bytes,
-    operation: &str,
-) -> Result<T, Exception> {
-    within(BODY_LIMIT, body, operation)?;
-    parse_json(body)
+/// A request's body of JSON, of at most `LIMIT` bytes. An empty body is an empty object.
+#[derive(Debug)]
+pub(super) struct Json<T, const LIMIT: usize = BODY_LIMIT>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let operation = request.extensions().get().copied().unwrap_or_default();
+        let body =
+            Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        within(LIMIT, &body, operation)
+            .and_then(|()| parse_json(&body))
+            .map(Self)
+            .map_err(IntoResponse::into_response)
+    }
 }
 
-/// Reads JSON into a request's shape.
-pub(super) fn parse_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, Exception> {
+fn parse_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, Exception> {
     let content: &[u8] = if content.is_empty() { b"{}" } else { content };
     serde_json::from_slice(content).map_err(|error| {
         let kind = match error.classify() {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -12,8 +12,9 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 
 use super::{
-    body::{PACKAGE_LIMIT, within, within_zip_limit},
-    exchange::{Query, json, page, parse_json, read_json},
+    body::{PACKAGE_LIMIT, within_zip_limit},
+    exchange::{Json, Query, json, page},
+    function_path::{ChangedFunction, QualifiedFunction},
     requests::{
         CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest,
         UpdateFunctionConfigurationRequest, architecture,
@@ -26,10 +27,10 @@ use crate::{
     exception::{Exception, ExceptionKind},
     package::{Package, PackageError},
     platform::Platform,
-    reference::{Account, FunctionReference, Qualifier, READ, WRITE},
+    reference::{Account, FunctionReference, Qualifier, WRITE},
     store::{
-        Change, Configuration, Function, NewFunctionRecord, TAG_LIMIT, UpdateOptions, Version,
-        VersionId, too_many_tags,
+        Configuration, ConfigurationChange, FunctionRecord, NewFunctionRecord, TAG_LIMIT,
+        UpdateOptions, VersionId, VersionRecord, too_many_tags,
     },
 };
 
@@ -71,10 +72,8 @@ struct FunctionList {
 
 pub(super) async fn create_over_http(
     State(platform): State<Arc<Platform>>,
-    body: Bytes,
+    Json(mut request): Json<CreateFunctionRequest, PACKAGE_LIMIT>,
 ) -> Result<Response, Exception> {
-    within(PACKAGE_LIMIT, &body, "CreateFunction")?;
-    let mut request: CreateFunctionRequest = parse_json(&body)?;
     let code = request.code.take();
     let zip = code.map(zip_file).transpose()?.flatten();
     let created = create(&platform, request, zip).await?;
@@ -115,7 +114,7 @@ pub(crate) async fn create(
 /// A `CreateFunctionRequest` that breaks no constraint.
 struct Creation {
     name: String,
-    change: Change,
+    change: ConfigurationChange,
     tags: BTreeMap<String, String>,
     publish: bool,
 }
@@ -141,7 +140,8 @@ fn check_creation(
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
     let tags = request.tags.unwrap_or_default();
     check_tags(&tags, &mut violations);
-    let change = Change { architecture, ..request.configuration.check(account, violations)? };
+    let change =
+        ConfigurationChange { architecture, ..request.configuration.check(account, violations)? };
     if package_type == Some(PackageType::Image) {
         return Err(no_images());
     }
@@ -165,11 +165,8 @@ enum PackageType {
 
 pub(super) async fn get(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    query: Query,
+    QualifiedFunction(reference): QualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference =
-        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let description = platform.with_store(|store, _| {
         let version = store.version(&reference)?;
         let function = store.function(&reference)?;
@@ -191,11 +188,8 @@ pub(super) async fn get(
 
 pub(super) async fn get_configuration(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    query: Query,
+    QualifiedFunction(reference): QualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference =
-        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let configuration = platform.with_store(|store, _| {
         Ok::<_, Exception>(described(store.version(&reference)?, &platform, &reference))
     })?;
@@ -204,12 +198,9 @@ pub(super) async fn get_configuration(
 
 pub(super) async fn update_configuration(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    body: Bytes,
+    ChangedFunction(reference): ChangedFunction,
+    Json(request): Json<UpdateFunctionConfigurationRequest>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
-    let request: UpdateFunctionConfigurationRequest =
-        read_json(&body, "UpdateFunctionConfiguration")?;
     let change = request.configuration.check(&platform.account, Violations::default())?;
     let options = UpdateOptions { revision_id: request.revision_id, ..UpdateOptions::default() };
     update(&platform, &reference, change, &options)
@@ -217,12 +208,9 @@ pub(super) async fn update_configuration(
 
 pub(super) async fn update_code(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    body: Bytes,
+    ChangedFunction(reference): ChangedFunction,
+    Json(mut request): Json<UpdateFunctionCodeRequest, PACKAGE_LIMIT>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
-    within(PACKAGE_LIMIT, &body, "UpdateFunctionCode")?;
-    let mut request: UpdateFunctionCodeRequest = parse_json(&body)?;
     let mut violations = Violations::default();
     let architecture = architecture(request.architectures.as_deref(), &mut violations);
     violations.finish()?;
@@ -232,14 +220,14 @@ pub(super) async fn update_code(
     // Before the work of unpacking, so that a function that is not there is told as that.
     platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
     let package = Some(unpack(&platform, zip).await?);
-    let change = Change { architecture, package, ..Change::default() };
+    let change = ConfigurationChange { architecture, package, ..ConfigurationChange::default() };
     update(&platform, &reference, change, &request.options())
 }
 
 fn update(
     platform: &Platform,
     reference: &FunctionReference,
-    change: Change,
+    change: ConfigurationChange,
     options: &UpdateOptions,
 ) -> Result<Response, Exception> {
     let version =
@@ -254,11 +242,8 @@ fn update(
 
 pub(super) async fn delete(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    query: Query,
+    QualifiedFunction(reference): QualifiedFunction,
 ) -> Result<Response, Exception> {
-    let reference =
-        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     platform.with_store(|store, _| store.delete(&reference))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -286,7 +271,7 @@ pub(super) async fn list(
 
 /// A function's entries in the list: itself, or all of its versions.
 fn listed<'a>(
-    function: &'a Function,
+    function: &'a FunctionRecord,
     all: bool,
     platform: &'a Platform,
 ) -> impl Iterator<Item = (String, FunctionConfiguration)> + 'a {
@@ -301,7 +286,7 @@ fn listed<'a>(
 
 /// A version under the qualifier by which it was asked for.
 fn described(
-    version: &Version,
+    version: &VersionRecord,
     platform: &Platform,
     reference: &FunctionReference,
 ) -> FunctionConfiguration {
@@ -338,7 +323,7 @@ fn no_images() -> Exception {
 }
 
 async fn unpack(platform: &Platform, zip: Bytes) -> Result<Arc<Package>, Exception> {
-    let place = platform.execution.folder().to_owned();
+    let place = platform.data_plane.folder().to_owned();
     let unpacked = tokio::task::spawn_blocking(move || Package::unpack(&zip, &place)).await;
     let package = unpacked
         .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?

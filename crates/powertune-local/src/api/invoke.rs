@@ -5,28 +5,30 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension,
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::de::IgnoredAny;
 
-use super::{OwnRequestId, body::within, exchange::Query};
+use super::{RequestId, body::within, function_path::QualifiedFunction, operations::OperationName};
 use crate::{
-    auth::Caller,
+    auth::Signer,
     constraint::Violations,
     exception::{Exception, ExceptionKind},
-    execution::{FunctionErrorKind, Invocation, InvocationRequest},
+    execution::{Invocation, InvocationRequest},
     platform::Platform,
-    reference::{FunctionReference, READ},
-    store::Admitted,
+    reference::FunctionReference,
+    store::AdmittedInvocation,
 };
 
 /// Longest payload of a synchronous invocation, in bytes.
 const REQUEST_LIMIT: usize = 6_291_456;
 /// Longest payload of an asynchronous one.
 const EVENT_LIMIT: usize = 1_048_576;
+/// The name of `Invoke` in the error message for a long payload.
+const INVOKE_FUNCTION: OperationName = OperationName("InvokeFunction");
 /// How much of the log `LogType: Tail` gives.
 const LOG_TAIL: usize = 4096;
 /// How long an event waits before it tries again to run, where concurrency is used up.
@@ -42,26 +44,23 @@ enum InvocationType {
 
 /// What to invoke, for whom, with what.
 #[derive(Debug)]
-struct Call {
+struct InvokeRequest {
     reference: FunctionReference,
-    caller: Caller,
+    caller: Signer,
     request: InvocationRequest,
 }
 
 pub(super) async fn invoke(
     State(platform): State<Arc<Platform>>,
-    Extension(caller): Extension<Caller>,
-    Extension(request_id): OwnRequestId,
-    Path(name): Path<String>,
-    query: Query,
+    Extension(caller): Extension<Signer>,
+    Extension(request_id): Extension<RequestId>,
+    QualifiedFunction(reference): QualifiedFunction,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Exception> {
-    let reference =
-        FunctionReference::parse(&name, query.get("Qualifier"), &READ, &platform.account)?;
     let (kind, tail) = read_headers(&headers)?;
     let limit = if kind == InvocationType::Event { EVENT_LIMIT } else { REQUEST_LIMIT };
-    within(limit, &body, "InvokeFunction")?;
+    within(limit, &body, INVOKE_FUNCTION)?;
     let payload = json_payload(body)?;
     let request = InvocationRequest {
         request_id: request_id.0,
@@ -69,7 +68,7 @@ pub(super) async fn invoke(
         payload,
         client_context: client_context(&headers)?,
     };
-    let call = Call { reference, caller, request };
+    let call = InvokeRequest { reference, caller, request };
     match kind {
         InvocationType::DryRun => {
             platform.with_store(|store, _| store.version(&call.reference).map(|_| ()))?;
@@ -95,13 +94,13 @@ pub(super) async fn invoke(
 }
 
 /// Runs one invocation. A function that waits for it gives its CPU share back meanwhile.
-async fn run(platform: &Platform, call: Call, admitted: Admitted) -> Invocation {
+async fn run(platform: &Platform, call: InvokeRequest, admitted: AdmittedInvocation) -> Invocation {
     let suspension = match call.caller {
-        Caller::Environment(environment) => Some(platform.execution.suspend(environment)),
-        Caller::User => None,
+        Signer::Environment(environment) => Some(platform.data_plane.suspend(environment)),
+        Signer::User => None,
     };
     let request = InvocationRequest { invoked_arn: admitted.invoked_arn, ..call.request };
-    let invocation = platform.execution.invoke(&admitted.version, request).await;
+    let invocation = platform.data_plane.invoke(&admitted.version, request).await;
     drop(admitted.slot);
     if let Some(suspension) = suspension {
         suspension.resume().await;
@@ -111,8 +110,8 @@ async fn run(platform: &Platform, call: Call, admitted: Admitted) -> Invocation 
 
 /// Runs an asynchronous invocation as soon as concurrency allows, once: unlike AWS's, this queue
 /// does not repeat an event that the function fails on.
-async fn run_event(platform: Arc<Platform>, call: Call) {
-    let call = Call { caller: Caller::User, ..call };
+async fn run_event(platform: Arc<Platform>, call: InvokeRequest) {
+    let call = InvokeRequest { caller: Signer::User, ..call };
     loop {
         match admit(&platform, &call.reference) {
             Ok(admitted) => {
@@ -125,7 +124,10 @@ async fn run_event(platform: Arc<Platform>, call: Call) {
     }
 }
 
-fn admit(platform: &Platform, reference: &FunctionReference) -> Result<Admitted, Exception> {
+fn admit(
+    platform: &Platform,
+    reference: &FunctionReference,
+) -> Result<AdmittedInvocation, Exception> {
     let draw = rand::random();
     platform.with_store(|store, _| store.admit(reference, draw))
 }
@@ -140,8 +142,8 @@ fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
     };
     say("content-type", "application/json");
     say("x-amz-executed-version", version);
-    if let Some(error) = invocation.function_error {
-        say("x-amz-function-error", function_error(error));
+    if invocation.failed {
+        say("x-amz-function-error", "Unhandled");
     }
     if invocation.beyond_host {
         say("x-powertune-beyond-host", "true");
@@ -151,12 +153,6 @@ fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
         say("x-amz-log-result", &BASE64.encode(&invocation.log[start..]));
     }
     response
-}
-
-fn function_error(kind: FunctionErrorKind) -> &'static str {
-    match kind {
-        FunctionErrorKind::Unhandled => "Unhandled",
-    }
 }
 
 /// The kind of invocation, and whether its log's tail is wanted.

@@ -12,7 +12,7 @@ use crate::{
     exception::Exception,
     reference::Account,
     settings::MemoryRefusal,
-    store::{Change, TracingMode, UpdateOptions},
+    store::{ConfigurationChange, TracingMode, UpdateOptions},
     version::Architecture,
 };
 
@@ -158,7 +158,7 @@ impl ConfigurationInput {
         self,
         account: &Account,
         mut violations: Violations,
-    ) -> Result<Change, Exception> {
+    ) -> Result<ConfigurationChange, Exception> {
         if let Some(role) = self.role.as_deref().filter(|role| !is_role_arn(role)) {
             let pattern = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
             violations.pattern("role", role, pattern);
@@ -203,7 +203,7 @@ impl ConfigurationInput {
         must_be_within_account(memory_mb, account)?;
         environment.as_ref().map_or(Ok(()), must_be_settable)?;
         must_be_supported(self.snap_start.as_ref(), &self.others)?;
-        Ok(Change {
+        Ok(ConfigurationChange {
             runtime: self.runtime.as_deref().map(supported_runtime).transpose()?,
             handler: self.handler,
             role: self.role,
@@ -349,11 +349,14 @@ mod tests {
     use super::*;
     use crate::exception::ExceptionKind;
 
-    fn check(body: Value) -> Result<Change, Exception> {
+    fn check(body: Value) -> Result<ConfigurationChange, Exception> {
         check_as(MemoryRefusal::InvalidParameterValue, body)
     }
 
-    fn check_as(memory_refusal: MemoryRefusal, body: Value) -> Result<Change, Exception> {
+    fn check_as(
+        memory_refusal: MemoryRefusal,
+        body: Value,
+    ) -> Result<ConfigurationChange, Exception> {
         let input: ConfigurationInput = serde_json::from_value(body).unwrap();
         let account = Account {
             id: "123456789012".to_owned(),
@@ -409,7 +412,7 @@ mod tests {
     #[test]
     fn what_does_not_run_here_is_an_invalid_parameter() {
         for (body, named) in [
-            (json!({"Runtime": "ruby3.4"}), "python3.x"),
+            (json!({"Runtime": "ruby3.4"}), "python3.13"),
             (json!({"Runtime": "PYTHON3.9"}), "Value PYTHON3.9 at 'runtime' failed to satisfy"),
             (json!({"Runtime": "nodejs14.x"}), "The runtime parameter of nodejs14.x is no longer"),
             (json!({"SnapStart": {"ApplyOn": "PublishedVersions"}}), "SnapStart"),

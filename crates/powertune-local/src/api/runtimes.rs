@@ -1,9 +1,12 @@
-//! Which runtimes a request may name: those that run here, of those that AWS takes.
+//! AWS's identifiers of runtimes, and the identifiers that a request can name here.
 
-use crate::{exception::Exception, store::RuntimeIdentifier, version::Runtime};
+use crate::{
+    exception::Exception,
+    runtimes::{Runtime, RuntimeKind},
+};
 
-/// The runtimes that AWS had at the end of 2025, in the order in which it told them. One that is
-/// newer is refused until it is added here: nothing says what it will be like.
+/// AWS's runtimes at the end of 2025, in the order of its error message. A newer runtime is refused
+/// until it is added here, because its behaviour is not known yet.
 const RUNTIMES: [&str; 25] = [
     "nodejs20.x",
     "python3.14",
@@ -32,7 +35,7 @@ const RUNTIMES: [&str; 25] = [
     "java8.al2",
 ];
 
-/// Runtimes that AWS takes no new functions of.
+/// AWS refuses to create functions with these runtimes.
 const RETIRED_RUNTIMES: [&str; 21] = [
     "dotnetcore1.0",
     "dotnetcore2.0",
@@ -57,44 +60,40 @@ const RETIRED_RUNTIMES: [&str; 21] = [
     "ruby2.7",
 ];
 
-/// Every runtime that AWS takes and that runs here, by AWS's identifier, oldest first.
+/// The runtimes that AWS accepts and that run here, by AWS's identifiers. Oldest first within a
+/// language.
 pub fn runtimes() -> Vec<&'static str> {
     let mut here: Vec<(&str, u8, &str)> = RUNTIMES
         .into_iter()
-        .filter_map(|name| match RuntimeIdentifier::parse(name)?.family {
-            Runtime::Node { major } => Some(("nodejs", major, name)),
-            Runtime::Python { minor } => Some(("python", minor, name)),
-            Runtime::Provided => Some(("provided", 0, name)),
+        .filter_map(|identifier| match Runtime::parse(identifier)?.kind {
+            RuntimeKind::Interpreted { family, number } => Some((family.name, number, identifier)),
+            RuntimeKind::Provided => Some(("Provided", 0, identifier)),
         })
         .collect();
     here.sort_unstable();
-    here.into_iter().map(|(.., name)| name).collect()
+    here.into_iter().map(|(.., identifier)| identifier).collect()
 }
 
-/// The runtime that a request names, or why it may not.
-pub(super) fn supported_runtime(name: &str) -> Result<RuntimeIdentifier, Exception> {
-    if RETIRED_RUNTIMES.contains(&name) {
+pub(super) fn supported_runtime(identifier: &str) -> Result<Runtime, Exception> {
+    if RETIRED_RUNTIMES.contains(&identifier) {
         return Err(Exception::invalid_parameter(format!(
-            "The runtime parameter of {name} is no longer supported for creating or updating AWS \
-             Lambda functions. We recommend you use a supported runtime while creating or updating \
-             functions."
+            "The runtime parameter of {identifier} is no longer supported for creating or updating \
+             AWS Lambda functions. We recommend you use a supported runtime while creating or \
+             updating functions."
         )));
     }
-    let known = RUNTIMES.contains(&name).then(|| RuntimeIdentifier::parse(name)).flatten();
-    known.ok_or_else(|| {
-        Exception::invalid_parameter(if RUNTIMES.contains(&name) {
-            format!(
-                "Value {name} at 'runtime' is not a runtime that runs here: use one of \
-                 provided.al2023, provided.al2, python3.x (as in python3.13) or nodejsN.x (as in \
-                 nodejs22.x)."
-            )
-        } else {
-            format!(
-                "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
-                 value set: [{}] or be a valid ARN",
-                RUNTIMES.join(", ")
-            )
-        })
+    if !RUNTIMES.contains(&identifier) {
+        return Err(Exception::invalid_parameter(format!(
+            "Value {identifier} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
+             value set: [{}] or be a valid ARN",
+            RUNTIMES.join(", ")
+        )));
+    }
+    Runtime::parse(identifier).ok_or_else(|| {
+        Exception::invalid_parameter(format!(
+            "Value {identifier} at 'runtime' is not a runtime that runs here: use one of {}.",
+            runtimes().join(", ")
+        ))
     })
 }
 
@@ -105,7 +104,7 @@ mod tests {
     #[test]
     fn only_runtimes_of_awss_are_taken() {
         for name in runtimes() {
-            assert_eq!(supported_runtime(name).map(|taken| taken.name), Ok(name.to_owned()));
+            assert_eq!(supported_runtime(name).map(|taken| taken.identifier), Ok(name.to_owned()));
         }
         let families = ["nodejs16.x", "nodejs24.x", "provided.al2", "provided.al2023", "python3.8"];
         assert!(families.iter().all(|name| runtimes().contains(name)), "{:?}", runtimes());

@@ -9,7 +9,7 @@ use super::logging::LoggingConfigOutput;
 use crate::{
     reference::Account,
     settings::VersionState,
-    store::{Alias, Phase, TracingMode, Version, VersionId},
+    store::{AliasRecord, TracingMode, VersionId, VersionPhase, VersionRecord},
     version::Architecture,
 };
 
@@ -36,13 +36,13 @@ pub(crate) struct FunctionConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_letter_config: Option<DeadLetterConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<Environment>,
-    tracing_config: TracingConfig,
+    environment: Option<EnvironmentResponse>,
+    tracing_config: TracingConfigResponse,
     revision_id: String,
     package_type: &'static str,
     architectures: [&'static str; 1],
     ephemeral_storage: EphemeralStorage,
-    snap_start: SnapStart,
+    snap_start: SnapStartResponse,
     logging_config: LoggingConfigOutput,
     #[serde(flatten)]
     state: Option<StateAndUpdate>,
@@ -74,13 +74,13 @@ struct DeadLetterConfig {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Environment {
+struct EnvironmentResponse {
     variables: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct TracingConfig {
+struct TracingConfigResponse {
     mode: &'static str,
 }
 
@@ -92,7 +92,7 @@ struct EphemeralStorage {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SnapStart {
+struct SnapStartResponse {
     apply_on: &'static str,
     optimization_status: &'static str,
 }
@@ -106,7 +106,7 @@ struct RuntimeVersionConfig {
 impl FunctionConfiguration {
     /// A version under the ARN with `qualifier`, or without any.
     pub(crate) fn new(
-        version: &Version,
+        version: &VersionRecord,
         account: &Account,
         name: &str,
         qualifier: Option<&str>,
@@ -115,7 +115,7 @@ impl FunctionConfiguration {
         Self {
             function_name: name.to_owned(),
             function_arn: account.function_arn(name, qualifier),
-            runtime: configuration.runtime.name.clone(),
+            runtime: configuration.runtime.identifier.clone(),
             role: configuration.role.clone(),
             handler: configuration.handler.clone(),
             code_size: configuration.package.size,
@@ -132,8 +132,8 @@ impl FunctionConfiguration {
             environment: configuration
                 .environment
                 .clone()
-                .map(|variables| Environment { variables }),
-            tracing_config: TracingConfig {
+                .map(|variables| EnvironmentResponse { variables }),
+            tracing_config: TracingConfigResponse {
                 mode: match configuration.tracing {
                     TracingMode::PassThrough => "PassThrough",
                     TracingMode::Active => "Active",
@@ -146,7 +146,7 @@ impl FunctionConfiguration {
                 Architecture::Arm64 => "arm64",
             }],
             ephemeral_storage: EphemeralStorage { size: configuration.ephemeral_storage_mb },
-            snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },
+            snap_start: SnapStartResponse { apply_on: "None", optimization_status: "Off" },
             logging_config: LoggingConfigOutput::new(&configuration.logging, name),
             state: Some(StateAndUpdate::new(version, account)),
         }
@@ -154,7 +154,7 @@ impl FunctionConfiguration {
 
     /// The same as lists show it: without state.
     pub(crate) fn listed(
-        version: &Version,
+        version: &VersionRecord,
         account: &Account,
         name: &str,
         qualifier: Option<&str>,
@@ -168,18 +168,18 @@ impl FunctionConfiguration {
 }
 
 impl StateAndUpdate {
-    fn new(version: &Version, account: &Account) -> Self {
+    fn new(version: &VersionRecord, account: &Account) -> Self {
         let state = match version.phase {
-            Phase::Creating { .. } => VersionState::Pending,
-            Phase::Starting { state, .. } => state,
-            Phase::Updating { .. } | Phase::Settled => VersionState::Active,
+            VersionPhase::Creating { .. } => VersionState::Pending,
+            VersionPhase::Starting { state, .. } => state,
+            VersionPhase::Updating { .. } | VersionPhase::Settled => VersionState::Active,
         };
-        let updating = matches!(version.phase, Phase::Updating { .. });
+        let updating = matches!(version.phase, VersionPhase::Updating { .. });
         Self {
             runtime_version_config: RuntimeVersionConfig {
                 runtime_version_arn: runtime_version_arn(
                     account,
-                    &version.configuration.runtime.name,
+                    &version.configuration.runtime.identifier,
                 ),
             },
             state: state.name(),
@@ -239,7 +239,7 @@ struct RoutingConfig {
 }
 
 impl AliasConfiguration {
-    pub(crate) fn new(alias: &Alias, account: &Account, function_name: &str) -> Self {
+    pub(crate) fn new(alias: &AliasRecord, account: &Account, function_name: &str) -> Self {
         Self {
             alias_arn: account.function_arn(function_name, Some(&alias.name)),
             name: alias.name.clone(),

@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -14,7 +13,7 @@ use axum::{
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Query, json, read_json};
+use super::exchange::{Json, Query, json};
 use crate::{
     constraint::Violations,
     exception::Exception,
@@ -34,7 +33,7 @@ const RESOURCE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-g
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct TagResourceRequest {
+pub(super) struct TagResourceRequest {
     tags: Option<BTreeMap<String, String>>,
 }
 
@@ -47,9 +46,8 @@ struct TagList {
 pub(super) async fn tag(
     State(platform): State<Arc<Platform>>,
     Path(arn): Path<String>,
-    body: Bytes,
+    Json(request): Json<TagResourceRequest>,
 ) -> Result<Response, Exception> {
-    let request: TagResourceRequest = read_json(&body, "TagResource")?;
     let mut violations = Violations::default();
     let tags = request.tags.unwrap_or_else(|| {
         violations.missing("tags");

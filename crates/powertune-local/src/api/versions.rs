@@ -2,29 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    exchange::{Query, json, page, read_json},
+    exchange::{Json, Query, json, page},
+    function_path::{ChangedFunction, ReadFunction},
     shapes::FunctionConfiguration,
 };
-use crate::{
-    constraint::Violations,
-    exception::Exception,
-    platform::Platform,
-    reference::{FunctionReference, READ, WRITE},
-    store::Publication,
-};
+use crate::{constraint::Violations, exception::Exception, platform::Platform, store::Publication};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct PublishVersionRequest {
+pub(super) struct PublishVersionRequest {
     description: Option<String>,
     code_sha256: Option<String>,
     revision_id: Option<String>,
@@ -40,11 +30,9 @@ struct VersionList {
 
 pub(super) async fn publish(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
-    body: Bytes,
+    ChangedFunction(reference): ChangedFunction,
+    Json(request): Json<PublishVersionRequest>,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &WRITE, &platform.account)?;
-    let request: PublishVersionRequest = read_json(&body, "PublishVersion")?;
     let mut violations = Violations::default();
     if let Some(description) = &request.description {
         violations.length("description", description, 256);
@@ -65,10 +53,9 @@ pub(super) async fn publish(
 
 pub(super) async fn list(
     State(platform): State<Arc<Platform>>,
-    Path(name): Path<String>,
+    ReadFunction(reference): ReadFunction,
     query: Query,
 ) -> Result<Response, Exception> {
-    let reference = FunctionReference::parse(&name, None, &READ, &platform.account)?;
     let (versions, next_marker) = platform.with_store(|store, _| {
         let items = store.function(&reference)?.versions().map(|version| {
             let (account, qualifier) = (&platform.account, version.id.text());

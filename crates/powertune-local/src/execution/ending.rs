@@ -8,33 +8,29 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    environment::{Answer, Environment, Fault, Outcome, StartError},
+    environment::{
+        Answer, EnvironmentFailure, EnvironmentStartError, ExecutionEnvironment, InvocationOutcome,
+    },
     invocation::Invocation,
-    report::{InitPhase, Platform, Report, Status},
+    report::{InitPhase, PlatformLog, ReportFigures, ReportStatus},
     runtime_api::MAX_PAYLOAD,
 };
 use crate::version::FunctionVersion;
 
-/// AWS's `X-Amz-Function-Error`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FunctionErrorKind {
-    /// What it is for everything that a runtime reports today.
-    Unhandled,
-}
-
 /// The log of one invocation as it grows, and the figures for its last line.
 #[derive(Debug)]
-pub(super) struct Transcript<'a> {
+pub(super) struct InvocationLog<'a> {
     version: &'a FunctionVersion,
-    platform: Platform<'a>,
+    platform: PlatformLog<'a>,
     log: Vec<u8>,
     init: Option<Duration>,
     max_memory_mb: Option<u32>,
 }
 
-impl<'a> Transcript<'a> {
+impl<'a> InvocationLog<'a> {
     pub(super) fn begin(version: &'a FunctionVersion, request_id: Uuid) -> Self {
-        let platform = Platform { logging: version.logging, request_id, version: &version.version };
+        let platform =
+            PlatformLog { logging: version.logging, request_id, version: &version.version };
         Self { version, platform, log: Vec::new(), init: None, max_memory_mb: None }
     }
 
@@ -48,13 +44,18 @@ impl<'a> Transcript<'a> {
         self.init = Some(took);
     }
 
-    pub(super) fn init_failed(&mut self, phase: InitPhase, took: Duration, fault: &Fault) {
+    pub(super) fn init_failed(
+        &mut self,
+        phase: InitPhase,
+        took: Duration,
+        fault: &EnvironmentFailure,
+    ) {
         let line = self.platform.init_report(phase, took, &status_of(fault));
         self.push(line.as_bytes());
     }
 
     /// Takes over what the environment wrote and used until now.
-    pub(super) fn observe(&mut self, environment: &Environment) {
+    pub(super) fn observe(&mut self, environment: &ExecutionEnvironment) {
         self.push(&environment.take_output());
         // Pages shared with others, or a moment beyond the limit, never show as more than it.
         let used = environment.max_memory_mb().map(|mb| mb.min(self.version.memory_mb));
@@ -72,22 +73,22 @@ impl<'a> Transcript<'a> {
     /// The last lines, and the answer.
     pub(super) fn conclude(
         mut self,
-        outcome: Outcome,
-        environment: Option<&Environment>,
+        outcome: InvocationOutcome,
+        environment: Option<&ExecutionEnvironment>,
         beyond_host: bool,
     ) -> Invocation {
         if let Some(environment) = environment {
             self.observe(environment);
         }
         let broke = outcome.afterwards.as_ref().or(outcome.answer.as_ref().err());
-        if let Some(Fault::Exited { out_of_memory: true, .. }) = broke {
+        if let Some(EnvironmentFailure::Exited { out_of_memory: true, .. }) = broke {
             self.max_memory_mb = Some(self.version.memory_mb);
         }
         let status = match (&outcome.answer, &outcome.afterwards) {
             (Err(fault), _) | (_, Some(fault)) => status_of(fault),
             (Ok(answer), None) => answer.status(),
         };
-        let report = Report {
+        let report = ReportFigures {
             status,
             duration: outcome.duration,
             init: self.init,
@@ -102,20 +103,19 @@ impl<'a> Transcript<'a> {
             Ok(Answer::TooLarge) => (too_large(), true),
             Err(fault) => (self.payload_of(&fault), true),
         };
-        let function_error = failed.then_some(FunctionErrorKind::Unhandled);
-        Invocation { payload, function_error, log: self.log, beyond_host }
+        Invocation { payload, failed, log: self.log, beyond_host }
     }
 
     /// What the caller gets instead of an answer, in Lambda's words.
-    fn payload_of(&self, fault: &Fault) -> Bytes {
+    fn payload_of(&self, fault: &EnvironmentFailure) -> Bytes {
         let message = match fault {
-            Fault::InitFailed { payload, .. } => return payload.clone(),
-            Fault::NotStarted(error) => error.to_string(),
-            Fault::Exited { exit, .. } => exit.describe(),
-            Fault::TimedOut => {
+            EnvironmentFailure::InitFailed { payload, .. } => return payload.clone(),
+            EnvironmentFailure::NotStarted(error) => error.to_string(),
+            EnvironmentFailure::Exited { exit, .. } => exit.describe(),
+            EnvironmentFailure::TimedOut => {
                 format!("Task timed out after {:.2} seconds", self.version.timeout.as_secs_f64())
             }
-            Fault::Closing => "The local Lambda is shutting down".to_owned(),
+            EnvironmentFailure::Closing => "The local Lambda is shutting down".to_owned(),
         };
         error_payload(
             error_type(fault),
@@ -125,32 +125,35 @@ impl<'a> Transcript<'a> {
 }
 
 impl Answer {
-    fn status(&self) -> Status {
+    fn status(&self) -> ReportStatus {
         match self {
-            Self::Response(_) => Status::Success,
-            Self::TooLarge => Status::Failed { error_type: TOO_LARGE.to_owned() },
-            Self::Error { error_type, .. } => Status::Failed { error_type: error_type.clone() },
+            Self::Response(_) => ReportStatus::Success,
+            Self::TooLarge => ReportStatus::Failed { error_type: TOO_LARGE.to_owned() },
+            Self::Error { error_type, .. } => {
+                ReportStatus::Failed { error_type: error_type.clone() }
+            }
         }
     }
 }
 
-fn status_of(fault: &Fault) -> Status {
+fn status_of(fault: &EnvironmentFailure) -> ReportStatus {
     match fault {
-        Fault::TimedOut => Status::TimedOut,
-        fault => Status::Crashed { error_type: error_type(fault).to_owned() },
+        EnvironmentFailure::TimedOut => ReportStatus::TimedOut,
+        fault => ReportStatus::Crashed { error_type: error_type(fault).to_owned() },
     }
 }
 
-fn error_type(fault: &Fault) -> &str {
+fn error_type(fault: &EnvironmentFailure) -> &str {
     match fault {
-        Fault::InitFailed { error_type, .. } => error_type,
-        Fault::NotStarted(StartError::NoProgram(_) | StartError::Exec { .. }) => {
-            "Runtime.InvalidEntrypoint"
-        }
-        Fault::NotStarted(StartError::Host { .. }) | Fault::Closing => "Sandbox.Failure",
-        Fault::Exited { out_of_memory: true, .. } => "Runtime.OutOfMemory",
-        Fault::Exited { out_of_memory: false, .. } => "Runtime.ExitError",
-        Fault::TimedOut => "Sandbox.Timedout",
+        EnvironmentFailure::InitFailed { error_type, .. } => error_type,
+        EnvironmentFailure::NotStarted(
+            EnvironmentStartError::NoProgram(_) | EnvironmentStartError::Exec { .. },
+        ) => "Runtime.InvalidEntrypoint",
+        EnvironmentFailure::NotStarted(EnvironmentStartError::Host { .. })
+        | EnvironmentFailure::Closing => "Sandbox.Failure",
+        EnvironmentFailure::Exited { out_of_memory: true, .. } => "Runtime.OutOfMemory",
+        EnvironmentFailure::Exited { out_of_memory: false, .. } => "Runtime.ExitError",
+        EnvironmentFailure::TimedOut => "Sandbox.Timedout",
     }
 }
 

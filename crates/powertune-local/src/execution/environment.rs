@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    interpreters::{Interpreters, NoProgram},
+    lease::{CpuLease, LeaseInstant},
     limits::{Limiter, Limits},
     log::Output,
     process::{Exit, Process, Spawner},
     registry::{Registration, Registry},
     runtime_api::{Dispatch, RuntimeApi, RuntimeEvent},
-    runtimes::{NoProgram, Runtimes},
-    tenure::{Mark, Tenure},
     variables::{Places, variables},
 };
 use crate::{folder, settings::Credentials, version::FunctionVersion};
@@ -26,10 +26,10 @@ const GONE_POLLS: u32 = 500;
 
 /// What all environments of a server are made with.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(super) struct EnvironmentFactory {
     pub(super) endpoint: String,
     pub(super) limiter: Limiter,
-    pub(super) runtimes: Runtimes,
+    pub(super) interpreters: Interpreters,
     pub(super) spawner: Spawner,
     pub(super) registry: Registry,
     /// Holds the environments' own folders and the functions' code.
@@ -40,7 +40,7 @@ pub(super) struct Workshop {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Environment {
+pub(super) struct ExecutionEnvironment {
     /// Before the process: it finds what left the process group through the leader.
     limits: Limits,
     process: Process,
@@ -54,7 +54,7 @@ pub(super) struct Environment {
 
 /// Why there is no environment.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
+pub(super) enum EnvironmentStartError {
     #[error(transparent)]
     NoProgram(#[from] NoProgram),
     #[error("fork/exec {program}: {source}")]
@@ -65,8 +65,8 @@ pub(super) enum StartError {
 
 /// Why an environment did not do what was asked of it. It has ended, or must be.
 #[derive(Debug)]
-pub(super) enum Fault {
-    NotStarted(StartError),
+pub(super) enum EnvironmentFailure {
+    NotStarted(EnvironmentStartError),
     /// The runtime's own report that it can't initialise.
     InitFailed {
         error_type: String,
@@ -91,16 +91,16 @@ pub(super) enum Answer {
 
 /// How an invocation went.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) answer: Result<Answer, Fault>,
+pub(super) struct InvocationOutcome {
+    pub(super) answer: Result<Answer, EnvironmentFailure>,
     /// What went wrong after the answer, which stands nevertheless.
-    pub(super) afterwards: Option<Fault>,
+    pub(super) afterwards: Option<EnvironmentFailure>,
     pub(super) duration: Duration,
 }
 
-impl Outcome {
+impl InvocationOutcome {
     /// Without an answer.
-    pub(super) fn failed(fault: Fault, duration: Duration) -> Self {
+    pub(super) fn failed(fault: EnvironmentFailure, duration: Duration) -> Self {
         Self { answer: Err(fault), afterwards: None, duration }
     }
 
@@ -110,15 +110,15 @@ impl Outcome {
     }
 }
 
-impl Workshop {
+impl EnvironmentFactory {
     /// Starts the process of a new environment.
     pub(super) async fn start(
         &self,
         version: &Arc<FunctionVersion>,
-        tenure: &Arc<Tenure>,
-    ) -> Result<Environment, StartError> {
-        let host = |what| move |source| StartError::Host { what, source };
-        let mut command = self.runtimes.command(version).await?;
+        lease: &Arc<CpuLease>,
+    ) -> Result<ExecutionEnvironment, EnvironmentStartError> {
+        let host = |what| move |source| EnvironmentStartError::Host { what, source };
+        let mut command = self.interpreters.command(version).await?;
         let api = RuntimeApi::listen().await.map_err(host("opening a port for the Runtime API"))?;
         let home = folder::private(self.folder.path(), "environment-")
             .map_err(host("making a folder for the environment"))?;
@@ -127,7 +127,7 @@ impl Workshop {
         let task_root = version.code.path();
         let places = Places {
             task_root: &task_root,
-            runtime_folder: self.runtimes.folder(),
+            runtime_folder: self.interpreters.folder(),
             home: home.path(),
             runtime_api: api.address(),
             endpoint: &self.endpoint,
@@ -136,22 +136,22 @@ impl Workshop {
         command.env_clear().envs(variables(version, &credentials, &places));
         command.current_dir(&task_root).stdin(Stdio::null()).stdout(writer).stderr(stderr);
 
-        let share = tenure.share();
+        let share = lease.share();
         let mut prepared = self
             .limiter
             .prepare(version.memory_mb, share)
             .map_err(host("limiting the environment"))?;
         let program = command.get_program().to_string_lossy().into_owned();
         let registration =
-            self.registry.register(credentials, version.function_name.clone(), tenure);
+            self.registry.register(credentials, version.function_name.clone(), lease);
         let process = self
             .spawner
             .spawn(command, prepared.take_procs())
             .await
-            .map_err(|source| StartError::Exec { program, source })?;
+            .map_err(|source| EnvironmentStartError::Exec { program, source })?;
         let limits =
             prepared.attach(process.group(), share).map_err(host("limiting the environment"))?;
-        Ok(Environment {
+        Ok(ExecutionEnvironment {
             limits,
             process,
             api,
@@ -164,7 +164,7 @@ impl Workshop {
     }
 }
 
-impl Environment {
+impl ExecutionEnvironment {
     /// When its process began to run.
     pub(super) fn started(&self) -> Instant {
         self.process.started()
@@ -191,10 +191,10 @@ impl Environment {
     /// tells when it did.
     pub(super) async fn initialise(
         &mut self,
-        tenure: &Tenure,
-        from: Mark,
+        lease: &CpuLease,
+        from: LeaseInstant,
         limit: Duration,
-    ) -> Result<Instant, Fault> {
+    ) -> Result<Instant, EnvironmentFailure> {
         tokio::select! {
             biased;
             event = self.api.event() => match event {
@@ -204,15 +204,15 @@ impl Environment {
                 }
                 RuntimeEvent::InitError { error_type, payload }
                 | RuntimeEvent::Error { error_type, payload } => {
-                    Err(Fault::InitFailed { error_type, payload })
+                    Err(EnvironmentFailure::InitFailed { error_type, payload })
                 }
                 RuntimeEvent::Response { .. } | RuntimeEvent::ResponseTooLarge => {
                     unreachable!("the Runtime API takes no response before it gave an event")
                 }
             },
             exit = self.process.ended() => Err(self.exited(exit)),
-            () = tenure.expired(from, limit) => Err(Fault::TimedOut),
-            () = self.closing.cancelled() => Err(Fault::Closing),
+            () = lease.expired(from, limit) => Err(EnvironmentFailure::TimedOut),
+            () = self.closing.cancelled() => Err(EnvironmentFailure::Closing),
         }
     }
 
@@ -221,10 +221,10 @@ impl Environment {
     pub(super) async fn invoke(
         &mut self,
         dispatch: Dispatch,
-        tenure: &Tenure,
-        from: Mark,
+        lease: &CpuLease,
+        from: LeaseInstant,
         limit: Duration,
-    ) -> Outcome {
+    ) -> InvocationOutcome {
         self.api.dispatch(dispatch);
         let mut answer = None;
         let (fault, at) = loop {
@@ -240,8 +240,8 @@ impl Environment {
                     RuntimeEvent::Ready { at } => break (None, at),
                 },
                 exit = self.process.ended() => break (Some(self.exited(exit)), Instant::now()),
-                () = tenure.expired(from, limit) => break (Some(Fault::TimedOut), Instant::now()),
-                () = self.closing.cancelled() => break (Some(Fault::Closing), Instant::now()),
+                () = lease.expired(from, limit) => break (Some(EnvironmentFailure::TimedOut), Instant::now()),
+                () = self.closing.cancelled() => break (Some(EnvironmentFailure::Closing), Instant::now()),
             }
         };
         if self.is_running() {
@@ -249,22 +249,24 @@ impl Environment {
         }
         self.last_used = Instant::now();
         let duration = match fault {
-            Some(Fault::TimedOut) => limit,
-            _ => tenure.elapsed(from, at),
+            Some(EnvironmentFailure::TimedOut) => limit,
+            _ => lease.elapsed(from, at),
         };
         match (answer, fault) {
-            (Some(answer), afterwards) => Outcome { answer: Ok(answer), afterwards, duration },
-            (None, Some(fault)) => Outcome::failed(fault, duration),
+            (Some(answer), afterwards) => {
+                InvocationOutcome { answer: Ok(answer), afterwards, duration }
+            }
+            (None, Some(fault)) => InvocationOutcome::failed(fault, duration),
             (None, None) => unreachable!("the Runtime API lets no runtime skip its answer"),
         }
     }
 
-    /// Lets the environment run with the share that `tenure` holds.
-    pub(super) fn thaw(&mut self, tenure: &Arc<Tenure>) -> Result<(), Fault> {
-        self.registration.hold(tenure);
-        self.limits.run(tenure.share()).map_err(|source| {
+    /// Lets the environment run with the share that `lease` holds.
+    pub(super) fn thaw(&mut self, lease: &Arc<CpuLease>) -> Result<(), EnvironmentFailure> {
+        self.registration.hold(lease);
+        self.limits.run(lease.share()).map_err(|source| {
             let what = "giving the environment its share of CPU";
-            Fault::NotStarted(StartError::Host { what, source })
+            EnvironmentFailure::NotStarted(EnvironmentStartError::Host { what, source })
         })
     }
 
@@ -273,8 +275,11 @@ impl Environment {
         self.registration.release();
     }
 
-    fn exited(&self, exit: Exit) -> Fault {
-        Fault::Exited { exit, out_of_memory: exit.is_kill() && self.limits.ran_out_of_memory() }
+    fn exited(&self, exit: Exit) -> EnvironmentFailure {
+        EnvironmentFailure::Exited {
+            exit,
+            out_of_memory: exit.is_kill() && self.limits.ran_out_of_memory(),
+        }
     }
 
     /// Kills everything of the environment and waits until it is gone.

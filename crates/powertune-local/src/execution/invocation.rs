@@ -12,12 +12,14 @@ use uuid::Uuid;
 
 use super::{
     admission::{Admission, Closed, Grant, Share},
-    ending::{FunctionErrorKind, Transcript},
-    environment::{Environment, Fault, Outcome, Workshop},
+    ending::InvocationLog,
+    environment::{
+        EnvironmentFactory, EnvironmentFailure, ExecutionEnvironment, InvocationOutcome,
+    },
+    lease::{CpuLease, LeaseInstant},
     pool::Pool,
     report::InitPhase,
     runtime_api::Dispatch,
-    tenure::{Mark, Tenure},
 };
 use crate::version::FunctionVersion;
 
@@ -38,7 +40,7 @@ pub(crate) struct InvocationRequest {
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) payload: Bytes,
-    pub(crate) function_error: Option<FunctionErrorKind>,
+    pub(crate) failed: bool,
     /// What the function and the platform logged: from START to REPORT, on a cold start what the
     /// init wrote before. Of long output the end.
     pub(crate) log: Vec<u8>,
@@ -49,13 +51,13 @@ pub(crate) struct Invocation {
 
 /// What all invocations share.
 #[derive(Debug)]
-pub(super) struct Invoker {
+pub(super) struct Scheduler {
     pub(super) admission: Admission,
     pub(super) pool: Pool,
-    pub(super) workshop: Workshop,
+    pub(super) factory: EnvironmentFactory,
 }
 
-impl Invoker {
+impl Scheduler {
     /// Runs one invocation.
     pub(super) async fn invoke(
         &self,
@@ -63,15 +65,17 @@ impl Invoker {
         request: InvocationRequest,
     ) -> Invocation {
         self.pool.enter(version.snapshot);
-        let mut transcript = Transcript::begin(version, request.request_id);
-        let (outcome, environment, tenure) = match self.admit(version).await {
+        let mut transcript = InvocationLog::begin(version, request.request_id);
+        let (outcome, environment, lease) = match self.admit(version).await {
             Ok((warm, grant)) => {
-                let tenure = Tenure::begin(&self.admission, grant);
+                let lease = CpuLease::begin(&self.admission, grant);
                 let (outcome, used) =
-                    self.run(version, request, warm, &tenure, &mut transcript).await;
-                (outcome, used, Some(tenure))
+                    self.run(version, request, warm, &lease, &mut transcript).await;
+                (outcome, used, Some(lease))
             }
-            Err(Closed) => (Outcome::failed(Fault::Closing, Duration::ZERO), None, None),
+            Err(Closed) => {
+                (InvocationOutcome::failed(EnvironmentFailure::Closing, Duration::ZERO), None, None)
+            }
         };
         let usable = outcome.leaves_it_usable();
         let beyond_host = self.admission.exceeds_host(Share::of_memory(version.memory_mb));
@@ -80,7 +84,7 @@ impl Invoker {
         // Back first, then the share: whoever gets the share next finds the environment.
         let (back, broken) = if usable { (environment, None) } else { (None, environment) };
         let unwanted = self.pool.leave(version.snapshot, back);
-        tenure.as_deref().map(Tenure::end);
+        lease.as_deref().map(CpuLease::end);
         end_all(unwanted.into_iter().chain(broken)).await;
         invocation
     }
@@ -90,7 +94,7 @@ impl Invoker {
     async fn admit(
         &self,
         version: &FunctionVersion,
-    ) -> Result<(Option<Environment>, Grant), Closed> {
+    ) -> Result<(Option<ExecutionEnvironment>, Grant), Closed> {
         let share = Share::of_memory(version.memory_mb);
         loop {
             let reserved = self.pool.take(version.snapshot);
@@ -113,30 +117,30 @@ impl Invoker {
         &self,
         version: &Arc<FunctionVersion>,
         request: InvocationRequest,
-        warm: Option<Environment>,
-        tenure: &Arc<Tenure>,
-        transcript: &mut Transcript<'_>,
-    ) -> (Outcome, Option<Environment>) {
+        warm: Option<ExecutionEnvironment>,
+        lease: &Arc<CpuLease>,
+        transcript: &mut InvocationLog<'_>,
+    ) -> (InvocationOutcome, Option<ExecutionEnvironment>) {
         let ready = match warm {
             Some(environment) => Some(environment),
-            None => self.start_cold(version, tenure, transcript).await,
+            None => self.start_cold(version, lease, transcript).await,
         };
-        tenure.shrink_to(Share::of_memory(version.memory_mb));
+        lease.shrink_to(Share::of_memory(version.memory_mb));
         if let Some(environment) = ready {
             transcript.push(&environment.take_output());
             transcript.start();
-            return call(version, request, environment, None, tenure).await;
+            return call(version, request, environment, None, lease).await;
         }
         // The init failed. It begins again inside the invocation, within the function's time limit.
         transcript.start();
-        let (from, limit) = (tenure.mark(), version.timeout);
-        match self.initialise(version, Some(from), limit, tenure, transcript).await {
+        let (from, limit) = (lease.mark(), version.timeout);
+        match self.initialise(version, Some(from), limit, lease, transcript).await {
             Ok((environment, _part_of_the_duration)) => {
-                call(version, request, environment, Some(from), tenure).await
+                call(version, request, environment, Some(from), lease).await
             }
             Err((fault, took)) => {
                 transcript.init_failed(InitPhase::Invoke, took, &fault);
-                (Outcome::failed(fault, took), None)
+                (InvocationOutcome::failed(fault, took), None)
             }
         }
     }
@@ -145,10 +149,10 @@ impl Invoker {
     async fn start_cold(
         &self,
         version: &Arc<FunctionVersion>,
-        tenure: &Arc<Tenure>,
-        transcript: &mut Transcript<'_>,
-    ) -> Option<Environment> {
-        match self.initialise(version, None, INIT_LIMIT, tenure, transcript).await {
+        lease: &Arc<CpuLease>,
+        transcript: &mut InvocationLog<'_>,
+    ) -> Option<ExecutionEnvironment> {
+        match self.initialise(version, None, INIT_LIMIT, lease, transcript).await {
             Ok((environment, took)) => {
                 transcript.initialised(took);
                 Some(environment)
@@ -165,22 +169,22 @@ impl Invoker {
     async fn initialise(
         &self,
         version: &Arc<FunctionVersion>,
-        from: Option<Mark>,
+        from: Option<LeaseInstant>,
         limit: Duration,
-        tenure: &Arc<Tenure>,
-        transcript: &mut Transcript<'_>,
-    ) -> Result<(Environment, Duration), (Fault, Duration)> {
-        let mut environment = match self.workshop.start(version, tenure).await {
+        lease: &Arc<CpuLease>,
+        transcript: &mut InvocationLog<'_>,
+    ) -> Result<(ExecutionEnvironment, Duration), (EnvironmentFailure, Duration)> {
+        let mut environment = match self.factory.start(version, lease).await {
             Ok(environment) => environment,
-            Err(error) => return Err((Fault::NotStarted(error), Duration::ZERO)),
+            Err(error) => return Err((EnvironmentFailure::NotStarted(error), Duration::ZERO)),
         };
-        let from = from.unwrap_or_else(|| tenure.mark_at(environment.started()));
-        match environment.initialise(tenure, from, limit).await {
-            Ok(at) => Ok((environment, tenure.elapsed(from, at))),
+        let from = from.unwrap_or_else(|| lease.mark_at(environment.started()));
+        match environment.initialise(lease, from, limit).await {
+            Ok(at) => Ok((environment, lease.elapsed(from, at))),
             Err(fault) => {
                 let took = match fault {
-                    Fault::TimedOut => limit,
-                    _ => tenure.elapsed(from, Instant::now()),
+                    EnvironmentFailure::TimedOut => limit,
+                    _ => lease.elapsed(from, Instant::now()),
                 };
                 transcript.observe(&environment);
                 environment.end().await;
@@ -194,16 +198,16 @@ impl Invoker {
 async fn call(
     version: &FunctionVersion,
     request: InvocationRequest,
-    mut environment: Environment,
-    from: Option<Mark>,
-    tenure: &Arc<Tenure>,
-) -> (Outcome, Option<Environment>) {
-    if let Err(fault) = environment.thaw(tenure) {
-        return (Outcome::failed(fault, Duration::ZERO), Some(environment));
+    mut environment: ExecutionEnvironment,
+    from: Option<LeaseInstant>,
+    lease: &Arc<CpuLease>,
+) -> (InvocationOutcome, Option<ExecutionEnvironment>) {
+    if let Err(fault) = environment.thaw(lease) {
+        return (InvocationOutcome::failed(fault, Duration::ZERO), Some(environment));
     }
     let limit = version.timeout;
-    let from = from.unwrap_or_else(|| tenure.mark());
-    let left = limit.saturating_sub(tenure.elapsed(from, Instant::now()));
+    let from = from.unwrap_or_else(|| lease.mark());
+    let left = limit.saturating_sub(lease.elapsed(from, Instant::now()));
     let dispatch = Dispatch {
         request_id: request.request_id,
         invoked_arn: request.invoked_arn,
@@ -211,12 +215,12 @@ async fn call(
         client_context: request.client_context,
         payload: request.payload,
     };
-    let outcome = environment.invoke(dispatch, tenure, from, limit).await;
+    let outcome = environment.invoke(dispatch, lease, from, limit).await;
     environment.release();
     (outcome, Some(environment))
 }
 
 /// Ends environments that nobody will use again.
-pub(super) async fn end_all(environments: impl IntoIterator<Item = Environment>) {
-    futures::future::join_all(environments.into_iter().map(Environment::end)).await;
+pub(super) async fn end_all(environments: impl IntoIterator<Item = ExecutionEnvironment>) {
+    futures::future::join_all(environments.into_iter().map(ExecutionEnvironment::end)).await;
 }

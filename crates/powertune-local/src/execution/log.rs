@@ -54,7 +54,7 @@ impl Output {
     /// What a process wrote before it called us is in the pipe by then, so nothing is missing.
     pub(super) fn take(&self) -> Vec<u8> {
         // Past the runtime, which may not know yet that there is something to read.
-        self.pipe.drain(|buffer| Ok(rustix::io::read(&self.pipe.reader, buffer)?));
+        self.pipe.drain(|buffer| Ok(nix::unistd::read(&self.pipe.reader, buffer)?));
         self.pipe.lock().take()
     }
 }

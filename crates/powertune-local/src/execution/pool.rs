@@ -9,19 +9,19 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::environment::Environment;
+use super::environment::ExecutionEnvironment;
 
 /// Idle environments.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    versions: Mutex<HashMap<Uuid, Shelf>>,
+    versions: Mutex<HashMap<Uuid, IdleEnvironments>>,
 }
 
 /// Those of one snapshot of a function.
 #[derive(Debug, Default)]
-struct Shelf {
+struct IdleEnvironments {
     /// The most recently used last.
-    idle: Vec<Environment>,
+    idle: Vec<ExecutionEnvironment>,
     /// Invocations that will want or bring back one.
     in_flight: usize,
     retired: bool,
@@ -34,13 +34,17 @@ impl Pool {
     }
 
     /// Takes the environment that was used last: so the others grow old and end.
-    pub(super) fn take(&self, snapshot: Uuid) -> Option<Environment> {
+    pub(super) fn take(&self, snapshot: Uuid) -> Option<ExecutionEnvironment> {
         self.lock().get_mut(&snapshot)?.idle.pop()
     }
 
     /// Ends an announced invocation. Gives back the environments that are not to be kept.
     #[must_use = "they have to be ended"]
-    pub(super) fn leave(&self, snapshot: Uuid, back: Option<Environment>) -> Vec<Environment> {
+    pub(super) fn leave(
+        &self,
+        snapshot: Uuid,
+        back: Option<ExecutionEnvironment>,
+    ) -> Vec<ExecutionEnvironment> {
         let mut versions = self.lock();
         let these = versions.entry(snapshot).or_default();
         these.in_flight = these.in_flight.saturating_sub(1);
@@ -58,7 +62,7 @@ impl Pool {
 
     /// Takes `snapshot` out of use: now what is idle, later what is busy.
     #[must_use = "they have to be ended"]
-    pub(super) fn retire(&self, snapshot: Uuid) -> Vec<Environment> {
+    pub(super) fn retire(&self, snapshot: Uuid) -> Vec<ExecutionEnvironment> {
         let mut versions = self.lock();
         let Some(these) = versions.get_mut(&snapshot) else { return Vec::new() };
         these.retired = true;
@@ -71,9 +75,9 @@ impl Pool {
 
     /// Takes out what has been idle for longer than `age`.
     #[must_use = "they have to be ended"]
-    pub(super) fn expire(&self, age: Duration) -> Vec<Environment> {
+    pub(super) fn expire(&self, age: Duration) -> Vec<ExecutionEnvironment> {
         let now = Instant::now();
-        let old = |environment: &mut Environment| {
+        let old = |environment: &mut ExecutionEnvironment| {
             now.saturating_duration_since(environment.last_used()) >= age
         };
         let mut versions = self.lock();
@@ -83,12 +87,12 @@ impl Pool {
         expired
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Shelf>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, IdleEnvironments>> {
         self.versions.lock().expect("nothing panics while it holds the lock")
     }
 }
 
-impl Shelf {
+impl IdleEnvironments {
     fn is_bare(&self) -> bool {
         self.idle.is_empty() && self.in_flight == 0
     }

@@ -11,9 +11,13 @@ use std::{
     thread,
 };
 
-use rustix::{
-    io::{FdFlags, fcntl_setfd},
-    process::{Pid, Signal, kill_process_group, set_parent_process_death_signal},
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sys::{
+        prctl::set_pdeathsig,
+        signal::{Signal, killpg},
+    },
+    unistd::{Pid, write},
 };
 use tokio::{
     process::{Child, Command},
@@ -28,12 +32,12 @@ use tokio::{
 /// the async runtime may end at any time, this one lives as long as the server.
 #[derive(Debug, Clone)]
 pub(super) struct Spawner {
-    orders: mpsc::Sender<Order>,
+    requests: mpsc::Sender<SpawnRequest>,
     /// What was open as the server started.
     inherited: Arc<[RawFd]>,
 }
 
-struct Order {
+struct SpawnRequest {
     command: Command,
     started: oneshot::Sender<io::Result<(Child, Instant)>>,
 }
@@ -42,19 +46,19 @@ impl Spawner {
     /// Must be called inside the async runtime that is to wait for the processes.
     pub(super) fn start() -> io::Result<Self> {
         let inherited = open_files()?.into();
-        let (orders, inbox) = mpsc::channel::<Order>();
+        let (requests, inbox) = mpsc::channel::<SpawnRequest>();
         let runtime = Handle::current();
         thread::Builder::new().name("powertune-spawn".to_owned()).spawn(move || {
             let _inside = runtime.enter();
-            for mut order in inbox {
+            for mut request in inbox {
                 // It returns when the program runs, which is the moment to measure from: the
                 // process goes on at once, while whoever ordered it is yet to be woken.
-                let child = order.command.spawn().map(|child| (child, Instant::now()));
+                let child = request.command.spawn().map(|child| (child, Instant::now()));
                 // Whoever no longer waits for the process gets it dropped, and so killed.
-                drop(order.started.send(child));
+                drop(request.started.send(child));
             }
         })?;
-        Ok(Self { orders, inherited })
+        Ok(Self { requests, inherited })
     }
 
     /// Starts `command` as the leader of a process group, inside the cgroups whose `cgroup.procs`
@@ -72,10 +76,11 @@ impl Spawner {
         command.kill_on_drop(true);
         let (started, answer) = oneshot::channel();
         let gone = |_gone| io::Error::other("the thread that starts processes has ended");
-        self.orders.send(Order { command, started }).map_err(|_order| gone(()))?;
+        self.requests.send(SpawnRequest { command, started }).map_err(|_order| gone(()))?;
         let (child, started) = answer.await.map_err(|_closed| gone(()))??;
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let group = id.ok_or_else(|| io::Error::other("the process ended at once"))?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group =
+            id.map(Pid::from_raw).ok_or_else(|| io::Error::other("the process ended at once"))?;
         Ok(Process { child, group: Group(group), started })
     }
 }
@@ -84,9 +89,9 @@ impl Spawner {
 #[expect(unsafe_code, reason = "std offers no other way to run code between fork and exec")]
 pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<OwnedFd>) {
     let prepare = move || {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+        set_pdeathsig(Signal::SIGKILL)?;
         for procs in &cgroups {
-            rustix::io::write(procs, b"0")?;
+            write(procs, b"0")?;
         }
         Ok(())
     };
@@ -113,7 +118,7 @@ fn close_on_exec(command: &mut std::process::Command, files: Arc<[RawFd]>) {
             // SAFETY: it was open when it was listed. If it has been closed since, the call fails,
             // and if the number is another file's now, that one is as little for the program.
             let file = unsafe { BorrowedFd::borrow_raw(*file) };
-            fcntl_setfd(file, FdFlags::CLOEXEC).ok();
+            fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok();
         }
         Ok(())
     };
@@ -142,7 +147,7 @@ impl Group {
 
     /// Sends `signal` to every member; one that has ended needs none.
     pub(super) fn signal(self, signal: Signal) {
-        kill_process_group(self.0, signal).ok();
+        killpg(self.0, signal).ok();
     }
 }
 
@@ -163,7 +168,7 @@ impl Process {
         let exit = self.child.wait().await.map_or(Exit::Unknown, Exit::from);
         if leading {
             // What it started goes with it. The group's number is free only when all have ended.
-            self.group.signal(Signal::KILL);
+            self.group.signal(Signal::SIGKILL);
         }
         exit
     }
@@ -176,7 +181,7 @@ impl Process {
     pub(super) fn kill(&self) {
         // Until the status is collected the kernel keeps the number, so it can't be another's.
         if self.child.id().is_some() {
-            self.group.signal(Signal::KILL);
+            self.group.signal(Signal::SIGKILL);
         }
     }
 }
@@ -207,7 +212,7 @@ impl From<ExitStatus> for Exit {
 
 impl Exit {
     pub(super) fn is_kill(self) -> bool {
-        self == Self::Signal(Signal::KILL.as_raw())
+        self == Self::Signal(Signal::SIGKILL as i32)
     }
 
     /// In Lambda's words.
@@ -224,19 +229,19 @@ impl Exit {
 
 fn signal_name(signal: i32) -> String {
     let names = [
-        (Signal::HUP, "hangup"),
-        (Signal::INT, "interrupt"),
-        (Signal::ILL, "illegal instruction"),
-        (Signal::TRAP, "trace/breakpoint trap"),
-        (Signal::ABORT, "aborted"),
-        (Signal::BUS, "bus error"),
-        (Signal::FPE, "floating point exception"),
-        (Signal::KILL, "killed"),
-        (Signal::SEGV, "segmentation fault"),
-        (Signal::PIPE, "broken pipe"),
-        (Signal::TERM, "terminated"),
+        (Signal::SIGHUP, "hangup"),
+        (Signal::SIGINT, "interrupt"),
+        (Signal::SIGILL, "illegal instruction"),
+        (Signal::SIGTRAP, "trace/breakpoint trap"),
+        (Signal::SIGABRT, "aborted"),
+        (Signal::SIGBUS, "bus error"),
+        (Signal::SIGFPE, "floating point exception"),
+        (Signal::SIGKILL, "killed"),
+        (Signal::SIGSEGV, "segmentation fault"),
+        (Signal::SIGPIPE, "broken pipe"),
+        (Signal::SIGTERM, "terminated"),
     ];
-    let name = names.iter().find(|(known, _)| known.as_raw() == signal);
+    let name = names.iter().find(|(known, _)| *known as i32 == signal);
     name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned())
 }
 

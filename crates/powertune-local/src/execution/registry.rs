@@ -8,7 +8,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::tenure::{Suspension, Tenure};
+use super::lease::{CpuLease, Suspension};
 use crate::settings::Credentials;
 
 /// Names one execution environment.
@@ -18,16 +18,16 @@ pub(crate) struct EnvironmentId(Uuid);
 /// The environments that exist. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
-    entries: Arc<Mutex<HashMap<EnvironmentId, Entry>>>,
+    entries: Arc<Mutex<HashMap<EnvironmentId, RegisteredEnvironment>>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RegisteredEnvironment {
     credentials: Credentials,
     /// The function that the environment runs.
     function: String,
     /// While it initialises or runs an invocation.
-    tenure: Option<Arc<Tenure>>,
+    lease: Option<Arc<CpuLease>>,
 }
 
 /// An environment's entry, gone when dropped.
@@ -38,15 +38,15 @@ pub(super) struct Registration {
 }
 
 impl Registry {
-    /// Enters an environment that initialises under `tenure`.
+    /// Enters an environment that initialises under `lease`.
     pub(super) fn register(
         &self,
         credentials: Credentials,
         function: String,
-        tenure: &Arc<Tenure>,
+        lease: &Arc<CpuLease>,
     ) -> Registration {
         let id = EnvironmentId(Uuid::new_v4());
-        let entry = Entry { credentials, function, tenure: Some(Arc::clone(tenure)) };
+        let entry = RegisteredEnvironment { credentials, function, lease: Some(Arc::clone(lease)) };
         self.lock().insert(id, entry);
         Registration { registry: self.clone(), id }
     }
@@ -66,25 +66,25 @@ impl Registry {
 
     /// Takes the share of CPU from an environment that waits.
     pub(super) fn suspend(&self, caller: EnvironmentId) -> Suspension {
-        let tenure = self.lock().get(&caller).and_then(|entry| entry.tenure.clone());
-        tenure.map_or_else(Suspension::none, Tenure::suspend)
+        let lease = self.lock().get(&caller).and_then(|entry| entry.lease.clone());
+        lease.map_or_else(Suspension::none, CpuLease::suspend)
     }
 
-    fn set_tenure(&self, id: EnvironmentId, tenure: Option<Arc<Tenure>>) {
+    fn set_tenure(&self, id: EnvironmentId, lease: Option<Arc<CpuLease>>) {
         if let Some(entry) = self.lock().get_mut(&id) {
-            entry.tenure = tenure;
+            entry.lease = lease;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<EnvironmentId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<EnvironmentId, RegisteredEnvironment>> {
         self.entries.lock().expect("nothing panics while it holds the lock")
     }
 }
 
 impl Registration {
-    /// The environment works under `tenure` from now on.
-    pub(super) fn hold(&self, tenure: &Arc<Tenure>) {
-        self.registry.set_tenure(self.id, Some(Arc::clone(tenure)));
+    /// The environment works under `lease` from now on.
+    pub(super) fn hold(&self, lease: &Arc<CpuLease>) {
+        self.registry.set_tenure(self.id, Some(Arc::clone(lease)));
     }
 
     /// The environment waits for work.

@@ -38,7 +38,7 @@ impl Millis {
 
 /// How an invocation or an init ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Status {
+pub(super) enum ReportStatus {
     Success,
     /// The runtime lives and reported the function's error.
     Failed {
@@ -51,7 +51,7 @@ pub(super) enum Status {
     TimedOut,
 }
 
-impl Status {
+impl ReportStatus {
     fn name(&self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -87,8 +87,8 @@ impl InitPhase {
 
 /// The figures of one invocation.
 #[derive(Debug)]
-pub(super) struct Report {
-    pub(super) status: Status,
+pub(super) struct ReportFigures {
+    pub(super) status: ReportStatus,
     pub(super) duration: Duration,
     /// Of a cold start; a repeated init counts into the duration instead.
     pub(super) init: Option<Duration>,
@@ -96,7 +96,7 @@ pub(super) struct Report {
     pub(super) max_memory_mb: Option<u32>,
 }
 
-impl Report {
+impl ReportFigures {
     /// Whole milliseconds that would be billed: init counts.
     fn billed_ms(&self) -> u64 {
         let init = self.init.map_or(0, |init| Millis::from(init).hundredths);
@@ -106,13 +106,13 @@ impl Report {
 
 /// Writes the lines of one invocation in the function's log format.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Platform<'a> {
+pub(super) struct PlatformLog<'a> {
     pub(super) logging: Logging,
     pub(super) request_id: Uuid,
     pub(super) version: &'a str,
 }
 
-impl Platform<'_> {
+impl PlatformLog<'_> {
     /// Before the function gets its event.
     pub(super) fn start(&self) -> String {
         match self.logging.format {
@@ -127,7 +127,7 @@ impl Platform<'_> {
     }
 
     /// After the function's last output.
-    pub(super) fn end(&self, report: &Report) -> String {
+    pub(super) fn end(&self, report: &ReportFigures) -> String {
         match self.logging.format {
             LogFormat::Text => {
                 format!("END RequestId: {}\n{}", self.request_id, self.report_line(report))
@@ -137,7 +137,12 @@ impl Platform<'_> {
     }
 
     /// An init that failed or took too long.
-    pub(super) fn init_report(&self, phase: InitPhase, took: Duration, status: &Status) -> String {
+    pub(super) fn init_report(
+        &self,
+        phase: InitPhase,
+        took: Duration,
+        status: &ReportStatus,
+    ) -> String {
         let took = Millis::from(took);
         match self.logging.format {
             LogFormat::Text => {
@@ -156,7 +161,7 @@ impl Platform<'_> {
         }
     }
 
-    fn report_line(&self, report: &Report) -> String {
+    fn report_line(&self, report: &ReportFigures) -> String {
         use fmt::Write;
 
         let mut line = format!(
@@ -175,8 +180,8 @@ impl Platform<'_> {
         }
         match &report.status {
             // Lambda ends a plain line with a tab.
-            Status::Success | Status::Failed { .. } => line.push('\t'),
-            status @ (Status::Crashed { .. } | Status::TimedOut) => {
+            ReportStatus::Success | ReportStatus::Failed { .. } => line.push('\t'),
+            status @ (ReportStatus::Crashed { .. } | ReportStatus::TimedOut) => {
                 line.push_str(&status_fields(status));
             }
         }
@@ -185,8 +190,8 @@ impl Platform<'_> {
     }
 
     /// At the level INFO this record is sent for what did not succeed only.
-    fn runtime_done(&self, report: &Report) -> String {
-        if report.status == Status::Success {
+    fn runtime_done(&self, report: &ReportFigures) -> String {
+        if report.status == ReportStatus::Success {
             return String::new();
         }
         let mut record = self.identified();
@@ -196,7 +201,7 @@ impl Platform<'_> {
         self.record("platform.runtimeDone", &Value::Object(record))
     }
 
-    fn report_record(&self, report: &Report) -> String {
+    fn report_record(&self, report: &ReportFigures) -> String {
         let mut metrics = Map::new();
         metrics.insert("durationMs".to_owned(), Millis::from(report.duration).to_json());
         metrics.insert("billedDurationMs".to_owned(), json!(report.billed_ms()));
@@ -226,14 +231,14 @@ impl Platform<'_> {
     }
 }
 
-fn status_fields(status: &Status) -> String {
+fn status_fields(status: &ReportStatus) -> String {
     match status.error_type() {
         Some(error_type) => format!("\tStatus: {}\tError Type: {error_type}", status.name()),
         None => format!("\tStatus: {}", status.name()),
     }
 }
 
-fn insert_status(record: &mut Map<String, Value>, status: &Status) {
+fn insert_status(record: &mut Map<String, Value>, status: &ReportStatus) {
     record.insert("status".to_owned(), json!(status.name()));
     if let Some(error_type) = status.error_type() {
         record.insert("errorType".to_owned(), json!(error_type));
@@ -246,13 +251,13 @@ mod tests {
 
     const ID: Uuid = Uuid::from_u128(0x6f3b_4d52_0f7c_4c3d_8a55_9d3e_2f10_77aa);
 
-    fn platform(format: LogFormat, platform_reports: bool) -> Platform<'static> {
+    fn platform(format: LogFormat, platform_reports: bool) -> PlatformLog<'static> {
         let logging = Logging { format, platform_reports };
-        Platform { logging, request_id: ID, version: "$LATEST" }
+        PlatformLog { logging, request_id: ID, version: "$LATEST" }
     }
 
-    fn report(duration_us: u64, init_us: Option<u64>, status: Status) -> Report {
-        Report {
+    fn report(duration_us: u64, init_us: Option<u64>, status: ReportStatus) -> ReportFigures {
+        ReportFigures {
             status,
             duration: Duration::from_micros(duration_us),
             init: init_us.map(Duration::from_micros),
@@ -261,8 +266,8 @@ mod tests {
         }
     }
 
-    fn crash(error_type: &str) -> Status {
-        Status::Crashed { error_type: error_type.to_owned() }
+    fn crash(error_type: &str) -> ReportStatus {
+        ReportStatus::Crashed { error_type: error_type.to_owned() }
     }
 
     #[test]
@@ -276,7 +281,7 @@ mod tests {
             (2_010, None, 3),
             (2_004, None, 2),
         ] {
-            let report = report(duration_us, init_us, Status::Success);
+            let report = report(duration_us, init_us, ReportStatus::Success);
             assert_eq!(report.billed_ms(), billed, "{duration_us} + {init_us:?}");
         }
     }
@@ -287,17 +292,17 @@ mod tests {
         assert_eq!(platform.start(), format!("START RequestId: {ID} Version: $LATEST\n"));
         let cases = [
             (
-                report(1_234, None, Status::Success),
+                report(1_234, None, ReportStatus::Success),
                 "Duration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: \
                  31 MB\t",
             ),
             (
-                report(133_610, Some(80_000), Status::Success),
+                report(133_610, Some(80_000), ReportStatus::Success),
                 "Duration: 133.61 ms\tBilled Duration: 214 ms\tMemory Size: 128 MB\tMax Memory \
                  Used: 31 MB\tInit Duration: 80.00 ms\t",
             ),
             (
-                report(3_000_000, Some(84_000), Status::TimedOut),
+                report(3_000_000, Some(84_000), ReportStatus::TimedOut),
                 "Duration: 3000.00 ms\tBilled Duration: 3084 ms\tMemory Size: 128 MB\tMax Memory \
                  Used: 31 MB\tInit Duration: 84.00 ms\tStatus: timeout",
             ),
@@ -315,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_not_known_is_left_out() {
-        let report = Report { max_memory_mb: None, ..report(1_000, None, Status::Success) };
+        let report =
+            ReportFigures { max_memory_mb: None, ..report(1_000, None, ReportStatus::Success) };
         let text = platform(LogFormat::Text, true).end(&report);
         assert!(text.ends_with("Memory Size: 128 MB\t\n"), "{text}");
         let record = last_record(&platform(LogFormat::Json, true).end(&report));
@@ -328,7 +334,7 @@ mod tests {
     #[test]
     fn json_records() {
         let platform = platform(LogFormat::Json, true);
-        let lines = platform.end(&report(1_234, Some(80_000), Status::Success));
+        let lines = platform.end(&report(1_234, Some(80_000), ReportStatus::Success));
         assert_eq!(lines.lines().count(), 1, "{lines}");
         let record = last_record(&lines);
         assert_eq!(record["type"], "platform.report");
@@ -355,8 +361,8 @@ mod tests {
     #[test]
     fn a_log_level_above_info_silences_the_platform() {
         let platform = platform(LogFormat::Json, false);
-        let report = report(1_000, None, Status::TimedOut);
-        let init = platform.init_report(InitPhase::Init, Duration::ZERO, &Status::TimedOut);
+        let report = report(1_000, None, ReportStatus::TimedOut);
+        let init = platform.init_report(InitPhase::Init, Duration::ZERO, &ReportStatus::TimedOut);
         assert_eq!(platform.start() + &platform.end(&report) + &init, "");
     }
 
@@ -365,7 +371,7 @@ mod tests {
         let platform = platform(LogFormat::Text, true);
         let took = Duration::from_micros(1_236_040);
         assert_eq!(
-            platform.init_report(InitPhase::Init, took, &Status::TimedOut),
+            platform.init_report(InitPhase::Init, took, &ReportStatus::TimedOut),
             "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout\n"
         );
         assert_eq!(

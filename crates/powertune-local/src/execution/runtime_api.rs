@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::loopback::{Loopback, Stranger};
+use crate::loopback::{Loopback, LoopbackRefusal};
 
 /// The largest answer that a function may give, in bytes: 6 MB and a little, as on Lambda.
 pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024 + 100;
@@ -89,13 +89,13 @@ struct Shared {
 /// Where the conversation stands.
 #[derive(Debug)]
 struct Exchange {
-    phase: Phase,
+    phase: RuntimeState,
     /// Until it is answered.
     event: Option<Dispatch>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum RuntimeState {
     Initialising,
     InitFailed,
     /// The runtime waits for an event.
@@ -111,7 +111,7 @@ impl RuntimeApi {
         let address = listener.local_addr()?;
         let (sender, events) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            exchange: Mutex::new(Exchange { phase: Phase::Initialising, event: None }),
+            exchange: Mutex::new(Exchange { phase: RuntimeState::Initialising, event: None }),
             dispatched: Notify::new(),
             events: sender,
         });
@@ -155,12 +155,14 @@ async fn require_loopback(
     State(loopback): State<Loopback>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
-    loopback.admit(request.method(), request.headers()).map_err(Refusal::Stranger)?;
+) -> Result<Response, RuntimeApiError> {
+    loopback
+        .admit(request.method(), request.headers())
+        .map_err(RuntimeApiError::LoopbackRefusal)?;
     Ok(next.run(request).await)
 }
 
-async fn next(State(shared): State<Arc<Shared>>) -> Result<Response, Refusal> {
+async fn next(State(shared): State<Arc<Shared>>) -> Result<Response, RuntimeApiError> {
     shared.ready()?;
     loop {
         let dispatched = shared.dispatched.notified();
@@ -175,21 +177,21 @@ async fn response(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RuntimeApiError> {
     shared.expect_running(&id, "InvocationResponse")?;
-    match read(body).await.map_err(|_broken| Refusal::Truncated)? {
-        Received::Whole(payload) => {
+    match read(body).await.map_err(|_broken| RuntimeApiError::Truncated)? {
+        RuntimeBody::Whole(payload) => {
             shared.responded(&id, "InvocationResponse", RuntimeEvent::Response { payload })?;
             Ok(accepted())
         }
-        Received::FailedMidway { error_type, payload } => {
+        RuntimeBody::FailedMidway { error_type, payload } => {
             let event = RuntimeEvent::Error { error_type, payload };
             shared.responded(&id, "InvocationResponse", event)?;
             Ok(accepted())
         }
-        Received::TooLarge => {
+        RuntimeBody::TooLarge => {
             shared.responded(&id, "InvocationResponse", RuntimeEvent::ResponseTooLarge)?;
-            Err(Refusal::TooLarge)
+            Err(RuntimeApiError::TooLarge)
         }
     }
 }
@@ -199,7 +201,7 @@ async fn error(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RuntimeApiError> {
     shared.expect_running(&id, "InvocationErrorResponse")?;
     let (error_type, payload) = error_of(&headers, body).await?;
     let event = RuntimeEvent::Error { error_type, payload };
@@ -211,7 +213,7 @@ async fn init_error(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RuntimeApiError> {
     let (error_type, payload) = error_of(&headers, body).await?;
     shared.init_failed(RuntimeEvent::InitError { error_type, payload })?;
     Ok(accepted())
@@ -222,32 +224,34 @@ impl Shared {
         self.exchange.lock().expect("nothing panics while it holds the lock")
     }
 
-    fn ready(&self) -> Result<(), Refusal> {
+    fn ready(&self) -> Result<(), RuntimeApiError> {
         let mut exchange = self.lock();
         match exchange.phase {
-            Phase::Initialising | Phase::Responded(_) => {
-                exchange.phase = Phase::Ready;
+            RuntimeState::Initialising | RuntimeState::Responded(_) => {
+                exchange.phase = RuntimeState::Ready;
                 self.tell(RuntimeEvent::Ready { at: Instant::now() });
                 Ok(())
             }
             // Asked again, after a connection that broke: the same event is given again.
-            Phase::Ready | Phase::Running(_) => Ok(()),
-            phase @ Phase::InitFailed => Err(phase.refuses("Ready")),
+            RuntimeState::Ready | RuntimeState::Running(_) => Ok(()),
+            phase @ RuntimeState::InitFailed => Err(phase.refuses("Ready")),
         }
     }
 
     fn give_event(&self) -> Option<Dispatch> {
         let mut exchange = self.lock();
         let dispatch = exchange.event.clone()?;
-        exchange.phase = Phase::Running(dispatch.request_id);
+        exchange.phase = RuntimeState::Running(dispatch.request_id);
         Some(dispatch)
     }
 
-    fn expect_running(&self, id: &str, transition: &'static str) -> Result<(), Refusal> {
+    fn expect_running(&self, id: &str, transition: &'static str) -> Result<(), RuntimeApiError> {
         match self.lock().phase {
-            Phase::Running(current) if is(current, id) => Ok(()),
-            phase @ Phase::Responded(current) if is(current, id) => Err(phase.refuses(transition)),
-            _ => Err(Refusal::InvalidRequestId),
+            RuntimeState::Running(current) if is(current, id) => Ok(()),
+            phase @ RuntimeState::Responded(current) if is(current, id) => {
+                Err(phase.refuses(transition))
+            }
+            _ => Err(RuntimeApiError::InvalidRequestId),
         }
     }
 
@@ -256,11 +260,11 @@ impl Shared {
         id: &str,
         transition: &'static str,
         event: RuntimeEvent,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RuntimeApiError> {
         let mut exchange = self.lock();
         match exchange.phase {
-            Phase::Running(current) if is(current, id) => {
-                exchange.phase = Phase::Responded(current);
+            RuntimeState::Running(current) if is(current, id) => {
+                exchange.phase = RuntimeState::Responded(current);
                 exchange.event = None;
                 self.tell(event);
                 Ok(())
@@ -270,12 +274,12 @@ impl Shared {
         }
     }
 
-    fn init_failed(&self, event: RuntimeEvent) -> Result<(), Refusal> {
+    fn init_failed(&self, event: RuntimeEvent) -> Result<(), RuntimeApiError> {
         let mut exchange = self.lock();
-        if exchange.phase != Phase::Initialising {
+        if exchange.phase != RuntimeState::Initialising {
             return Err(exchange.phase.refuses("InitError"));
         }
-        exchange.phase = Phase::InitFailed;
+        exchange.phase = RuntimeState::InitFailed;
         self.tell(event);
         Ok(())
     }
@@ -290,7 +294,7 @@ fn is(current: Uuid, id: &str) -> bool {
     Uuid::parse_str(id).is_ok_and(|id| id == current)
 }
 
-impl Phase {
+impl RuntimeState {
     /// AWS's runtime interface emulator names its states so.
     fn name(self) -> &'static str {
         match self {
@@ -302,8 +306,8 @@ impl Phase {
         }
     }
 
-    fn refuses(self, transition: &'static str) -> Refusal {
-        Refusal::InvalidTransition { from: self.name(), to: transition }
+    fn refuses(self, transition: &'static str) -> RuntimeApiError {
+        RuntimeApiError::InvalidTransition { from: self.name(), to: transition }
     }
 }
 
@@ -346,15 +350,15 @@ fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
 
 /// A call that the Runtime API turns down.
 #[derive(Debug)]
-enum Refusal {
+enum RuntimeApiError {
     InvalidRequestId,
     InvalidTransition { from: &'static str, to: &'static str },
     TooLarge,
     Truncated,
-    Stranger(Stranger),
+    LoopbackRefusal(LoopbackRefusal),
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RuntimeApiError {
     fn into_response(self) -> Response {
         let (status, error_type, message) = match self {
             Self::InvalidRequestId => {
@@ -378,7 +382,7 @@ impl IntoResponse for Refusal {
                 "TruncatedResponse",
                 "The body ended before it was complete".to_owned(),
             ),
-            Self::Stranger(stranger) => {
+            Self::LoopbackRefusal(stranger) => {
                 (StatusCode::FORBIDDEN, "AccessDenied", stranger.to_string())
             }
         };
@@ -387,7 +391,7 @@ impl IntoResponse for Refusal {
 }
 
 /// A body that a runtime sent.
-enum Received {
+enum RuntimeBody {
     Whole(Bytes),
     /// A streamed response whose trailers tell of an error.
     FailedMidway {
@@ -398,7 +402,7 @@ enum Received {
 }
 
 /// Reads a body to its end, too large or not: a client that is cut off never sees the answer.
-async fn read(mut body: Body) -> Result<Received, axum::Error> {
+async fn read(mut body: Body) -> Result<RuntimeBody, axum::Error> {
     let mut bytes = BytesMut::new();
     let mut too_large = false;
     while let Some(frame) = body.frame().await {
@@ -416,23 +420,23 @@ async fn read(mut body: Body) -> Result<Received, axum::Error> {
             }
         }
     }
-    Ok(if too_large { Received::TooLarge } else { Received::Whole(bytes.freeze()) })
+    Ok(if too_large { RuntimeBody::TooLarge } else { RuntimeBody::Whole(bytes.freeze()) })
 }
 
-fn failure_in_trailers(trailers: &HeaderMap) -> Option<Received> {
+fn failure_in_trailers(trailers: &HeaderMap) -> Option<RuntimeBody> {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     let error_type = text(trailers, &ERROR_TYPE)?;
     let told = text(trailers, &ERROR_BODY).and_then(|body| STANDARD.decode(body).ok());
     let payload = told.unwrap_or_else(|| json!({"errorType": error_type}).to_string().into_bytes());
-    Some(Received::FailedMidway { error_type, payload: payload.into() })
+    Some(RuntimeBody::FailedMidway { error_type, payload: payload.into() })
 }
 
 /// The type and the text of an error that a runtime reports.
-async fn error_of(headers: &HeaderMap, body: Body) -> Result<(String, Bytes), Refusal> {
-    let payload = match read(body).await.map_err(|_broken| Refusal::Truncated)? {
-        Received::Whole(payload) | Received::FailedMidway { payload, .. } => payload,
-        Received::TooLarge => return Err(Refusal::TooLarge),
+async fn error_of(headers: &HeaderMap, body: Body) -> Result<(String, Bytes), RuntimeApiError> {
+    let payload = match read(body).await.map_err(|_broken| RuntimeApiError::Truncated)? {
+        RuntimeBody::Whole(payload) | RuntimeBody::FailedMidway { payload, .. } => payload,
+        RuntimeBody::TooLarge => return Err(RuntimeApiError::TooLarge),
     };
     let in_body = || {
         let body: serde_json::Value = serde_json::from_slice(&payload).ok()?;

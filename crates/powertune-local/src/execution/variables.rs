@@ -9,8 +9,9 @@ use std::{ffi::OsString, net::SocketAddr, path::Path};
 use uuid::Uuid;
 
 use crate::{
+    runtimes::RuntimeKind,
     settings::Credentials,
-    version::{FunctionVersion, LogFormat, Runtime},
+    version::{FunctionVersion, LogFormat},
 };
 
 /// Where an environment's things are.
@@ -81,18 +82,10 @@ fn reserved(
     ];
     let folders =
         [("LAMBDA_TASK_ROOT", places.task_root), ("LAMBDA_RUNTIME_DIR", places.runtime_folder)];
-    let runtime = runtime_name(version.runtime)
-        .map(|name| ("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{name}").into()));
+    let managed = version.runtime.kind != RuntimeKind::Provided;
+    let execution_env = format!("AWS_Lambda_{}", version.runtime.identifier);
+    let execution_env = managed.then(|| ("AWS_EXECUTION_ENV".into(), execution_env.into()));
     let texts = texts.into_iter().map(|(name, value)| (name.into(), value.into()));
     let folders = folders.into_iter().map(|(name, path)| (name.into(), path.into()));
-    texts.chain(folders).chain(runtime).collect()
-}
-
-/// Lambda tells it to managed runtimes only.
-fn runtime_name(runtime: Runtime) -> Option<String> {
-    match runtime {
-        Runtime::Provided => None,
-        Runtime::Python { minor } => Some(format!("python3.{minor}")),
-        Runtime::Node { major } => Some(format!("nodejs{major}.x")),
-    }
+    texts.chain(folders).chain(execution_env).collect()
 }

@@ -9,19 +9,19 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::*;
 
 /// A place to unpack to, and what became of it.
-struct Place(TempDir);
+struct UnpackFolder(TempDir);
 
-impl Place {
+impl UnpackFolder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn unpack_within(&self, zip: &Bytes, room: Room) -> Result<Package, PackageError> {
+    fn unpack_within(&self, zip: &Bytes, room: UnpackLimits) -> Result<Package, PackageError> {
         Package::unpack_within(zip, self.0.path(), room)
     }
 
     /// Why a zip file is refused. Nothing of it may be left.
-    fn refusal(&self, zip: &Bytes, room: Room) -> PackageError {
+    fn refusal(&self, zip: &Bytes, room: UnpackLimits) -> PackageError {
         let error = self.unpack_within(zip, room).unwrap_err();
         let left = fs::read_dir(self.0.path()).unwrap().count();
         assert_eq!(left, 0, "{error:?}");
@@ -68,7 +68,7 @@ fn a_folder_comes_out_as_it_went_in() {
 
     let zip = zip_from(folder.path()).unwrap();
     assert_eq!(zip, zip_from(folder.path()).unwrap(), "the same folder makes the same zip");
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let package = Package::unpack(&zip, place.0.path()).unwrap();
     let code = package.code.path();
     assert_eq!(fs::read(code.join("link")).unwrap(), b"data");
@@ -85,10 +85,10 @@ fn a_folder_comes_out_as_it_went_in() {
 
 #[test]
 fn entries_outside_the_folder_are_refused() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     for name in ["../outside", "a/../../outside", "/etc/outside", "a/../b", "..", "../"] {
         let zip = zip_of(&[("inside", b"x", 0o644), (name, b"x", 0o644)]);
-        let error = place.refusal(&zip, Room::default());
+        let error = place.refusal(&zip, UnpackLimits::default());
         assert!(matches!(error, PackageError::Outside(_)), "{name}: {error:?}");
     }
     assert!(!place.0.path().parent().unwrap().join("outside").exists());
@@ -97,10 +97,12 @@ fn entries_outside_the_folder_are_refused() {
 /// What other systems take for a way out is a name like any other here.
 #[test]
 fn backslashes_and_drives_stay_inside() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let names = ["..\\outside", "C:\\outside", "\\\\server\\outside", "C:outside"];
-    let package =
-        place.unpack_within(&zip_of(&names.map(|name| (name, &b"x"[..], 0o644))), Room::default());
+    let package = place.unpack_within(
+        &zip_of(&names.map(|name| (name, &b"x"[..], 0o644))),
+        UnpackLimits::default(),
+    );
     let package = package.unwrap();
     let mut found: Vec<_> =
         fs::read_dir(package.code.path()).unwrap().collect::<Result<_, _>>().unwrap();
@@ -112,11 +114,11 @@ fn backslashes_and_drives_stay_inside() {
 
 #[test]
 fn what_is_neither_file_nor_folder_is_refused() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.add_symlink("link", "/etc/passwd", SimpleFileOptions::DEFAULT).unwrap();
     let zip = Bytes::from(zip.finish().unwrap().into_inner());
-    assert!(matches!(place.refusal(&zip, Room::default()), PackageError::SymbolicLink(_)));
+    assert!(matches!(place.refusal(&zip, UnpackLimits::default()), PackageError::SymbolicLink(_)));
 
     let plain = zip_of(&[("file", b"x", 0o644)]);
     for (kind, what) in [
@@ -125,40 +127,40 @@ fn what_is_neither_file_nor_folder_is_refused() {
         (0o060_000, "a block device"),
         (0o140_000, "a socket"),
     ] {
-        let error = place.refusal(&with_kind(&plain, kind), Room::default());
+        let error = place.refusal(&with_kind(&plain, kind), UnpackLimits::default());
         assert!(matches!(error, PackageError::Special(_)), "{what}: {error:?}");
     }
-    assert!(place.unpack_within(&with_kind(&plain, 0), Room::default()).is_ok());
+    assert!(place.unpack_within(&with_kind(&plain, 0), UnpackLimits::default()).is_ok());
 }
 
 #[test]
 fn modes_beyond_permissions_are_dropped() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let zip = with_kind(&zip_of(&[("file", b"x", 0o644)]), 0o107_000);
-    let package = place.unpack_within(&zip, Room::default()).unwrap();
+    let package = place.unpack_within(&zip, UnpackLimits::default()).unwrap();
     let mode = fs::metadata(package.code.path().join("file")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600, "neither set-user-ID nor anything for others");
 }
 
 #[test]
 fn names_that_get_in_each_others_way_are_refused() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let long = "x".repeat(300);
     let twice = ["a/b", "a//b"];
     for names in [["a", "a/b"], ["a/b", "a"], twice, ["fine", "nul\0"], ["fine", &long]] {
         let zip = zip_of(&names.map(|name| (name, &b"x"[..], 0o644)));
-        let error = place.refusal(&zip, Room::default());
+        let error = place.refusal(&zip, UnpackLimits::default());
         assert!(matches!(error, PackageError::Unusable(_)), "{names:?}: {error:?}");
     }
 }
 
 #[test]
 fn a_zip_bomb_is_stopped_at_the_limit() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let zeros = vec![0; 50_000];
     let zip = zip_of(&[("zeros", &zeros, 0o644), ("more", &zeros, 0o644)]);
     assert!(zip.len() < 1000, "it is small as long as it is packed");
-    let room = |bytes| Room { bytes, ..Room::default() };
+    let room = |bytes| UnpackLimits { bytes, ..UnpackLimits::default() };
     let honest = place.refusal(&zip, room(99_999));
     assert!(matches!(honest, PackageError::TooLarge), "{honest:?}");
     assert_eq!(honest.to_string(), "Unzipped size must be smaller than 262144000 bytes");
@@ -173,8 +175,8 @@ fn a_zip_bomb_is_stopped_at_the_limit() {
 
 #[test]
 fn folders_count_as_entries() {
-    let place = Place::new();
-    let room = |entries| Room { entries, ..Room::default() };
+    let place = UnpackFolder::new();
+    let room = |entries| UnpackLimits { entries, ..UnpackLimits::default() };
     let zip = zip_of(&[("a/b/c/d/file", b"x", 0o644), ("a/b/other", b"x", 0o644)]);
     assert!(place.unpack_within(&zip, room(6)).is_ok());
     let error = place.refusal(&zip, room(5));
@@ -183,20 +185,20 @@ fn folders_count_as_entries() {
 
 #[test]
 fn folders_go_to_a_depth() {
-    let place = Place::new();
+    let place = UnpackFolder::new();
     let at_depth = |depth: usize| format!("{}file", "a/".repeat(depth - 1));
     let deep = zip_of(&[(&at_depth(100), b"x", 0o644)]);
-    assert!(place.unpack_within(&deep, Room::default()).is_ok());
+    assert!(place.unpack_within(&deep, UnpackLimits::default()).is_ok());
     let deeper = zip_of(&[(&at_depth(101), b"x", 0o644)]);
-    let error = place.refusal(&deeper, Room::default());
+    let error = place.refusal(&deeper, UnpackLimits::default());
     assert!(matches!(error, PackageError::TooDeep(100)), "{error:?}");
 }
 
 #[test]
 fn what_is_no_package_is_refused() {
-    let place = Place::new();
-    let not_a_zip = place.refusal(&Bytes::from_static(b"not a zip"), Room::default());
+    let place = UnpackFolder::new();
+    let not_a_zip = place.refusal(&Bytes::from_static(b"not a zip"), UnpackLimits::default());
     assert!(matches!(not_a_zip, PackageError::NotAZip(_)));
-    let empty = place.refusal(&zip_of(&[]), Room::default());
+    let empty = place.refusal(&zip_of(&[]), UnpackLimits::default());
     assert!(matches!(empty, PackageError::NoEntries));
 }

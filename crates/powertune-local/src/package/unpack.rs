@@ -31,12 +31,12 @@ const LINK: u32 = 0o120_000;
 
 /// What a zip file may take up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct UnpackLimits {
     pub(super) bytes: u64,
     pub(super) entries: usize,
 }
 
-impl Default for Room {
+impl Default for UnpackLimits {
     fn default() -> Self {
         Self { bytes: UNPACKED_LIMIT, entries: ENTRY_LIMIT }
     }
@@ -44,7 +44,7 @@ impl Default for Room {
 
 /// Unpacks a zip file into a folder that is there. What it has put there when it fails is for the
 /// caller to remove.
-pub(super) fn unpack(zip: &[u8], folder: &Path, room: Room) -> Result<(), PackageError> {
+pub(super) fn unpack(zip: &[u8], folder: &Path, room: UnpackLimits) -> Result<(), PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(PackageError::NotAZip)?;
     if archive.is_empty() {
         return Err(PackageError::NoEntries);
@@ -66,9 +66,9 @@ pub(super) fn unpack(zip: &[u8], folder: &Path, room: Room) -> Result<(), Packag
 
 struct Unpacker<'a> {
     folder: &'a Path,
-    limit: Room,
+    limit: UnpackLimits,
     /// What is left of the limit.
-    room: Room,
+    room: UnpackLimits,
 }
 
 impl Unpacker<'_> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
-    function::{Function, VersionId},
+    function::{FunctionRecord, VersionId},
 };
 use crate::{
     exception::Exception,
@@ -15,7 +15,7 @@ use crate::{
 
 /// An alias of a function.
 #[derive(Debug, Clone)]
-pub(crate) struct Alias {
+pub(crate) struct AliasRecord {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) version: VersionId,
@@ -58,7 +58,7 @@ impl RoutingChange {
     }
 }
 
-impl Alias {
+impl AliasRecord {
     /// The version that an invocation gets, `draw` being a random number from 0 up to 1.
     pub(super) fn route(&self, draw: f64) -> VersionId {
         match self.routing {
@@ -80,7 +80,7 @@ impl Store {
         name: &str,
         version: VersionId,
         change: AliasChange,
-    ) -> Result<Alias, Exception> {
+    ) -> Result<AliasRecord, Exception> {
         let arn = self.account.function_arn(&reference.name, Some(name));
         // AWS tells of a function that is not there as of its version.
         let function = self.functions.get(&reference.name).ok_or_else(|| {
@@ -90,7 +90,7 @@ impl Store {
         if function.aliases.contains_key(name) {
             return Err(Exception::conflict(format!("Alias already exists: {arn}")));
         }
-        let alias = Alias {
+        let alias = AliasRecord {
             name: name.to_owned(),
             description: change.description.unwrap_or_default(),
             version,
@@ -106,7 +106,7 @@ impl Store {
         reference: &FunctionReference,
         name: &str,
         change: AliasChange,
-    ) -> Result<Alias, Exception> {
+    ) -> Result<AliasRecord, Exception> {
         let arn = self.account.function_arn(&reference.name, Some(name));
         let function = self.function(reference)?;
         let old = function
@@ -116,7 +116,7 @@ impl Store {
         if change.revision_id.is_some_and(|revision| revision != old.revision_id.to_string()) {
             return Err(Exception::stale_revision());
         }
-        let alias = Alias {
+        let alias = AliasRecord {
             name: old.name.clone(),
             description: change.description.unwrap_or_else(|| old.description.clone()),
             version: change.version.unwrap_or(old.version),
@@ -131,7 +131,7 @@ impl Store {
         &self,
         reference: &FunctionReference,
         name: &str,
-    ) -> Result<&Alias, Exception> {
+    ) -> Result<&AliasRecord, Exception> {
         let arn = self.account.function_arn(&reference.name, Some(name));
         self.function(reference)?
             .aliases
@@ -154,7 +154,7 @@ impl Store {
         &self,
         reference: &FunctionReference,
         version: Option<VersionId>,
-    ) -> Result<BTreeMap<String, Alias>, Exception> {
+    ) -> Result<BTreeMap<String, AliasRecord>, Exception> {
         let mut aliases = self.function(reference)?.aliases.clone();
         aliases.retain(|_, alias| version.is_none_or(|version| alias.version == version));
         Ok(aliases)
@@ -163,15 +163,19 @@ impl Store {
     fn put_alias(
         &mut self,
         reference: &FunctionReference,
-        alias: Alias,
-    ) -> Result<Alias, Exception> {
+        alias: AliasRecord,
+    ) -> Result<AliasRecord, Exception> {
         let aliases = &mut self.function_mut(reference)?.aliases;
         aliases.insert(alias.name.clone(), alias.clone());
         Ok(alias)
     }
 
     /// Refuses an alias whose versions do not exist or that may not share invocations.
-    fn must_be_routable(&self, function: &Function, alias: &Alias) -> Result<(), Exception> {
+    fn must_be_routable(
+        &self,
+        function: &FunctionRecord,
+        alias: &AliasRecord,
+    ) -> Result<(), Exception> {
         let must_exist = |id: VersionId| {
             function.version(id).map(|_| ()).ok_or_else(|| {
                 let arn = self.account.function_arn(&function.name, Some(&id.text()));
@@ -188,7 +192,7 @@ impl Store {
         if alias.version == VersionId::Number(routing.version) {
             let number = routing.version;
             return Err(Exception::invalid_parameter(format!(
-                "Invalid function version {number}. Function version {number} is already included \
+                "Invalid function version {number}. FunctionRecord version {number} is already included \
                  in routing configuration."
             )));
         }
@@ -196,7 +200,7 @@ impl Store {
     }
 }
 
-impl Function {
+impl FunctionRecord {
     /// The version a qualifier stands for; an alias that splits gives the one that `draw` hits.
     pub(super) fn resolve(&self, qualifier: Option<&Qualifier>, draw: f64) -> Option<VersionId> {
         match qualifier {

@@ -1,6 +1,6 @@
 //! Concurrency: the account's limit, what functions reserve of it, and which invocation may run.
 
-use super::{Admitted, Function, Store};
+use super::{AdmittedInvocation, FunctionRecord, Store};
 use crate::{
     exception::{Exception, ThrottleReason},
     reference::{FunctionReference, Qualifier},
@@ -20,7 +20,7 @@ pub(crate) struct AccountSettings {
 
 impl Store {
     pub(crate) fn account_settings(&self) -> AccountSettings {
-        let versions = self.functions.values().flat_map(Function::versions);
+        let versions = self.functions.values().flat_map(FunctionRecord::versions);
         AccountSettings {
             concurrency: self.rules.concurrency_limit,
             unreserved_concurrency: self.unreserved(),
@@ -62,7 +62,7 @@ impl Store {
         &self,
         reference: &FunctionReference,
         draw: f64,
-    ) -> Result<Admitted, Exception> {
+    ) -> Result<AdmittedInvocation, Exception> {
         let missing = || self.latest_not_found(reference);
         let function = self.functions.get(&reference.name).ok_or_else(missing)?;
         let version = function
@@ -72,14 +72,14 @@ impl Store {
             .for_invocation()?;
         self.must_have_room(function)?;
         let qualifier = reference.qualifier.as_ref().map(Qualifier::text);
-        Ok(Admitted {
+        Ok(AdmittedInvocation {
             version,
             invoked_arn: self.account.function_arn(&function.name, qualifier.as_deref()),
             slot: function.occupy_slot(),
         })
     }
 
-    fn must_have_room(&self, function: &Function) -> Result<(), Exception> {
+    fn must_have_room(&self, function: &FunctionRecord) -> Result<(), Exception> {
         if let Some(reserved) = function.reserved_concurrency {
             return if function.running_invocations() < reserved as usize {
                 Ok(())
@@ -88,7 +88,7 @@ impl Store {
             };
         }
         let sharing = self.functions.values().filter(|it| it.reserved_concurrency.is_none());
-        let running: usize = sharing.map(Function::running_invocations).sum();
+        let running: usize = sharing.map(FunctionRecord::running_invocations).sum();
         if running < self.unreserved() as usize {
             Ok(())
         } else {

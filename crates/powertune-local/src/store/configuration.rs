@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::{
     package::Package,
     reference::Account,
-    version::{Architecture, FunctionVersion, LogFormat, Logging, Runtime},
+    runtimes::Runtime,
+    version::{Architecture, FunctionVersion, LogFormat, Logging},
 };
 
 /// Code and configuration of one version.
@@ -15,7 +16,7 @@ use crate::{
 /// Two equal configurations make the same version: this is what `PublishVersion` compares.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Configuration {
-    pub(crate) runtime: RuntimeIdentifier,
+    pub(crate) runtime: Runtime,
     pub(crate) handler: String,
     pub(crate) role: String,
     pub(crate) description: String,
@@ -28,30 +29,6 @@ pub(crate) struct Configuration {
     pub(crate) logging: LoggingConfig,
     pub(crate) dead_letter_target: Option<String>,
     pub(crate) package: Arc<Package>,
-}
-
-/// A runtime as AWS identifies it, and what it takes to run it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RuntimeIdentifier {
-    pub(crate) name: String,
-    pub(crate) family: Runtime,
-}
-
-impl RuntimeIdentifier {
-    /// `None` for a runtime that does not run here.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let between = |prefix: &str, suffix: &str| {
-            let version = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
-            version.parse::<u8>().ok()
-        };
-        let family = match name {
-            "provided" | "provided.al2" | "provided.al2023" => Runtime::Provided,
-            _ => between("python3.", "")
-                .map(|minor| Runtime::Python { minor })
-                .or_else(|| between("nodejs", ".x").map(|major| Runtime::Node { major }))?,
-        };
-        Some(Self { name: name.to_owned(), family })
-    }
 }
 
 /// A function's `TracingConfig.Mode`.
@@ -94,8 +71,8 @@ pub(crate) enum SystemLogLevel {
 
 /// What an update of the configuration or of the code sets; `None` leaves as it is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Change {
-    pub(crate) runtime: Option<RuntimeIdentifier>,
+pub(crate) struct ConfigurationChange {
+    pub(crate) runtime: Option<Runtime>,
     pub(crate) handler: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) description: Option<String>,
@@ -114,7 +91,7 @@ pub(crate) struct Change {
 impl Configuration {
     /// A new function: what has to be said, and AWS's defaults for the rest.
     pub(crate) fn new(
-        runtime: RuntimeIdentifier,
+        runtime: Runtime,
         handler: String,
         role: String,
         package: Arc<Package>,
@@ -137,7 +114,7 @@ impl Configuration {
     }
 
     /// The configuration after a change.
-    pub(crate) fn changed(&self, change: Change) -> Self {
+    pub(crate) fn changed(&self, change: ConfigurationChange) -> Self {
         let dead_letter_target = match change.dead_letter_target {
             None => self.dead_letter_target.clone(),
             Some(target) => Some(target).filter(|target| !target.is_empty()),
@@ -171,7 +148,7 @@ impl Configuration {
             region: account.region.clone(),
             function_name: function_name.to_owned(),
             version: version.to_owned(),
-            runtime: self.runtime.family,
+            runtime: self.runtime.clone(),
             handler: self.handler.clone(),
             memory_mb: self.memory_mb,
             timeout: Duration::from_secs(u64::from(self.timeout_s)),
@@ -202,18 +179,6 @@ impl Default for LoggingConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn runtimes_that_run_here() {
-        let family = |name| RuntimeIdentifier::parse(name).map(|runtime| runtime.family);
-        assert_eq!(family("provided.al2023"), Some(Runtime::Provided));
-        assert_eq!(family("python3.13"), Some(Runtime::Python { minor: 13 }));
-        assert_eq!(family("nodejs22.x"), Some(Runtime::Node { major: 22 }));
-        for other in ["python2.7", "python3.", "nodejs", "nodejs4.3-edge", "ruby3.4", "java21", ""]
-        {
-            assert_eq!(family(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn only_json_logs_can_lack_reports() {

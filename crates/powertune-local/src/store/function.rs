@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{alias::Alias, configuration::Configuration};
+use super::{alias::AliasRecord, configuration::Configuration};
 use crate::{
     exception::Exception,
     reference::Account,
@@ -30,7 +30,7 @@ impl Moment {
     }
 }
 
-/// A version's `Version`.
+/// A version's `VersionRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VersionId {
     Latest,
@@ -56,7 +56,7 @@ impl VersionId {
 
 /// Where a version stands between a change and its being in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum VersionPhase {
     /// `State: Pending`.
     Creating { until: Instant },
     /// `LastUpdateStatus: InProgress`; invocations still run what was before.
@@ -69,12 +69,12 @@ pub(crate) enum Phase {
 
 /// A version, `$LATEST` or published, with its state.
 #[derive(Debug, Clone)]
-pub(crate) struct Version {
+pub(crate) struct VersionRecord {
     pub(crate) id: VersionId,
     pub(crate) configuration: Configuration,
     pub(crate) revision_id: Uuid,
     pub(crate) last_modified: Timestamp,
-    pub(crate) phase: Phase,
+    pub(crate) phase: VersionPhase,
     /// What invocations run.
     pub(super) serving: Arc<FunctionVersion>,
     /// `$LATEST`'s configuration when this was published, whose description may be another one.
@@ -83,11 +83,11 @@ pub(crate) struct Version {
 
 /// A function with everything that belongs to it.
 #[derive(Debug)]
-pub(crate) struct Function {
+pub(crate) struct FunctionRecord {
     pub(crate) name: String,
-    pub(crate) latest: Version,
-    pub(crate) published: BTreeMap<u64, Version>,
-    pub(crate) aliases: BTreeMap<String, Alias>,
+    pub(crate) latest: VersionRecord,
+    pub(crate) published: BTreeMap<u64, VersionRecord>,
+    pub(crate) aliases: BTreeMap<String, AliasRecord>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) reserved_concurrency: Option<u32>,
     next_version: u64,
@@ -109,17 +109,19 @@ pub(crate) struct InvocationSlot(
     #[expect(dead_code, reason = "its reference is what counts")] Arc<()>,
 );
 
-impl Version {
+impl VersionRecord {
     /// Brings the state up to `now`; returns the snapshot that went out of service, if one did.
     fn settle(&mut self, now: Moment, account: &Account, function_name: &str) -> Option<Uuid> {
         match self.phase {
-            Phase::Creating { until } | Phase::Starting { until, .. } if until <= now.instant => {
-                self.phase = Phase::Settled;
+            VersionPhase::Creating { until } | VersionPhase::Starting { until, .. }
+                if until <= now.instant =>
+            {
+                self.phase = VersionPhase::Settled;
                 self.revision_id = Uuid::new_v4();
                 None
             }
-            Phase::Updating { until } if until <= now.instant => {
-                self.phase = Phase::Settled;
+            VersionPhase::Updating { until } if until <= now.instant => {
+                self.phase = VersionPhase::Settled;
                 self.revision_id = Uuid::new_v4();
                 let next = self.configuration.snapshot(account, function_name, &self.id.text());
                 Some(std::mem::replace(&mut self.serving, next).snapshot)
@@ -131,14 +133,14 @@ impl Version {
     /// What an invocation is to run.
     pub(super) fn for_invocation(&self) -> Result<Arc<FunctionVersion>, Exception> {
         match self.phase {
-            Phase::Creating { .. } => Err(not_active(VersionState::Pending)),
-            Phase::Starting { state, .. } => Err(not_active(state)),
-            Phase::Updating { .. } | Phase::Settled => Ok(Arc::clone(&self.serving)),
+            VersionPhase::Creating { .. } => Err(not_active(VersionState::Pending)),
+            VersionPhase::Starting { state, .. } => Err(not_active(state)),
+            VersionPhase::Updating { .. } | VersionPhase::Settled => Ok(Arc::clone(&self.serving)),
         }
     }
 }
 
-impl Function {
+impl FunctionRecord {
     /// A new function, which begins with `phase`.
     pub(super) fn new(
         name: String,
@@ -146,10 +148,10 @@ impl Function {
         tags: BTreeMap<String, String>,
         account: &Account,
         now: Moment,
-        phase: Phase,
+        phase: VersionPhase,
     ) -> Self {
         let serving = configuration.snapshot(account, &name, &VersionId::Latest.text());
-        let latest = Version {
+        let latest = VersionRecord {
             id: VersionId::Latest,
             configuration,
             revision_id: Uuid::new_v4(),
@@ -181,11 +183,11 @@ impl Function {
     }
 
     /// All versions, `$LATEST` first.
-    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &VersionRecord> {
         std::iter::once(&self.latest).chain(self.published.values())
     }
 
-    pub(crate) fn version(&self, id: VersionId) -> Option<&Version> {
+    pub(crate) fn version(&self, id: VersionId) -> Option<&VersionRecord> {
         match id {
             VersionId::Latest => Some(&self.latest),
             VersionId::Number(number) => self.published.get(&number),
@@ -195,10 +197,10 @@ impl Function {
     /// Refuses what may not be done to `$LATEST` while a change of it is not in force yet.
     pub(super) fn must_be_settled(&self, account: &Account) -> Result<(), Exception> {
         match self.latest.phase {
-            Phase::Settled => Ok(()),
-            Phase::Creating { .. } => Err(not_active(VersionState::Pending)),
-            Phase::Starting { state, .. } => Err(not_active(state)),
-            Phase::Updating { .. } => Err(Exception::conflict(format!(
+            VersionPhase::Settled => Ok(()),
+            VersionPhase::Creating { .. } => Err(not_active(VersionState::Pending)),
+            VersionPhase::Starting { state, .. } => Err(not_active(state)),
+            VersionPhase::Updating { .. } => Err(Exception::conflict(format!(
                 "The operation cannot be performed at this time. An update is in progress for \
                  resource: {}",
                 account.function_arn(&self.name, None)
@@ -221,7 +223,7 @@ impl Function {
         self.latest.configuration = configuration;
         self.latest.revision_id = Uuid::new_v4();
         self.latest.last_modified = now.timestamp;
-        self.latest.phase = Phase::Updating { until: now.instant + delay };
+        self.latest.phase = VersionPhase::Updating { until: now.instant + delay };
     }
 
     /// What a call moves of `$LATEST` that changes neither its code nor its configuration.
@@ -249,8 +251,8 @@ impl Function {
         description: Option<String>,
         account: &Account,
         now: Moment,
-        phase: Phase,
-    ) -> &Version {
+        phase: VersionPhase,
+    ) -> &VersionRecord {
         let unchanged = self.unchanged_version();
         let source = &self.latest.configuration;
         let number = unchanged.unwrap_or(self.next_version);
@@ -259,7 +261,7 @@ impl Function {
             let id = VersionId::Number(number);
             let description = description.unwrap_or_else(|| source.description.clone());
             let configuration = Configuration { description, ..source.clone() };
-            Version {
+            VersionRecord {
                 id,
                 serving: configuration.snapshot(account, &self.name, &id.text()),
                 configuration,
@@ -290,10 +292,10 @@ fn not_active(state: VersionState) -> Exception {
 
 impl VersionStart {
     /// How a version begins that is made `now`.
-    pub(super) fn phase(self, now: Moment) -> Phase {
+    pub(super) fn phase(self, now: Moment) -> VersionPhase {
         match self.state {
-            VersionState::Active => Phase::Settled,
-            state => Phase::Starting { state, until: now.instant + self.lasts },
+            VersionState::Active => VersionPhase::Settled,
+            state => VersionPhase::Starting { state, until: now.instant + self.lasts },
         }
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     exception::{ExceptionKind, ThrottleReason},
     reference::READ,
+    runtimes::Runtime,
     settings::{MemoryRefusal, Moves, VersionState},
 };
 
@@ -14,9 +15,9 @@ const DELAY: Duration = Duration::from_millis(50);
 
 /// A clock that moves when it is told to.
 #[derive(Debug, Clone, Copy)]
-struct Clock(Moment);
+struct TestClock(Moment);
 
-impl Clock {
+impl TestClock {
     fn new() -> Self {
         Self(Moment { instant: std::time::Instant::now(), timestamp: Timestamp::UNIX_EPOCH })
     }
@@ -37,7 +38,7 @@ fn package(content: &[u8]) -> Arc<Package> {
 }
 
 fn record(name: &str) -> NewFunctionRecord {
-    let runtime = RuntimeIdentifier::parse("provided.al2023").unwrap();
+    let runtime = Runtime::parse("provided.al2023").unwrap();
     let role = "arn:aws:iam::000000000000:role/r".to_owned();
     NewFunctionRecord {
         name: name.to_owned(),
@@ -64,8 +65,8 @@ fn empty_store(concurrency: u32) -> Store {
 }
 
 /// A store with one active function `f`.
-fn store() -> (Store, Clock) {
-    let (mut store, mut clock) = (empty_store(1000), Clock::new());
+fn store() -> (Store, TestClock) {
+    let (mut store, mut clock) = (empty_store(1000), TestClock::new());
     store.create_function(record("f"), clock.0).unwrap();
     clock.advance(&mut store);
     (store, clock)
@@ -75,20 +76,24 @@ fn named(text: &str) -> FunctionReference {
     FunctionReference::parse(text, None, &READ, &empty_store(1).account).unwrap()
 }
 
-fn memory(memory_mb: u32) -> Change {
-    Change { memory_mb: Some(memory_mb), ..Change::default() }
+fn memory(memory_mb: u32) -> ConfigurationChange {
+    ConfigurationChange { memory_mb: Some(memory_mb), ..ConfigurationChange::default() }
 }
 
-fn set(store: &mut Store, clock: Clock, change: Change) -> Result<Version, Exception> {
+fn set(
+    store: &mut Store,
+    clock: TestClock,
+    change: ConfigurationChange,
+) -> Result<VersionRecord, Exception> {
     store.update(&named("f"), change, &UpdateOptions::default(), clock.0)
 }
 
-fn publish(store: &mut Store, clock: Clock) -> Version {
+fn publish(store: &mut Store, clock: TestClock) -> VersionRecord {
     store.publish_version(&named("f"), Publication::default(), clock.0).unwrap().clone()
 }
 
 /// Updates `f` to a memory size and publishes that.
-fn publish_with(store: &mut Store, clock: &mut Clock, memory_mb: u32) -> Version {
+fn publish_with(store: &mut Store, clock: &mut TestClock, memory_mb: u32) -> VersionRecord {
     set(store, *clock, memory(memory_mb)).unwrap();
     clock.advance(store);
     publish(store, *clock)
@@ -104,7 +109,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, Exception>) -> ExceptionKind {
 
 #[test]
 fn a_new_function_is_pending_until_its_delay_is_over() {
-    let (mut store, mut clock) = (empty_store(1000), Clock::new());
+    let (mut store, mut clock) = (empty_store(1000), TestClock::new());
     let created = store.create_function(record("f"), clock.0).unwrap().revision_id;
     assert_eq!(kind(store.admit(&named("f"), 0.0)), ExceptionKind::ResourceConflict);
     assert_eq!(kind(set(&mut store, clock, memory(256))), ExceptionKind::ResourceConflict);
@@ -208,7 +213,7 @@ fn publishing_moves_the_revision_of_latest_alone() {
     let (mut store, mut clock) = store();
     let before = revision(&store, "f");
     let version = publish(&mut store, clock);
-    assert_eq!(version.phase, Phase::Settled);
+    assert_eq!(version.phase, VersionPhase::Settled);
     let after = revision(&store, "f");
     assert_ne!(after, before);
     clock.advance(&mut store);
@@ -253,7 +258,7 @@ fn a_version_can_begin_in_any_state() {
     for state in [VersionState::Pending, VersionState::Deactivated, VersionState::Deleting] {
         store.rules.version_start = VersionStart { state, lasts: DELAY };
         let version = publish_with(&mut store, &mut clock, 256 + state as u32);
-        assert_eq!(version.phase, Phase::Starting { state, until: clock.0.instant + DELAY });
+        assert_eq!(version.phase, VersionPhase::Starting { state, until: clock.0.instant + DELAY });
         let name = format!("f:{}", version.id.text());
         let refused = store.admit(&named(&name), 0.0).unwrap_err();
         assert_eq!(refused.kind, ExceptionKind::ResourceConflict);
@@ -278,11 +283,13 @@ fn publishing_what_did_not_change_gives_the_newest_version_back() {
 
     assert_eq!(publish_with(&mut store, &mut clock, 256).id, VersionId::Number(2));
     assert_eq!(publish_with(&mut store, &mut clock, 128).id, VersionId::Number(3));
-    let code = Change { package: Some(package(b"two")), ..Change::default() };
+    let code =
+        ConfigurationChange { package: Some(package(b"two")), ..ConfigurationChange::default() };
     set(&mut store, clock, code).unwrap();
     clock.advance(&mut store);
     assert_eq!(publish(&mut store, clock).id, VersionId::Number(4));
-    let same_code = Change { package: Some(package(b"two")), ..Change::default() };
+    let same_code =
+        ConfigurationChange { package: Some(package(b"two")), ..ConfigurationChange::default() };
     set(&mut store, clock, same_code).unwrap();
     clock.advance(&mut store);
     assert_eq!(publish(&mut store, clock).id, VersionId::Number(4));
@@ -391,7 +398,7 @@ fn aliases_follow_their_routing_and_their_guard() {
 
 #[test]
 fn the_account_limit_counts_what_runs() {
-    let (mut store, mut clock) = (empty_store(2), Clock::new());
+    let (mut store, mut clock) = (empty_store(2), TestClock::new());
     store.create_function(record("f"), clock.0).unwrap();
     store.create_function(record("g"), clock.0).unwrap();
     clock.advance(&mut store);
@@ -405,7 +412,7 @@ fn the_account_limit_counts_what_runs() {
 
 #[test]
 fn reserved_concurrency_is_a_limit_and_a_guarantee() {
-    let (mut store, mut clock) = (empty_store(102), Clock::new());
+    let (mut store, mut clock) = (empty_store(102), TestClock::new());
     store.create_function(record("f"), clock.0).unwrap();
     store.create_function(record("g"), clock.0).unwrap();
     clock.advance(&mut store);

@@ -10,6 +10,10 @@ use std::{
 };
 
 use libtest_mimic::Trial;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use powertune_local::CpuControl;
 use serde_json::{Value, json};
 
@@ -180,8 +184,8 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        let group = Pid::from_raw(self.process.id().try_into().unwrap());
+        killpg(group, Signal::SIGKILL).unwrap();
         self.process.wait().unwrap();
     }
 }

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use powertune_local::Settings;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::{
@@ -40,9 +40,8 @@ fn is_open(mut stream: &TcpStream) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_open_connections_do_not_lock_the_owner_out() {
     // Both ends are in this process.
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
 
     let bed = Bed::start(Settings::default()).await;
     bed.function("f", 256).await;

@@ -11,11 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::{
     CgroupError, PERIOD,
-    discovery::{Place, enable_controllers, places},
+    discovery::{CgroupParent, enable_controllers, places},
+    tree::{kill_all, parse_pid},
 };
 use crate::execution::{admission::Share, process::before_exec};
 
@@ -28,13 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A pair of folders that are one cgroup: with version 2 the same folder twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Folders {
-    version: Version,
+    version: CgroupVersion,
     cpu: PathBuf,
     memory: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum CgroupVersion {
     V1,
     V2,
 }
@@ -65,12 +64,12 @@ impl ServerCgroup {
         Err(refusal)
     }
 
-    fn create_in(place: Place, name: &str) -> Result<Self, CgroupError> {
+    fn create_in(place: CgroupParent, name: &str) -> Result<Self, CgroupError> {
         let parents = match place {
-            Place::V1 { cpu, memory } => Folders { version: Version::V1, cpu, memory },
-            Place::V2 { parent } => {
+            CgroupParent::V1 { cpu, memory } => Folders { version: CgroupVersion::V1, cpu, memory },
+            CgroupParent::V2 { parent } => {
                 enable_controllers(&parent)?;
-                Folders { version: Version::V2, memory: parent.clone(), cpu: parent }
+                Folders { version: CgroupVersion::V2, memory: parent.clone(), cpu: parent }
             }
         };
         remove_stale(&parents);
@@ -79,7 +78,7 @@ impl ServerCgroup {
             source,
         })?;
         let server = Self { folders, environments: AtomicU32::new(0) };
-        if server.folders.version == Version::V2 {
+        if server.folders.version == CgroupVersion::V2 {
             enable_controllers(&server.folders.cpu)?;
         }
         server.go_first().map_err(|source| CgroupError::Refused {
@@ -97,8 +96,8 @@ impl ServerCgroup {
     /// show in their durations. Their quota bounds what they take by it.
     fn go_first(&self) -> io::Result<()> {
         let (file, weight) = match self.folders.version {
-            Version::V1 => ("cpu.shares", "102400"),
-            Version::V2 => ("cpu.weight", "10000"),
+            CgroupVersion::V1 => ("cpu.shares", "102400"),
+            CgroupVersion::V2 => ("cpu.weight", "10000"),
         };
         fs::write(self.folders.cpu.join(file), weight)
     }
@@ -140,8 +139,8 @@ impl Drop for ServerCgroup {
 impl Display for ServerCgroup {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.folders.version {
-            Version::V1 => f.write_str("cgroup v1 (cpu, memory)"),
-            Version::V2 => f.write_str("cgroup v2 (cpu, memory)"),
+            CgroupVersion::V1 => f.write_str("cgroup v1 (cpu, memory)"),
+            CgroupVersion::V2 => f.write_str("cgroup v2 (cpu, memory)"),
         }
     }
 }
@@ -167,12 +166,12 @@ impl EnvironmentCgroup {
         let bytes = (u64::from(self.memory_mb) * 1024 * 1024).to_string();
         let memory = &self.folders.memory;
         match self.folders.version {
-            Version::V1 => {
+            CgroupVersion::V1 => {
                 fs::write(memory.join("memory.limit_in_bytes"), &bytes)?;
                 // Without swap accounting there is no such file, and nothing to limit by it.
                 write_if_there(&memory.join("memory.memsw.limit_in_bytes"), &bytes)
             }
-            Version::V2 => {
+            CgroupVersion::V2 => {
                 fs::write(memory.join("memory.max"), &bytes)?;
                 write_if_there(&memory.join("memory.swap.max"), "0")?;
                 write_if_there(&memory.join("memory.oom.group"), "1")
@@ -189,11 +188,11 @@ impl EnvironmentCgroup {
         let quota_us = share.quota_us(period_us).max(MIN_QUOTA_US);
         let cpu = &self.folders.cpu;
         let (file, text) = match self.folders.version {
-            Version::V1 => {
+            CgroupVersion::V1 => {
                 fs::write(cpu.join("cpu.cfs_period_us"), period_us.to_string())?;
                 (cpu.join("cpu.cfs_quota_us"), quota_us.to_string())
             }
-            Version::V2 => (cpu.join("cpu.max"), format!("{quota_us} {period_us}")),
+            CgroupVersion::V2 => (cpu.join("cpu.max"), format!("{quota_us} {period_us}")),
         };
         fs::write(&file, &text)?;
         let now = fs::read_to_string(&file)?;
@@ -211,16 +210,16 @@ impl EnvironmentCgroup {
         let memory = &self.folders.memory;
         let read = |file: &str| fs::read_to_string(memory.join(file)).ok()?.trim().parse().ok();
         match self.folders.version {
-            Version::V1 => read("memory.max_usage_in_bytes"),
+            CgroupVersion::V1 => read("memory.max_usage_in_bytes"),
             // Kernels before 5.19 have no peak.
-            Version::V2 => read("memory.peak").or_else(|| read("memory.current")),
+            CgroupVersion::V2 => read("memory.peak").or_else(|| read("memory.current")),
         }
     }
 
     pub(super) fn ran_out_of_memory(&self) -> bool {
         let file = match self.folders.version {
-            Version::V1 => "memory.oom_control",
-            Version::V2 => "memory.events",
+            CgroupVersion::V1 => "memory.oom_control",
+            CgroupVersion::V2 => "memory.events",
         };
         let events = fs::read_to_string(self.folders.memory.join(file)).unwrap_or_default();
         let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
@@ -269,10 +268,7 @@ impl Folders {
     fn kill(&self) {
         for folder in self.distinct() {
             let procs = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            for pid in procs.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
-                // One that has just ended needs no signal.
-                kill_process(pid, Signal::KILL).ok();
-            }
+            kill_all(procs.lines().filter_map(parse_pid));
         }
     }
 

@@ -9,15 +9,15 @@ use super::CgroupError;
 
 /// The folders in which this process may try to make cgroups, the most promising first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Version 1 has one hierarchy a controller.
+pub(super) enum CgroupParent {
+    /// CgroupVersion 1 has one hierarchy a controller.
     V1 { cpu: PathBuf, memory: PathBuf },
-    /// Version 2 has one for all.
+    /// CgroupVersion 2 has one for all.
     V2 { parent: PathBuf },
 }
 
 /// Reads this process's mounts and cgroups.
-pub(super) fn places() -> Result<Vec<Place>, CgroupError> {
+pub(super) fn places() -> Result<Vec<CgroupParent>, CgroupError> {
     let read = |path: &str| {
         std::fs::read_to_string(path)
             .map_err(|source| CgroupError::Refused { what: format!("reading {path}"), source })
@@ -27,7 +27,7 @@ pub(super) fn places() -> Result<Vec<Place>, CgroupError> {
     if places.is_empty() { Err(CgroupError::NotFound) } else { Ok(places) }
 }
 
-fn places_in(mountinfo: &str, memberships: &str) -> Vec<Place> {
+fn places_in(mountinfo: &str, memberships: &str) -> Vec<CgroupParent> {
     let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::parse).collect();
     let mut places = Vec::new();
     let v1 = |controller: &str| {
@@ -35,7 +35,7 @@ fn places_in(mountinfo: &str, memberships: &str) -> Vec<Place> {
         mount.folder_of(membership(memberships, controller)?)
     };
     if let (Some(cpu), Some(memory)) = (v1("cpu"), v1("memory")) {
-        places.push(Place::V1 { cpu, memory });
+        places.push(CgroupParent::V1 { cpu, memory });
     }
     if let Some(v2) = mounts.iter().find(|m| m.kind == "cgroup2")
         && let Some(own) = membership(memberships, "").and_then(|path| v2.folder_of(path))
@@ -44,8 +44,9 @@ fn places_in(mountinfo: &str, memberships: &str) -> Vec<Place> {
         // root can, and the root is among the ancestors.
         let ancestors = own.ancestors().skip(1).take_while(|a| a.starts_with(&v2.point));
         let root = (own == v2.point).then_some(own.as_path());
-        places
-            .extend(root.into_iter().chain(ancestors).map(|a| Place::V2 { parent: a.to_owned() }));
+        places.extend(
+            root.into_iter().chain(ancestors).map(|a| CgroupParent::V2 { parent: a.to_owned() }),
+        );
     }
     places
 }
@@ -135,14 +136,14 @@ mod tests {
         "25 23 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate
 ";
 
-    fn v2(paths: &[&str]) -> Vec<Place> {
-        paths.iter().map(|p| Place::V2 { parent: PathBuf::from(p) }).collect()
+    fn v2(paths: &[&str]) -> Vec<CgroupParent> {
+        paths.iter().map(|p| CgroupParent::V2 { parent: PathBuf::from(p) }).collect()
     }
 
     #[test]
     fn version_1_is_below_our_own_cgroups() {
         let memberships = "9:memory:/jobs/7\n3:cpuset:/\n1:cpu,cpuacct:/\n0::/\n";
-        let place = Place::V1 {
+        let place = CgroupParent::V1 {
             cpu: PathBuf::from("/sys/fs/cgroup/cpu,cpuacct"),
             memory: PathBuf::from("/sys/fs/cgroup/memory/jobs/7"),
         };
@@ -154,7 +155,7 @@ mod tests {
         let mounts =
             V1.replace("0:27 / ", "0:27 /docker/4f ").replace("0:29 / ", "0:29 /docker/4f ");
         let memberships = "9:memory:/docker/4f\n1:cpu,cpuacct:/docker/4f/x\n";
-        let place = Place::V1 {
+        let place = CgroupParent::V1 {
             cpu: PathBuf::from("/sys/fs/cgroup/cpu,cpuacct/x"),
             memory: PathBuf::from("/sys/fs/cgroup/memory"),
         };

@@ -17,14 +17,14 @@ use std::{
 };
 
 use nix::{
+    sys::signal::Signal,
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
-use rustix::process::Signal;
 
 use super::{
     PERIOD,
-    tree::{Memory, kill_tree, memory_bytes, tree},
+    tree::{ResidentMemory, kill_tree, memory_bytes, tree},
 };
 use crate::execution::{admission::Share, process::Group};
 
@@ -34,23 +34,23 @@ const SHORTEST_LOOK: Duration = Duration::from_micros(200);
 /// Holds one environment to its limits.
 #[derive(Debug)]
 pub(in crate::execution) struct Governor {
-    desk: Arc<Desk>,
+    state: Arc<GovernorState>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Where the environment leaves orders and the governor's thread its findings.
 #[derive(Debug)]
-struct Desk {
+struct GovernorState {
     group: Group,
     limit_bytes: u64,
-    order: Mutex<Order>,
+    command: Mutex<GovernorCommand>,
     changed: Condvar,
     peak_bytes: AtomicU64,
     out_of_memory: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum GovernorCommand {
     Run(Share),
     Freeze,
     End,
@@ -58,51 +58,51 @@ enum Order {
 
 impl Governor {
     pub(super) fn start(group: Group, memory_mb: u32, share: Share) -> io::Result<Self> {
-        let desk = Arc::new(Desk {
+        let state = Arc::new(GovernorState {
             group,
             limit_bytes: u64::from(memory_mb) * 1024 * 1024,
-            order: Mutex::new(Order::Run(share)),
+            command: Mutex::new(GovernorCommand::Run(share)),
             changed: Condvar::new(),
             peak_bytes: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
         });
-        let theirs = Arc::clone(&desk);
+        let theirs = Arc::clone(&state);
         let thread = thread::Builder::new()
             .name("powertune-govern".to_owned())
             .spawn(move || theirs.govern())?;
-        Ok(Self { desk, thread: Some(thread) })
+        Ok(Self { state, thread: Some(thread) })
     }
 
     pub(super) fn group(&self) -> Group {
-        self.desk.group
+        self.state.group
     }
 
     pub(super) fn run(&self, share: Share) {
-        self.desk.set(Order::Run(share));
+        self.state.set(GovernorCommand::Run(share));
     }
 
     pub(super) fn freeze(&self) {
-        self.desk.set(Order::Freeze);
+        self.state.set(GovernorCommand::Freeze);
     }
 
     pub(super) fn kill(&self) {
-        kill_tree(self.desk.group);
+        kill_tree(self.state.group);
     }
 
     pub(super) fn max_memory_bytes(&self) -> Option<u64> {
-        let peak = self.desk.peak_bytes.load(Ordering::Relaxed);
+        let peak = self.state.peak_bytes.load(Ordering::Relaxed);
         (peak > 0).then_some(peak)
     }
 
     pub(super) fn ran_out_of_memory(&self) -> bool {
-        self.desk.out_of_memory.load(Ordering::Relaxed)
+        self.state.out_of_memory.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Governor {
     fn drop(&mut self) {
         self.kill();
-        self.desk.set(Order::End);
+        self.state.set(GovernorCommand::End);
         if let Some(thread) = self.thread.take() {
             // It ends within microseconds. A panic in it has been printed; nothing is left to do.
             drop(thread.join());
@@ -110,53 +110,54 @@ impl Drop for Governor {
     }
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().expect("nothing panics while it holds the lock")
+impl GovernorState {
+    fn lock(&self) -> MutexGuard<'_, GovernorCommand> {
+        self.command.lock().expect("nothing panics while it holds the lock")
     }
 
-    fn set(&self, order: Order) {
-        *self.lock() = order;
+    fn set(&self, command: GovernorCommand) {
+        *self.lock() = command;
         self.changed.notify_one();
     }
 
     fn govern(&self) {
         loop {
-            let order = *self.lock();
-            match order {
-                Order::Run(share) => self.give(share),
-                Order::Freeze => {
-                    self.group.signal(Signal::STOP);
-                    let frozen = |order: &mut Order| *order == Order::Freeze;
+            let command = *self.lock();
+            match command {
+                GovernorCommand::Run(share) => self.give(share),
+                GovernorCommand::Freeze => {
+                    self.group.signal(Signal::SIGSTOP);
+                    let frozen =
+                        |command: &mut GovernorCommand| *command == GovernorCommand::Freeze;
                     drop(self.changed.wait_while(self.lock(), frozen));
                 }
-                Order::End => return,
+                GovernorCommand::End => return,
             }
         }
     }
 
-    /// Gives quota after quota until the order changes.
+    /// Gives quota after quota until the command changes.
     fn give(&self, share: Share) {
-        let order = Order::Run(share);
+        let command = GovernorCommand::Run(share);
         let period_us = u64::try_from(PERIOD.as_micros()).expect("20 ms");
-        let mut account = Account::open(Duration::from_micros(share.quota_us(period_us)));
+        let mut bandwidth = CpuBandwidth::open(Duration::from_micros(share.quota_us(period_us)));
         let mut meter = Meter::default();
         meter.follow(tree(self.group));
         let mut stopped = false;
-        self.group.signal(Signal::CONT);
+        self.group.signal(Signal::SIGCONT);
         loop {
-            if account.is_overdrawn() && !stopped {
-                self.group.signal(Signal::STOP);
+            if bandwidth.is_overdrawn() && !stopped {
+                self.group.signal(Signal::SIGSTOP);
                 stopped = true;
-            } else if !account.is_overdrawn() && stopped {
-                self.group.signal(Signal::CONT);
+            } else if !bandwidth.is_overdrawn() && stopped {
+                self.group.signal(Signal::SIGCONT);
                 stopped = false;
             }
-            if self.wait(order, account.next_event(Instant::now())) {
+            if self.wait(command, bandwidth.next_event(Instant::now())) {
                 return;
             }
-            account.spend(meter.used());
-            if account.refill(Instant::now()) {
+            bandwidth.spend(meter.used());
+            if bandwidth.refill(Instant::now()) {
                 let tree = tree(self.group);
                 self.watch_memory(&tree);
                 meter.follow(tree);
@@ -164,31 +165,31 @@ impl Desk {
         }
     }
 
-    /// Waits, but not beyond a change of the order; whether there was one.
-    fn wait(&self, order: Order, time: Duration) -> bool {
-        let waited = self.changed.wait_timeout_while(self.lock(), time, |now| *now == order);
+    /// Waits, but not beyond a change of the command; whether there was one.
+    fn wait(&self, command: GovernorCommand, time: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |now| *now == command);
         !waited.expect("nothing panics while it holds the lock").1.timed_out()
     }
 
     fn watch_memory(&self, tree: &[Pid]) {
-        let bytes = memory_bytes(tree, Memory::Resident);
+        let bytes = memory_bytes(tree, ResidentMemory::Resident);
         self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
         if bytes > self.limit_bytes {
             self.out_of_memory.store(true, Ordering::Relaxed);
-            self.group.signal(Signal::KILL);
+            self.group.signal(Signal::SIGKILL);
         }
     }
 }
 
 /// What of the quota is left.
 #[derive(Debug)]
-struct Account {
+struct CpuBandwidth {
     quota: Duration,
     left_ns: i128,
     refilled: Instant,
 }
 
-impl Account {
+impl CpuBandwidth {
     fn open(quota: Duration) -> Self {
         Self { quota, left_ns: nanos(quota), refilled: Instant::now() }
     }
@@ -271,29 +272,29 @@ mod tests {
 
     #[test]
     fn an_account_carries_debts_but_saves_nothing() {
-        let mut account = Account::open(QUOTA);
-        let start = account.refilled;
-        account.spend(Duration::from_millis(12));
-        assert!(account.is_overdrawn());
-        assert!(!account.refill(start + PERIOD / 2));
-        assert!(account.refill(start + PERIOD));
-        assert!(account.is_overdrawn(), "7 ms owed, 5 ms paid");
-        assert!(account.refill(start + 2 * PERIOD));
-        assert_eq!(account.left_ns, nanos(Duration::from_millis(3)));
-        assert!(account.refill(start + 50 * PERIOD));
-        assert_eq!(account.left_ns, nanos(QUOTA));
+        let mut bandwidth = CpuBandwidth::open(QUOTA);
+        let start = bandwidth.refilled;
+        bandwidth.spend(Duration::from_millis(12));
+        assert!(bandwidth.is_overdrawn());
+        assert!(!bandwidth.refill(start + PERIOD / 2));
+        assert!(bandwidth.refill(start + PERIOD));
+        assert!(bandwidth.is_overdrawn(), "7 ms owed, 5 ms paid");
+        assert!(bandwidth.refill(start + 2 * PERIOD));
+        assert_eq!(bandwidth.left_ns, nanos(Duration::from_millis(3)));
+        assert!(bandwidth.refill(start + 50 * PERIOD));
+        assert_eq!(bandwidth.left_ns, nanos(QUOTA));
     }
 
     #[test]
     fn it_looks_again_when_the_quota_may_be_used_up() {
-        let mut account = Account::open(QUOTA);
-        let start = account.refilled;
-        assert_eq!(account.next_event(start), QUOTA);
-        assert_eq!(account.next_event(start + PERIOD * 19 / 20), PERIOD / 20);
-        account.spend(QUOTA * 99 / 100);
-        assert_eq!(account.next_event(start), SHORTEST_LOOK);
-        account.spend(QUOTA);
-        assert_eq!(account.next_event(start), PERIOD, "stopped until then");
+        let mut bandwidth = CpuBandwidth::open(QUOTA);
+        let start = bandwidth.refilled;
+        assert_eq!(bandwidth.next_event(start), QUOTA);
+        assert_eq!(bandwidth.next_event(start + PERIOD * 19 / 20), PERIOD / 20);
+        bandwidth.spend(QUOTA * 99 / 100);
+        assert_eq!(bandwidth.next_event(start), SHORTEST_LOOK);
+        bandwidth.spend(QUOTA);
+        assert_eq!(bandwidth.next_event(start), PERIOD, "stopped until then");
     }
 
     #[test]

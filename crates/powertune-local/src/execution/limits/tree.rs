@@ -2,14 +2,16 @@
 
 use std::fs;
 
-use nix::unistd::Pid;
-use rustix::process::{Signal, kill_process};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::execution::process::Group;
 
 /// Which figure of a process's resident memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Memory {
+pub(super) enum ResidentMemory {
     Resident,
     /// The most it ever was.
     Peak,
@@ -17,14 +19,13 @@ pub(super) enum Memory {
 
 /// The group's leader and all its descendants, in whatever group they are now.
 pub(super) fn tree(group: Group) -> Vec<Pid> {
-    let mut tree = vec![Pid::from_raw(group.leader().as_raw_nonzero().get())];
+    let mut tree = vec![group.leader()];
     let mut next = 0;
     while let Some(pid) = tree.get(next) {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
         for task in tasks.filter_map(Result::ok) {
             let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-            tree.extend(children.map(Pid::from_raw));
+            tree.extend(children.split_whitespace().filter_map(parse_pid));
         }
         next += 1;
     }
@@ -32,14 +33,14 @@ pub(super) fn tree(group: Group) -> Vec<Pid> {
 }
 
 /// The resident memory of all `processes` that still live.
-pub(super) fn memory_bytes(processes: &[Pid], memory: Memory) -> u64 {
+pub(super) fn memory_bytes(processes: &[Pid], memory: ResidentMemory) -> u64 {
     processes.iter().filter_map(|pid| resident_bytes(*pid, memory)).sum()
 }
 
-fn resident_bytes(pid: Pid, memory: Memory) -> Option<u64> {
+fn resident_bytes(pid: Pid, memory: ResidentMemory) -> Option<u64> {
     let name = match memory {
-        Memory::Resident => "VmRSS:",
-        Memory::Peak => "VmHWM:",
+        ResidentMemory::Resident => "VmRSS:",
+        ResidentMemory::Peak => "VmHWM:",
     };
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -48,12 +49,21 @@ fn resident_bytes(pid: Pid, memory: Memory) -> Option<u64> {
 
 /// Kills the leader and all its descendants.
 pub(super) fn kill_tree(group: Group) {
-    for pid in
-        tree(group).into_iter().filter_map(|pid| rustix::process::Pid::from_raw(pid.as_raw()))
-    {
-        // One that has just ended needs no signal.
-        kill_process(pid, Signal::KILL).ok();
+    kill_all(tree(group));
+}
+
+pub(super) fn kill_all(processes: impl IntoIterator<Item = Pid>) {
+    for pid in processes {
+        // A process that has just ended needs no signal.
+        kill(pid, Signal::SIGKILL).ok();
     }
+}
+
+/// The kernel writes 0 for a process outside our PID namespace. To `kill`, 0 and negative numbers
+/// mean whole groups of processes, our own among them.
+pub(super) fn parse_pid(text: &str) -> Option<Pid> {
+    let number = text.parse().ok().filter(|number| *number > 0)?;
+    Some(Pid::from_raw(number))
 }
 
 #[cfg(test)]
@@ -65,9 +75,15 @@ mod tests {
         let own = [Pid::this()];
         let block = vec![1_u8; 32 * 1024 * 1024];
         let touched = block.iter().map(|byte| u64::from(*byte)).sum();
-        assert!(memory_bytes(&own, Memory::Resident) > touched);
+        assert!(memory_bytes(&own, ResidentMemory::Resident) > touched);
         drop(block);
-        assert!(memory_bytes(&own, Memory::Peak) > touched);
-        assert_eq!(memory_bytes(&[], Memory::Peak), 0);
+        assert!(memory_bytes(&own, ResidentMemory::Peak) > touched);
+        assert_eq!(memory_bytes(&[], ResidentMemory::Peak), 0);
+    }
+
+    #[test]
+    fn only_numbers_of_single_processes_are_read() {
+        assert_eq!(parse_pid("7"), Some(Pid::from_raw(7)));
+        assert!(["0", "-1", "-7", "", "x"].iter().all(|text| parse_pid(text).is_none()));
     }
 }

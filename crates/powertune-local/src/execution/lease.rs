@@ -1,4 +1,4 @@
-//! Tenure: how long an environment holds its share of CPU, and the clock that runs with it.
+//! CpuLease: how long an environment holds its share of CPU, and the clock that runs with it.
 //!
 //! A function may itself call Invoke on this endpoint and wait for the answer. If it kept its
 //! share meanwhile, the function that it calls could wait for ever for one. So the share is given
@@ -23,14 +23,14 @@ use super::admission::{Admission, Grant, Share};
 
 /// One invocation's hold on the CPU, from admission to its end.
 #[derive(Debug)]
-pub(super) struct Tenure {
+pub(super) struct CpuLease {
     admission: Admission,
-    state: Mutex<State>,
-    phase: watch::Sender<Phase>,
+    state: Mutex<LeaseState>,
+    phase: watch::Sender<LeasePhase>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LeaseState {
     grant: Option<Grant>,
     /// What is held while running.
     share: Share,
@@ -40,23 +40,23 @@ struct State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum LeasePhase {
     Running,
     Suspended,
     Ended,
 }
 
-/// A moment on a tenure's clock.
+/// A moment on a lease's clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct LeaseInstant {
     at: Instant,
     paused: Duration,
 }
 
-impl Tenure {
+impl CpuLease {
     pub(super) fn begin(admission: &Admission, grant: Grant) -> Arc<Self> {
         let share = grant.share();
-        let state = State {
+        let state = LeaseState {
             grant: Some(grant),
             share,
             open_calls: 0,
@@ -66,7 +66,7 @@ impl Tenure {
         Arc::new(Self {
             admission: admission.clone(),
             state: Mutex::new(state),
-            phase: watch::Sender::new(Phase::Running),
+            phase: watch::Sender::new(LeasePhase::Running),
         })
     }
 
@@ -88,40 +88,40 @@ impl Tenure {
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.grant = None;
-        self.phase.send_replace(Phase::Ended);
+        self.phase.send_replace(LeasePhase::Ended);
     }
 
     /// The time now, to measure from.
-    pub(super) fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> LeaseInstant {
         self.mark_at(Instant::now())
     }
 
     /// A moment to measure from.
-    pub(super) fn mark_at(&self, at: Instant) -> Mark {
-        Mark { at, paused: self.lock().paused_until(at) }
+    pub(super) fn mark_at(&self, at: Instant) -> LeaseInstant {
+        LeaseInstant { at, paused: self.lock().paused_until(at) }
     }
 
     /// Time from `mark` until `until`, without suspensions.
-    pub(super) fn elapsed(&self, mark: Mark, until: Instant) -> Duration {
+    pub(super) fn elapsed(&self, mark: LeaseInstant, until: Instant) -> Duration {
         let paused = self.lock().paused_until(until).saturating_sub(mark.paused);
         until.saturating_duration_since(mark.at).saturating_sub(paused)
     }
 
     /// Waits until `limit` has run since `mark`; suspensions don't count.
-    pub(super) async fn expired(&self, mark: Mark, limit: Duration) {
+    pub(super) async fn expired(&self, mark: LeaseInstant, limit: Duration) {
         let mut phase = self.phase.subscribe();
         loop {
             let now = *phase.borrow_and_update();
             match now {
-                Phase::Running => {
+                LeasePhase::Running => {
                     let paused = self.lock().paused.saturating_sub(mark.paused);
                     tokio::select! {
                         () = sleep_until(mark.at + limit + paused) => return,
                         changed = phase.changed() => changed.expect("self holds the sender"),
                     }
                 }
-                Phase::Suspended => phase.changed().await.expect("self holds the sender"),
-                Phase::Ended => return std::future::pending().await,
+                LeasePhase::Suspended => phase.changed().await.expect("self holds the sender"),
+                LeasePhase::Ended => return std::future::pending().await,
             }
         }
     }
@@ -133,15 +133,15 @@ impl Tenure {
         if state.grant.take().is_some() {
             state.paused_since = Some(Instant::now());
             self.phase.send_if_modified(|phase| {
-                let running = *phase == Phase::Running;
+                let running = *phase == LeasePhase::Running;
                 if running {
-                    *phase = Phase::Suspended;
+                    *phase = LeasePhase::Suspended;
                 }
                 running
             });
         }
         drop(state);
-        Suspension { tenure: Some(self) }
+        Suspension { lease: Some(self) }
     }
 
     async fn close_call(&self) {
@@ -150,7 +150,7 @@ impl Tenure {
             state.open_calls -= 1;
             (state.open_calls == 0, state.share)
         };
-        if last && *self.phase.borrow() == Phase::Suspended {
+        if last && *self.phase.borrow() == LeasePhase::Suspended {
             // An error means that the server shuts down: the function is about to be killed.
             if let Ok(grant) = self.admission.admit(share).await {
                 self.take_back(grant);
@@ -158,7 +158,7 @@ impl Tenure {
         }
         let mut phase = self.phase.subscribe();
         phase
-            .wait_for(|phase| *phase != Phase::Suspended)
+            .wait_for(|phase| *phase != LeasePhase::Suspended)
             .await
             .map(drop)
             .expect("self holds the sender");
@@ -167,22 +167,22 @@ impl Tenure {
     /// Runs on with `grant`, unless another call was opened meanwhile: then that one's end does.
     fn take_back(&self, mut grant: Grant) {
         let mut state = self.lock();
-        if state.open_calls > 0 || *self.phase.borrow() == Phase::Ended {
+        if state.open_calls > 0 || *self.phase.borrow() == LeasePhase::Ended {
             return;
         }
         grant.shrink_to(state.share);
         state.grant = Some(grant);
         state.paused = state.paused_until(Instant::now());
         state.paused_since = None;
-        self.phase.send_replace(Phase::Running);
+        self.phase.send_replace(LeasePhase::Running);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LeaseState> {
         self.state.lock().expect("nothing panics while it holds the lock")
     }
 }
 
-impl State {
+impl LeaseState {
     fn paused_until(&self, until: Instant) -> Duration {
         let now = self.paused_since.map_or(Duration::ZERO, |s| until.saturating_duration_since(s));
         self.paused + now
@@ -193,20 +193,20 @@ impl State {
 #[derive(Debug)]
 #[must_use = "dropping it takes the share back in the background"]
 pub(crate) struct Suspension {
-    tenure: Option<Arc<Tenure>>,
+    lease: Option<Arc<CpuLease>>,
 }
 
 impl Suspension {
     /// For a caller that runs nothing any more.
     pub(super) fn none() -> Self {
-        Self { tenure: None }
+        Self { lease: None }
     }
 
     /// Waits until the share has been taken again. Only then may the caller have its answer.
     pub(crate) async fn resume(mut self) {
-        if let Some(tenure) = self.tenure.take() {
+        if let Some(lease) = self.lease.take() {
             // In a task of its own: if our caller goes away, the environment still gets on.
-            let closed = tokio::spawn(async move { tenure.close_call().await });
+            let closed = tokio::spawn(async move { lease.close_call().await });
             drop(closed.await);
         }
     }
@@ -214,10 +214,10 @@ impl Suspension {
 
 impl Drop for Suspension {
     fn drop(&mut self) {
-        if let (Some(tenure), Ok(runtime)) =
-            (self.tenure.take(), tokio::runtime::Handle::try_current())
+        if let (Some(lease), Ok(runtime)) =
+            (self.lease.take(), tokio::runtime::Handle::try_current())
         {
-            runtime.spawn(async move { tenure.close_call().await });
+            runtime.spawn(async move { lease.close_call().await });
         }
     }
 }
@@ -230,18 +230,18 @@ mod tests {
         Share::of_memory(1769)
     }
 
-    async fn tenure(admission: &Admission) -> Arc<Tenure> {
-        Tenure::begin(admission, admission.admit(whole_host()).await.unwrap())
+    async fn lease(admission: &Admission) -> Arc<CpuLease> {
+        CpuLease::begin(admission, admission.admit(whole_host()).await.unwrap())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_suspension_frees_the_share_and_stops_the_clock() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        let mark = tenure.mark();
+        let lease = lease(&admission).await;
+        let mark = lease.mark();
         tokio::time::sleep(Duration::from_millis(100)).await;
 
-        let suspension = Arc::clone(&tenure).suspend();
+        let suspension = Arc::clone(&lease).suspend();
         let nested = admission.admit(whole_host()).await.unwrap();
         tokio::time::sleep(Duration::from_mins(1)).await;
         let resumed = tokio::spawn(suspension.resume());
@@ -251,23 +251,23 @@ mod tests {
         resumed.await.unwrap();
 
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(tenure.elapsed(mark, Instant::now()), Duration::from_millis(150));
+        assert_eq!(lease.elapsed(mark, Instant::now()), Duration::from_millis(150));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_moves_by_the_suspension() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        let mark = tenure.mark();
+        let lease = lease(&admission).await;
+        let mark = lease.mark();
         let expiry = {
-            let tenure = Arc::clone(&tenure);
+            let lease = Arc::clone(&lease);
             tokio::spawn(async move {
-                tenure.expired(mark, Duration::from_secs(3)).await;
+                lease.expired(mark, Duration::from_secs(3)).await;
                 Instant::now()
             })
         };
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let suspension = Arc::clone(&tenure).suspend();
+        let suspension = Arc::clone(&lease).suspend();
         tokio::time::sleep(Duration::from_secs(10)).await;
         suspension.resume().await;
         assert_eq!(expiry.await.unwrap() - mark.at, Duration::from_secs(13));
@@ -276,9 +276,9 @@ mod tests {
     #[tokio::test]
     async fn of_two_open_calls_the_last_takes_the_share_back() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        let first = Arc::clone(&tenure).suspend();
-        let second = Arc::clone(&tenure).suspend();
+        let lease = lease(&admission).await;
+        let first = Arc::clone(&lease).suspend();
+        let second = Arc::clone(&lease).suspend();
         let first = tokio::spawn(first.resume());
         tokio::task::yield_now().await;
         let nested = admission.admit(whole_host()).await.unwrap();
@@ -286,36 +286,36 @@ mod tests {
         drop(nested);
         second.resume().await;
         first.await.unwrap();
-        assert_eq!(*tenure.phase.borrow(), Phase::Running);
+        assert_eq!(*lease.phase.borrow(), LeasePhase::Running);
     }
 
     #[tokio::test]
     async fn a_dropped_suspension_resumes_by_itself() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        drop(Arc::clone(&tenure).suspend());
-        let mut phase = tenure.phase.subscribe();
-        phase.wait_for(|phase| *phase == Phase::Running).await.unwrap();
+        let lease = lease(&admission).await;
+        drop(Arc::clone(&lease).suspend());
+        let mut phase = lease.phase.subscribe();
+        phase.wait_for(|phase| *phase == LeasePhase::Running).await.unwrap();
     }
 
     #[tokio::test]
     async fn what_ends_while_suspended_never_takes_the_share_again() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        let suspension = Arc::clone(&tenure).suspend();
-        tenure.end();
+        let lease = lease(&admission).await;
+        let suspension = Arc::clone(&lease).suspend();
+        lease.end();
         suspension.resume().await;
-        assert!(tenure.lock().grant.is_none());
+        assert!(lease.lock().grant.is_none());
         admission.admit(whole_host()).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_share_that_shrank_stays_small_after_a_suspension() {
         let admission = Admission::new(1);
-        let tenure = tenure(&admission).await;
-        tenure.shrink_to(Share::of_memory(128));
-        Arc::clone(&tenure).suspend().resume().await;
-        assert_eq!(tenure.share(), Share::of_memory(128));
+        let lease = lease(&admission).await;
+        lease.shrink_to(Share::of_memory(128));
+        Arc::clone(&lease).suspend().resume().await;
+        assert_eq!(lease.share(), Share::of_memory(128));
         admission.admit(Share::of_memory(1000)).await.unwrap();
     }
 }

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 pub(crate) use self::pack::zip_from;
-use self::unpack::Room;
+use self::unpack::UnpackLimits;
 use crate::{folder, version::Code};
 
 /// AWS's limit for a package's unpacked size.
@@ -93,10 +93,10 @@ pub(crate) enum PackageError {
 impl Package {
     /// Unpacks a zip file into a folder of its own in `place`. Nothing stays there if it can't.
     pub(crate) fn unpack(zip: &Bytes, place: &Path) -> Result<Self, PackageError> {
-        Self::unpack_within(zip, place, Room::default())
+        Self::unpack_within(zip, place, UnpackLimits::default())
     }
 
-    fn unpack_within(zip: &Bytes, place: &Path, room: Room) -> Result<Self, PackageError> {
+    fn unpack_within(zip: &Bytes, place: &Path, room: UnpackLimits) -> Result<Self, PackageError> {
         let folder = folder::private(place, "code-").map_err(PackageError::Store)?;
         unpack::unpack(zip, folder.path(), room)?;
         let packed = NamedTempFile::with_prefix_in("package-", place);

@@ -15,12 +15,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 pub(crate) use self::{
-    alias::{Alias, AliasChange, Routing, RoutingChange},
+    alias::{AliasChange, AliasRecord, Routing, RoutingChange},
     configuration::{
-        ApplicationLogLevel, Change, Configuration, LoggingConfig, RuntimeIdentifier,
-        SystemLogLevel, TracingMode,
+        ApplicationLogLevel, Configuration, ConfigurationChange, LoggingConfig, SystemLogLevel,
+        TracingMode,
     },
-    function::{Function, InvocationSlot, Moment, Phase, Publication, Version, VersionId},
+    function::{
+        FunctionRecord, InvocationSlot, Moment, Publication, VersionId, VersionPhase, VersionRecord,
+    },
 };
 use crate::{
     exception::Exception,
@@ -42,7 +44,7 @@ pub(crate) fn too_many_tags() -> Exception {
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) account: Account,
-    pub(crate) functions: BTreeMap<String, Function>,
+    pub(crate) functions: BTreeMap<String, FunctionRecord>,
     rules: Rules,
     retired: Vec<Uuid>,
 }
@@ -58,8 +60,8 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// How a version begins that is made together with a function or an update, `now`.
-    fn creating(&self, now: Moment) -> Phase {
-        Phase::Creating { until: now.instant + self.update_delay }
+    fn creating(&self, now: Moment) -> VersionPhase {
+        VersionPhase::Creating { until: now.instant + self.update_delay }
     }
 }
 
@@ -82,7 +84,7 @@ pub(crate) struct UpdateOptions {
 
 /// An invocation that may run: what, under which name, and its place under the limits.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct AdmittedInvocation {
     pub(crate) version: Arc<FunctionVersion>,
     pub(crate) invoked_arn: String,
     pub(crate) slot: InvocationSlot,
@@ -105,14 +107,17 @@ impl Store {
         std::mem::take(&mut self.retired)
     }
 
-    pub(crate) fn function(&self, reference: &FunctionReference) -> Result<&Function, Exception> {
+    pub(crate) fn function(
+        &self,
+        reference: &FunctionReference,
+    ) -> Result<&FunctionRecord, Exception> {
         self.functions.get(&reference.name).ok_or_else(|| self.not_found(reference))
     }
 
     pub(crate) fn function_mut(
         &mut self,
         reference: &FunctionReference,
-    ) -> Result<&mut Function, Exception> {
+    ) -> Result<&mut FunctionRecord, Exception> {
         if !self.functions.contains_key(&reference.name) {
             return Err(self.not_found(reference));
         }
@@ -120,7 +125,10 @@ impl Store {
     }
 
     /// The version that a reference names; for an alias the one it points to first.
-    pub(crate) fn version(&self, reference: &FunctionReference) -> Result<&Version, Exception> {
+    pub(crate) fn version(
+        &self,
+        reference: &FunctionReference,
+    ) -> Result<&VersionRecord, Exception> {
         let function = self.function(reference)?;
         function
             .resolve(reference.qualifier.as_ref(), 1.0)
@@ -132,13 +140,14 @@ impl Store {
         &mut self,
         new: NewFunctionRecord,
         now: Moment,
-    ) -> Result<&Version, Exception> {
+    ) -> Result<&VersionRecord, Exception> {
         if self.functions.contains_key(&new.name) {
             return Err(Exception::conflict(format!("Function already exist: {}", new.name)));
         }
         let phase = self.rules.creating(now);
         let (name, account) = (new.name.clone(), &self.account);
-        let function = Function::new(new.name, new.configuration, new.tags, account, now, phase);
+        let function =
+            FunctionRecord::new(new.name, new.configuration, new.tags, account, now, phase);
         let function = self.functions.entry(name).or_insert(function);
         Ok(if new.publish { function.publish(None, account, now, phase) } else { &function.latest })
     }
@@ -147,10 +156,10 @@ impl Store {
     pub(crate) fn update(
         &mut self,
         reference: &FunctionReference,
-        change: Change,
+        change: ConfigurationChange,
         options: &UpdateOptions,
         now: Moment,
-    ) -> Result<Version, Exception> {
+    ) -> Result<VersionRecord, Exception> {
         must_mean_latest(reference)?;
         let (rules, account) = (self.rules, self.account.clone());
         let function = self.function_mut(reference)?;
@@ -175,7 +184,7 @@ impl Store {
         reference: &FunctionReference,
         publication: Publication,
         now: Moment,
-    ) -> Result<&Version, Exception> {
+    ) -> Result<&VersionRecord, Exception> {
         let (rules, account) = (self.rules, self.account.clone());
         let function = self.function_mut(reference)?;
         function.must_be_at(publication.revision_id.as_deref())?;
@@ -275,7 +284,7 @@ impl Store {
 
     /// The package that a download link names.
     pub(crate) fn package(&self, id: Uuid) -> Option<Arc<Package>> {
-        let versions = self.functions.values().flat_map(Function::versions);
+        let versions = self.functions.values().flat_map(FunctionRecord::versions);
         let mut packages = versions.map(|version| &version.configuration.package);
         packages.find(|package| package.id == id).cloned()
     }

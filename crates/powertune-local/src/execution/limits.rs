@@ -15,12 +15,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use self::{
     cgroup::{EnvironmentCgroup, ServerCgroup},
     governor::Governor,
-    tree::{Memory, memory_bytes, tree},
+    tree::{ResidentMemory, memory_bytes, tree},
 };
 use super::{admission::Share, process::Group};
 
@@ -84,13 +84,13 @@ impl Limiter {
     }
 
     /// Limits for one environment, before its process exists.
-    pub(super) fn prepare(&self, memory_mb: u32, share: Share) -> io::Result<Prepared> {
+    pub(super) fn prepare(&self, memory_mb: u32, share: Share) -> io::Result<PreparedLimits> {
         Ok(match self {
             Self::Cgroup(server) => {
                 let cgroup = server.environment(memory_mb, share)?;
-                Prepared::Cgroup { procs: cgroup.procs()?, cgroup }
+                PreparedLimits::Cgroup { procs: cgroup.procs()?, cgroup }
             }
-            Self::Signals { .. } => Prepared::Signals { memory_mb },
+            Self::Signals { .. } => PreparedLimits::Signals { memory_mb },
         })
     }
 
@@ -117,12 +117,12 @@ impl Display for Limiter {
 
 /// Limits that wait for a process.
 #[derive(Debug)]
-pub(super) enum Prepared {
+pub(super) enum PreparedLimits {
     Cgroup { cgroup: EnvironmentCgroup, procs: Vec<OwnedFd> },
     Signals { memory_mb: u32 },
 }
 
-impl Prepared {
+impl PreparedLimits {
     /// The `cgroup.procs` files that the process has to join.
     pub(super) fn take_procs(&mut self) -> Vec<OwnedFd> {
         match self {
@@ -155,7 +155,7 @@ impl Limits {
         match self {
             Self::Cgroup { cgroup, group } => {
                 cgroup.set_share(share)?;
-                group.signal(Signal::CONT);
+                group.signal(Signal::SIGCONT);
             }
             Self::Signals(governor) => governor.run(share),
         }
@@ -165,7 +165,7 @@ impl Limits {
     /// Freezes the environment: between invocations nothing of it runs, as on Lambda.
     pub(super) fn freeze(&self) {
         match self {
-            Self::Cgroup { group, .. } => group.signal(Signal::STOP),
+            Self::Cgroup { group, .. } => group.signal(Signal::SIGSTOP),
             Self::Signals(governor) => governor.freeze(),
         }
     }
@@ -180,7 +180,7 @@ impl Limits {
             Self::Cgroup { cgroup, group } => (*group, cgroup.max_memory_bytes()),
             Self::Signals(governor) => (governor.group(), governor.max_memory_bytes()),
         };
-        let resident = memory_bytes(&tree(group), Memory::Peak);
+        let resident = memory_bytes(&tree(group), ResidentMemory::Peak);
         let bytes = counted.max((resident > 0).then_some(resident))?;
         u32::try_from(bytes.div_ceil(1024 * 1024)).ok()
     }

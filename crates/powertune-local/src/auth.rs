@@ -20,7 +20,7 @@ use crate::{
 
 /// Who signed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub(crate) enum Signer {
     /// Somebody with one of the server's key pairs.
     User,
     /// A function, by the key pair of its execution environment.
@@ -30,15 +30,15 @@ pub(crate) enum Caller {
 /// Who a request says it comes from. To prove it takes the body, which is read only for somebody
 /// who is known.
 #[derive(Debug)]
-pub(crate) struct Claim<'a> {
+pub(crate) struct ClaimedIdentity<'a> {
     parts: &'a Parts,
     authorization: Authorization<'a>,
     signed_at: Timestamp,
-    caller: Caller,
+    caller: Signer,
     key: Credentials,
 }
 
-impl<'a> Claim<'a> {
+impl<'a> ClaimedIdentity<'a> {
     /// Reads the claim, and refuses what no body could prove.
     pub(crate) fn read(parts: &'a Parts, platform: &Platform) -> Result<Self, Exception> {
         let authorization = Authorization::read(&parts.headers)?;
@@ -52,7 +52,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Who signed the request, now that the hash of its body is known.
-    pub(crate) fn prove(self, body_sha256: &str) -> Result<Caller, Exception> {
+    pub(crate) fn verify(self, body_sha256: &str) -> Result<Signer, Exception> {
         let Self { parts, authorization, signed_at, caller, key } = self;
         signature::check(parts, body_sha256, &authorization, &key, signed_at)?;
         Ok(caller)
@@ -60,11 +60,11 @@ impl<'a> Claim<'a> {
 }
 
 /// Whose a key is.
-fn holder(access_key_id: &str, platform: &Platform) -> Option<(Caller, Credentials)> {
+fn holder(access_key_id: &str, platform: &Platform) -> Option<(Signer, Credentials)> {
     let user = platform.credentials.iter().find(|pair| pair.access_key_id == access_key_id);
-    user.map(|pair| (Caller::User, pair.clone())).or_else(|| {
-        let (environment, key) = platform.execution.caller(access_key_id)?;
-        Some((Caller::Environment(environment), key))
+    user.map(|pair| (Signer::User, pair.clone())).or_else(|| {
+        let (environment, key) = platform.data_plane.caller(access_key_id)?;
+        Some((Signer::Environment(environment), key))
     })
 }
 
