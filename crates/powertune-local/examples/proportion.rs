@@ -1,14 +1,15 @@
-//! How well durations follow memory: runs a CPU-bound function at several memory sizes, by cgroup
-//! and by signals, and prints each duration against inverse proportion to memory.
+//! The accuracy of durations in proportion to memory: runs a CPU-bound function at several memory
+//! sizes, by cgroup and by signals, and prints each duration as a ratio to the exact proportion.
 //!
 //! `cargo run --release -p powertune-local --example proportion`
 //!
-//! One vCPU is 1,769 MB, so a job of so many milliseconds of CPU should take that long at 1,769 MB
-//! and 1,769/m times as long at m MB. A ratio of 1.000 is exactly that. Meant to hold: within 5 %
-//! by cgroup and within 15 % by signals, for jobs of 300 ms and more. A shorter job is over after
-//! a few periods, and the quota of the first is there at once, here as on Lambda.
+//! One vCPU is 1,769 MB. So a job of t milliseconds of CPU should take t at 1,769 MB and t · 1,769
+//! / m at m MB. A ratio of 1.000 is exactly that. The goal is 5 % by cgroup and 15 % by signals,
+//! for jobs of 300 ms and more. A shorter job ends after a few periods, and as on Lambda the quota
+//! of the first period is there at once.
 //!
-//! By signals the machine has to be idle otherwise: without rights functions have no precedence.
+//! By signals the machine has to be idle otherwise, because without rights functions have no
+//! priority.
 
 use std::{
     collections::BTreeMap,
@@ -26,12 +27,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
 
 const MEMORY_MB: [u32; 5] = [128, 256, 512, 1024, 1769];
-/// Milliseconds of CPU, and how often each is run: the median counts.
+/// Milliseconds of CPU, and the number of runs. The median counts.
 const JOBS: [(f64, usize); 3] = [(60.0, 9), (300.0, 5), (1000.0, 3)];
-/// From where on the ratios are meant to hold.
+/// The shortest job for which the goal holds, in milliseconds of CPU.
 const MEANT_FROM_MS: f64 = 300.0;
 
-/// Does the work that its event asks for, and tells how much CPU it took.
+/// Computes for the steps of its event, and returns the CPU time in milliseconds.
 const HANDLER: &str = "\
 import time
 
@@ -121,7 +122,7 @@ async fn calibrate(client: &Client) -> Result<f64, Box<dyn Error>> {
     Ok(steps / cpu_ms)
 }
 
-/// The median duration over what the CPU used should have taken.
+/// The median of duration divided by the exact proportion.
 async fn ratio(
     client: &Client,
     memory_mb: u32,

@@ -1,7 +1,8 @@
-//! Lambda's REST API: the paths, who may call them, and what a request and an answer look like.
+//! Lambda's REST API: the operations, the check of the signer, and the shapes of requests and
+//! answers.
 //!
-//! Routes are thin: they read a request into the store's types, have the store or the data plane
-//! do it, and shape the answer.
+//! Handlers are thin: they read a request into the store's types, call the store or the data plane,
+//! and shape the answer.
 
 mod account;
 mod aliases;
@@ -34,7 +35,7 @@ use uuid::Uuid;
 pub use self::runtimes::runtimes;
 use self::{
     body::{HashedBody, PACKAGE_LIMIT, discard},
-    operations::{OperationNames, Operations},
+    operations::Operations,
 };
 pub(crate) use self::{
     functions::create,
@@ -55,14 +56,10 @@ use crate::{
 pub(crate) struct RequestId(Uuid);
 
 pub(crate) fn router(platform: Arc<Platform>, loopback: Loopback) -> Router {
-    let (routes, names) = operations().into_parts();
-    let identify = from_fn_with_state((Arc::clone(&platform), Arc::new(names)), identify_signer);
-    routes
-        .fallback(unknown_operation)
-        .method_not_allowed_fallback(unknown_operation)
+    operations(Arc::clone(&platform))
+        .into_routes()
         // `identify_signer` reads the body, and each operation limits it.
         .layer(DefaultBodyLimit::disable())
-        .layer(identify)
         // As on AWS, the link in the answer to GetFunction needs no signature: it is a secret.
         .route("/code/{package}", get(download))
         .layer(from_fn_with_state(loopback, require_loopback))
@@ -71,9 +68,9 @@ pub(crate) fn router(platform: Arc<Platform>, loopback: Loopback) -> Router {
 }
 
 #[rustfmt::skip]
-fn operations() -> Operations {
+fn operations(platform: Arc<Platform>) -> Operations {
     use Method as M;
-    Operations::default()
+    Operations::new(platform)
         .with("ListFunctions", M::GET, "/2015-03-31/functions/", functions::list)
         .with("CreateFunction", M::POST, "/2015-03-31/functions/", functions::create_over_http)
         .with("GetFunction", M::GET, "/2015-03-31/functions/{name}", functions::get)
@@ -116,17 +113,16 @@ async fn require_loopback(
 ) -> Result<Response, Exception> {
     loopback
         .admit(request.method(), request.headers())
-        .map_err(|stranger| Exception::new(ExceptionKind::AccessDenied, stranger.to_string()))?;
+        .map_err(|refusal| Exception::new(ExceptionKind::AccessDenied, refusal.to_string()))?;
     Ok(next.run(request).await)
 }
 
 async fn identify_signer(
-    State((platform, names)): State<(Arc<Platform>, Arc<OperationNames>)>,
+    State((platform, operation)): State<(Arc<Platform>, OperationName)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Exception> {
     let (mut parts, body) = request.into_parts();
-    let operation = names.of(&parts);
     let identity = match ClaimedIdentity::read(&parts, &platform) {
         Ok(identity) => identity,
         Err(exception) => {

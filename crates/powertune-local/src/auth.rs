@@ -1,5 +1,5 @@
-//! Who may call: programs on this machine that hold a key pair of the server's or of one of its
-//! environments, and have signed their request with it.
+//! Authentication: a caller needs a key pair of the server or of one of its environments, and signs
+//! the request with it.
 
 mod authorization;
 mod scope;
@@ -18,17 +18,17 @@ use crate::{
     settings::Credentials,
 };
 
-/// Who signed a request.
+/// The signer of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signer {
-    /// Somebody with one of the server's key pairs.
+    /// The holder of one of the server's key pairs.
     User,
-    /// A function, by the key pair of its execution environment.
+    /// A function, with the key pair of its execution environment.
     Environment(EnvironmentId),
 }
 
-/// Who a request says it comes from. To prove it takes the body, which is read only for somebody
-/// who is known.
+/// The identity that a request claims. The proof needs the body, which is read only if the key is
+/// known.
 #[derive(Debug)]
 pub(crate) struct ClaimedIdentity<'a> {
     parts: &'a Parts,
@@ -39,7 +39,7 @@ pub(crate) struct ClaimedIdentity<'a> {
 }
 
 impl<'a> ClaimedIdentity<'a> {
-    /// Reads the claim, and refuses what no body could prove.
+    /// Reads the claim, and refuses requests that no body could make right.
     pub(crate) fn read(parts: &'a Parts, platform: &Platform) -> Result<Self, Exception> {
         let authorization = Authorization::read(&parts.headers)?;
         let known = holder(authorization.access_key_id, platform);
@@ -51,7 +51,7 @@ impl<'a> ClaimedIdentity<'a> {
         Ok(Self { parts, authorization, signed_at, caller, key })
     }
 
-    /// Who signed the request, now that the hash of its body is known.
+    /// The signer of the request, given the hash of its body.
     pub(crate) fn verify(self, body_sha256: &str) -> Result<Signer, Exception> {
         let Self { parts, authorization, signed_at, caller, key } = self;
         signature::check(parts, body_sha256, &authorization, &key, signed_at)?;
@@ -59,7 +59,7 @@ impl<'a> ClaimedIdentity<'a> {
     }
 }
 
-/// Whose a key is.
+/// The owner of a key, and the key pair.
 fn holder(access_key_id: &str, platform: &Platform) -> Option<(Signer, Credentials)> {
     let user = platform.credentials.iter().find(|pair| pair.access_key_id == access_key_id);
     user.map(|pair| (Signer::User, pair.clone())).or_else(|| {
@@ -68,8 +68,8 @@ fn holder(access_key_id: &str, platform: &Platform) -> Option<(Signer, Credentia
     })
 }
 
-/// Whether a request has the token that goes with its key. Where none does, one that a client has
-/// left over from elsewhere is no harm.
+/// True if a request has the session token of its key. If the key has none, a token left over from
+/// other settings does no harm.
 fn bears_token(headers: &HeaderMap, key: &Credentials) -> bool {
     let Some(token) = &key.session_token else { return true };
     let given = the_only(headers, &scope::TOKEN);

@@ -1,5 +1,5 @@
-//! Who called what: a line of JSON for every call that was signed by somebody known, by AWS's
-//! names of operations. Whoever has to write an IAM policy sees from it what a program needs.
+//! The call log: a line of JSON for every signed call, with AWS's name of the operation. It shows
+//! which permissions a program needs in its IAM policy.
 
 use std::{
     fs::File,
@@ -14,31 +14,28 @@ use serde::Serialize;
 
 use crate::{api::OperationName, auth::Signer, platform::Platform};
 
-/// The file that calls are written to.
 #[derive(Debug)]
 pub(crate) struct CallLog(Mutex<File>);
 
-/// One call.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CallRecord {
-    /// The function that called, by name; absent for a user.
+    /// The name of the function that called. `None` for a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<String>,
     operation: &'static str,
-    /// The path, which names the function that was called, and the version behind a question mark.
+    /// The path and the query, which name the function and its version.
     path: String,
 }
 
 impl CallLog {
-    /// Appends to the file. Where there is none, it makes one for this user alone: names and paths
-    /// tell what somebody is working on.
+    /// Opens the file to append to it. A new file is private, because names and paths are private.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut options = File::options();
         Ok(Self(Mutex::new(options.create(true).append(true).mode(0o600).open(path)?)))
     }
 
-    /// Writes a call. A disk that is full does not stop the calls.
+    /// Writes a call. A full disk does not stop the calls.
     pub(crate) fn write(&self, call: &CallRecord) {
         let line = serde_json::to_string(call).expect("a call has nothing JSON can't hold") + "\n";
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);

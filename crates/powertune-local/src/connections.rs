@@ -1,9 +1,9 @@
-//! Connections: who is heard while others only hold the line.
+//! Connections, and limits for connections without a key.
 //!
-//! Any user of this machine can open connections to a port on loopback and send nothing. Each takes
-//! a file descriptor of this process, and without one nobody else is heard. So a connection counts
-//! as a unauthenticated's until a request on it was answered that a key had signed, and unauthenticated get
-//! little: a few places, of which the newest ones stay, and a short time.
+//! Any user of this machine can open connections to a port on loopback and send nothing. Each
+//! connection takes a file descriptor of this process, and without a free one no caller gets an
+//! answer. So a connection is limited until it has carried a signed request: there are few places,
+//! a new connection takes the place of the oldest, and the time is short.
 
 use std::{
     collections::VecDeque,
@@ -26,31 +26,31 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections that may be open at a time before a request on them was signed. Low enough to leave
-/// most of 1,024 file descriptors, the usual limit, to those who have a key, and to functions.
+/// Most connections at a time that have not carried a signed request. Low enough to leave most of
+/// 1,024 file descriptors, the usual limit, to callers with a key and to functions.
 const UNAUTHENTICATED_LIMIT: usize = 256;
-/// How long a connection may be open before a request on it was signed, in which a whole deployment
-/// package has to arrive.
+/// Time for the first signed request on a connection. A whole deployment package has to arrive in
+/// it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait where the system has no file descriptor left for a new connection.
+/// Pause before the next attempt if the system has no free file descriptor.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The connections that nobody with a key has used yet, the oldest first.
+/// The connections without a signed request yet, the oldest first.
 #[derive(Debug, Default)]
 struct UnauthenticatedConnections(Mutex<VecDeque<Weak<ConnectionHandle>>>);
 
-/// One connection, as a request on it sees it.
+/// One connection, for the requests on it.
 #[derive(Debug)]
 pub(crate) struct ConnectionHandle {
     unauthenticated: Arc<UnauthenticatedConnections>,
-    /// Cancelled when the connection has to make room for a newer one.
+    /// Cancelled when a newer connection takes the place.
     expelled: CancellationToken,
-    /// Cancelled when somebody with a key has used it.
+    /// Cancelled at the first signed request.
     authenticated: CancellationToken,
 }
 
 impl ConnectionHandle {
-    /// Says that the connection is used by somebody who may: it has no limits any more.
+    /// Lifts all limits of the connection.
     pub(crate) fn authenticate(self: &Arc<Self>) {
         if !self.authenticated.is_cancelled() {
             self.authenticated.cancel();
@@ -68,7 +68,7 @@ impl Drop for ConnectionHandle {
 }
 
 impl UnauthenticatedConnections {
-    /// Takes in a new connection; the oldest one makes room for it where there are too many.
+    /// Adds a new connection. If there are too many, it takes the place of the oldest.
     fn receive(self: &Arc<Self>) -> Arc<ConnectionHandle> {
         let handle = Arc::new(ConnectionHandle {
             unauthenticated: Arc::clone(self),
@@ -91,7 +91,7 @@ impl UnauthenticatedConnections {
     }
 }
 
-/// Serves until `stopping`, and then what has been begun to its end.
+/// Serves until `stopping`, and completes the requests that have begun.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -105,7 +105,7 @@ pub(crate) async fn serve(
                 let handle = unauthenticated.receive();
                 open.spawn(attend(stream, router.clone(), handle, stopping.clone()));
             }
-            // The caller has gone again, or file descriptors are used up: neither lasts.
+            // The caller has hung up, or there are no file descriptors. Neither lasts.
             Err(_) => sleep(RETRY).await,
         }
     }
@@ -115,14 +115,14 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Answers what comes over one connection.
+/// Serves the requests of one connection.
 async fn attend(
     stream: TcpStream,
     router: Router,
     handle: Arc<ConnectionHandle>,
     stopping: CancellationToken,
 ) {
-    // Answers are written whole, so that there is nothing to wait for.
+    // Answers are written whole, so there is nothing to wait for.
     let _ = stream.set_nodelay(true);
     let (expelled, authenticated) = (handle.expelled.clone(), handle.authenticated.clone());
     let router = TowerToHyperService::new(router);
@@ -131,7 +131,7 @@ async fn attend(
         request.extensions_mut().insert(Arc::clone(&handle));
         router.call(request)
     });
-    // The time for a request's head is not limited here: a client may keep its connection.
+    // No limit for a request's head: a client may keep its connection open.
     let mut builder = http1::Builder::new();
     let connection =
         builder.header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
@@ -146,7 +146,7 @@ async fn attend(
     let mut told_to_end = false;
     loop {
         tokio::select! {
-            // A caller that breaks off or speaks no HTTP is nobody's concern.
+            // The caller broke off, or does not speak HTTP.
             _ = connection.as_mut() => return,
             () = expelled.cancelled() => return,
             () = too_long.as_mut() => return,
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(expelled(&handles), 0);
         handles.push(unauthenticated.receive());
         assert!(handles[0].expelled.is_cancelled());
-        // Who goes by itself makes room too.
+        // A connection that closes makes room too.
         handles.remove(1);
         handles.push(unauthenticated.receive());
         assert_eq!(expelled(&handles), 1);

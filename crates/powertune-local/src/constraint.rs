@@ -1,16 +1,16 @@
-//! The constraints of Lambda's API model, and the words in which AWS reports that a request breaks
-//! them: all of a request's violations in one `ValidationException`.
+//! The constraints of Lambda's API model. AWS reports all violations of a request in one
+//! `ValidationException`, in these words.
 
 use std::fmt::Display;
 
 use crate::exception::{Exception, ExceptionKind};
 
-/// Collects what is wrong with a request.
+/// The violations of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<String>);
 
 impl Violations {
-    /// A member that breaks a constraint, which is told from "Member must" on.
+    /// Adds a violation. `constraint` goes on after "Member must".
     pub(crate) fn add(&mut self, member: &str, value: impl Display, constraint: &str) {
         self.0.push(format!(
             "Value '{value}' at '{member}' failed to satisfy constraint: Member must {constraint}"
@@ -23,7 +23,7 @@ impl Violations {
         ));
     }
 
-    /// Checks a number and gives it back as the type that holds its whole range.
+    /// Checks a number, and returns it as the type of its range.
     pub(crate) fn number(&mut self, member: &str, value: i64, min: u32, max: u32) -> u32 {
         if value < i64::from(min) {
             self.add(member, value, &format!("have value greater than or equal to {min}"));
@@ -33,7 +33,7 @@ impl Violations {
         u32::try_from(value).unwrap_or(min)
     }
 
-    /// Checks a text's length in characters.
+    /// Checks the length of a text in characters.
     pub(crate) fn length(&mut self, member: &str, value: &str, max: usize) {
         if value.chars().count() > max {
             self.add(member, value, &format!("have length less than or equal to {max}"));
@@ -44,12 +44,12 @@ impl Violations {
         self.add(member, value, &format!("satisfy regular expression pattern: {pattern}"));
     }
 
-    /// Tells of a map whose values break a constraint, with all that hold of them.
+    /// Adds a violation by the values of a map. `constraints` lists all constraints of the values.
     pub(crate) fn map_value(&mut self, member: &str, value: &str, constraints: &str) {
         self.map(member, value, "value", constraints);
     }
 
-    /// Tells of a map whose keys break a constraint, with all that hold of them.
+    /// Adds a violation by the keys of a map. `constraints` lists all constraints of the keys.
     pub(crate) fn map_keys(&mut self, member: &str, value: &str, constraints: &str) {
         self.map(member, value, "keys", constraints);
     }
@@ -61,7 +61,7 @@ impl Violations {
         ));
     }
 
-    /// Looks a text up in a closed set; a text outside it is a violation.
+    /// Finds a text in a closed set, or adds a violation.
     pub(crate) fn choice<T: Copy>(
         &mut self,
         member: &str,
@@ -76,7 +76,7 @@ impl Violations {
         found
     }
 
-    /// One exception for everything that was found, or none.
+    /// One exception for all violations.
     pub(crate) fn finish(self) -> Result<(), Exception> {
         match self.0.len() {
             0 => Ok(()),
@@ -92,7 +92,7 @@ impl Violations {
     }
 }
 
-/// Whether a text is made of `[a-zA-Z0-9-_]` and not empty: the names of functions and aliases.
+/// True if a text matches `[a-zA-Z0-9-_]+`, the pattern of functions' and aliases' names.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

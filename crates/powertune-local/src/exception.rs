@@ -1,18 +1,13 @@
-//! What Lambda's API refuses with, named as AWS names it.
-//!
-//! The control plane speaks of refusals in these terms throughout; `api::response` alone knows how
-//! they look on the wire.
+//! The exceptions of Lambda's API, by AWS's names. `api::exchange` gives them their HTTP form.
 
-/// A refusal: one of AWS's exceptions with its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exception {
     pub(crate) kind: ExceptionKind,
     pub(crate) message: String,
-    /// Whether its body lacks the `Type` that others of its kind have.
+    /// The body lacks the `Type` that other exceptions of the kind have.
     pub(crate) untyped: bool,
 }
 
-/// The exceptions that this Lambda knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExceptionKind {
     AccessDenied,
@@ -34,7 +29,7 @@ pub(crate) enum ExceptionKind {
     Validation,
 }
 
-/// The `Reason` of a `TooManyRequestsException`: which limit of concurrency was met.
+/// The `Reason` of a `TooManyRequestsException`: the limit of concurrency that was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ThrottleReason {
     Account,
@@ -51,7 +46,7 @@ impl ThrottleReason {
 }
 
 impl ExceptionKind {
-    /// AWS's name, as `x-amzn-ErrorType` bears it.
+    /// AWS's name, in the header `x-amzn-ErrorType`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDeniedException",
@@ -84,13 +79,17 @@ impl Exception {
         Self::new(ExceptionKind::InvalidParameterValue, message)
     }
 
-    /// One of the few of this kind that AWS gives no `Type`, which clients can tell.
+    /// AWS gives a few exceptions of this kind no `Type`, and clients can notice.
     pub(crate) fn untyped_invalid_parameter(message: impl Into<String>) -> Self {
         Self { untyped: true, ..Self::invalid_parameter(message) }
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(ExceptionKind::ResourceConflict, message)
+    }
+
+    pub(crate) fn service(cause: &impl ToString) -> Self {
+        Self::new(ExceptionKind::Service, cause.to_string())
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
@@ -101,7 +100,6 @@ impl Exception {
         Self::not_found(format!("Function not found: {arn}"))
     }
 
-    /// A `RevisionId` that is no longer the latest one.
     pub(crate) fn stale_revision() -> Self {
         Self::new(
             ExceptionKind::PreconditionFailed,
@@ -110,12 +108,10 @@ impl Exception {
         )
     }
 
-    /// A signature that is not right.
     pub(crate) fn invalid_signature(message: impl Into<String>) -> Self {
         Self::new(ExceptionKind::InvalidSignature, message)
     }
 
-    /// An invocation beyond a limit of concurrency.
     pub(crate) fn throttled(reason: ThrottleReason) -> Self {
         Self::new(ExceptionKind::TooManyRequests(reason), "Rate Exceeded.")
     }

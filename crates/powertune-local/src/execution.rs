@@ -1,9 +1,10 @@
 //! The data plane: runs invocations of function versions in execution environments.
 //!
-//! An environment is a process that speaks the Runtime API, kept warm between invocations and
-//! frozen meanwhile. Each runs under the limits that its memory size gives it ([`limits`]), and
-//! only while the host has the CPU for it ([`admission`]). The environment of a crash or a timeout
-//! is ended: the next invocation is a cold start, where Lambda would initialise again silently.
+//! An environment is a process that speaks the Runtime API. It stays warm between invocations, and
+//! is frozen meanwhile. It runs under the limits of its memory size ([`limits`]), and only while
+//! the host has the CPU for it ([`admission`]). After a crash or a timeout the environment ends,
+//! and the next invocation is a cold start. Lambda would initialise the environment again without a
+//! record of it.
 
 mod admission;
 mod ending;
@@ -51,24 +52,16 @@ pub(crate) use self::{
 };
 use crate::{folder, runtimes::RuntimeKind, settings::Credentials, version::FunctionVersion};
 
-/// An environment that was idle for so long is ended.
+/// Time after which an idle environment ends.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 const IDLE_CHECK: Duration = Duration::from_secs(10);
 
-/// Why the data plane can't start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataPlaneError {
-    /// Cgroups were asked for.
     #[error("cgroups can't be used: {0}; without them functions are held by signals")]
     Cgroup(#[from] CgroupError),
-    /// The host's resources.
     #[error("preparing to run functions, {what}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { what: &'static str, source: io::Error },
 }
 
 /// The running data plane. Cheap to clone.
@@ -79,7 +72,7 @@ pub(crate) struct DataPlane {
 }
 
 impl DataPlane {
-    /// Begins to run functions, which find the Lambda API at `endpoint`. Inside a tokio runtime.
+    /// Starts the data plane inside a tokio runtime. Functions find the Lambda API at `endpoint`.
     pub(crate) fn start(cpu: CpuControl, endpoint: &str) -> Result<Self, DataPlaneError> {
         let io = |what| move |source| DataPlaneError::Io { what, source };
         let limiter = Limiter::choose(cpu)?;
@@ -113,8 +106,8 @@ impl DataPlane {
         format!("{limiter}; {vcpus} {cores}")
     }
 
-    /// Runs one invocation to its end; the time until it is admitted is not counted. It runs to
-    /// its end even if the caller goes away, as on Lambda.
+    /// Runs one invocation. The time before its admission does not count. As on Lambda, it goes on
+    /// after its caller has gone.
     pub(crate) async fn invoke(
         &self,
         version: &Arc<FunctionVersion>,
@@ -128,7 +121,7 @@ impl DataPlane {
         }
     }
 
-    /// No more invocations for this snapshot: ends its environments, busy ones when they are done.
+    /// Ends the environments of a snapshot, busy environments after their invocations.
     pub(crate) fn retire(&self, snapshot: Uuid) {
         let environments = self.scheduler.pool.retire(snapshot);
         if !environments.is_empty() {
@@ -136,10 +129,12 @@ impl DataPlane {
         }
     }
 
-    /// What runs here where a function asks for `runtime`; `None` where that is what it asks for.
+    /// The name and version of the program that runs `runtime` here, `None` if it is the version
+    /// that the runtime asks for.
     ///
     /// # Errors
-    /// When nothing does, and where it was looked for.
+    ///
+    /// If no program runs the runtime: the programs that were looked for.
     pub(crate) async fn other_runtime(
         &self,
         runtime: RuntimeKind,
@@ -148,29 +143,29 @@ impl DataPlane {
         other.map_err(|error| error.to_string())
     }
 
-    /// A private folder that is gone when the server is.
+    /// A private folder, removed when the server ends.
     pub(crate) fn folder(&self) -> &Path {
         self.scheduler.factory.folder.path()
     }
 
-    /// Which environment signs with this key, and all that it signs with.
+    /// The environment that signs with this key, and its key pair.
     pub(crate) fn caller(&self, access_key_id: &str) -> Option<(EnvironmentId, Credentials)> {
         self.scheduler.factory.registry.caller(access_key_id)
     }
 
-    /// The name of the function that an environment runs, while it is there.
+    /// The name of the function that an environment runs, while the environment exists.
     pub(crate) fn function_of(&self, environment: EnvironmentId) -> Option<String> {
         self.scheduler.factory.registry.function(environment)
     }
 
-    /// The environment waits in an Invoke on this endpoint. Its share of CPU is given back until
-    /// [`Suspension::resume`] has taken it again; the time between counts neither into its
-    /// duration nor against its time limit.
+    /// Suspends an environment that waits in an Invoke on this endpoint. Its share of CPU is free
+    /// until [`Suspension::resume`] takes it again. The time between counts neither as duration nor
+    /// against the time limit.
     pub(crate) fn suspend(&self, caller: EnvironmentId) -> Suspension {
         self.scheduler.factory.registry.suspend(caller)
     }
 
-    /// Kills every environment and leaves nothing behind. Invocations that run get an error.
+    /// Kills every environment and removes its traces. Running invocations get an error.
     pub(crate) async fn shutdown(&self) {
         self.scheduler.factory.closing.cancel();
         self.scheduler.admission.close();
@@ -179,7 +174,7 @@ impl DataPlane {
         end_all(self.scheduler.pool.expire(Duration::ZERO)).await;
         let scheduler = Arc::clone(&self.scheduler);
         let removed = tokio::task::spawn_blocking(move || scheduler.factory.limiter.remove()).await;
-        // It can only fail by a panic, which has been printed.
+        // It can only fail by a panic, which is printed already.
         drop(removed);
     }
 }
@@ -189,7 +184,7 @@ pub(crate) fn host_memory_mb() -> u32 {
     host_vcpus().saturating_mul(admission::MB_PER_VCPU)
 }
 
-/// The cores that this process may use.
+/// Cores that this process may use.
 fn host_vcpus() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     u32::try_from(cores).unwrap_or(u32::MAX / admission::MB_PER_VCPU)

@@ -1,7 +1,7 @@
-//! Where the server writes: folders and files that nobody but its user may look into.
+//! The files of the server, private to its user.
 //!
-//! The server's own is named after its process, so that what a killed server left behind is known
-//! and removed by the next one. Everything else lies inside it.
+//! The name of the server's folder holds its process id, so that the next server can remove the
+//! folder of a killed server. All other files are in this folder.
 
 use std::{
     fs,
@@ -13,24 +13,23 @@ use std::{
 use tempfile::{Builder, TempDir};
 
 const NAME: &str = "powertune-server-";
-/// Folders and files for the owner alone.
 const PRIVATE: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
-/// The server's folder, gone when dropped.
+/// The server's folder, removed when dropped.
 pub(crate) fn of_the_server() -> io::Result<TempDir> {
     let place = std::env::temp_dir();
     remove_leftovers(&place, |process| Path::new(&format!("/proc/{process}")).exists());
     private(&place, &format!("{NAME}{}-", std::process::id()))
 }
 
-/// A folder in `place`, gone when dropped.
+/// A private folder in `place`, removed when dropped.
 pub(crate) fn private(place: &Path, prefix: &str) -> io::Result<TempDir> {
     let permissions = fs::Permissions::from_mode(PRIVATE);
     Builder::new().prefix(prefix).permissions(permissions).tempdir_in(place)
 }
 
-/// Writes a new file.
+/// Writes a new private file.
 pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(PRIVATE_FILE).open(path)?;
@@ -46,7 +45,7 @@ fn remove_leftovers(place: &Path, lives: impl Fn(u32) -> bool) {
         let Some(process) = owner.and_then(|(process, _)| process.parse().ok()) else { continue };
         let ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
         if ours && !lives(process) {
-            // What can't be removed is no obstacle to running functions.
+            // A folder that can't be removed does not prevent the start.
             fs::remove_dir_all(entry.path()).ok();
         }
     }

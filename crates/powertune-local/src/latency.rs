@@ -1,5 +1,5 @@
-//! Calls and answers that take their time on the way, as on a network: runs that begin at the same
-//! time meet in other orders than they do where every call is answered at once.
+//! Random delays of calls and answers, as on a network. Concurrent runs then meet in other orders
+//! than with immediate answers.
 
 use std::time::Duration;
 

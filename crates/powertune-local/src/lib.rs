@@ -1,8 +1,8 @@
 //! AWS Lambda on this machine.
 //!
-//! Real AWS clients talk to it over HTTP on loopback, and it runs real functions: processes that
-//! speak the Lambda Runtime API and get CPU and memory in proportion to their memory size. It
-//! shares no code with the tuner, so that neither can hide the other's mistakes.
+//! AWS clients call it over HTTP on loopback. It runs functions as processes that speak the Lambda
+//! Runtime API, with CPU and memory in proportion to their memory size. It shares no code with the
+//! tuner, so that neither can hide the other's mistakes.
 
 mod api;
 mod auth;

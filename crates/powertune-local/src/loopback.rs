@@ -1,33 +1,31 @@
-//! Who is heard at all: programs that call this machine by one of its own names.
+//! The check that a request comes from a program on this machine, and not from a web page.
 //!
-//! Loopback keeps other machines out, but not the pages in this machine's browsers: a page can send
-//! requests to any port, and under a name of its own (DNS rebinding) it may even read the answers.
-//! What it can't do is to choose `Host`, or to go without what browsers add: `Origin` where it posts
-//! or wants to read the answer, `Sec-Fetch-Site` in any case (an image has no `Origin`), and the
-//! question that OPTIONS asks beforehand.
+//! Loopback keeps other machines out, but not web pages in a browser on this machine. A page can
+//! send requests to any port, and under a name of its own (DNS rebinding) it can even read the
+//! answers. But a page can't choose `Host`, and it can't leave out what browsers add: `Origin` in a
+//! POST or if the page wants to read the answer, `Sec-Fetch-Site` always (an image has no
+//! `Origin`), and the OPTIONS request before another request.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{HOST, ORIGIN},
 };
 
-/// The names of loopback.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 /// Clients leave this port out of `Host`.
 const DEFAULT_PORT: u16 = 80;
-/// Where a browser's request comes from. Other programs don't send it; of its relatives Node's
-/// `fetch` does send `Sec-Fetch-Mode`.
+/// The origin of a browser's request. Other programs do not send it, but Node's `fetch` sends its
+/// relative `Sec-Fetch-Mode`.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// From no page, but from the user, who may have pasted a download link.
+/// The request comes from the user, for example from a pasted download link.
 const NO_SITE: &str = "none";
 
-/// A port of this machine that web pages are kept away from.
+/// A port that web pages can't use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loopback {
     port: u16,
 }
 
-/// Why a request is not heard.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LoopbackRefusal {
     #[error("Host '{host}' is not served here: call 127.0.0.1:{port} or localhost:{port}.")]
@@ -45,7 +43,7 @@ impl Loopback {
         Self { port }
     }
 
-    /// Refuses what a web page may have sent.
+    /// Refuses requests that a web page may have sent.
     pub(crate) fn admit(self, method: &Method, headers: &HeaderMap) -> Result<(), LoopbackRefusal> {
         let host = the_only(headers, &HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if !self.is_named(host) {
@@ -66,7 +64,8 @@ impl Loopback {
     }
 }
 
-/// A header's value, if the header is there once: of two, two programs could each read another.
+/// The value of a header that is there once. If it is there twice, two programs could read
+/// different values.
 pub(crate) fn the_only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())

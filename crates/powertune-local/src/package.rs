@@ -1,4 +1,4 @@
-//! Deployment packages: a zip file as a client sends it, unpacked where functions run from.
+//! Deployment packages: a client's zip file, and its content in a folder for functions.
 
 mod pack;
 mod unpack;
@@ -20,13 +20,13 @@ pub(crate) use self::pack::zip_from;
 use self::unpack::UnpackLimits;
 use crate::{folder, version::Code};
 
-/// AWS's limit for a package's unpacked size.
+/// AWS's limit for the unpacked size of a package, in bytes.
 const UNPACKED_LIMIT: u64 = 262_144_000;
 
-/// A deployment package, kept packed for download and unpacked to run.
+/// A deployment package, packed for download and unpacked for functions.
 #[derive(Debug)]
 pub(crate) struct Package {
-    /// Names it in download links.
+    /// The name in download links.
     pub(crate) id: Uuid,
     /// SHA-256 of the zip file in base64: a function's `CodeSha256`.
     pub(crate) sha256: String,
@@ -36,14 +36,13 @@ pub(crate) struct Package {
     archive: NamedTempFile,
 }
 
-/// Packages are equal when their content is.
+/// Packages with the same content are equal.
 impl PartialEq for Package {
     fn eq(&self, other: &Self) -> bool {
         self.sha256 == other.sha256
     }
 }
 
-/// Why a package could not be made or unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PackageError {
     #[error("{}: {source}", path.display())]
@@ -91,7 +90,7 @@ pub(crate) enum PackageError {
 }
 
 impl Package {
-    /// Unpacks a zip file into a folder of its own in `place`. Nothing stays there if it can't.
+    /// Unpacks a zip file into a new folder in `place`. On an error nothing stays there.
     pub(crate) fn unpack(zip: &Bytes, place: &Path) -> Result<Self, PackageError> {
         Self::unpack_within(zip, place, UnpackLimits::default())
     }
@@ -111,7 +110,6 @@ impl Package {
         })
     }
 
-    /// The zip file as it was sent.
     pub(crate) fn zip(&self) -> io::Result<Vec<u8>> {
         fs::read(self.archive.path())
     }

@@ -1,4 +1,4 @@
-//! What every request works on: the control plane's state and the data plane below it.
+//! The shared state of all requests: the control plane's store, and the data plane.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,6 @@ use crate::{
     store::{Moment, Store},
 };
 
-/// The state behind the endpoint, shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Platform {
     pub(crate) account: Account,
@@ -40,10 +39,11 @@ impl Platform {
         Arc::new(Self { account, endpoint, credentials, data_plane, calls, stopping, store })
     }
 
-    /// Works on the store as it is now, then ends the environments that went out of service.
+    /// Changes or reads the store as of now, and then ends the environments that went out of
+    /// service.
     pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut Store, Moment) -> T) -> T {
-        // A panic in another request leaves no half-made change that would have to be feared:
-        // every transition checks first and assigns last.
+        // A panic in another request leaves no half-made change: every transition checks first and
+        // assigns last.
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Moment::now();
         store.settle(now);

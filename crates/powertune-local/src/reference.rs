@@ -1,4 +1,4 @@
-//! How requests name functions: by name, partial ARN or ARN, with or without a qualifier.
+//! References to functions: a name, a partial ARN or an ARN, each with or without a qualifier.
 
 use std::sync::LazyLock;
 
@@ -10,8 +10,7 @@ use crate::{
     settings::MemoryRefusal,
 };
 
-/// How an operation wants functions to be named: the constraints of its `FunctionName`. AWS's model
-/// has several.
+/// An operation's constraints of its `FunctionName`. AWS's model has several.
 #[derive(Debug)]
 pub(crate) struct NameForm {
     pattern: &'static str,
@@ -20,18 +19,18 @@ pub(crate) struct NameForm {
     regex: LazyLock<Regex>,
 }
 
-/// Of operations that read, invoke or delete (the model's `NamespacedFunctionName`). AWS was seen to
-/// take names of any length here, and to say that there is no such function.
+/// For operations that read, invoke or delete (the model's `NamespacedFunctionName`). Recordings
+/// show that AWS accepts names of any length here, and reports that there is no such function.
 pub(crate) static READ: NameForm =
     NameForm { pattern: NAMESPACED, longest: None, regex: LazyLock::new(|| anchored(NAMESPACED)) };
-/// Of operations that make or change something (the model's `FunctionName`).
+/// For operations that create or change (the model's `FunctionName`).
 pub(crate) static WRITE: NameForm =
     NameForm { pattern: PLAIN, longest: Some(140), regex: LazyLock::new(|| anchored(PLAIN)) };
 
-/// The patterns of AWS's model, whose groups [`FunctionReference::parse`] reads.
+/// The patterns of AWS's model. [`FunctionReference::parse`] reads their groups.
 const NAMESPACED: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
 const PLAIN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
-/// The groups of either pattern that say something.
+/// The groups of both patterns that are read.
 const REGION: usize = 3;
 const ACCOUNT: usize = 9;
 const NAME: usize = 11;
@@ -41,23 +40,22 @@ const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
 const LONGEST_QUALIFIER: usize = 128;
 static QUALIFIER_REGEX: LazyLock<Regex> = LazyLock::new(|| anchored(QUALIFIER_PATTERN));
 
-/// A pattern that the whole text has to match.
+/// The pattern for the whole text.
 fn anchored(pattern: &str) -> Regex {
     Regex::new(&format!("^(?:{pattern})$")).expect("the patterns here are regular expressions")
 }
 
-/// The account and region that this Lambda plays.
+/// The account and region of this Lambda.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) region: String,
-    /// The most memory that the account's functions can have.
+    /// Largest memory size of the account's functions, in MB.
     pub(crate) largest_memory_mb: u32,
     pub(crate) memory_refusal: MemoryRefusal,
 }
 
 impl Account {
-    /// The partition that the region belongs to.
     pub(crate) fn partition(&self) -> &'static str {
         match self.region.as_str() {
             region if region.starts_with("cn-") => "aws-cn",
@@ -66,7 +64,7 @@ impl Account {
         }
     }
 
-    /// A function's ARN, with its qualifier if there is one.
+    /// The ARN of a function, with the qualifier if there is one.
     pub(crate) fn function_arn(&self, name: &str, qualifier: Option<&str>) -> String {
         let (partition, region, id) = (self.partition(), &self.region, &self.id);
         let arn = format!("arn:{partition}:lambda:{region}:{id}:function:{name}");
@@ -74,14 +72,14 @@ impl Account {
     }
 }
 
-/// A function as a request names it.
+/// A function in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FunctionReference {
     pub(crate) name: String,
     pub(crate) qualifier: Option<Qualifier>,
 }
 
-/// Which version of a function.
+/// A version of a function in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Qualifier {
     Latest,
@@ -90,7 +88,7 @@ pub(crate) enum Qualifier {
 }
 
 impl Qualifier {
-    /// What a text stands for that is known to be one of the three.
+    /// Reads a text that is known to be one of the three.
     pub(crate) fn parse(text: &str) -> Self {
         match text.parse::<u64>() {
             _ if text == "$LATEST" => Self::Latest,
@@ -99,7 +97,7 @@ impl Qualifier {
         }
     }
 
-    /// As it stands in an ARN.
+    /// The text in an ARN.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Latest => "$LATEST".to_owned(),
@@ -110,7 +108,7 @@ impl Qualifier {
 }
 
 impl FunctionReference {
-    /// Reads a function's name as a path or body gives it, and the `Qualifier` parameter beside it.
+    /// Reads the name of a function in a path or body, and the `Qualifier` parameter.
     pub(crate) fn parse(
         text: &str,
         qualifier: Option<&str>,

@@ -1,14 +1,14 @@
 //! The runtimes that run here. A new language has its entry in [`FAMILIES`] and its bootstrap in
-//! the folder beside this file; AWS's own list of identifiers is in `api::runtimes`.
+//! the folder beside this file. AWS's own list of identifiers is in `api::runtimes`.
 
-/// A runtime that runs here, by AWS's identifier.
+/// A runtime that runs here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Runtime {
     pub(crate) identifier: String,
     pub(crate) kind: RuntimeKind,
 }
 
-/// How a runtime starts a function.
+/// The program of a runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuntimeKind {
     /// The package brings an executable named `bootstrap`.

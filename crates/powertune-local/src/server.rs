@@ -1,4 +1,4 @@
-//! The running local Lambda, as the rest of the product sees it.
+//! The running local Lambda, for the other crates.
 
 use std::{collections::BTreeMap, io, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use crate::{
     store::{Rules, Store, VersionPhase},
 };
 
-/// How long open requests may take to end once everything is told to stop.
+/// Time for open requests to end after the stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
-/// Lambda on this machine, running.
+/// A running local Lambda.
 ///
-/// Functions, versions and everything else live in memory and in temporary folders, and are gone
-/// when it stops. It listens on 127.0.0.1 only.
+/// Functions, versions and all other data are in memory and in temporary folders, and are gone when
+/// it stops. It listens on 127.0.0.1 only.
 #[derive(Debug)]
 pub struct LocalLambda {
     platform: Arc<Platform>,
@@ -35,85 +35,65 @@ pub struct LocalLambda {
     stop: DropGuard,
 }
 
-/// Why the local Lambda could not start.
+/// The local Lambda could not start. The message says why.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The port could not be bound.
+#[error(transparent)]
+pub struct StartError(#[from] StartFailure);
+
+#[derive(Debug, thiserror::Error)]
+enum StartFailure {
     #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or 0 for any")]
-    Listen {
-        /// The port asked for.
-        port: u16,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file for the calls can't be written.
+    Listen { port: u16, source: io::Error },
     #[error("cannot write calls to {}: {source}", path.display())]
-    CallLog {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The account's id is not one.
+    CallLog { path: PathBuf, source: io::Error },
     #[error("account id {0:?}: give twelve digits")]
     AccountId(String),
-    /// Functions cannot be run on this machine as asked.
     #[error("cannot run functions here: {0}")]
-    DataPlane(#[source] Box<dyn std::error::Error + Send + Sync>),
+    DataPlane(#[from] DataPlaneError),
 }
 
-/// A function to create without going over HTTP.
+/// A function to create without HTTP.
 #[derive(Debug, Clone)]
 pub struct NewFunction {
-    /// Its name.
+    /// The name, in the form of AWS's `FunctionName`.
     pub name: String,
     /// A folder with the code, or a `.zip` file.
     pub code: PathBuf,
-    /// AWS's identifier: `python3.13`, `nodejs22.x`, `provided.al2023`, ...
+    /// AWS's identifier, one of [`runtimes()`](crate::runtimes).
     pub runtime: String,
-    /// The handler, as AWS writes it for the runtime.
+    /// The handler, in AWS's form for the runtime.
     pub handler: String,
     /// Memory size in MB.
     pub memory_mb: u32,
     /// Timeout in seconds.
     pub timeout_s: u32,
-    /// Environment variables.
+    /// Names and values of environment variables.
     pub environment: BTreeMap<String, String>,
-    /// `x86_64` or `arm64`; that of this machine if it is not given.
+    /// `x86_64` or `arm64`. `None` is the architecture of this machine.
     pub architecture: Option<String>,
 }
 
-/// Why a function could not be created.
+/// A function could not be created. The message says why.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// The code could not be read or packed.
+#[error(transparent)]
+pub struct CreateError(#[from] CreateFailure);
+
+#[derive(Debug, thiserror::Error)]
+enum CreateFailure {
     #[error("cannot take the function's code from {}: {reason}", path.display())]
-    Code {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Lambda's own refusal.
-    #[error("{code}: {message}")]
-    Refused {
-        /// The exception that AWS would answer with.
-        code: &'static str,
-        /// Its message.
-        message: String,
-    },
+    Code { path: PathBuf, reason: String },
+    #[error("{}: {}", .0.kind.name(), .0.message)]
+    Refused(Exception),
 }
 
 impl LocalLambda {
-    /// Starts listening on 127.0.0.1.
+    /// Starts to listen on 127.0.0.1.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let id = &settings.account_id;
         if id.len() != 12 || !id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(StartError::AccountId(id.clone()));
+            return Err(StartFailure::AccountId(id.clone()).into());
         }
-        let listen_error = |source| StartError::Listen { port: settings.port, source };
+        let listen_error = |source| StartFailure::Listen { port: settings.port, source };
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await.map_err(listen_error)?;
         let port = listener.local_addr().map_err(listen_error)?.port();
@@ -137,7 +117,7 @@ impl LocalLambda {
             credentials.push(Credentials::random());
         }
         let calls = settings.call_log.map(|path| {
-            CallLog::open(&path).map_err(|source| StartError::CallLog { path, source })
+            CallLog::open(&path).map_err(|source| StartFailure::CallLog { path, source })
         });
         let calls = calls.transpose()?;
         let stopping = CancellationToken::new();
@@ -149,33 +129,33 @@ impl LocalLambda {
         Ok(Self { platform, server, stop: stopping.drop_guard() })
     }
 
-    /// Where clients find it: `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`.
     pub fn endpoint_url(&self) -> String {
         self.platform.endpoint.clone()
     }
 
-    /// The region it plays.
+    /// The region in ARNs.
     pub fn region(&self) -> &str {
         &self.platform.account.region
     }
 
-    /// A key pair to call it with.
+    /// The first of the server's key pairs.
     pub fn credentials(&self) -> &Credentials {
         self.platform.credentials.first().expect("a pair is made where none is given")
     }
 
-    /// What holds functions to their CPU share and what this machine has, for people to read.
+    /// The CPU control in use and the cores of this machine, for users.
     pub fn cpu_control(&self) -> String {
         self.platform.data_plane.describe()
     }
 
-    /// The largest memory size whose whole share of CPU this machine has. Durations measured above
+    /// The largest memory size, in MB, whose whole share of CPU this machine has. Durations above
     /// it say nothing about the memory size.
     pub fn largest_memory_mb(&self) -> u32 {
         host_memory_mb()
     }
 
-    /// The environment variables that point AWS tools here.
+    /// The environment variables with which AWS tools call this Lambda.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let (credentials, region) = (self.credentials(), self.region());
         let mut variables = vec![
@@ -189,10 +169,10 @@ impl LocalLambda {
         variables
     }
 
-    /// Creates a function from a folder or a zip file and returns its ARN; it is active then.
+    /// Creates a function, waits until it is active, and returns its ARN.
     pub async fn create_function(&self, function: NewFunction) -> Result<String, CreateError> {
         let path = function.code;
-        let unusable = |reason| CreateError::Code { path: path.clone(), reason };
+        let unusable = |reason| CreateFailure::Code { path: path.clone(), reason };
         let packed = path.clone();
         let zip = tokio::task::spawn_blocking(move || package::zip_from(&packed))
             .await
@@ -220,11 +200,13 @@ impl LocalLambda {
         Ok(created.arn().to_owned())
     }
 
-    /// What this machine runs where a function asks for `runtime`, AWS's identifier: `Python 3.11.2`
-    /// for `python3.12`, for one. `None` where it is the version that the function asks for.
+    /// The name and version of the program that runs `runtime` (AWS's identifier) on this machine,
+    /// for example `Python 3.11.2` for `python3.12`. `None` if it is the version that the runtime
+    /// asks for.
     ///
     /// # Errors
-    /// When this machine has nothing that runs it.
+    ///
+    /// If no program on this machine runs it.
     pub async fn other_runtime(&self, runtime: &str) -> Result<Option<String>, String> {
         match Runtime::parse(runtime) {
             Some(runtime) => self.platform.data_plane.other_runtime(runtime.kind).await,
@@ -249,7 +231,7 @@ impl LocalLambda {
         }
     }
 
-    /// Stops: no more requests, and every process of a function ends.
+    /// Stops the server and ends every process of a function.
     pub async fn shutdown(self) {
         drop(self.stop);
         self.platform.data_plane.shutdown().await;
@@ -266,12 +248,12 @@ fn this_architecture() -> &'static str {
 
 impl From<DataPlaneError> for StartError {
     fn from(error: DataPlaneError) -> Self {
-        Self::DataPlane(Box::new(error))
+        Self(error.into())
     }
 }
 
 impl From<Exception> for CreateError {
     fn from(exception: Exception) -> Self {
-        Self::Refused { code: exception.kind.name(), message: exception.message }
+        Self(CreateFailure::Refused(exception))
     }
 }

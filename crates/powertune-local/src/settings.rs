@@ -1,4 +1,4 @@
-//! What a caller chooses about the local Lambda before it starts.
+//! The settings of the local Lambda.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -6,37 +6,36 @@ use uuid::Uuid;
 
 use crate::execution::CpuControl;
 
-/// How the local Lambda is set up; [`Settings::default`] is right for most uses.
+/// The settings of a local Lambda. [`Settings::default`] is right for most uses.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Port on 127.0.0.1; 0 takes any free one.
+    /// Port on 127.0.0.1. 0 is any free port.
     pub port: u16,
-    /// Region that ARNs name and that functions see in `AWS_REGION`.
+    /// Region in ARNs, and in `AWS_REGION` of functions.
     pub region: String,
-    /// Account that ARNs name: twelve digits.
+    /// Account in ARNs, twelve digits.
     pub account_id: String,
-    /// Key pairs that callers may sign with. If there is none, a random pair is made at start.
+    /// Key pairs of callers. If there are none, a random pair is made at the start.
     pub credentials: Vec<Credentials>,
-    /// A file to which a line of JSON is written for every call: who made it, the operation and the
-    /// function. It shows which permissions a program needs.
+    /// A file for a line of JSON for every call: the caller, the operation and the function. It
+    /// shows which permissions a program needs.
     pub call_log: Option<PathBuf>,
-    /// How long a new version stays `Pending` and an update `InProgress`. On AWS it takes about a
-    /// second; the default is short, and not zero so that clients that do not wait are found out.
+    /// Time in which a new version is `Pending` and an update `InProgress`. On AWS it is about a
+    /// second. The default is short but not zero, so that tests find clients that do not wait.
     pub update_delay: Duration,
     /// The account's limit of concurrent executions.
     pub concurrency: u32,
-    /// The most memory that the account's functions can have: AWS lets some accounts have no more
-    /// than 3,008 MB.
+    /// Largest memory size of the account's functions, in MB. AWS limits some accounts to 3,008 MB.
     pub largest_memory_mb: u32,
-    /// How more memory than the account's functions can have is refused.
+    /// The form of the refusal of more memory than the account allows.
     pub memory_refusal: MemoryRefusal,
-    /// What moves `$LATEST`'s `RevisionId` beside updates of it.
+    /// Calls that change `$LATEST`'s `RevisionId` without an update.
     pub revisions: Revisions,
-    /// In which state a version begins that `PublishVersion` makes.
+    /// The first state of a version that `PublishVersion` makes.
     pub version_start: VersionStart,
-    /// The longest that a call, and again its answer, is on the way. Each takes a random time.
+    /// Longest delay of a call, and of its answer. Each delay is random.
     pub latency: Duration,
-    /// What holds functions to their share of the CPU.
+    /// The way to limit functions to their share of the CPU.
     pub cpu: CpuControl,
 }
 
@@ -60,50 +59,50 @@ impl Default for Settings {
     }
 }
 
-/// What moves `$LATEST`'s `RevisionId` beside updates of it. The default is what AWS does.
+/// Effects on `$LATEST` of calls that do not update it. The default is AWS's behaviour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revisions {
-    /// By `TagResource` and `UntagResource`.
+    /// Of `TagResource` and `UntagResource`.
     pub tagging: Moves,
-    /// By a `PublishVersion` that makes a new version. The version's own `RevisionId` stays.
+    /// Of a `PublishVersion` that makes a new version. The version's own `RevisionId` stays.
     pub publishing: Moves,
 }
 
-/// What a call moves of `$LATEST`, whose code and configuration it leaves as they are.
+/// The effect on `$LATEST` of a call that leaves its code and configuration as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moves {
-    /// Whether its `RevisionId` becomes another one.
+    /// True if the call changes its `RevisionId`.
     pub revision_id: bool,
-    /// Whether its `LastModified` becomes the time of the call.
+    /// True if its `LastModified` becomes the time of the call.
     pub last_modified: bool,
 }
 
 impl Moves {
-    /// Nothing at all.
+    /// No effect.
     pub const NOTHING: Self = Self { revision_id: false, last_modified: false };
 }
 
 impl Default for Moves {
-    /// `RevisionId` moves, as AWS was seen to do. `LastModified` stays: no source says what AWS
-    /// does, but its documentation calls it the time of the last update of the function, and
-    /// neither tags nor versions are updates of it.
+    /// Recordings show that AWS changes `RevisionId`. No source shows `LastModified`: AWS's
+    /// documentation calls it the time of the last update of the function, and neither tags nor
+    /// versions are updates.
     fn default() -> Self {
         Self { revision_id: true, last_modified: false }
     }
 }
 
-/// In which state a version begins that `PublishVersion` makes, and for how long. Afterwards it is
-/// active, and invocations of it are accepted.
+/// The first state of a version that `PublishVersion` makes. After it the version is active and
+/// accepts invocations.
 ///
 /// On AWS a version of an ordinary function is active at once, which is the default. A version with
-/// SnapStart is pending for minutes. Other states are for tests of what has to wait for a version.
-/// Versions that `CreateFunction` and `UpdateFunctionCode` publish do not follow this: they are
-/// pending for [`Settings::update_delay`].
+/// SnapStart is pending for minutes. Other states are for tests of clients that wait for a version.
+/// Versions of `CreateFunction` and `UpdateFunctionCode` are pending for [`Settings::update_delay`]
+/// instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionStart {
     /// The first state.
     pub state: VersionState,
-    /// For how long. Without effect on [`VersionState::Active`].
+    /// Time in the first state. Without effect on [`VersionState::Active`].
     pub lasts: Duration,
 }
 
@@ -113,50 +112,51 @@ impl Default for VersionStart {
     }
 }
 
-/// A version's `State`.
+/// AWS's `State` of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
-    /// It can be invoked.
+    /// Accepts invocations.
     Active,
-    /// It is being made.
+    /// In creation.
     Pending,
-    /// It was idle for long, and its resources were taken back.
+    /// Idle for long, without resources.
     Inactive,
-    /// It is about to be deactivated.
+    /// About to be deactivated.
     Deactivating,
-    /// It was deactivated.
+    /// Without resources.
     Deactivated,
-    /// It is active but for invocations.
+    /// Active, but refuses invocations.
     ActiveNonInvocable,
-    /// It could not be made.
+    /// The creation failed.
     Failed,
-    /// It is being deleted.
+    /// In deletion.
     Deleting,
 }
 
-/// How more memory than the account's functions can have is refused. Both forms were reported from
-/// accounts that stop at 3,008 MB; the first one is much the more frequent.
+/// The form of the refusal of more memory than the account allows. Both forms were reported from
+/// accounts that stop at 3,008 MB, the first form much more often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryRefusal {
     /// An `InvalidParameterValueException` that begins with `'MemorySize' value`.
     InvalidParameterValue,
-    /// A `ValidationException` that names the value and `'memorySize'`, as for 10,241 MB elsewhere.
+    /// A `ValidationException` with the value and `'memorySize'`, as other accounts get for 10,241
+    /// MB.
     Validation,
 }
 
 /// A key pair that signs requests.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The public half, by which a caller is known.
+    /// The public half.
     pub access_key_id: String,
     /// The secret half.
     pub secret_access_key: String,
-    /// What requests have to bear beside their signature, where there is one.
+    /// The token that requests have to carry beside their signature.
     pub session_token: Option<String>,
 }
 
 impl Credentials {
-    /// A pair that nobody else has.
+    /// A new random pair.
     pub fn random() -> Self {
         Self {
             access_key_id: random_id("AKIA"),
@@ -165,7 +165,7 @@ impl Credentials {
         }
     }
 
-    /// A pair and a token that nobody else has, in the form of a role's credentials on AWS.
+    /// A new random pair with a token, in the form of a role's credentials on AWS.
     pub(crate) fn temporary() -> Self {
         Self {
             access_key_id: random_id("ASIA"),
@@ -175,13 +175,13 @@ impl Credentials {
     }
 }
 
-/// A key's id; its beginning says of what kind the key is.
+/// The id of a key. Its prefix is the kind of the key.
 fn random_id(kind: &str) -> String {
     let id = Uuid::new_v4().simple().to_string().to_uppercase();
     format!("{kind}{}", &id[..16])
 }
 
-/// 244 bits from the system's source of randomness.
+/// 244 random bits from the operating system.
 fn random_secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }

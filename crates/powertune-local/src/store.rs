@@ -1,7 +1,8 @@
-//! The control plane's state: plain data, changed by functions that are told what time it is.
+//! The state of the control plane: plain data, changed by functions that get the time as an
+//! argument.
 //!
-//! Nothing here waits, runs or knows HTTP. Changes that take effect later are brought up to date
-//! whenever the store is used.
+//! Nothing here waits, runs or knows HTTP. Each use of the store first applies the changes that
+//! have taken effect since.
 
 mod alias;
 mod concurrency;
@@ -32,15 +33,13 @@ use crate::{
     version::FunctionVersion,
 };
 
-/// Tags that a function can bear.
+/// Most tags of a function.
 pub(crate) const TAG_LIMIT: usize = 50;
 
-/// More than [`TAG_LIMIT`] tags.
 pub(crate) fn too_many_tags() -> Exception {
     Exception::invalid_parameter("Number of tags exceeds resource tag limit.")
 }
 
-/// All functions of the account.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) account: Account,
@@ -49,7 +48,7 @@ pub(crate) struct Store {
     retired: Vec<Uuid>,
 }
 
-/// What of the settings the store goes by.
+/// The settings for the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) concurrency_limit: u32,
@@ -59,13 +58,13 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// How a version begins that is made together with a function or an update, `now`.
+    /// The first phase of a version that is made together with a function or an update.
     fn creating(&self, now: Moment) -> VersionPhase {
         VersionPhase::Creating { until: now.instant + self.update_delay }
     }
 }
 
-/// What `CreateFunction` makes.
+/// The input of `CreateFunction`.
 #[derive(Debug)]
 pub(crate) struct NewFunctionRecord {
     pub(crate) name: String,
@@ -74,7 +73,7 @@ pub(crate) struct NewFunctionRecord {
     pub(crate) publish: bool,
 }
 
-/// What an update of `$LATEST` is guarded by and followed by.
+/// The guard of an update of `$LATEST`, and the steps after it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UpdateOptions {
     pub(crate) revision_id: Option<String>,
@@ -82,7 +81,7 @@ pub(crate) struct UpdateOptions {
     pub(crate) publish: bool,
 }
 
-/// An invocation that may run: what, under which name, and its place under the limits.
+/// An invocation that may run now. The slot is its place under the limits.
 #[derive(Debug)]
 pub(crate) struct AdmittedInvocation {
     pub(crate) version: Arc<FunctionVersion>,
@@ -95,14 +94,14 @@ impl Store {
         Self { account, functions: BTreeMap::new(), rules, retired: Vec::new() }
     }
 
-    /// Brings every state up to `now`.
+    /// Applies all changes that are in effect at `now`.
     pub(crate) fn settle(&mut self, now: Moment) {
         for function in self.functions.values_mut() {
             function.settle(now, &self.account, &mut self.retired);
         }
     }
 
-    /// The snapshots that no invocation will be given any more, since this was last asked.
+    /// The snapshots that went out of service since the last call.
     pub(crate) fn take_retired(&mut self) -> Vec<Uuid> {
         std::mem::take(&mut self.retired)
     }
@@ -124,7 +123,7 @@ impl Store {
         Ok(self.functions.get_mut(&reference.name).expect("it was found just now"))
     }
 
-    /// The version that a reference names; for an alias the one it points to first.
+    /// The version of a reference. For an alias with two versions, the first.
     pub(crate) fn version(
         &self,
         reference: &FunctionReference,
@@ -152,7 +151,7 @@ impl Store {
         Ok(if new.publish { function.publish(None, account, now, phase) } else { &function.latest })
     }
 
-    /// Changes `$LATEST` and returns the version that the answer tells of.
+    /// Changes `$LATEST`. Returns the version for the answer.
     pub(crate) fn update(
         &mut self,
         reference: &FunctionReference,
@@ -203,7 +202,7 @@ impl Store {
         Ok(function.publish(publication.description, &account, now, start))
     }
 
-    /// Adds tags to a function, or gives them other values.
+    /// Adds tags to a function, or changes their values.
     pub(crate) fn tag(
         &mut self,
         reference: &FunctionReference,
@@ -221,7 +220,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes tags off a function; it is no error if it does not bear them.
+    /// Removes tags of a function. A missing tag is no error.
     pub(crate) fn untag(
         &mut self,
         reference: &FunctionReference,
@@ -257,7 +256,7 @@ impl Store {
         }
     }
 
-    /// Deletes a version that no alias points to; on AWS too it is no error if there is none.
+    /// Deletes a version without aliases. As on AWS, a missing version is no error.
     fn delete_version(
         &mut self,
         reference: &FunctionReference,
@@ -282,15 +281,15 @@ impl Store {
         Ok(())
     }
 
-    /// The package that a download link names.
+    /// The package of a download link.
     pub(crate) fn package(&self, id: Uuid) -> Option<Arc<Package>> {
         let versions = self.functions.values().flat_map(FunctionRecord::versions);
         let mut packages = versions.map(|version| &version.configuration.package);
         packages.find(|package| package.id == id).cloned()
     }
 
-    /// What is not there, as `Invoke` and `PutFunctionConcurrency` tell it: with `$LATEST` where
-    /// no version was asked for.
+    /// The error of `Invoke` and `PutFunctionConcurrency`, with `$LATEST` if there was no
+    /// qualifier.
     fn latest_not_found(&self, reference: &FunctionReference) -> Exception {
         let qualifier = reference.qualifier.clone().unwrap_or(Qualifier::Latest);
         self.not_found(&FunctionReference { qualifier: Some(qualifier), ..reference.clone() })

@@ -1,5 +1,5 @@
-//! What an execution environment runs: an immutable snapshot of a function's code and
-//! configuration.
+//! The immutable snapshot of a function's code and configuration that an execution environment
+//! runs.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::runtimes::Runtime;
 
-/// One snapshot of a function: a published version, or `$LATEST` as it was at one moment.
+/// A snapshot of a function: a published version, or `$LATEST` at one moment.
 ///
-/// Environments are pooled by [`FunctionVersion::snapshot`]; every change of code or configuration
-/// makes a new snapshot, so that no environment ever serves another configuration than its own.
+/// Environments are pooled by [`FunctionVersion::snapshot`]. Every change of code or configuration
+/// makes a new snapshot, so that an environment never serves another configuration.
 #[derive(Debug)]
 pub(crate) struct FunctionVersion {
-    /// Identity of this snapshot; changes with every change of `$LATEST`.
+    /// The identity of this snapshot.
     pub(crate) snapshot: Uuid,
     pub(crate) region: String,
     pub(crate) function_name: String,
@@ -29,42 +29,42 @@ pub(crate) struct FunctionVersion {
     pub(crate) code: Arc<Code>,
 }
 
-/// Instruction set architecture, as in a function's `Architectures`.
+/// An element of a function's `Architectures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Architecture {
     X86_64,
     Arm64,
 }
 
-/// What the platform writes into a function's log.
+/// The platform's part of a function's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Logging {
     pub(crate) format: LogFormat,
-    /// With [`LogFormat::Json`] only: whether the system log level sends `platform.*` records at
-    /// INFO (start and report). Text format always does.
+    /// False if the log format is JSON and the system log level hides `platform.*` records of the
+    /// level INFO (start and report).
     pub(crate) platform_reports: bool,
 }
 
-/// A function's `LoggingConfig.LogFormat`.
+/// `LoggingConfig.LogFormat` of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Text,
     Json,
 }
 
-/// A function's code, unpacked; the folder goes when the last version that uses it goes.
+/// The unpacked code of a function. The folder is removed with the last version that uses it.
 #[derive(Debug)]
 pub(crate) struct Code {
     folder: TempDir,
 }
 
 impl Code {
-    /// Takes over `folder`, which holds the unpacked deployment package.
+    /// `folder` holds the unpacked deployment package.
     pub(crate) fn new(folder: TempDir) -> Self {
         Self { folder }
     }
 
-    /// Where the code lies: the function's `LAMBDA_TASK_ROOT`.
+    /// The function's `LAMBDA_TASK_ROOT`.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

@@ -184,7 +184,8 @@ async fn an_update_in_progress_leaves_invocations_as_they_were() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_invokes_another_gives_its_cpu_share_back_meanwhile() {
     let bed = Bed::start(Settings::default()).await;
-    // Either takes the whole machine: without giving back, the inner one would never start.
+    // Both need the whole machine. If the outer function kept its share, the inner one would never
+    // start.
     bed.function("outer", 10_240).await;
     bed.function("inner", 10_240).await;
     let event = json!({"call": "inner", "with": {"call": "inner", "with": {"depth": 2}}});

@@ -1,5 +1,5 @@
-//! The account's settings, and what functions have beside their configuration: reserved
-//! concurrency, code signing, the way their runtime is updated.
+//! The settings of the account, and settings of functions outside their configuration: reserved
+//! concurrency, code signing, runtime updates.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ pub(super) async fn concurrency(
     exchange::json(StatusCode::OK, &body)
 }
 
-/// There is no code signing here, which AWS tells by leaving the ARN out.
+/// The answer has no ARN, because there is no code signing here.
 pub(super) async fn code_signing_config(
     State(platform): State<Arc<Platform>>,
     UnqualifiedFunction(reference): UnqualifiedFunction,
@@ -95,7 +95,7 @@ pub(super) async fn code_signing_config(
     exchange::json(StatusCode::OK, &json!({ "FunctionName": reference.name }))
 }
 
-/// Runtimes are what this machine has: they change by themselves, as under AWS's default.
+/// The runtimes of this machine can change at any time. On AWS that is `Auto`, the default.
 pub(super) async fn runtime_management_config(
     State(platform): State<Arc<Platform>>,
     QualifiedFunction(reference): QualifiedFunction,

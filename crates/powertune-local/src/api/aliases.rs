@@ -1,5 +1,3 @@
-//! Aliases.
-
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
@@ -18,8 +16,8 @@ use crate::{
     constraint::{Violations, is_name},
     exception::Exception,
     platform::Platform,
-    reference::Qualifier,
-    store::{AliasChange, Routing, RoutingChange, VersionId},
+    reference::{FunctionReference, Qualifier},
+    store::{AliasChange, AliasRecord, Routing, RoutingChange, VersionId},
 };
 
 const WEIGHTS: &str = "routingConfig.additionalVersionWeights";
@@ -68,8 +66,7 @@ pub(super) async fn create(
     let version = change.version.unwrap_or(VersionId::Latest);
     let alias =
         platform.with_store(|store, _| store.create_alias(&reference, &name, version, change))?;
-    let (account, function) = (&platform.account, &reference.name);
-    json(StatusCode::CREATED, &AliasConfiguration::new(&alias, account, function))
+    answer(StatusCode::CREATED, &alias, &platform, &reference)
 }
 
 pub(super) async fn update(
@@ -80,8 +77,7 @@ pub(super) async fn update(
 ) -> Result<Response, Exception> {
     let change = request.check(Violations::default())?;
     let alias = platform.with_store(|store, _| store.update_alias(&reference, &name, change))?;
-    let (account, function) = (&platform.account, &reference.name);
-    json(StatusCode::OK, &AliasConfiguration::new(&alias, account, function))
+    answer(StatusCode::OK, &alias, &platform, &reference)
 }
 
 pub(super) async fn get(
@@ -90,8 +86,7 @@ pub(super) async fn get(
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Exception> {
     let alias = platform.with_store(|store, _| store.alias(&reference, &name).cloned())?;
-    let (account, function) = (&platform.account, &reference.name);
-    json(StatusCode::OK, &AliasConfiguration::new(&alias, account, function))
+    answer(StatusCode::OK, &alias, &platform, &reference)
 }
 
 pub(super) async fn delete(
@@ -117,6 +112,15 @@ pub(super) async fn list(
     });
     let (aliases, next_marker) = page(items, &query)?;
     json(StatusCode::OK, &AliasList { aliases, next_marker })
+}
+
+fn answer(
+    status: StatusCode,
+    alias: &AliasRecord,
+    platform: &Platform,
+    function: &FunctionReference,
+) -> Result<Response, Exception> {
+    json(status, &AliasConfiguration::new(alias, &platform.account, &function.name))
 }
 
 impl AliasRequest {
@@ -163,7 +167,7 @@ fn version_id(text: &str, violations: &mut Violations) -> Option<VersionId> {
     }
 }
 
-/// The other version that an alias sends a share of its invocations to, if it does.
+/// The second version of an alias and its share of invocations.
 fn routing(
     weights: &BTreeMap<String, f64>,
     violations: &mut Violations,
@@ -176,7 +180,7 @@ fn routing(
     let Some((version, weight)) = weights.first_key_value() else {
         return Ok(RoutingChange::Remove);
     };
-    // A map, as AWS shows it.
+    // AWS's message shows the map in this form.
     let given = format!("{{{version}={weight:?}}}");
     if !(0.0..=1.0).contains(weight) {
         violations.map_value(

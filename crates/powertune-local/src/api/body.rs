@@ -1,5 +1,5 @@
-//! Bodies of requests, which are read as a whole before anything is done: what was signed is the
-//! hash of all of it.
+//! Bodies of requests. A body is read whole before the operation begins, because the signature
+//! covers all of it.
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use futures::StreamExt;
@@ -14,10 +14,9 @@ pub(super) const PACKAGE_LIMIT: usize = 70_167_211;
 const ZIP_LIMIT: usize = 52_428_800;
 /// Longest body of most other operations.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
-/// How much of a body is read that nobody wants.
+/// Most bytes that are read of a refused body.
 const DISCARD_LIMIT: usize = 4 * PACKAGE_LIMIT;
 
-/// A body that has been read.
 #[derive(Debug)]
 pub(super) struct HashedBody {
     pub(super) content: Bytes,
@@ -26,8 +25,8 @@ pub(super) struct HashedBody {
 }
 
 impl HashedBody {
-    /// Reads a body of at most `limit` bytes. It is hashed on the way, so that a long one keeps
-    /// nobody else from working.
+    /// Reads a body of at most `limit` bytes. It is hashed chunk by chunk, so that a long body does
+    /// not block other requests.
     pub(super) async fn read(
         body: Body,
         limit: usize,
@@ -53,8 +52,8 @@ impl HashedBody {
     }
 }
 
-/// Reads what is left of a body that nobody wants: who is cut off while sending never gets to read
-/// the answer.
+/// Reads the rest of a refused body. A client that is cut off while it sends never reads the
+/// answer.
 pub(super) async fn discard(mut stream: BodyDataStream) {
     let mut size = 0;
     while let Some(Ok(chunk)) = stream.next().await {
@@ -65,7 +64,6 @@ pub(super) async fn discard(mut stream: BodyDataStream) {
     }
 }
 
-/// Refuses a body that is too long for its operation.
 pub(super) fn within(
     limit: usize,
     body: &Bytes,
@@ -81,7 +79,7 @@ fn request_too_large(limit: usize, operation: OperationName) -> String {
     format!("Request must be smaller than {limit} bytes for the {operation} operation")
 }
 
-/// Refuses a deployment package that is too long when it comes with the request itself.
+/// Refuses a deployment package that is too long for a request.
 pub(super) fn within_zip_limit(zip: &[u8]) -> Result<(), Exception> {
     if zip.len() <= ZIP_LIMIT {
         return Ok(());

@@ -1,5 +1,4 @@
-//! What all operations share on the wire: reading queries and JSON, JSON answers, exceptions, and
-//! lists in pages.
+//! The HTTP form that all operations share: queries, JSON, exceptions and lists in pages.
 
 use axum::{
     body::Bytes,
@@ -17,15 +16,14 @@ use crate::{
     exception::{Exception, ExceptionKind, ThrottleReason},
 };
 
-/// Items in a page of a list, at most and by default.
+/// Items in a page of a list, both the default and the maximum.
 const PAGE: u32 = 50;
 
-/// The parameters in a request's query.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The first parameter of a name; an empty one counts as absent, as it does on AWS.
+    /// The first parameter with this name. As on AWS, an empty parameter counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let named = self.0.iter().find(|(key, _)| key == name);
         named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -54,7 +52,7 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let operation = request.extensions().get().copied().unwrap_or_default();
+        let operation = *request.extensions().get().expect("every operation has a name");
         let body =
             Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         within(LIMIT, &body, operation)
@@ -75,10 +73,8 @@ fn parse_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, Exception> {
     })
 }
 
-/// An answer in JSON.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Exception> {
-    let body = serde_json::to_vec(body)
-        .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?;
+    let body = serde_json::to_vec(body).map_err(|error| Exception::service(&error))?;
     Ok((status, [(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
@@ -109,7 +105,7 @@ impl IntoResponse for Exception {
             [(CONTENT_TYPE.as_str(), "application/json"), ("x-amzn-errortype", self.kind.name())];
         let body = Value::Object(body).to_string();
         let mut response = (status, headers, body).into_response();
-        // AWS names no time where a function's own limit of concurrency was met.
+        // AWS sends no time if the function's own limit of concurrency is met.
         if self.kind == ExceptionKind::TooManyRequests(ThrottleReason::Account) {
             let seconds = axum::http::HeaderValue::from_static("1");
             response.headers_mut().insert("retry-after", seconds);
@@ -118,14 +114,14 @@ impl IntoResponse for Exception {
     }
 }
 
-/// How an exception's body spells its message; AWS's model has it in both ways.
+/// The spelling of the message in an exception's body. AWS's model has both spellings.
 #[derive(Debug, Clone, Copy)]
 enum MessageStyle {
     /// `Type` and `Message`.
     Capital,
     /// `Type` and `message`.
     Small,
-    /// `message` alone: exceptions that Lambda's model does not list.
+    /// `message` alone, for exceptions that Lambda's model does not list.
     Bare,
 }
 
@@ -153,10 +149,10 @@ fn wire_form(kind: ExceptionKind) -> (StatusCode, MessageStyle) {
     }
 }
 
-/// One page of a list: the items after `Marker`, and the `NextMarker` if more follow.
+/// One page of a list: the items after `Marker`, and the `NextMarker` if more items follow.
 ///
-/// `items` come in the order of their keys. A marker holds the last key that was shown, so that a
-/// list which changes between two pages neither repeats nor skips what stays.
+/// `items` are in the order of their keys. A marker holds the last key of a page, so that a change
+/// of the list between two pages neither repeats nor skips other items.
 pub(super) fn page<T>(
     items: impl IntoIterator<Item = (String, T)>,
     query: &Query,

@@ -16,6 +16,8 @@ use crate::{
     reference::{FunctionReference, NameForm, READ, WRITE},
 };
 
+type Shared = Arc<Platform>;
+
 /// The function of an operation that reads, invokes or deletes one version. The `Qualifier`
 /// parameter can name the version.
 #[derive(Debug)]
@@ -33,47 +35,35 @@ pub(super) struct ChangedFunction(pub(super) FunctionReference);
 #[derive(Debug)]
 pub(super) struct UnqualifiedFunction(pub(super) FunctionReference);
 
-impl FromRequestParts<Arc<Platform>> for QualifiedFunction {
+impl FromRequestParts<Shared> for QualifiedFunction {
     type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        platform: &Arc<Platform>,
-    ) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, platform: &Shared) -> Result<Self, Response> {
         let Ok(query) = parts.extract::<Query>().await;
         reference(parts, query.get("Qualifier"), &READ, platform).await.map(Self)
     }
 }
 
-impl FromRequestParts<Arc<Platform>> for ReadFunction {
+impl FromRequestParts<Shared> for ReadFunction {
     type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        platform: &Arc<Platform>,
-    ) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, platform: &Shared) -> Result<Self, Response> {
         reference(parts, None, &READ, platform).await.map(Self)
     }
 }
 
-impl FromRequestParts<Arc<Platform>> for ChangedFunction {
+impl FromRequestParts<Shared> for ChangedFunction {
     type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        platform: &Arc<Platform>,
-    ) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, platform: &Shared) -> Result<Self, Response> {
         reference(parts, None, &WRITE, platform).await.map(Self)
     }
 }
 
-impl FromRequestParts<Arc<Platform>> for UnqualifiedFunction {
+impl FromRequestParts<Shared> for UnqualifiedFunction {
     type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        platform: &Arc<Platform>,
-    ) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, platform: &Shared) -> Result<Self, Response> {
         let reference = reference(parts, None, &WRITE, platform).await?;
         if reference.qualifier.is_some() {
             let refusal = Exception::invalid_parameter(

@@ -1,5 +1,3 @@
-//! Functions: create, read, change, list, delete.
-
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
@@ -34,10 +32,10 @@ use crate::{
     },
 };
 
-/// Longest name a function can have.
+/// Longest name of a function, in characters.
 const NAME_LENGTH: usize = 64;
 
-/// What `GetFunction` answers.
+/// The answer to `GetFunction`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct FunctionDescription {
@@ -80,7 +78,7 @@ pub(super) async fn create_over_http(
     json(StatusCode::CREATED, &created)
 }
 
-/// Creates a function, over HTTP or not.
+/// Creates a function. Calls over HTTP and calls in this process share it.
 pub(crate) async fn create(
     platform: &Platform,
     request: CreateFunctionRequest,
@@ -111,7 +109,7 @@ pub(crate) async fn create(
     })
 }
 
-/// A `CreateFunctionRequest` that breaks no constraint.
+/// A checked `CreateFunctionRequest`.
 struct Creation {
     name: String,
     change: ConfigurationChange,
@@ -152,7 +150,7 @@ fn check_creation(
     }
     let mut violations = Violations::default();
     violations.length("functionName", &name, NAME_LENGTH);
-    // The one violation that AWS tells by another name.
+    // AWS reports this violation alone as an `InvalidParameterValueException`.
     violations.finish().map_err(|violation| Exception::invalid_parameter(violation.message))?;
     Ok(Creation { name, change, tags, publish: request.publish.unwrap_or(false) })
 }
@@ -217,7 +215,7 @@ pub(super) async fn update_code(
     let zip = zip_file(std::mem::take(&mut request.code))?.ok_or_else(|| {
         Exception::invalid_parameter("Please provide a source for function code.")
     })?;
-    // Before the work of unpacking, so that a function that is not there is told as that.
+    // Unpacking is slow, so a missing function is reported first.
     platform.with_store(|store, _| store.function(&reference).map(|_| ()))?;
     let package = Some(unpack(&platform, zip).await?);
     let change = ConfigurationChange { architecture, package, ..ConfigurationChange::default() };
@@ -269,7 +267,7 @@ pub(super) async fn list(
     json(StatusCode::OK, &FunctionList { functions, next_marker })
 }
 
-/// A function's entries in the list: itself, or all of its versions.
+/// The entries of a function in the list: `$LATEST` alone, or all versions.
 fn listed<'a>(
     function: &'a FunctionRecord,
     all: bool,
@@ -284,7 +282,7 @@ fn listed<'a>(
     })
 }
 
-/// A version under the qualifier by which it was asked for.
+/// A version, under the qualifier of the request.
 fn described(
     version: &VersionRecord,
     platform: &Platform,
@@ -295,7 +293,7 @@ fn described(
     FunctionConfiguration::new(version, account, name, qualifier.as_deref())
 }
 
-/// The zip file that a request carries.
+/// The zip file in a request.
 fn zip_file(code: FunctionCode) -> Result<Option<Bytes>, Exception> {
     if code.image_uri.is_some() {
         return Err(no_images());
@@ -325,10 +323,9 @@ fn no_images() -> Exception {
 async fn unpack(platform: &Platform, zip: Bytes) -> Result<Arc<Package>, Exception> {
     let place = platform.data_plane.folder().to_owned();
     let unpacked = tokio::task::spawn_blocking(move || Package::unpack(&zip, &place)).await;
-    let package = unpacked
-        .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?
-        .map_err(|error| match error {
-            PackageError::Store(_) => Exception::new(ExceptionKind::Service, error.to_string()),
+    let package =
+        unpacked.map_err(|error| Exception::service(&error))?.map_err(|error| match error {
+            PackageError::Store(_) => Exception::service(&error),
             other => Exception::invalid_parameter(other.to_string()),
         })?;
     Ok(Arc::new(package))

@@ -1,5 +1,3 @@
-//! Invoke.
-
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -25,13 +23,13 @@ use crate::{
 
 /// Longest payload of a synchronous invocation, in bytes.
 const REQUEST_LIMIT: usize = 6_291_456;
-/// Longest payload of an asynchronous one.
+/// Longest payload of an asynchronous invocation, in bytes.
 const EVENT_LIMIT: usize = 1_048_576;
-/// The name of `Invoke` in the error message for a long payload.
+/// AWS's error message for a long payload names `Invoke` so.
 const INVOKE_FUNCTION: OperationName = OperationName("InvokeFunction");
-/// How much of the log `LogType: Tail` gives.
+/// Bytes of the log that `LogType: Tail` returns.
 const LOG_TAIL: usize = 4096;
-/// How long an event waits before it tries again to run, where concurrency is used up.
+/// Time between two attempts to run an event while all concurrency is in use.
 const EVENT_BACKOFF: Duration = Duration::from_millis(200);
 
 /// `X-Amz-Invocation-Type`.
@@ -42,7 +40,6 @@ enum InvocationType {
     DryRun,
 }
 
-/// What to invoke, for whom, with what.
 #[derive(Debug)]
 struct InvokeRequest {
     reference: FunctionReference,
@@ -83,17 +80,15 @@ pub(super) async fn invoke(
         InvocationType::RequestResponse => {
             let admitted = admit(&platform, &call.reference)?;
             let version = admitted.version.version.clone();
-            // A task of its own: an invocation runs to its end though its caller hangs up.
+            // A separate task: as on Lambda, an invocation goes on after its caller has hung up.
             let running = tokio::spawn(async move { run(&platform, call, admitted).await });
-            let invocation = running
-                .await
-                .map_err(|error| Exception::new(ExceptionKind::Service, error.to_string()))?;
+            let invocation = running.await.map_err(|error| Exception::service(&error))?;
             Ok(answer(invocation, &version, tail))
         }
     }
 }
 
-/// Runs one invocation. A function that waits for it gives its CPU share back meanwhile.
+/// Runs one invocation. If a function calls, it gives its CPU share back while it waits.
 async fn run(platform: &Platform, call: InvokeRequest, admitted: AdmittedInvocation) -> Invocation {
     let suspension = match call.caller {
         Signer::Environment(environment) => Some(platform.data_plane.suspend(environment)),
@@ -108,8 +103,8 @@ async fn run(platform: &Platform, call: InvokeRequest, admitted: AdmittedInvocat
     invocation
 }
 
-/// Runs an asynchronous invocation as soon as concurrency allows, once: unlike AWS's, this queue
-/// does not repeat an event that the function fails on.
+/// Runs an asynchronous invocation once, as soon as concurrency allows. AWS would repeat an event
+/// on which the function fails.
 async fn run_event(platform: Arc<Platform>, call: InvokeRequest) {
     let call = InvokeRequest { caller: Signer::User, ..call };
     loop {
@@ -132,8 +127,8 @@ fn admit(
     platform.with_store(|store, _| store.admit(reference, draw))
 }
 
-/// The answer to a synchronous invocation: AWS's, and a header of our own where the function's
-/// share of CPU is more than this machine has.
+/// The answer to a synchronous invocation. A header that AWS does not have says that the function's
+/// share of CPU exceeds this machine.
 fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
     let mut response = (StatusCode::OK, invocation.payload).into_response();
     let mut say = |name: &'static str, value: &str| {
@@ -155,7 +150,7 @@ fn answer(invocation: Invocation, version: &str, tail: bool) -> Response {
     response
 }
 
-/// The kind of invocation, and whether its log's tail is wanted.
+/// The invocation type, and true if the request wants the tail of the log.
 fn read_headers(headers: &HeaderMap) -> Result<(InvocationType, bool), Exception> {
     let kinds = [
         ("RequestResponse", InvocationType::RequestResponse),
@@ -175,7 +170,7 @@ fn read_headers(headers: &HeaderMap) -> Result<(InvocationType, bool), Exception
     Ok((kind.unwrap_or(InvocationType::RequestResponse), tail.unwrap_or(false)))
 }
 
-/// A payload is any JSON; none at all is an empty object.
+/// Checks that a payload is JSON. An empty payload is an empty object.
 fn json_payload(payload: Bytes) -> Result<Bytes, Exception> {
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
@@ -191,7 +186,7 @@ fn json_payload(payload: Bytes) -> Result<Bytes, Exception> {
     }
 }
 
-/// The client context as the function gets it: JSON, out of base64.
+/// The client context, decoded from base64 to JSON.
 fn client_context(headers: &HeaderMap) -> Result<Option<String>, Exception> {
     let Some(header) = headers.get("x-amz-client-context") else { return Ok(None) };
     BASE64

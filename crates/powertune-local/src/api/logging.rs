@@ -1,4 +1,4 @@
-//! `LoggingConfig` as requests give it and answers show it.
+//! `LoggingConfig` in requests and answers.
 
 use serde::{Deserialize, Serialize};
 

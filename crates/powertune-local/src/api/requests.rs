@@ -1,5 +1,4 @@
-//! Request bodies of the functions' own operations, and their way from AWS's shapes to the
-//! store's types.
+//! Request bodies of the operations on functions, and their conversion to the store's types.
 
 mod variables;
 
@@ -18,11 +17,11 @@ use crate::{
     version::Architecture,
 };
 
-/// The most memory that a function can have in any account.
+/// AWS's limit for every account, in MB.
 const LARGEST_MEMORY_MB: u32 = 10_240;
 
-/// Members of `CreateFunction` and `UpdateFunctionConfiguration` that change what runs in a way
-/// that does not exist here: anything but an empty value is refused.
+/// Members of `CreateFunction` and `UpdateFunctionConfiguration` that would change the execution
+/// and that do not exist here. Only an empty value is accepted.
 const UNSUPPORTED: [&str; 10] = [
     "AcceleratorConfig",
     "CapacityProviderConfig",
@@ -68,7 +67,6 @@ pub(crate) struct UpdateFunctionCodeRequest {
     publish: Option<bool>,
 }
 
-/// Where a function's code is to come from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct FunctionCode {
@@ -129,8 +127,7 @@ pub(crate) struct DeadLetterConfigInput {
 }
 
 impl ConfigurationInput {
-    /// Checks everything against the constraints of the API's model, then against the rules beyond
-    /// it, as AWS does.
+    /// Checks the constraints of the API's model first and the other rules after them, as AWS does.
     pub(crate) fn check(
         self,
         account: &Account,
@@ -216,7 +213,7 @@ impl UpdateFunctionCodeRequest {
     }
 }
 
-/// The one architecture of `Architectures`.
+/// The one element of `Architectures`.
 pub(crate) fn architecture(
     architectures: Option<&[String]>,
     violations: &mut Violations,
@@ -251,8 +248,7 @@ fn is_role_arn(text: &str) -> bool {
             && role.strip_prefix("role").is_some_and(|name| name.len() > 1))
 }
 
-/// Refuses more memory than the account's functions can have, in the words of accounts that stop
-/// at 3,008 MB.
+/// Refuses more memory than the account allows, with the message of accounts that stop at 3,008 MB.
 fn must_be_within_account(memory_mb: Option<u32>, account: &Account) -> Result<(), Exception> {
     let largest = account.largest_memory_mb;
     if memory_mb.is_none_or(|memory_mb| memory_mb <= largest) {
@@ -264,7 +260,7 @@ fn must_be_within_account(memory_mb: Option<u32>, account: &Account) -> Result<(
     )))
 }
 
-/// Refuses what would make a function run otherwise than it can here.
+/// Refuses settings that would change the execution and that do not exist here.
 fn must_be_supported(
     snap_start: Option<&SnapStartInput>,
     others: &BTreeMap<String, Value>,
@@ -283,7 +279,7 @@ fn must_be_supported(
     })
 }
 
-/// Whether a value says more than that there is nothing.
+/// True if a value is more than an empty value.
 fn says_much(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,

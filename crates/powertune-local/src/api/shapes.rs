@@ -1,6 +1,6 @@
-//! Answers as AWS shapes them.
+//! The shapes of AWS's answers.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,11 +13,11 @@ use crate::{
     version::Architecture,
 };
 
-/// Why a version is not active yet, as AWS says it for creations and for updates.
+/// AWS gives this reason for creations and for updates.
 const REASON: &str = "The function is being created.";
 const REASON_CODE: &str = "Creating";
 
-/// `FunctionConfiguration`, which most operations answer with.
+/// The answer of most operations.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct FunctionConfiguration {
@@ -48,7 +48,7 @@ pub(crate) struct FunctionConfiguration {
     state: Option<StateAndUpdate>,
 }
 
-/// What `ListFunctions` and `ListVersionsByFunction` leave out.
+/// `ListFunctions` and `ListVersionsByFunction` leave these members out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct StateAndUpdate {
@@ -104,7 +104,7 @@ struct RuntimeVersionConfig {
 }
 
 impl FunctionConfiguration {
-    /// A version under the ARN with `qualifier`, or without any.
+    /// A version under its ARN, with `qualifier` if there is one.
     pub(crate) fn new(
         version: &VersionRecord,
         account: &Account,
@@ -152,7 +152,7 @@ impl FunctionConfiguration {
         }
     }
 
-    /// The same as lists show it: without state.
+    /// A version in a list, without its state.
     pub(crate) fn listed(
         version: &VersionRecord,
         account: &Account,
@@ -196,7 +196,7 @@ impl StateAndUpdate {
     }
 }
 
-/// `StateReason` and `StateReasonCode`, where a state has them.
+/// `StateReason` and `StateReasonCode`.
 fn state_reason(state: VersionState) -> Option<(&'static str, &'static str)> {
     match state {
         VersionState::Pending => Some((REASON, REASON_CODE)),
@@ -210,16 +210,13 @@ fn state_reason(state: VersionState) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// A runtime's version, which stays what it is: its ARN is made of the runtime's name alone.
+/// The ARN of a runtime version. It depends on the runtime's name alone, because a runtime never
+/// gets a new version here.
 pub(crate) fn runtime_version_arn(account: &Account, runtime: &str) -> String {
-    let mut arn = format!("arn:{}:lambda:{}::runtime:", account.partition(), account.region);
-    for byte in Sha256::digest(runtime) {
-        write!(arn, "{byte:02x}").expect("writing to a String does not fail");
-    }
-    arn
+    let id = base16ct::lower::encode_string(&Sha256::digest(runtime));
+    format!("arn:{}:lambda:{}::runtime:{id}", account.partition(), account.region)
 }
 
-/// `AliasConfiguration`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AliasConfiguration {

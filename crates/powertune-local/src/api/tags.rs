@@ -1,4 +1,4 @@
-//! Tags, which belong to functions and not to their versions.
+//! Tags. They belong to functions, not to versions.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const PATTERN: &str = "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)";
-/// What else can bear tags on AWS, by the part of its ARN; there is none of it here.
+/// Other resources that can have tags on AWS, by the part of their ARN. None exists here.
 const OTHER_RESOURCES: [(&str, &str); 4] = [
     ("Event source mapping", "event-source-mapping"),
     ("Capacity provider", "capacity-provider"),
@@ -117,7 +117,7 @@ fn is_allowed(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 
-/// Tags take nothing but ARNs. Their pattern allows more than functions.
+/// The pattern of AWS's model. It also matches ARNs of other resources than functions.
 fn check_resource(arn: &str, violations: &mut Violations) {
     static REGEX: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(&format!("^(?:{RESOURCE_PATTERN})$")).expect("it is a regular expression")
@@ -127,7 +127,7 @@ fn check_resource(arn: &str, violations: &mut Violations) {
     }
 }
 
-/// The function that an ARN names, without a qualifier.
+/// The function of an ARN without a qualifier.
 fn tagged_function(arn: &str, platform: &Platform) -> Result<FunctionReference, Exception> {
     for (kind, part) in OTHER_RESOURCES {
         if arn.split(':').nth(5) == Some(part) {

@@ -1,5 +1,3 @@
-//! Published versions.
-
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode, response::Response};

@@ -1,4 +1,4 @@
-//! What a request says about its own signature.
+//! The `Authorization` header.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 
@@ -7,10 +7,9 @@ use crate::{
     loopback::the_only,
 };
 
-/// The one algorithm that is served.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
 
-/// An `Authorization` header of Signature Version 4, in its parts. Nothing of it is true yet.
+/// An `Authorization` header of Signature Version 4, in its parts. Nothing of it is verified yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Authorization<'a> {
     pub(super) access_key_id: &'a str,
@@ -18,15 +17,15 @@ pub(super) struct Authorization<'a> {
     pub(super) date: &'a str,
     pub(super) region: &'a str,
     pub(super) service: &'a str,
-    /// Names of headers between semicolons.
+    /// Names of headers, separated by semicolons.
     pub(super) signed_headers: &'a str,
     /// In hexadecimal.
     pub(super) signature: &'a str,
 }
 
 impl<'a> Authorization<'a> {
-    /// Reads the header. A signature in the query, which makes a link of a request, counts as none:
-    /// links can be passed on and clicked on, and no client needs them here.
+    /// Reads the header. A signature in the query counts as no signature: such a link can be passed
+    /// on, and no client needs it here.
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, Exception> {
         if !headers.contains_key(AUTHORIZATION) {
             let kind = ExceptionKind::MissingAuthenticationToken;
@@ -62,7 +61,7 @@ impl<'a> Authorization<'a> {
         })
     }
 
-    /// Whether the signature covers a header, named in small letters.
+    /// True if the signature covers a header. The name is in lower case.
     pub(super) fn signs(&self, header: &str) -> bool {
         self.signed_headers.split(';').any(|signed| signed == header)
     }

@@ -1,5 +1,5 @@
-//! What can't be right whatever the signature is: the wrong service or region, a time too far away,
-//! parts of the request that anybody could have changed. What is refused and in which words is AWS's.
+//! The checks that need no key: service, region, date, and the headers that have to be signed.
+//! Rules and messages are AWS's.
 
 use axum::http::{HeaderMap, HeaderName, header::HOST};
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
@@ -14,15 +14,14 @@ const SERVICE: &str = "lambda";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 /// `20260101T000000Z`.
 const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
-/// Headers of this kind say what is to be done, so they have to be signed, except for the token:
-/// some clients add it last, and it is compared on its own.
+/// Headers with this prefix decide what an operation does, so they have to be signed. The token is
+/// the exception: some clients add it after signing, and it is compared separately.
 const MEANINGFUL: &str = "x-amz-";
 pub(super) const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-/// How many minutes a signature may be from now. Other services have 15, Lambda has 5.
+/// Largest distance between a signature and now, in minutes. Other AWS services allow 15.
 const WINDOW_MIN: i64 = 5;
 
-/// Refuses a request whose scope is not right in `region` at `now`. Returns when it says that it was
-/// signed.
+/// Refuses a request whose scope is wrong in `region` at `now`. Returns the time of the signature.
 pub(super) fn check(
     authorization: &Authorization<'_>,
     headers: &HeaderMap,
@@ -63,7 +62,7 @@ pub(super) fn check(
     }
 }
 
-/// `X-Amz-Date`, as it is written and as a time.
+/// `X-Amz-Date`, as text and as a time.
 fn signed_at(headers: &HeaderMap) -> Result<(&str, Timestamp), Exception> {
     let text = the_only(headers, &DATE).and_then(|value| value.to_str().ok());
     let read = |text: &str| {

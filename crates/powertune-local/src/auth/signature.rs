@@ -1,7 +1,6 @@
-//! Whether a signature is right: AWS Signature Version 4, as AWS's own library computes it.
+//! The check of AWS Signature Version 4, by AWS's own library.
 //!
-//! The body's hash is always computed from the body, so that `X-Amz-Content-Sha256`, where a client
-//! sends it, has no say in it.
+//! The hash of the body is always computed from the body. `X-Amz-Content-Sha256` has no effect.
 
 use std::time::SystemTime;
 
@@ -17,7 +16,7 @@ use subtle::ConstantTimeEq;
 use super::authorization::Authorization;
 use crate::{exception::Exception, settings::Credentials};
 
-/// Refuses a request, with a body of this hash, that the holder of `key` did not sign.
+/// Refuses a request that the holder of `key` did not sign. `body_sha256` is in hexadecimal.
 pub(super) fn check(
     parts: &Parts,
     body_sha256: &str,
@@ -28,7 +27,7 @@ pub(super) fn check(
     let request = Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let expected = request.signature(body_sha256, authorization, key, signed_at.into());
     let given = authorization.signature.as_bytes();
-    // In a time that does not tell how much of it is right.
+    // In constant time, so that the time does not tell how many bytes are right.
     if expected.is_some_and(|expected| expected.as_bytes().ct_eq(given).into()) {
         return Ok(());
     }
@@ -38,7 +37,7 @@ pub(super) fn check(
     Err(Exception::invalid_signature(message))
 }
 
-/// What a signature covers beside the body.
+/// The parts of a request that a signature covers, except for the body.
 struct Signed<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -46,8 +45,8 @@ struct Signed<'a> {
 }
 
 impl Signed<'_> {
-    /// The signature that the holder of `key` would give this request, with the scope and the
-    /// headers that `authorization` names. None if nobody could sign it.
+    /// The signature that the holder of `key` would make, with the scope and the headers of
+    /// `authorization`. `None` if nobody can sign the request.
     fn signature(
         &self,
         body_sha256: &str,
@@ -56,7 +55,7 @@ impl Signed<'_> {
         at: SystemTime,
     ) -> Option<String> {
         let names = authorization.signed_headers.split(';');
-        // Names again and again: the library is not made for that, and nobody signs so.
+        // The library is slow with many repeated names. No client repeats a name.
         if names.clone().count() > self.headers.keys_len() {
             return None;
         }
@@ -69,11 +68,11 @@ impl Signed<'_> {
         let body = SignableBody::Precomputed(body_sha256.to_owned());
         let request =
             SignableRequest::new(self.method.as_str(), target, headers.into_iter(), body).ok()?;
-        // Without the token: where it is signed, it is among the headers.
+        // Without the token: if it is signed, it is among the headers.
         let (id, secret) = (&key.access_key_id, &key.secret_access_key);
         let identity = SigningKey::new(id, secret, None, None, "server").into();
         let mut settings = SigningSettings::default();
-        // What the client has signed counts, whatever the library would leave out by itself.
+        // All signed headers count, also those that the library would leave out.
         settings.excluded_headers = None;
         let parameters = SigningParams::builder()
             .identity(&identity)
@@ -94,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// SHA-256 of nothing.
+    /// SHA-256 of an empty body.
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     /// The credentials of AWS's examples.
@@ -106,7 +105,7 @@ mod tests {
         }
     }
 
-    /// An example's signature at 20150830T123600Z in us-east-1, over all of its headers.
+    /// The signature of an example at 20150830T123600Z in us-east-1, over all of its headers.
     fn signature_of(
         method: &Method,
         uri: &str,
@@ -153,8 +152,7 @@ mod tests {
         assert_eq!(signed.signature(EMPTY, &authorization, &example_key(), now), None);
     }
 
-    /// The example that "Signing AWS requests with Signature Version 4" in AWS's General Reference
-    /// takes through all of its steps.
+    /// From "Signing AWS requests with Signature Version 4" in AWS's General Reference.
     #[test]
     fn the_example_of_the_documentation() {
         let headers = [
@@ -169,7 +167,7 @@ mod tests {
 
     const HOST: (&str, &str) = ("host", "example.amazonaws.com");
 
-    /// Out of AWS's "Signature Version 4 Test Suite" (`aws-sig-v4-test-suite`), by their names there.
+    /// From AWS's "Signature Version 4 Test Suite" (`aws-sig-v4-test-suite`), with its names.
     #[test]
     fn paths_and_queries_of_the_test_suite() {
         for (name, method, uri, signature) in [

@@ -1,26 +1,25 @@
-//! Admission: the CPU of this host, given out so that no two functions ever share a core's time.
+//! Admission divides the CPU of this host so that two functions never share the time of a core.
 //!
-//! A measurement is only worth something when the function had the CPU that its memory size
-//! promises. So everything that runs holds a [`Grant`] of its share, the grants never add up to
-//! more than the host has, and what waits for one is not timed. Waiting is first come, first
-//! served: a large share is never overtaken for ever by small ones.
+//! A measurement has a meaning only if the function had the CPU of its memory size. So a running
+//! environment holds a [`Grant`] of its share, and the sum of all grants never exceeds the host.
+//! The time of waiting for a grant is not measured. The order is first come, first served, so that
+//! small shares do not overtake a large share for ever.
 //!
-//! Functions that run side by side get three quarters of the host between them, and one that needs
-//! more runs alone. Shares that fill the cores to the brim can't be laid out on them without getting
-//! in each other's way: on two cores, 0.87 of a vCPU beside 0.58, 0.29, 0.14 and 0.07 took 40 %
-//! longer than alone.
+//! Functions that run side by side share three quarters of the host. A function that needs more
+//! runs alone. Shares that fill the cores disturb each other: on two cores, 0.87 of a vCPU beside
+//! 0.58, 0.29, 0.14 and 0.07 took 40 % longer than alone.
 //!
-//! A server that is to measure nothing can lift all of this: then whatever comes runs at once, with
-//! the whole host.
+//! A server that measures nothing can lift the limits. Then every invocation runs at once, with the
+//! whole host.
 //!
-//! The currency is megabytes of memory, because that is how Lambda sells CPU: 1,769 MB are one
-//! vCPU. It keeps the sums exact.
+//! Shares are counted in megabytes of memory, because Lambda sells CPU so: 1,769 MB are one vCPU.
+//! The sums are exact then.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Megabytes of memory that come with one vCPU.
+/// Megabytes of memory that come with one vCPU. Source: AWS's documentation of a function's memory.
 pub(super) const MB_PER_VCPU: u32 = 1769;
 
 /// A share of CPU, as the memory size that it comes with.
@@ -30,12 +29,11 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The share of a function with `memory_mb`.
     pub(super) fn of_memory(memory_mb: u32) -> Self {
         Self { mb: memory_mb }
     }
 
-    /// What an environment gets while it initialises: Lambda boosts it to a whole vCPU at least.
+    /// The share of an environment while it initialises: Lambda gives it one vCPU at least.
     pub(super) fn during_init(self) -> Self {
         Self { mb: self.mb.max(MB_PER_VCPU) }
     }
@@ -46,7 +44,6 @@ impl Share {
     }
 }
 
-/// Hands out the host's CPU.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
     vcpus: u32,
@@ -54,7 +51,7 @@ pub(super) struct Admission {
     semaphore: Arc<Semaphore>,
 }
 
-/// The server is shutting down: nothing is admitted any more.
+/// The server shuts down, and admits nothing more.
 #[derive(Debug)]
 pub(super) struct Closed;
 
@@ -73,18 +70,18 @@ impl Admission {
         self.vcpus
     }
 
-    /// Whether `share` is more than the whole host.
+    /// True if `share` is more than the whole host.
     pub(super) fn exceeds_host(&self, share: Share) -> bool {
         share.mb > self.vcpus * MB_PER_VCPU
     }
 
-    /// What of `share` this host can give: at most all it has.
+    /// The part of `share` that this host can give, at most the whole host.
     pub(super) fn within_host(&self, share: Share) -> Share {
         let host = self.vcpus * MB_PER_VCPU;
         Share { mb: if self.lifted { host } else { share.mb.min(host) } }
     }
 
-    /// Waits until `share` (or the whole host, where it is more) is free.
+    /// Waits until `share` is free, or the whole host if `share` exceeds it.
     pub(super) async fn admit(&self, share: Share) -> Result<Grant, Closed> {
         let share = self.within_host(share);
         let room = if self.lifted { 0 } else { share.mb.min(room_mb(self.vcpus)) };
@@ -93,24 +90,24 @@ impl Admission {
         Ok(Grant { share, fixed: self.lifted, permit })
     }
 
-    /// Turns away everything that waits and everything that comes.
+    /// Refuses all waiting and all later calls of [`Self::admit`].
     pub(super) fn close(&self) {
         self.semaphore.close();
     }
 }
 
-/// What functions that run side by side have between them.
+/// The room for functions that run side by side, in MB.
 fn room_mb(vcpus: u32) -> u32 {
     vcpus * MB_PER_VCPU / 4 * 3
 }
 
-/// A share of the host's CPU, given back when dropped.
+/// A share of the host's CPU, free again when dropped.
 #[derive(Debug)]
 pub(super) struct Grant {
     share: Share,
-    /// Whether it stays as it is, because it takes nothing from anybody.
+    /// The share does not shrink, because it takes nothing from others.
     fixed: bool,
-    /// The share's part of the room; all of it for a share that runs alone.
+    /// The share's part of the room. A share that runs alone has the whole room.
     permit: OwnedSemaphorePermit,
 }
 
@@ -119,7 +116,7 @@ impl Grant {
         self.share
     }
 
-    /// Gives back all but `share`.
+    /// Frees everything above `share`.
     pub(super) fn shrink_to(&mut self, share: Share) {
         if self.fixed {
             return;

@@ -1,5 +1,4 @@
-//! What an invocation leaves behind: its log, and what the platform answers when the function
-//! could not.
+//! The end of an invocation: its log, and the platform's answer if the function gave none.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::version::FunctionVersion;
 
-/// The log of one invocation as it grows, and the figures for its last line.
+/// The growing log of one invocation, and the figures for its REPORT line.
 #[derive(Debug)]
 pub(super) struct InvocationLog<'a> {
     version: &'a FunctionVersion,
@@ -34,7 +33,6 @@ impl<'a> InvocationLog<'a> {
         Self { version, platform, log: Vec::new(), init: None, max_memory_mb: None }
     }
 
-    /// The function gets its event now.
     pub(super) fn start(&mut self) {
         let line = self.platform.start();
         self.push(line.as_bytes());
@@ -48,21 +46,21 @@ impl<'a> InvocationLog<'a> {
         &mut self,
         phase: InitPhase,
         took: Duration,
-        fault: &EnvironmentFailure,
+        failure: &EnvironmentFailure,
     ) {
-        let line = self.platform.init_report(phase, took, &status_of(fault));
+        let line = self.platform.init_report(phase, took, &status_of(failure));
         self.push(line.as_bytes());
     }
 
-    /// Takes over what the environment wrote and used until now.
+    /// Adds the environment's output and memory use until now.
     pub(super) fn observe(&mut self, environment: &ExecutionEnvironment) {
         self.push(&environment.take_output());
-        // Pages shared with others, or a moment beyond the limit, never show as more than it.
+        // Shared pages, or a moment above the limit, can make it larger than the limit.
         let used = environment.max_memory_mb().map(|mb| mb.min(self.version.memory_mb));
         self.max_memory_mb = used.max(self.max_memory_mb);
     }
 
-    /// Output, and then the platform's next line on a line of its own.
+    /// Adds output. The platform's next line then begins on a new line.
     pub(super) fn push(&mut self, text: &[u8]) {
         self.log.extend_from_slice(text);
         if self.log.last().is_some_and(|last| *last != b'\n') {
@@ -70,7 +68,6 @@ impl<'a> InvocationLog<'a> {
         }
     }
 
-    /// The last lines, and the answer.
     pub(super) fn conclude(
         mut self,
         outcome: InvocationOutcome,
@@ -85,7 +82,7 @@ impl<'a> InvocationLog<'a> {
             self.max_memory_mb = Some(self.version.memory_mb);
         }
         let status = match (&outcome.answer, &outcome.afterwards) {
-            (Err(fault), _) | (_, Some(fault)) => status_of(fault),
+            (Err(failure), _) | (_, Some(failure)) => status_of(failure),
             (Ok(answer), None) => answer.status(),
         };
         let report = ReportFigures {
@@ -101,14 +98,14 @@ impl<'a> InvocationLog<'a> {
             Ok(Answer::Response(payload)) => (payload, false),
             Ok(Answer::Error { payload, .. }) => (payload, true),
             Ok(Answer::TooLarge) => (too_large(), true),
-            Err(fault) => (self.payload_of(&fault), true),
+            Err(failure) => (self.payload_of(&failure), true),
         };
         Invocation { payload, failed, log: self.log, beyond_host }
     }
 
-    /// What the caller gets instead of an answer, in Lambda's words.
-    fn payload_of(&self, fault: &EnvironmentFailure) -> Bytes {
-        let message = match fault {
+    /// The answer instead of the function's, in Lambda's words.
+    fn payload_of(&self, failure: &EnvironmentFailure) -> Bytes {
+        let message = match failure {
             EnvironmentFailure::InitFailed { payload, .. } => return payload.clone(),
             EnvironmentFailure::NotStarted(error) => error.to_string(),
             EnvironmentFailure::Exited { exit, .. } => exit.describe(),
@@ -118,7 +115,7 @@ impl<'a> InvocationLog<'a> {
             EnvironmentFailure::Closing => "The local Lambda is shutting down".to_owned(),
         };
         error_payload(
-            error_type(fault),
+            error_type(failure),
             &format!("RequestId: {} Error: {message}", self.platform.request_id),
         )
     }
@@ -136,15 +133,15 @@ impl Answer {
     }
 }
 
-fn status_of(fault: &EnvironmentFailure) -> ReportStatus {
-    match fault {
+fn status_of(failure: &EnvironmentFailure) -> ReportStatus {
+    match failure {
         EnvironmentFailure::TimedOut => ReportStatus::TimedOut,
-        fault => ReportStatus::Crashed { error_type: error_type(fault).to_owned() },
+        failure => ReportStatus::Crashed { error_type: error_type(failure).to_owned() },
     }
 }
 
-fn error_type(fault: &EnvironmentFailure) -> &str {
-    match fault {
+fn error_type(failure: &EnvironmentFailure) -> &str {
+    match failure {
         EnvironmentFailure::InitFailed { error_type, .. } => error_type,
         EnvironmentFailure::NotStarted(
             EnvironmentStartError::NoProgram(_) | EnvironmentStartError::Exec { .. },

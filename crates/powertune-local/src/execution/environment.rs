@@ -1,5 +1,5 @@
 //! An execution environment: one process that runs one version of a function, one invocation at a
-//! time, from its start to its end.
+//! time.
 
 use std::{io, process::Stdio, sync::Arc, time::Duration};
 
@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{folder, settings::Credentials, version::FunctionVersion};
 
-/// How often to look whether killed processes have left their cgroup, and for how long.
+/// Pause between two checks that the cgroup of killed processes is empty, and the number of checks.
 const GONE_POLL: Duration = Duration::from_millis(2);
 const GONE_POLLS: u32 = 500;
 
-/// What all environments of a server are made with.
+/// Everything that the environments of a server share.
 #[derive(Debug)]
 pub(super) struct EnvironmentFactory {
     pub(super) endpoint: String,
@@ -34,14 +34,14 @@ pub(super) struct EnvironmentFactory {
     pub(super) registry: Registry,
     /// Holds the environments' own folders and the functions' code.
     pub(super) folder: TempDir,
-    /// Ends everything that runs.
+    /// Cancelled when the server stops.
     pub(super) closing: CancellationToken,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct ExecutionEnvironment {
-    /// Before the process: it finds what left the process group through the leader.
+    /// The first field, so that it is dropped before the process: it finds descendants outside the
+    /// process group through the leader.
     limits: Limits,
     process: Process,
     api: RuntimeApi,
@@ -52,7 +52,6 @@ pub(super) struct ExecutionEnvironment {
     _home: TempDir,
 }
 
-/// Why there is no environment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnvironmentStartError {
     #[error(transparent)]
@@ -63,11 +62,12 @@ pub(super) enum EnvironmentStartError {
     Host { what: &'static str, source: io::Error },
 }
 
-/// Why an environment did not do what was asked of it. It has ended, or must be.
+/// The failure of an environment in its init or in an invocation. The environment has ended or has
+/// to be ended.
 #[derive(Debug)]
 pub(super) enum EnvironmentFailure {
     NotStarted(EnvironmentStartError),
-    /// The runtime's own report that it can't initialise.
+    /// The runtime reported that it can't initialise.
     InitFailed {
         error_type: String,
         payload: Bytes,
@@ -77,11 +77,10 @@ pub(super) enum EnvironmentFailure {
         out_of_memory: bool,
     },
     TimedOut,
-    /// The server shuts down.
     Closing,
 }
 
-/// What the function had to say about an event.
+/// The function's answer to an event.
 #[derive(Debug)]
 pub(super) enum Answer {
     Response(Bytes),
@@ -89,29 +88,26 @@ pub(super) enum Answer {
     Error { error_type: String, payload: Bytes },
 }
 
-/// How an invocation went.
 #[derive(Debug)]
 pub(super) struct InvocationOutcome {
     pub(super) answer: Result<Answer, EnvironmentFailure>,
-    /// What went wrong after the answer, which stands nevertheless.
+    /// A failure after the answer. The answer stands.
     pub(super) afterwards: Option<EnvironmentFailure>,
     pub(super) duration: Duration,
 }
 
 impl InvocationOutcome {
-    /// Without an answer.
-    pub(super) fn failed(fault: EnvironmentFailure, duration: Duration) -> Self {
-        Self { answer: Err(fault), afterwards: None, duration }
+    pub(super) fn failed(failure: EnvironmentFailure, duration: Duration) -> Self {
+        Self { answer: Err(failure), afterwards: None, duration }
     }
 
-    /// Whether the environment can take another invocation.
+    /// True if the environment can take another invocation.
     pub(super) fn leaves_it_usable(&self) -> bool {
         self.answer.is_ok() && self.afterwards.is_none()
     }
 }
 
 impl EnvironmentFactory {
-    /// Starts the process of a new environment.
     pub(super) async fn start(
         &self,
         version: &Arc<FunctionVersion>,
@@ -165,7 +161,7 @@ impl EnvironmentFactory {
 }
 
 impl ExecutionEnvironment {
-    /// When its process began to run.
+    /// The time at which its process began to run.
     pub(super) fn started(&self) -> Instant {
         self.process.started()
     }
@@ -174,7 +170,7 @@ impl ExecutionEnvironment {
         self.last_used
     }
 
-    /// Frozen processes don't end by themselves, but somebody may have killed this one.
+    /// A frozen process does not end by itself, but another user may have killed it.
     pub(super) fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
@@ -187,8 +183,8 @@ impl ExecutionEnvironment {
         self.limits.max_memory_mb()
     }
 
-    /// Waits until the runtime asks for its first event, for no longer than `limit` after `from`;
-    /// tells when it did.
+    /// Waits until the runtime asks for its first event, at most `limit` after `from`. Returns the
+    /// time of that call.
     pub(super) async fn initialise(
         &mut self,
         lease: &CpuLease,
@@ -216,8 +212,8 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Hands the event to the function and waits until it is done with it, for no longer than
-    /// `limit` after `from`.
+    /// Passes the event to the function and waits for the end of the invocation, at most `limit`
+    /// after `from`.
     pub(super) async fn invoke(
         &mut self,
         dispatch: Dispatch,
@@ -227,7 +223,7 @@ impl ExecutionEnvironment {
     ) -> InvocationOutcome {
         self.api.dispatch(dispatch);
         let mut answer = None;
-        let (fault, at) = loop {
+        let (failure, at) = loop {
             tokio::select! {
                 biased;
                 event = self.api.event() => match event {
@@ -248,20 +244,20 @@ impl ExecutionEnvironment {
             self.limits.freeze();
         }
         self.last_used = Instant::now();
-        let duration = match fault {
+        let duration = match failure {
             Some(EnvironmentFailure::TimedOut) => limit,
             _ => lease.elapsed(from, at),
         };
-        match (answer, fault) {
+        match (answer, failure) {
             (Some(answer), afterwards) => {
                 InvocationOutcome { answer: Ok(answer), afterwards, duration }
             }
-            (None, Some(fault)) => InvocationOutcome::failed(fault, duration),
+            (None, Some(failure)) => InvocationOutcome::failed(failure, duration),
             (None, None) => unreachable!("the Runtime API lets no runtime skip its answer"),
         }
     }
 
-    /// Lets the environment run with the share that `lease` holds.
+    /// Lets the environment run with the share of `lease`.
     pub(super) fn thaw(&mut self, lease: &Arc<CpuLease>) -> Result<(), EnvironmentFailure> {
         self.registration.hold(lease);
         self.limits.run(lease.share()).map_err(|source| {
@@ -270,7 +266,7 @@ impl ExecutionEnvironment {
         })
     }
 
-    /// The invocation is over: a call that still comes in suspends nothing.
+    /// Ends the invocation: a call that still arrives suspends nothing.
     pub(super) fn release(&self) {
         self.registration.release();
     }
@@ -282,7 +278,7 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Kills everything of the environment and waits until it is gone.
+    /// Kills all processes of the environment and waits until they have ended.
     pub(super) async fn end(mut self) {
         self.limits.kill();
         self.process.kill();

@@ -1,5 +1,4 @@
-//! One invocation from its request to its answer: admission, a warm environment or a cold start,
-//! and the function's run.
+//! One invocation: admission, a warm environment or a cold start, and the function's run.
 
 use std::{
     sync::Arc,
@@ -23,33 +22,31 @@ use super::{
 };
 use crate::version::FunctionVersion;
 
-/// How long an init may take before it is begun again inside the invocation, as on Lambda.
+/// Longest init. After it, as on Lambda, the init begins again inside the invocation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// One request to run a function.
 #[derive(Debug)]
 pub(crate) struct InvocationRequest {
     pub(crate) request_id: Uuid,
-    /// Qualified as the caller asked for it.
+    /// With the qualifier of the call.
     pub(crate) invoked_arn: String,
     pub(crate) payload: Bytes,
     pub(crate) client_context: Option<String>,
 }
 
-/// How an invocation ended.
+/// The result of an invocation.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) payload: Bytes,
     pub(crate) failed: bool,
-    /// What the function and the platform logged: from START to REPORT, on a cold start what the
-    /// init wrote before. Of long output the end.
+    /// The log of function and platform from START to REPORT, after the output of the init on a
+    /// cold start. Only the end of long output.
     pub(crate) log: Vec<u8>,
-    /// The function's share of CPU is more than this machine has: its duration says nothing about
-    /// this memory size.
+    /// The function's share of CPU exceeds this machine. The duration then says nothing about the
+    /// memory size.
     pub(crate) beyond_host: bool,
 }
 
-/// What all invocations share.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     pub(super) admission: Admission,
@@ -58,19 +55,17 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Runs one invocation.
     pub(super) async fn invoke(
         &self,
         version: &Arc<FunctionVersion>,
         request: InvocationRequest,
     ) -> Invocation {
         self.pool.enter(version.snapshot);
-        let mut transcript = InvocationLog::begin(version, request.request_id);
+        let mut log = InvocationLog::begin(version, request.request_id);
         let (outcome, environment, lease) = match self.admit(version).await {
             Ok((warm, grant)) => {
                 let lease = CpuLease::begin(&self.admission, grant);
-                let (outcome, used) =
-                    self.run(version, request, warm, &lease, &mut transcript).await;
+                let (outcome, used) = self.run(version, request, warm, &lease, &mut log).await;
                 (outcome, used, Some(lease))
             }
             Err(Closed) => {
@@ -79,9 +74,10 @@ impl Scheduler {
         };
         let usable = outcome.leaves_it_usable();
         let beyond_host = self.admission.exceeds_host(Share::of_memory(version.memory_mb));
-        let invocation = transcript.conclude(outcome, environment.as_ref(), beyond_host);
+        let invocation = log.conclude(outcome, environment.as_ref(), beyond_host);
 
-        // Back first, then the share: whoever gets the share next finds the environment.
+        // The environment returns to the pool before the share is free, so that the next invocation
+        // finds it.
         let (back, broken) = if usable { (environment, None) } else { (None, environment) };
         let unwanted = self.pool.leave(version.snapshot, back);
         lease.as_deref().map(CpuLease::end);
@@ -89,8 +85,8 @@ impl Scheduler {
         invocation
     }
 
-    /// Waits for the CPU. An environment that is idle by then is used, else one has to be made,
-    /// for which more CPU is taken at first. Nothing is held while waiting for more of it.
+    /// Waits for the CPU. Uses an environment that is idle by then, and else gets the larger share
+    /// of an init. Holds nothing while it waits.
     async fn admit(
         &self,
         version: &FunctionVersion,
@@ -112,67 +108,67 @@ impl Scheduler {
         }
     }
 
-    /// From admission to the outcome. Gives back the environment that was used last, if it exists.
+    /// Runs an admitted invocation. Returns the environment that was used last, if it exists.
     async fn run(
         &self,
         version: &Arc<FunctionVersion>,
         request: InvocationRequest,
         warm: Option<ExecutionEnvironment>,
         lease: &Arc<CpuLease>,
-        transcript: &mut InvocationLog<'_>,
+        log: &mut InvocationLog<'_>,
     ) -> (InvocationOutcome, Option<ExecutionEnvironment>) {
         let ready = match warm {
             Some(environment) => Some(environment),
-            None => self.start_cold(version, lease, transcript).await,
+            None => self.start_cold(version, lease, log).await,
         };
         lease.shrink_to(Share::of_memory(version.memory_mb));
         if let Some(environment) = ready {
-            transcript.push(&environment.take_output());
-            transcript.start();
+            log.push(&environment.take_output());
+            log.start();
             return call(version, request, environment, None, lease).await;
         }
         // The init failed. It begins again inside the invocation, within the function's time limit.
-        transcript.start();
+        log.start();
         let (from, limit) = (lease.mark(), version.timeout);
-        match self.initialise(version, Some(from), limit, lease, transcript).await {
+        match self.initialise(version, Some(from), limit, lease, log).await {
             Ok((environment, _part_of_the_duration)) => {
                 call(version, request, environment, Some(from), lease).await
             }
-            Err((fault, took)) => {
-                transcript.init_failed(InitPhase::Invoke, took, &fault);
-                (InvocationOutcome::failed(fault, took), None)
+            Err((failure, took)) => {
+                log.init_failed(InitPhase::Invoke, took, &failure);
+                (InvocationOutcome::failed(failure, took), None)
             }
         }
     }
 
-    /// The init phase, with the boost and the time limit that it has.
+    /// The init phase, with its larger share of CPU and its own time limit.
     async fn start_cold(
         &self,
         version: &Arc<FunctionVersion>,
         lease: &Arc<CpuLease>,
-        transcript: &mut InvocationLog<'_>,
+        log: &mut InvocationLog<'_>,
     ) -> Option<ExecutionEnvironment> {
-        match self.initialise(version, None, INIT_LIMIT, lease, transcript).await {
+        match self.initialise(version, None, INIT_LIMIT, lease, log).await {
             Ok((environment, took)) => {
-                transcript.initialised(took);
+                log.initialised(took);
                 Some(environment)
             }
-            Err((fault, took)) => {
-                transcript.init_failed(InitPhase::Init, took, &fault);
+            Err((failure, took)) => {
+                log.init_failed(InitPhase::Init, took, &failure);
                 None
             }
         }
     }
 
-    /// Starts an environment and sees it through its init, which may take `limit` after `from` (or
-    /// after its process runs). Tells how long it took. One that fails is ended.
+    /// Starts an environment and waits for its init, at most `limit` after `from`, or after the
+    /// start of its process. Returns the time that the init took. A failed environment is ended.
     async fn initialise(
         &self,
         version: &Arc<FunctionVersion>,
         from: Option<LeaseInstant>,
         limit: Duration,
         lease: &Arc<CpuLease>,
-        transcript: &mut InvocationLog<'_>,
+        log: &mut InvocationLog<'_>,
     ) -> Result<(ExecutionEnvironment, Duration), (EnvironmentFailure, Duration)> {
         let mut environment = match self.factory.start(version, lease).await {
             Ok(environment) => environment,
@@ -181,20 +177,20 @@ impl Scheduler {
         let from = from.unwrap_or_else(|| lease.mark_at(environment.started()));
         match environment.initialise(lease, from, limit).await {
             Ok(at) => Ok((environment, lease.elapsed(from, at))),
-            Err(fault) => {
-                let took = match fault {
+            Err(failure) => {
+                let took = match failure {
                     EnvironmentFailure::TimedOut => limit,
                     _ => lease.elapsed(from, Instant::now()),
                 };
-                transcript.observe(&environment);
+                log.observe(&environment);
                 environment.end().await;
-                Err((fault, took))
+                Err((failure, took))
             }
         }
     }
 }
 
-/// Hands the event to the function. `from` is when its time began, if not now.
+/// Passes the event to the function. Its time begins at `from`, or else now.
 async fn call(
     version: &FunctionVersion,
     request: InvocationRequest,
@@ -202,8 +198,8 @@ async fn call(
     from: Option<LeaseInstant>,
     lease: &Arc<CpuLease>,
 ) -> (InvocationOutcome, Option<ExecutionEnvironment>) {
-    if let Err(fault) = environment.thaw(lease) {
-        return (InvocationOutcome::failed(fault, Duration::ZERO), Some(environment));
+    if let Err(failure) = environment.thaw(lease) {
+        return (InvocationOutcome::failed(failure, Duration::ZERO), Some(environment));
     }
     let limit = version.timeout;
     let from = from.unwrap_or_else(|| lease.mark());

@@ -1,13 +1,12 @@
-//! CpuLease: how long an environment holds its share of CPU, and the clock that runs with it.
+//! Leases: the time in which an environment holds its share of CPU, and the clock of that time.
 //!
-//! A function may itself call Invoke on this endpoint and wait for the answer. If it kept its
-//! share meanwhile, the function that it calls could wait for ever for one. So the share is given
-//! back while a call is open, and the clock stands still until it has been taken again.
+//! A function may call Invoke on this endpoint and wait for the answer. If it kept its share, the
+//! called function could wait for a share for ever. So the share is free while a call is open, and
+//! the clock stands still until the share is taken again.
 //!
-//! The share is out while *any* call of the environment is open; answers wait until the last one
-//! has ended. Anything else would either run the caller without a share or let two environments
-//! wait for each other. What the caller computes beside its open calls is neither admitted nor
-//! timed.
+//! The share is free while *any* call of the environment is open. Answers wait until the last call
+//! has ended. Otherwise the caller could run without a share, or two environments could wait for
+//! each other. The computations of the caller beside its open calls are neither admitted nor timed.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -21,7 +20,7 @@ use tokio::{
 
 use super::admission::{Admission, Grant, Share};
 
-/// One invocation's hold on the CPU, from admission to its end.
+/// One invocation's share of the CPU, from admission to the end.
 #[derive(Debug)]
 pub(super) struct CpuLease {
     admission: Admission,
@@ -32,7 +31,7 @@ pub(super) struct CpuLease {
 #[derive(Debug)]
 struct LeaseState {
     grant: Option<Grant>,
-    /// What is held while running.
+    /// The share while the environment runs.
     share: Share,
     open_calls: u32,
     paused_since: Option<Instant>,
@@ -46,7 +45,7 @@ enum LeasePhase {
     Ended,
 }
 
-/// A moment on a lease's clock.
+/// A moment on the clock of a lease.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeaseInstant {
     at: Instant,
@@ -74,7 +73,7 @@ impl CpuLease {
         self.lock().share
     }
 
-    /// Gives back all but `share`, now and after every suspension.
+    /// Frees everything above `share`, now and after every suspension.
     pub(super) fn shrink_to(&self, share: Share) {
         let mut state = self.lock();
         state.share = state.share.min(share);
@@ -84,30 +83,29 @@ impl CpuLease {
         }
     }
 
-    /// Gives the share back for good.
+    /// Frees the share for good.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.grant = None;
         self.phase.send_replace(LeasePhase::Ended);
     }
 
-    /// The time now, to measure from.
     pub(super) fn mark(&self) -> LeaseInstant {
         self.mark_at(Instant::now())
     }
 
-    /// A moment to measure from.
+    /// The moment at `at`.
     pub(super) fn mark_at(&self, at: Instant) -> LeaseInstant {
         LeaseInstant { at, paused: self.lock().paused_until(at) }
     }
 
-    /// Time from `mark` until `until`, without suspensions.
+    /// The time from `mark` until `until`, without suspensions.
     pub(super) fn elapsed(&self, mark: LeaseInstant, until: Instant) -> Duration {
         let paused = self.lock().paused_until(until).saturating_sub(mark.paused);
         until.saturating_duration_since(mark.at).saturating_sub(paused)
     }
 
-    /// Waits until `limit` has run since `mark`; suspensions don't count.
+    /// Waits until `limit` has passed since `mark`, without suspensions.
     pub(super) async fn expired(&self, mark: LeaseInstant, limit: Duration) {
         let mut phase = self.phase.subscribe();
         loop {
@@ -126,7 +124,7 @@ impl CpuLease {
         }
     }
 
-    /// Opens a call: the share goes back until the last open call has resumed.
+    /// Opens a call. The share is free until the last open call has resumed.
     pub(super) fn suspend(self: Arc<Self>) -> Suspension {
         let mut state = self.lock();
         state.open_calls += 1;
@@ -151,7 +149,7 @@ impl CpuLease {
             (state.open_calls == 0, state.share)
         };
         if last && *self.phase.borrow() == LeasePhase::Suspended {
-            // An error means that the server shuts down: the function is about to be killed.
+            // An error means that the server shuts down. The function is about to be killed.
             if let Ok(grant) = self.admission.admit(share).await {
                 self.take_back(grant);
             }
@@ -164,7 +162,8 @@ impl CpuLease {
             .expect("self holds the sender");
     }
 
-    /// Runs on with `grant`, unless another call was opened meanwhile: then that one's end does.
+    /// Continues with `grant`. If another call has been opened meanwhile, the end of that call
+    /// continues.
     fn take_back(&self, mut grant: Grant) {
         let mut state = self.lock();
         if state.open_calls > 0 || *self.phase.borrow() == LeasePhase::Ended {
@@ -189,7 +188,7 @@ impl LeaseState {
     }
 }
 
-/// The time an environment waits in an Invoke on this endpoint: its share of CPU is given back.
+/// The time in which an environment waits in an Invoke on this endpoint. Its share of CPU is free.
 #[derive(Debug)]
 #[must_use = "dropping it takes the share back in the background"]
 pub(crate) struct Suspension {
@@ -202,10 +201,10 @@ impl Suspension {
         Self { lease: None }
     }
 
-    /// Waits until the share has been taken again. Only then may the caller have its answer.
+    /// Waits until the share is taken again. The caller may get its answer only after that.
     pub(crate) async fn resume(mut self) {
         if let Some(lease) = self.lease.take() {
-            // In a task of its own: if our caller goes away, the environment still gets on.
+            // A separate task: it goes on if our caller goes away.
             let closed = tokio::spawn(async move { lease.close_call().await });
             drop(closed.await);
         }

@@ -1,7 +1,7 @@
-//! What holds an environment to its memory size: a share of CPU, and a limit of memory.
+//! The limits of an environment: a share of CPU, and a limit of memory.
 //!
-//! Cgroups do it exactly where this process may make them. Elsewhere a governor stops and
-//! continues the processes by signals, watching their CPU clocks and their resident memory.
+//! Cgroups are exact, if this process may make them. Otherwise a governor stops and continues the
+//! processes by signals, after their CPU clocks and their resident memory.
 
 mod cgroup;
 mod discovery;
@@ -24,53 +24,44 @@ use self::{
 };
 use super::{admission::Share, process::Group};
 
-/// The period in which a quota of CPU is given. Lambda's own pauses show this one; with a longer
-/// one short functions would come out too fast, because what is unused at first is free.
+/// The period of a quota of CPU. Pauses on Lambda show 20 ms. With a longer period, short functions
+/// would be too fast, because the first quota is there at once.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// What holds functions to their share of the CPU.
+/// The way to limit functions to their share of the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CpuControl {
-    /// Cgroups where this process may make them, else signals.
+    /// Cgroups if this process may make them, else signals.
     #[default]
     Auto,
-    /// Cgroups, version 1 or 2, or no start.
+    /// Cgroups, version 1 or 2. Without them the start fails.
     Cgroup,
     /// `SIGSTOP` and `SIGCONT`, which need no rights.
     Signals,
-    /// Nothing, and nobody waits for anybody: to try out what calls functions. What they take says
-    /// nothing about a memory size then.
+    /// No limits, and no waiting for CPU: for tests of programs that call functions. Durations then
+    /// say nothing about a memory size.
     Unlimited,
 }
 
-/// What limits every environment of this server.
 #[derive(Debug)]
 pub(super) enum Limiter {
     Cgroup(ServerCgroup),
     Signals { held: bool, no_cgroup: Option<CgroupError> },
 }
 
-/// Why there are no cgroups to use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CgroupError {
-    /// The controllers are not there.
     #[error(
         "no cgroup hierarchy with the cpu and memory controllers is mounted, or none is delegated \
          to this user (`systemd-run --user --scope -p Delegate=yes` delegates one)"
     )]
     NotFound,
-    /// They are there, but not ours to use.
     #[error("{what}: {source}")]
-    Refused {
-        /// What was tried, and where.
-        what: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Refused { what: String, source: io::Error },
 }
 
 impl Limiter {
-    /// Finds out what this process may use.
+    /// Finds the means that this process may use.
     pub(super) fn choose(control: CpuControl) -> Result<Self, CgroupError> {
         match control {
             CpuControl::Signals => Ok(Self::Signals { held: true, no_cgroup: None }),
@@ -94,7 +85,7 @@ impl Limiter {
         })
     }
 
-    /// Removes what is left of it all. Blocks for a moment where processes are still dying.
+    /// Removes all cgroups of the server. Blocks until their processes have ended.
     pub(super) fn remove(&self) {
         if let Self::Cgroup(server) = self {
             server.remove();
@@ -115,7 +106,6 @@ impl Display for Limiter {
     }
 }
 
-/// Limits that wait for a process.
 #[derive(Debug)]
 pub(super) enum PreparedLimits {
     Cgroup { cgroup: EnvironmentCgroup, procs: Vec<OwnedFd> },
@@ -131,7 +121,7 @@ impl PreparedLimits {
         }
     }
 
-    /// Limits the process group that has just been started.
+    /// Limits the process group of a new process.
     pub(super) fn attach(self, group: Group, share: Share) -> io::Result<Limits> {
         Ok(match self {
             Self::Cgroup { cgroup, .. } => Limits::Cgroup { cgroup, group },
@@ -142,7 +132,6 @@ impl PreparedLimits {
     }
 }
 
-/// The limits of one running environment.
 #[derive(Debug)]
 pub(super) enum Limits {
     Cgroup { cgroup: EnvironmentCgroup, group: Group },
@@ -150,7 +139,6 @@ pub(super) enum Limits {
 }
 
 impl Limits {
-    /// Lets the environment run with `share` of the CPU.
     pub(super) fn run(&mut self, share: Share) -> io::Result<()> {
         match self {
             Self::Cgroup { cgroup, group } => {
@@ -162,7 +150,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Freezes the environment: between invocations nothing of it runs, as on Lambda.
+    /// Freezes the environment: as on Lambda, nothing of it runs between invocations.
     pub(super) fn freeze(&self) {
         match self {
             Self::Cgroup { group, .. } => group.signal(Signal::SIGSTOP),
@@ -170,11 +158,11 @@ impl Limits {
         }
     }
 
-    /// The most memory that the environment is known to have used.
+    /// The largest memory use that is known, in MB.
     ///
-    /// A cgroup is charged for a page by whoever touched it first: an interpreter that other
-    /// processes run too costs it next to nothing. On Lambda everybody brings their own, so the
-    /// resident size counts where it is larger.
+    /// A cgroup counts a page for the process that touched it first. An interpreter that other
+    /// processes run too would cost almost nothing. On Lambda each environment has its own
+    /// interpreter, so the resident size counts if it is larger.
     pub(super) fn max_memory_mb(&self) -> Option<u32> {
         let (group, counted) = match self {
             Self::Cgroup { cgroup, group } => (*group, cgroup.max_memory_bytes()),
@@ -185,7 +173,7 @@ impl Limits {
         u32::try_from(bytes.div_ceil(1024 * 1024)).ok()
     }
 
-    /// Whether a process was killed because the memory was used up.
+    /// True if a process was killed because the memory was used up.
     pub(super) fn ran_out_of_memory(&self) -> bool {
         match self {
             Self::Cgroup { cgroup, .. } => cgroup.ran_out_of_memory(),
@@ -193,8 +181,8 @@ impl Limits {
         }
     }
 
-    /// Kills every process, those that left the process group included as far as they are known:
-    /// without a cgroup only descendants of a leader that still lives are.
+    /// Kills every process, also outside the process group. Without a cgroup it finds only
+    /// descendants of a leader that still lives.
     pub(super) fn kill(&self) {
         match self {
             Self::Cgroup { cgroup, .. } => cgroup.kill(),
@@ -202,7 +190,7 @@ impl Limits {
         }
     }
 
-    /// Whether everything of the environment is gone.
+    /// True if all processes of the environment have ended.
     pub(super) fn try_remove(&self) -> bool {
         match self {
             Self::Cgroup { cgroup, .. } => cgroup.try_remove(),

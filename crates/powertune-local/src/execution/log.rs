@@ -1,8 +1,8 @@
-//! What an environment's processes write: standard output and error, in the order written.
+//! The output of an environment's processes: standard output and error, in the order written.
 //!
-//! Both are one pipe, as both go to one log stream on Lambda. A task keeps the pipe empty, so that
-//! a function never blocks on its own output; only the end of what was written is kept, because
-//! only a tail is ever shown.
+//! Both are one pipe, because both go to one log stream on Lambda. A task empties the pipe, so that
+//! a function never blocks on its own output. Only the end of the output is kept, because only a
+//! tail is ever shown.
 
 use std::{
     io::{self, PipeWriter},
@@ -12,13 +12,12 @@ use std::{
 use tokio::net::unix::pipe::Receiver;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How much of an invocation's output is kept, in bytes.
+/// Bytes of an invocation's output that are kept.
 const KEPT: usize = 64 * 1024;
-/// Reads before giving others a turn; more than a full pipe.
+/// Reads before other tasks get a turn. Together they are more than a full pipe.
 const READS: usize = 8;
 const READ_SIZE: usize = 16 * 1024;
 
-/// The reading end of an environment's output.
 #[derive(Debug)]
 pub(super) struct Output {
     pipe: Arc<Pipe>,
@@ -31,7 +30,7 @@ struct Pipe {
     tail: Mutex<Tail>,
 }
 
-/// Whether a pipe has more to give.
+/// The state of a pipe after reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drained {
     Empty,
@@ -40,7 +39,7 @@ enum Drained {
 }
 
 impl Output {
-    /// A pipe whose writing end is for the environment's processes.
+    /// A pipe. The writing end is for the environment's processes.
     pub(super) fn open() -> io::Result<(Self, PipeWriter)> {
         let (reader, writer) = io::pipe()?;
         let reader = Receiver::from_owned_fd(reader.into())?;
@@ -49,11 +48,12 @@ impl Output {
         Ok((Self { pipe, _follower: AbortOnDropHandle::new(follower) }, writer))
     }
 
-    /// Everything written until now and not taken before, or its end where it was long.
+    /// The output since the last call, or the end of it if it was long.
     ///
-    /// What a process wrote before it called us is in the pipe by then, so nothing is missing.
+    /// It holds all that a process wrote before its call of the Runtime API, because that is in the
+    /// pipe by then.
     pub(super) fn take(&self) -> Vec<u8> {
-        // Past the runtime, which may not know yet that there is something to read.
+        // Not through tokio, which may not know yet that the pipe has data.
         self.pipe.drain(|buffer| Ok(nix::unistd::read(&self.pipe.reader, buffer)?));
         self.pipe.lock().take()
     }
@@ -70,7 +70,7 @@ impl Pipe {
         }
     }
 
-    /// Reads what is there. The lock is held meanwhile, so that two readers keep the order.
+    /// Reads all available output. The lock is held meanwhile, so that two readers keep the order.
     fn drain(&self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Drained {
         let mut tail = self.lock();
         let mut buffer = vec![0; READ_SIZE];
@@ -80,7 +80,7 @@ impl Pipe {
                 Ok(n) => tail.push(&buffer[..n]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that can't be read has nothing more to give.
+                // A broken pipe has no more output.
                 Err(_) => return Drained::Closed,
             }
         }
@@ -92,7 +92,6 @@ impl Pipe {
     }
 }
 
-/// The end of a stream of bytes.
 #[derive(Debug, Default)]
 struct Tail {
     bytes: Vec<u8>,

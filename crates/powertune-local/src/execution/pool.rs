@@ -1,4 +1,4 @@
-//! The environments that wait for work, by the version that they run.
+//! The idle environments, by the snapshot that they run.
 
 use std::{
     collections::HashMap,
@@ -11,18 +11,17 @@ use uuid::Uuid;
 
 use super::environment::ExecutionEnvironment;
 
-/// Idle environments.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     versions: Mutex<HashMap<Uuid, IdleEnvironments>>,
 }
 
-/// Those of one snapshot of a function.
+/// The environments of one snapshot.
 #[derive(Debug, Default)]
 struct IdleEnvironments {
-    /// The most recently used last.
+    /// The most recently used environment is the last.
     idle: Vec<ExecutionEnvironment>,
-    /// Invocations that will want or bring back one.
+    /// Invocations that will take or return an environment.
     in_flight: usize,
     retired: bool,
 }
@@ -33,12 +32,12 @@ impl Pool {
         self.lock().entry(snapshot).or_default().in_flight += 1;
     }
 
-    /// Takes the environment that was used last: so the others grow old and end.
+    /// Takes the environment that was used last, so that the others grow old and end.
     pub(super) fn take(&self, snapshot: Uuid) -> Option<ExecutionEnvironment> {
         self.lock().get_mut(&snapshot)?.idle.pop()
     }
 
-    /// Ends an announced invocation. Gives back the environments that are not to be kept.
+    /// Ends an announced invocation. Returns the environments to end.
     #[must_use = "they have to be ended"]
     pub(super) fn leave(
         &self,
@@ -60,7 +59,8 @@ impl Pool {
         unwanted
     }
 
-    /// Takes `snapshot` out of use: now what is idle, later what is busy.
+    /// Takes `snapshot` out of use: idle environments now, busy environments after their
+    /// invocations.
     #[must_use = "they have to be ended"]
     pub(super) fn retire(&self, snapshot: Uuid) -> Vec<ExecutionEnvironment> {
         let mut versions = self.lock();
@@ -73,7 +73,7 @@ impl Pool {
         idle
     }
 
-    /// Takes out what has been idle for longer than `age`.
+    /// Takes environments that were idle for `age`.
     #[must_use = "they have to be ended"]
     pub(super) fn expire(&self, age: Duration) -> Vec<ExecutionEnvironment> {
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! An environment's process, from its start to the end of everything it started.
+//! The process of an environment, and all processes that it started.
 
 use std::{
     fs, io,
@@ -26,14 +26,14 @@ use tokio::{
     time::Instant,
 };
 
-/// Starts processes, all from one thread.
+/// Starts all processes from one thread.
 ///
-/// The kernel ends a child that asked for it when the *thread* that started it ends. A thread of
-/// the async runtime may end at any time, this one lives as long as the server.
+/// The kernel kills the children of a *thread* when the thread ends, if they asked for it. A thread
+/// of the async runtime may end at any time. This thread lives as long as the server.
 #[derive(Debug, Clone)]
 pub(super) struct Spawner {
     requests: mpsc::Sender<SpawnRequest>,
-    /// What was open as the server started.
+    /// The files that were open when the server started.
     inherited: Arc<[RawFd]>,
 }
 
@@ -43,7 +43,7 @@ struct SpawnRequest {
 }
 
 impl Spawner {
-    /// Must be called inside the async runtime that is to wait for the processes.
+    /// Has to be called inside the async runtime that will wait for the processes.
     pub(super) fn start() -> io::Result<Self> {
         let inherited = open_files()?.into();
         let (requests, inbox) = mpsc::channel::<SpawnRequest>();
@@ -51,18 +51,18 @@ impl Spawner {
         thread::Builder::new().name("powertune-spawn".to_owned()).spawn(move || {
             let _inside = runtime.enter();
             for mut request in inbox {
-                // It returns when the program runs, which is the moment to measure from: the
-                // process goes on at once, while whoever ordered it is yet to be woken.
+                // `spawn` returns when the program runs. The time is taken here, because the
+                // requester wakes up later.
                 let child = request.command.spawn().map(|child| (child, Instant::now()));
-                // Whoever no longer waits for the process gets it dropped, and so killed.
+                // If the requester has gone, the process is dropped and so killed.
                 drop(request.started.send(child));
             }
         })?;
         Ok(Self { requests, inherited })
     }
 
-    /// Starts `command` as the leader of a process group, inside the cgroups whose `cgroup.procs`
-    /// are `cgroups`. Returns when the program runs.
+    /// Starts `command` as the leader of a process group, inside the cgroups with these
+    /// `cgroup.procs`. Returns when the program runs.
     pub(super) async fn spawn(
         &self,
         command: std::process::Command,
@@ -85,7 +85,7 @@ impl Spawner {
     }
 }
 
-/// What the new process does to itself between fork and exec.
+/// Sets up the new process between fork and exec.
 #[expect(unsafe_code, reason = "std offers no other way to run code between fork and exec")]
 pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<OwnedFd>) {
     let prepare = move || {
@@ -95,40 +95,40 @@ pub(super) fn before_exec(command: &mut std::process::Command, cgroups: Vec<Owne
         }
         Ok(())
     };
-    // SAFETY: between fork and exec only async-signal-safe functions may be called. `prepare`
-    // makes two system calls, prctl and write; it neither allocates nor locks.
+    // SAFETY: between fork and exec only async-signal-safe functions may be called. `prepare` makes
+    // two kinds of system calls, prctl and write. It neither allocates nor locks.
     unsafe {
         command.pre_exec(prepare);
     }
 }
 
-/// The files that are open, but for standard input, output and error.
+/// The open files, except for standard input, output and error.
 fn open_files() -> io::Result<Vec<RawFd>> {
     let entries = fs::read_dir("/proc/self/fd")?.collect::<Result<Vec<_>, _>>()?;
     let numbers = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     Ok(numbers.filter(|file| *file > 2).collect())
 }
 
-/// Keeps files from a program. What this server opens doesn't go on to another program anyway, but
-/// whoever started it may have left something open, and a shell does for `--payload @<(...)`.
+/// Closes files for the new program. Rust opens files with close-on-exec, but the parent of this
+/// server may have left files open: a shell does for `--payload @<(...)`.
 #[expect(unsafe_code, reason = "std offers no other way to run code between fork and exec")]
 fn close_on_exec(command: &mut std::process::Command, files: Arc<[RawFd]>) {
     let prepare = move || {
         for file in &*files {
-            // SAFETY: it was open when it was listed. If it has been closed since, the call fails,
-            // and if the number is another file's now, that one is as little for the program.
+            // SAFETY: the file was open when it was listed. If it has been closed since, the call
+            // fails. If the number belongs to another file now, that file is not for the program
+            // either.
             let file = unsafe { BorrowedFd::borrow_raw(*file) };
             fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok();
         }
         Ok(())
     };
-    // SAFETY: as above; `prepare` makes a system call for each file, fcntl.
+    // SAFETY: as above. `prepare` makes one system call for each file, fcntl.
     unsafe {
         command.pre_exec(prepare);
     }
 }
 
-/// A running process and the group it leads.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -136,7 +136,7 @@ pub(super) struct Process {
     started: Instant,
 }
 
-/// A process group: the process that was started and its children that did not leave.
+/// A process group: the process that was started, and its descendants that did not leave the group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group(Pid);
 
@@ -145,7 +145,7 @@ impl Group {
         self.0
     }
 
-    /// Sends `signal` to every member; one that has ended needs none.
+    /// Sends `signal` to every member. A member that has ended needs none.
     pub(super) fn signal(self, signal: Signal) {
         killpg(self.0, signal).ok();
     }
@@ -156,18 +156,18 @@ impl Process {
         self.group
     }
 
-    /// When its program began to run.
+    /// The time at which its program began to run.
     pub(super) fn started(&self) -> Instant {
         self.started
     }
 
-    /// Waits for its end, and ends the rest of its group. Cancel-safe.
+    /// Waits for the end of the process, and kills the rest of its group. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Exit {
         let leading = self.child.id().is_some();
-        // Waiting for a child of ours fails only if somebody else took its status.
+        // Waiting fails only if other code has taken the status.
         let exit = self.child.wait().await.map_or(Exit::Unknown, Exit::from);
         if leading {
-            // What it started goes with it. The group's number is free only when all have ended.
+            // The number of the group is in use until all members have ended.
             self.group.signal(Signal::SIGKILL);
         }
         exit
@@ -177,9 +177,9 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Kills the whole group.
     pub(super) fn kill(&self) {
-        // Until the status is collected the kernel keeps the number, so it can't be another's.
+        // The kernel keeps the number until the status is collected, so it belongs to no other
+        // process.
         if self.child.id().is_some() {
             self.group.signal(Signal::SIGKILL);
         }
@@ -192,7 +192,6 @@ impl Drop for Process {
     }
 }
 
-/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     Code(i32),
@@ -215,7 +214,7 @@ impl Exit {
         self == Self::Signal(Signal::SIGKILL as i32)
     }
 
-    /// In Lambda's words.
+    /// The end in Lambda's words.
     pub(super) fn describe(self) -> String {
         match self {
             Self::Code(0) | Self::Unknown => "Runtime exited without providing a reason".to_owned(),
@@ -270,7 +269,7 @@ mod tests {
         command.args(["-c", "sleep 1000 & sleep 1000"]).stdout(writer);
         let process = Spawner::start().unwrap().spawn(command, Vec::new()).await.unwrap();
         drop(process);
-        // The pipe ends when the last process that holds it has ended.
+        // The pipe ends with the last process that holds it.
         let read = tokio::task::spawn_blocking(move || io::copy(&mut reader, &mut io::sink()));
         assert_eq!(read.await.unwrap().unwrap(), 0);
     }

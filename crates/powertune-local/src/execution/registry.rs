@@ -1,5 +1,5 @@
-//! Which environments there are, by the credentials that they sign with: how a call on this
-//! endpoint is known to come from a function that now waits for its answer.
+//! The environments, by the credentials that they sign with. So a call on this endpoint is
+//! recognised as the call of a function that waits for the answer.
 
 use std::{
     collections::HashMap,
@@ -11,11 +11,10 @@ use uuid::Uuid;
 use super::lease::{CpuLease, Suspension};
 use crate::settings::Credentials;
 
-/// Names one execution environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EnvironmentId(Uuid);
 
-/// The environments that exist. Cheap to clone.
+/// The existing environments. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
     entries: Arc<Mutex<HashMap<EnvironmentId, RegisteredEnvironment>>>,
@@ -24,13 +23,12 @@ pub(super) struct Registry {
 #[derive(Debug)]
 struct RegisteredEnvironment {
     credentials: Credentials,
-    /// The function that the environment runs.
     function: String,
-    /// While it initialises or runs an invocation.
+    /// `None` while the environment is idle.
     lease: Option<Arc<CpuLease>>,
 }
 
-/// An environment's entry, gone when dropped.
+/// The entry of an environment, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     registry: Registry,
@@ -38,7 +36,7 @@ pub(super) struct Registration {
 }
 
 impl Registry {
-    /// Enters an environment that initialises under `lease`.
+    /// Adds an environment that initialises under `lease`.
     pub(super) fn register(
         &self,
         credentials: Credentials,
@@ -51,7 +49,7 @@ impl Registry {
         Registration { registry: self.clone(), id }
     }
 
-    /// The environment that signs with `access_key_id`, and all that it signs with.
+    /// The environment that signs with `access_key_id`, and its key pair.
     pub(super) fn caller(&self, access_key_id: &str) -> Option<(EnvironmentId, Credentials)> {
         let entries = self.lock();
         let found =
@@ -59,12 +57,11 @@ impl Registry {
         found.map(|(id, entry)| (*id, entry.credentials.clone()))
     }
 
-    /// The function that an environment runs.
     pub(super) fn function(&self, environment: EnvironmentId) -> Option<String> {
         self.lock().get(&environment).map(|entry| entry.function.clone())
     }
 
-    /// Takes the share of CPU from an environment that waits.
+    /// Takes the share of CPU from a waiting environment.
     pub(super) fn suspend(&self, caller: EnvironmentId) -> Suspension {
         let lease = self.lock().get(&caller).and_then(|entry| entry.lease.clone());
         lease.map_or_else(Suspension::none, CpuLease::suspend)
@@ -82,12 +79,10 @@ impl Registry {
 }
 
 impl Registration {
-    /// The environment works under `lease` from now on.
     pub(super) fn hold(&self, lease: &Arc<CpuLease>) {
         self.registry.set_tenure(self.id, Some(Arc::clone(lease)));
     }
 
-    /// The environment waits for work.
     pub(super) fn release(&self) {
         self.registry.set_tenure(self.id, None);
     }

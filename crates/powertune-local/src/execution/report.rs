@@ -1,17 +1,17 @@
-//! What the platform itself writes into a function's log: START, END and REPORT lines, or
-//! `platform.*` records where the log format is JSON.
+//! The platform's own lines in a function's log: START, END and REPORT, or `platform.*` records if
+//! the log format is JSON.
 
 use std::{
     fmt::{self, Display, Formatter},
     time::Duration,
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::version::{LogFormat, Logging};
 
-/// Milliseconds with the two decimals that Lambda gives them.
+/// Milliseconds with two decimals, as on Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Millis {
     hundredths: u64,
@@ -36,7 +36,7 @@ impl Millis {
     }
 }
 
-/// How an invocation or an init ended.
+/// The end of an invocation or an init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReportStatus {
     Success,
@@ -68,11 +68,11 @@ impl ReportStatus {
     }
 }
 
-/// Which part of an environment's life an init belonged to.
+/// The phase in which an init ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InitPhase {
     Init,
-    /// Again, inside an invocation, after the first one failed.
+    /// The second init, inside an invocation, after the first one failed.
     Invoke,
 }
 
@@ -85,26 +85,24 @@ impl InitPhase {
     }
 }
 
-/// The figures of one invocation.
 #[derive(Debug)]
 pub(super) struct ReportFigures {
     pub(super) status: ReportStatus,
     pub(super) duration: Duration,
-    /// Of a cold start; a repeated init counts into the duration instead.
+    /// Only for a cold start. A second init counts as duration.
     pub(super) init: Option<Duration>,
     pub(super) memory_mb: u32,
     pub(super) max_memory_mb: Option<u32>,
 }
 
 impl ReportFigures {
-    /// Whole milliseconds that would be billed: init counts.
+    /// Billed milliseconds. The init is billed too.
     fn billed_ms(&self) -> u64 {
         let init = self.init.map_or(0, |init| Millis::from(init).hundredths);
         (Millis::from(self.duration).hundredths + init).div_ceil(100)
     }
 }
 
-/// Writes the lines of one invocation in the function's log format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlatformLog<'a> {
     pub(super) logging: Logging,
@@ -113,7 +111,7 @@ pub(super) struct PlatformLog<'a> {
 }
 
 impl PlatformLog<'_> {
-    /// Before the function gets its event.
+    /// The lines before the function gets its event.
     pub(super) fn start(&self) -> String {
         match self.logging.format {
             LogFormat::Text => {
@@ -121,12 +119,12 @@ impl PlatformLog<'_> {
             }
             LogFormat::Json => self.record(
                 "platform.start",
-                &json!({"requestId": self.request_id.to_string(), "version": self.version}),
+                json!({"requestId": self.request_id.to_string(), "version": self.version}),
             ),
         }
     }
 
-    /// After the function's last output.
+    /// The lines after the function's last output.
     pub(super) fn end(&self, report: &ReportFigures) -> String {
         match self.logging.format {
             LogFormat::Text => {
@@ -136,7 +134,7 @@ impl PlatformLog<'_> {
         }
     }
 
-    /// An init that failed or took too long.
+    /// The line for an init that failed or took too long.
     pub(super) fn init_report(
         &self,
         phase: InitPhase,
@@ -151,12 +149,14 @@ impl PlatformLog<'_> {
                 format!("INIT_REPORT Init Duration: {took} ms\tPhase: {phase}{status}\n")
             }
             LogFormat::Json => {
-                let mut record = Map::new();
-                record.insert("initializationType".to_owned(), json!("on-demand"));
-                record.insert("phase".to_owned(), json!(phase.name()));
-                insert_status(&mut record, status);
-                record.insert("metrics".to_owned(), json!({"durationMs": took.to_json()}));
-                self.record("platform.initReport", &Value::Object(record))
+                let record = json!({
+                    "initializationType": "on-demand",
+                    "phase": phase.name(),
+                    "status": status.name(),
+                    "errorType": status.error_type(),
+                    "metrics": {"durationMs": took.to_json()},
+                });
+                self.record("platform.initReport", record)
             }
         }
     }
@@ -179,7 +179,7 @@ impl PlatformLog<'_> {
                 .expect("writing to a string");
         }
         match &report.status {
-            // Lambda ends a plain line with a tab.
+            // On Lambda a line without a status ends in a tab.
             ReportStatus::Success | ReportStatus::Failed { .. } => line.push('\t'),
             status @ (ReportStatus::Crashed { .. } | ReportStatus::TimedOut) => {
                 line.push_str(&status_fields(status));
@@ -189,45 +189,42 @@ impl PlatformLog<'_> {
         line
     }
 
-    /// At the level INFO this record is sent for what did not succeed only.
+    /// At the level INFO, Lambda sends this record only if the invocation did not succeed.
     fn runtime_done(&self, report: &ReportFigures) -> String {
         if report.status == ReportStatus::Success {
             return String::new();
         }
-        let mut record = self.identified();
-        insert_status(&mut record, &report.status);
-        let duration = Millis::from(report.duration).to_json();
-        record.insert("metrics".to_owned(), json!({"durationMs": duration}));
-        self.record("platform.runtimeDone", &Value::Object(record))
+        let record = json!({
+            "requestId": self.request_id.to_string(),
+            "status": report.status.name(),
+            "errorType": report.status.error_type(),
+            "metrics": {"durationMs": Millis::from(report.duration).to_json()},
+        });
+        self.record("platform.runtimeDone", record)
     }
 
     fn report_record(&self, report: &ReportFigures) -> String {
-        let mut metrics = Map::new();
-        metrics.insert("durationMs".to_owned(), Millis::from(report.duration).to_json());
-        metrics.insert("billedDurationMs".to_owned(), json!(report.billed_ms()));
-        metrics.insert("memorySizeMB".to_owned(), json!(report.memory_mb));
-        if let Some(mb) = report.max_memory_mb {
-            metrics.insert("maxMemoryUsedMB".to_owned(), json!(mb));
-        }
-        if let Some(init) = report.init {
-            metrics.insert("initDurationMs".to_owned(), Millis::from(init).to_json());
-        }
-        let mut record = self.identified();
-        insert_status(&mut record, &report.status);
-        record.insert("metrics".to_owned(), Value::Object(metrics));
-        self.record("platform.report", &Value::Object(record))
+        let record = json!({
+            "requestId": self.request_id.to_string(),
+            "status": report.status.name(),
+            "errorType": report.status.error_type(),
+            "metrics": {
+                "durationMs": Millis::from(report.duration).to_json(),
+                "billedDurationMs": report.billed_ms(),
+                "memorySizeMB": report.memory_mb,
+                "maxMemoryUsedMB": report.max_memory_mb,
+                "initDurationMs": report.init.map(|init| Millis::from(init).to_json()),
+            },
+        });
+        self.record("platform.report", record)
     }
 
-    fn identified(&self) -> Map<String, Value> {
-        Map::from_iter([("requestId".to_owned(), json!(self.request_id.to_string()))])
-    }
-
-    fn record(&self, kind: &str, record: &Value) -> String {
+    fn record(&self, kind: &str, record: Value) -> String {
         if !self.logging.platform_reports {
             return String::new();
         }
         let time = format!("{:.3}", jiff::Timestamp::now());
-        format!("{}\n", json!({"time": time, "type": kind, "record": record}))
+        format!("{}\n", json!({"time": time, "type": kind, "record": without_nulls(record)}))
     }
 }
 
@@ -238,11 +235,11 @@ fn status_fields(status: &ReportStatus) -> String {
     }
 }
 
-fn insert_status(record: &mut Map<String, Value>, status: &ReportStatus) {
-    record.insert("status".to_owned(), json!(status.name()));
-    if let Some(error_type) = status.error_type() {
-        record.insert("errorType".to_owned(), json!(error_type));
-    }
+/// Leaves out the figures and the error type that are not known.
+fn without_nulls(value: Value) -> Value {
+    let Value::Object(members) = value else { return value };
+    let known = members.into_iter().filter(|(_, member)| !member.is_null());
+    known.map(|(name, member)| (name, without_nulls(member))).collect()
 }
 
 #[cfg(test)]

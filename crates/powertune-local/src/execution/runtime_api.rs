@@ -1,8 +1,8 @@
-//! The Lambda Runtime API, version 2018-06-01: how a function's process gets its events.
+//! The Lambda Runtime API, version 2018-06-01. A function's process gets its events through it.
 //!
-//! Each environment has a listener of its own, as on Lambda, where the address is all that a
-//! runtime knows of its environment. A state machine says which call is allowed when; a call out
-//! of turn gets 403, a call for an invocation that is not the current one 400.
+//! Each environment has its own listener, because on Lambda the address is all that a runtime knows
+//! of its environment. A call that is not allowed in the current state gets 403, and a call for
+//! another invocation gets 400.
 
 mod conversation;
 mod wire;
@@ -33,10 +33,10 @@ use self::{
 pub(super) use self::{conversation::RuntimeEvent, wire::Dispatch};
 use crate::loopback::{Loopback, LoopbackRefusal};
 
-/// The largest answer that a function may give, in bytes: 6 MB and a little, as on Lambda.
+/// Largest answer of a function, in bytes: as on Lambda, a little more than 6 MB.
 pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024 + 100;
 
-/// One environment's Runtime API.
+/// The Runtime API of one environment.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     address: SocketAddr,
@@ -54,7 +54,7 @@ impl RuntimeApi {
         let conversation = Arc::new(Conversation::new(sender));
         let router = router(Arc::clone(&conversation), Loopback::new(address.port()));
         let server = tokio::spawn(async move {
-            // Serves until it is aborted; `serve` never fails by itself.
+            // It serves until it is aborted, and never fails.
             drop(axum::serve(listener, router).await);
         });
         Ok(Self { address, conversation, events, _server: AbortOnDropHandle::new(server) })
@@ -64,12 +64,12 @@ impl RuntimeApi {
         self.address
     }
 
-    /// Hands an event to the runtime, which is waiting for one or will ask soon.
+    /// Passes an event to the runtime, which waits for one or will ask soon.
     pub(super) fn dispatch(&self, dispatch: Dispatch) {
         self.conversation.dispatch(dispatch);
     }
 
-    /// The next thing that the runtime tells. Cancel-safe.
+    /// The next call of the runtime. Cancel-safe.
     pub(super) async fn event(&mut self) -> RuntimeEvent {
         self.events.recv().await.expect("self holds a sender")
     }
@@ -86,7 +86,7 @@ fn router(conversation: Arc<Conversation>, loopback: Loopback) -> Router {
         .with_state(conversation)
 }
 
-/// There is no signature here: this is all that keeps a web page from taking events.
+/// The Runtime API has no signatures. Only this check keeps web pages from taking events.
 async fn require_loopback(
     State(loopback): State<Loopback>,
     request: Request,
@@ -165,7 +165,7 @@ fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
-/// A call that the Runtime API turns down.
+/// A call that the Runtime API refuses.
 #[derive(Debug)]
 enum RuntimeApiError {
     InvalidRequestId,

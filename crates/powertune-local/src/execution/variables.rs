@@ -1,8 +1,8 @@
-//! The environment variables that a function finds, as on Lambda.
+//! The environment variables of a function, as on Lambda.
 //!
-//! Nothing of the server's own environment gets in, except where programs are looked up. What
-//! differs from Lambda: code does not lie in `/var/task`, and there is no `/tmp` of one's own, so
-//! `TMPDIR` and `HOME` name a folder that lives as long as the environment.
+//! Of the server's own variables only PATH is passed on. Two things differ from Lambda: the code is
+//! not in `/var/task`, and there is no private `/tmp`, so `TMPDIR` and `HOME` name a folder that
+//! lives as long as the environment.
 
 use std::{ffi::OsString, net::SocketAddr, path::Path};
 
@@ -14,18 +14,18 @@ use crate::{
     version::{FunctionVersion, LogFormat},
 };
 
-/// Where an environment's things are.
+/// The folders and addresses of an environment.
 #[derive(Debug)]
 pub(super) struct Places<'a> {
     pub(super) task_root: &'a Path,
     pub(super) runtime_folder: &'a Path,
     pub(super) home: &'a Path,
     pub(super) runtime_api: SocketAddr,
-    /// Of the Lambda API.
+    /// URL of the Lambda API.
     pub(super) endpoint: &'a str,
 }
 
-/// All variables of an environment. The function's own win over defaults, Lambda's over both.
+/// All variables of an environment. The function's own override defaults, Lambda's override both.
 pub(super) fn variables(
     version: &FunctionVersion,
     credentials: &Credentials,

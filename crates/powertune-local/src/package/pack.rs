@@ -1,4 +1,4 @@
-//! Packing: a zip file out of what a user names.
+//! Packing: a zip file from a folder or a file of the user.
 
 use std::{
     fs::{self, File},
@@ -32,8 +32,8 @@ fn read_error(path: &Path, source: io::Error) -> PackageError {
     PackageError::Read { path: path.to_owned(), source }
 }
 
-/// Packs a folder: uncompressed, since it is unpacked at once, and the same every time, since
-/// `CodeSha256` tells changes.
+/// Packs a folder. Nothing is compressed, because it is unpacked at once. The same folder always
+/// makes the same zip file, because `CodeSha256` has to show changes.
 struct Packer {
     zip: ZipWriter<Cursor<Vec<u8>>>,
     room: u64,
@@ -41,7 +41,7 @@ struct Packer {
 }
 
 impl Packer {
-    /// Adds what a folder holds; `above` are the folders that it lies in, by their real paths.
+    /// Adds the content of a folder. `above` holds the real paths of the folders around it.
     fn add_folder(
         &mut self,
         folder: &Path,

@@ -8,7 +8,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
-/// A place to unpack to, and what became of it.
+/// A folder to unpack to.
 struct UnpackFolder(TempDir);
 
 impl UnpackFolder {
@@ -20,7 +20,7 @@ impl UnpackFolder {
         Package::unpack_within(zip, self.0.path(), room)
     }
 
-    /// Why a zip file is refused. Nothing of it may be left.
+    /// The error for a zip file. Nothing of the file may be left.
     fn refusal(&self, zip: &Bytes, room: UnpackLimits) -> PackageError {
         let error = self.unpack_within(zip, room).unwrap_err();
         let left = fs::read_dir(self.0.path()).unwrap().count();
@@ -29,7 +29,7 @@ impl UnpackFolder {
     }
 }
 
-/// A zip file of entries with a name, a content and a mode, which says of what kind they are.
+/// A zip file of entries with a name, a content and a mode with the kind of file.
 fn zip_of(entries: &[(&str, &[u8], u32)]) -> Bytes {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content, mode) in entries {
@@ -39,7 +39,7 @@ fn zip_of(entries: &[(&str, &[u8], u32)]) -> Bytes {
     Bytes::from(zip.finish().unwrap().into_inner())
 }
 
-/// The same zip file with other bytes at a place of every entry in its directory.
+/// The same zip file with other bytes at an offset of every entry in its directory.
 fn patched(zip: &Bytes, place: usize, with: &[u8]) -> Bytes {
     let mut bytes = zip.to_vec();
     for at in 0..bytes.len() - 4 {
@@ -50,7 +50,7 @@ fn patched(zip: &Bytes, place: usize, with: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// The same zip file with entries of a kind that the writer would not make.
+/// The same zip file with a kind of entry that the writer does not make.
 fn with_kind(zip: &Bytes, kind: u16) -> Bytes {
     // The upper half of the external attributes is the mode.
     patched(zip, 40, &(kind | 0o644).to_le_bytes())
@@ -94,7 +94,7 @@ fn entries_outside_the_folder_are_refused() {
     assert!(!place.0.path().parent().unwrap().join("outside").exists());
 }
 
-/// What other systems take for a way out is a name like any other here.
+/// Other systems take these names for paths to other folders.
 #[test]
 fn backslashes_and_drives_stay_inside() {
     let place = UnpackFolder::new();
@@ -164,10 +164,10 @@ fn a_zip_bomb_is_stopped_at_the_limit() {
     let honest = place.refusal(&zip, room(99_999));
     assert!(matches!(honest, PackageError::TooLarge), "{honest:?}");
     assert_eq!(honest.to_string(), "Unzipped size must be smaller than 262144000 bytes");
-    // Flag 3 says that sizes come behind the data, as they do where a zip file is streamed.
+    // With flag 3 the sizes follow the data, as in a streamed zip file.
     let streamed = place.refusal(&patched(&zip, 8, &[1 << 3]), room(99_999));
     assert!(matches!(streamed, PackageError::TooLarge), "{streamed:?}");
-    // The size of what is unpacked, as the directory has it.
+    // The unpacked size in the directory.
     let lie = place.refusal(&patched(&zip, 24, &1_u32.to_le_bytes()), room(99_999));
     assert!(matches!(lie, PackageError::NotAZip(_) | PackageError::TooLarge), "{lie:?}");
     assert!(place.unpack_within(&zip, room(100_000)).is_ok());

@@ -1,7 +1,7 @@
-//! Unpacking: what somebody else's zip file may put on this machine's disk.
+//! Unpacking of untrusted zip files.
 //!
-//! Files and folders below one folder, as many and as much as the limits allow, readable for the
-//! server's user alone. Nothing else: no links, no devices, no way out.
+//! Only files and folders below one folder are made, within the limits, and readable for the
+//! server's user alone. There are no links, no devices, and no paths to other folders.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -14,22 +14,22 @@ use zip::{ZipArchive, read::ZipFile};
 
 use super::{PackageError, UNPACKED_LIMIT};
 
-/// Files and folders together. Lambda names no limit of its own; a package of the largest size has
-/// 4 kB for each.
+/// Most files and folders together. Lambda has no limit of its own. A package of the largest size
+/// then has 4 kB for each.
 const ENTRY_LIMIT: usize = 65_536;
-/// Folders that an entry may lie in, one in the other. A name has room for two thousand, which take
-/// minutes to make, and which many a program can't remove again.
+/// Most folders around an entry. A name has room for two thousand, which take minutes to make, and
+/// which many programs can't remove again.
 const DEPTH_LIMIT: usize = 100;
 
-/// The bits of a mode that say what kind of file it is, and the kinds that are unpacked. None at all
-/// comes from programs that know no kinds.
+/// The bits of a mode with the kind of file, and the kinds that are unpacked. Some programs write
+/// no kind.
 const KIND: u32 = 0o170_000;
 const NO_KIND: u32 = 0;
 const FOLDER: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
-/// What a zip file may take up.
+/// Limits for the content of a zip file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnpackLimits {
     pub(super) bytes: u64,
@@ -42,14 +42,13 @@ impl Default for UnpackLimits {
     }
 }
 
-/// Unpacks a zip file into a folder that is there. What it has put there when it fails is for the
-/// caller to remove.
+/// Unpacks a zip file into an existing folder. On an error, the caller removes what is there.
 pub(super) fn unpack(zip: &[u8], folder: &Path, room: UnpackLimits) -> Result<(), PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(PackageError::NotAZip)?;
     if archive.is_empty() {
         return Err(PackageError::NoEntries);
     }
-    // Which of them runs here need not be the one that somebody has looked at.
+    // Of two entries with one name, another program may have shown the other one.
     if archive.has_duplicate_names() {
         return Err(PackageError::Duplicates);
     }
@@ -67,7 +66,7 @@ pub(super) fn unpack(zip: &[u8], folder: &Path, room: UnpackLimits) -> Result<()
 struct Unpacker<'a> {
     folder: &'a Path,
     limit: UnpackLimits,
-    /// What is left of the limit.
+    /// The rest of the limit.
     room: UnpackLimits,
 }
 
@@ -82,7 +81,7 @@ impl Unpacker<'_> {
         if path.components().count() > DEPTH_LIMIT {
             return Err(PackageError::TooDeep(DEPTH_LIMIT));
         }
-        // A zip file made where there are no modes has none in it.
+        // Systems without modes write none.
         let mode = entry.unix_mode().unwrap_or(REGULAR | 0o600);
         let is_folder = match mode & KIND {
             FOLDER => true,
@@ -101,7 +100,8 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    /// Makes a folder and those above it. Each counts: one name in a zip file can stand for many.
+    /// Makes a folder and the folders above it. Each counts, because one name in a zip file can
+    /// stand for many folders.
     fn make_folder(&mut self, path: &Path, name: &str) -> Result<(), PackageError> {
         let mut folder = self.folder.to_owned();
         if folder.join(path).is_dir() {
@@ -121,8 +121,8 @@ impl Unpacker<'_> {
     fn make_file(&mut self, path: &Path, mode: u32, name: &str) -> Result<File, PackageError> {
         self.count()?;
         let mut options = OpenOptions::new();
-        // Of the mode only what concerns the owner, who has to read it in any case. Never a file that
-        // is there: two names can lead to the same place.
+        // Only the owner's part of the mode, and the owner has to read the file. Never an existing
+        // file, because two names can lead to the same place.
         options.write(true).create_new(true).mode(mode & 0o700 | 0o400);
         options.open(self.folder.join(path)).map_err(|error| not_made(error, name))
     }
@@ -134,7 +134,7 @@ impl Unpacker<'_> {
     }
 }
 
-/// Writes what an entry holds, and returns its size; what the zip file says of it is not trusted.
+/// Writes the content of an entry and returns its size. The size in the zip file is not trusted.
 fn write(entry: &mut impl Read, file: &mut File, room: u64) -> Result<u64, PackageError> {
     let size = io::copy(&mut entry.take(room + 1), file).map_err(|error| match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -145,7 +145,7 @@ fn write(entry: &mut impl Read, file: &mut File, room: u64) -> Result<u64, Packa
     if size > room { Err(PackageError::TooLarge) } else { Ok(size) }
 }
 
-/// Whose fault it is that a file or a folder could not be made.
+/// The error of a file or folder that could not be made: a fault of the package or of this machine.
 fn not_made(error: io::Error, name: &str) -> PackageError {
     match error.kind() {
         ErrorKind::AlreadyExists

@@ -1,4 +1,4 @@
-//! Aliases: names that point to a version, or split between two.
+//! Aliases: names for one version, or for two versions that share the invocations.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,6 @@ use crate::{
     reference::{FunctionReference, Qualifier},
 };
 
-/// An alias of a function.
 #[derive(Debug, Clone)]
 pub(crate) struct AliasRecord {
     pub(crate) name: String,
@@ -23,14 +22,14 @@ pub(crate) struct AliasRecord {
     pub(crate) revision_id: Uuid,
 }
 
-/// An alias's `RoutingConfig`: the share of invocations that another version gets.
+/// `RoutingConfig` of an alias: the second version, and its share of invocations from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Routing {
     pub(crate) version: u64,
     pub(crate) weight: f64,
 }
 
-/// What an update of an alias sets; `None` leaves as it is.
+/// The changes of an update of an alias. `None` is no change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AliasChange {
     pub(crate) description: Option<String>,
@@ -39,7 +38,6 @@ pub(crate) struct AliasChange {
     pub(crate) revision_id: Option<String>,
 }
 
-/// What an update of an alias does to its routing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum RoutingChange {
     #[default]
@@ -59,7 +57,7 @@ impl RoutingChange {
 }
 
 impl AliasRecord {
-    /// The version that an invocation gets, `draw` being a random number from 0 up to 1.
+    /// The version of an invocation. `draw` is a random number from 0 up to 1.
     pub(super) fn route(&self, draw: f64) -> VersionId {
         match self.routing {
             Some(routing) if draw < routing.weight => VersionId::Number(routing.version),
@@ -82,7 +80,7 @@ impl Store {
         change: AliasChange,
     ) -> Result<AliasRecord, Exception> {
         let arn = self.account.function_arn(&reference.name, Some(name));
-        // AWS tells of a function that is not there as of its version.
+        // AWS reports a missing function as a missing version.
         let function = self.functions.get(&reference.name).ok_or_else(|| {
             let arn = self.account.function_arn(&reference.name, Some(&version.text()));
             Exception::function_not_found(&arn)
@@ -139,7 +137,7 @@ impl Store {
             .ok_or_else(|| Exception::not_found(format!("Cannot find alias arn: {arn}")))
     }
 
-    /// Deletes an alias; on AWS too it is no error if there is none.
+    /// Deletes an alias. As on AWS, a missing alias is no error.
     pub(crate) fn delete_alias(
         &mut self,
         reference: &FunctionReference,
@@ -149,7 +147,7 @@ impl Store {
         Ok(())
     }
 
-    /// The aliases of a function, or those that point to one of its versions.
+    /// All aliases of a function, or the aliases of one version.
     pub(crate) fn aliases(
         &self,
         reference: &FunctionReference,
@@ -170,7 +168,7 @@ impl Store {
         Ok(alias)
     }
 
-    /// Refuses an alias whose versions do not exist or that may not share invocations.
+    /// Refuses an alias whose versions are missing or may not share invocations.
     fn must_be_routable(
         &self,
         function: &FunctionRecord,
@@ -201,7 +199,7 @@ impl Store {
 }
 
 impl FunctionRecord {
-    /// The version a qualifier stands for; an alias that splits gives the one that `draw` hits.
+    /// The version of a qualifier. `draw` chooses between the two versions of an alias.
     pub(super) fn resolve(&self, qualifier: Option<&Qualifier>, draw: f64) -> Option<VersionId> {
         match qualifier {
             None | Some(Qualifier::Latest) => Some(VersionId::Latest),

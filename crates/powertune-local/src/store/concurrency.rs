@@ -1,4 +1,4 @@
-//! Concurrency: the account's limit, what functions reserve of it, and which invocation may run.
+//! Concurrency: the account's limit, the functions' reservations, and the admission of invocations.
 
 use super::{AdmittedInvocation, FunctionRecord, Store};
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     reference::{FunctionReference, Qualifier},
 };
 
-/// AWS leaves at least this much of an account's concurrency unreserved.
+/// AWS's minimum of an account's unreserved concurrency.
 const UNRESERVED_MINIMUM: u32 = 100;
 
-/// What `GetAccountSettings` tells.
+/// The answer to `GetAccountSettings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AccountSettings {
     pub(crate) concurrency: u32,
@@ -56,8 +56,8 @@ impl Store {
         Ok(())
     }
 
-    /// Lets an invocation run, or says why it may not. `draw`, a random number from 0 up to 1,
-    /// chooses where an alias splits between two versions.
+    /// Admits an invocation. `draw`, a random number from 0 up to 1, chooses between the two
+    /// versions of an alias.
     pub(crate) fn admit(
         &self,
         reference: &FunctionReference,

@@ -1,4 +1,4 @@
-//! What a function is configured to be, and how an update changes it.
+//! The configuration of a function, and its updates.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// Code and configuration of one version.
 ///
-/// Two equal configurations make the same version: this is what `PublishVersion` compares.
+/// `PublishVersion` compares them: equal configurations make no new version.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Configuration {
     pub(crate) runtime: Runtime,
@@ -31,14 +31,12 @@ pub(crate) struct Configuration {
     pub(crate) package: Arc<Package>,
 }
 
-/// A function's `TracingConfig.Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TracingMode {
     PassThrough,
     Active,
 }
 
-/// A function's `LoggingConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoggingConfig {
     pub(crate) format: LogFormat,
@@ -46,11 +44,11 @@ pub(crate) struct LoggingConfig {
     pub(crate) application_level: Option<ApplicationLogLevel>,
     /// With [`LogFormat::Json`] only.
     pub(crate) system_level: Option<SystemLogLevel>,
-    /// `None` is the group that bears the function's name.
+    /// `None` is the group with the function's name.
     pub(crate) group: Option<String>,
 }
 
-/// `LoggingConfig.ApplicationLogLevel`: what the function's own logger sends.
+/// The level of the function's own logger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApplicationLogLevel {
     Trace,
@@ -61,7 +59,7 @@ pub(crate) enum ApplicationLogLevel {
     Fatal,
 }
 
-/// `LoggingConfig.SystemLogLevel`: what the platform sends.
+/// The level of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SystemLogLevel {
     Debug,
@@ -69,7 +67,7 @@ pub(crate) enum SystemLogLevel {
     Warn,
 }
 
-/// What an update of the configuration or of the code sets; `None` leaves as it is.
+/// The changes of an update. `None` is no change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConfigurationChange {
     pub(crate) runtime: Option<Runtime>,
@@ -83,13 +81,13 @@ pub(crate) struct ConfigurationChange {
     pub(crate) tracing: Option<TracingMode>,
     pub(crate) ephemeral_storage_mb: Option<u32>,
     pub(crate) logging: Option<LoggingConfig>,
-    /// An empty target takes the dead-letter queue away.
+    /// An empty target removes the dead-letter queue.
     pub(crate) dead_letter_target: Option<String>,
     pub(crate) package: Option<Arc<Package>>,
 }
 
 impl Configuration {
-    /// A new function: what has to be said, and AWS's defaults for the rest.
+    /// A new function, with AWS's defaults for everything else.
     pub(crate) fn new(
         runtime: Runtime,
         handler: String,
@@ -136,7 +134,7 @@ impl Configuration {
         }
     }
 
-    /// What environments are started from: this configuration under an identity of its own.
+    /// A new snapshot of this configuration, for environments.
     pub(super) fn snapshot(
         &self,
         account: &Account,
@@ -160,7 +158,7 @@ impl Configuration {
 }
 
 impl LoggingConfig {
-    /// What the platform's part of the log looks like under this configuration.
+    /// The platform's part of the log under this configuration.
     fn platform(&self) -> Logging {
         Logging {
             format: self.format,

@@ -1,4 +1,4 @@
-//! One function: `$LATEST`, the versions published from it, and how they change state.
+//! One function: `$LATEST`, its published versions, and their states.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{
     version::FunctionVersion,
 };
 
-/// When something happens: `instant` decides, `timestamp` is shown.
+/// A moment. `instant` is for decisions, `timestamp` for answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) instant: Instant,
@@ -30,7 +30,7 @@ impl Moment {
     }
 }
 
-/// A version's `VersionRecord`.
+/// AWS's `Version` of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VersionId {
     Latest,
@@ -45,7 +45,7 @@ impl VersionId {
         }
     }
 
-    /// Texts that sort as the versions do.
+    /// Texts in the order of the versions.
     pub(crate) fn sort_key(self) -> String {
         match self {
             Self::Latest => format!("{:020}", 0),
@@ -54,20 +54,20 @@ impl VersionId {
     }
 }
 
-/// Where a version stands between a change and its being in force.
+/// The progress of a change of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VersionPhase {
     /// `State: Pending`.
     Creating { until: Instant },
-    /// `LastUpdateStatus: InProgress`; invocations still run what was before.
+    /// `LastUpdateStatus: InProgress`. Invocations still run the old configuration.
     Updating { until: Instant },
-    /// A version that `PublishVersion` made, before it is active.
+    /// A version of `PublishVersion` that is not active yet.
     Starting { state: VersionState, until: Instant },
     /// `State: Active`, `LastUpdateStatus: Successful`.
     Settled,
 }
 
-/// A version, `$LATEST` or published, with its state.
+/// A version, `$LATEST` or published.
 #[derive(Debug, Clone)]
 pub(crate) struct VersionRecord {
     pub(crate) id: VersionId,
@@ -75,13 +75,12 @@ pub(crate) struct VersionRecord {
     pub(crate) revision_id: Uuid,
     pub(crate) last_modified: Timestamp,
     pub(crate) phase: VersionPhase,
-    /// What invocations run.
+    /// The snapshot that invocations run.
     pub(super) serving: Arc<FunctionVersion>,
-    /// `$LATEST`'s configuration when this was published, whose description may be another one.
+    /// `$LATEST`'s configuration at the publication. Its description can differ.
     published_from: Option<Configuration>,
 }
 
-/// A function with everything that belongs to it.
 #[derive(Debug)]
 pub(crate) struct FunctionRecord {
     pub(crate) name: String,
@@ -91,11 +90,11 @@ pub(crate) struct FunctionRecord {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) reserved_concurrency: Option<u32>,
     next_version: u64,
-    /// Cloned by every invocation for as long as it runs.
+    /// Each running invocation holds a clone.
     running: Arc<()>,
 }
 
-/// What `PublishVersion` may be given.
+/// The input of `PublishVersion`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Publication {
     pub(crate) description: Option<String>,
@@ -103,14 +102,14 @@ pub(crate) struct Publication {
     pub(crate) revision_id: Option<String>,
 }
 
-/// One invocation's place under the limits of concurrency, free again when it is dropped.
+/// The place of one invocation under the limits of concurrency, free again when dropped.
 #[derive(Debug)]
 pub(crate) struct InvocationSlot(
     #[expect(dead_code, reason = "its reference is what counts")] Arc<()>,
 );
 
 impl VersionRecord {
-    /// Brings the state up to `now`; returns the snapshot that went out of service, if one did.
+    /// Applies a change that is in effect at `now`. Returns the snapshot that went out of service.
     fn settle(&mut self, now: Moment, account: &Account, function_name: &str) -> Option<Uuid> {
         match self.phase {
             VersionPhase::Creating { until } | VersionPhase::Starting { until, .. }
@@ -130,7 +129,7 @@ impl VersionRecord {
         }
     }
 
-    /// What an invocation is to run.
+    /// The snapshot for an invocation.
     pub(super) fn for_invocation(&self) -> Result<Arc<FunctionVersion>, Exception> {
         match self.phase {
             VersionPhase::Creating { .. } => Err(not_active(VersionState::Pending)),
@@ -141,7 +140,7 @@ impl VersionRecord {
 }
 
 impl FunctionRecord {
-    /// A new function, which begins with `phase`.
+    /// A new function in `phase`.
     pub(super) fn new(
         name: String,
         configuration: Configuration,
@@ -172,7 +171,8 @@ impl FunctionRecord {
         }
     }
 
-    /// Brings all versions up to `now`; the snapshots that went out of service go to `retired`.
+    /// Applies all changes that are in effect at `now`. Adds the snapshots that went out of service
+    /// to `retired`.
     pub(super) fn settle(&mut self, now: Moment, account: &Account, retired: &mut Vec<Uuid>) {
         let name = &self.name;
         retired.extend(
@@ -194,7 +194,7 @@ impl FunctionRecord {
         }
     }
 
-    /// Refuses what may not be done to `$LATEST` while a change of it is not in force yet.
+    /// Refuses a call while a change of `$LATEST` is not in effect yet.
     pub(super) fn must_be_settled(&self, account: &Account) -> Result<(), Exception> {
         match self.latest.phase {
             VersionPhase::Settled => Ok(()),
@@ -208,7 +208,7 @@ impl FunctionRecord {
         }
     }
 
-    /// Refuses a guard that names another revision of `$LATEST`.
+    /// Refuses a guard with another revision than `$LATEST`'s.
     pub(super) fn must_be_at(&self, revision_id: Option<&str>) -> Result<(), Exception> {
         match revision_id {
             Some(revision) if revision != self.latest.revision_id.to_string() => {
@@ -218,7 +218,7 @@ impl FunctionRecord {
         }
     }
 
-    /// Gives `$LATEST` another configuration, in force after `delay`.
+    /// Gives `$LATEST` another configuration, in effect after `delay`.
     pub(super) fn update(&mut self, configuration: Configuration, now: Moment, delay: Duration) {
         self.latest.configuration = configuration;
         self.latest.revision_id = Uuid::new_v4();
@@ -226,7 +226,7 @@ impl FunctionRecord {
         self.latest.phase = VersionPhase::Updating { until: now.instant + delay };
     }
 
-    /// What a call moves of `$LATEST` that changes neither its code nor its configuration.
+    /// The effects on `$LATEST` of a call that does not update it.
     pub(super) fn moved(&mut self, moves: Moves, now: Moment) {
         if moves.revision_id {
             self.latest.revision_id = Uuid::new_v4();
@@ -236,7 +236,7 @@ impl FunctionRecord {
         }
     }
 
-    /// The newest version, if `$LATEST` still is as it was published.
+    /// The newest version, if `$LATEST` has not changed since.
     pub(super) fn unchanged_version(&self) -> Option<u64> {
         let source = &self.latest.configuration;
         self.published.last_key_value().and_then(|(number, newest)| {
@@ -244,8 +244,8 @@ impl FunctionRecord {
         })
     }
 
-    /// The version that bears `$LATEST`'s code and configuration: a new one, which begins with
-    /// `phase`, unless nothing changed since the newest one was published.
+    /// The version with `$LATEST`'s code and configuration: the newest version if nothing has
+    /// changed since, else a new version in `phase`.
     pub(super) fn publish(
         &mut self,
         description: Option<String>,
@@ -291,7 +291,7 @@ fn not_active(state: VersionState) -> Exception {
 }
 
 impl VersionStart {
-    /// How a version begins that is made `now`.
+    /// The first phase of a version that is made `now`.
     pub(super) fn phase(self, now: Moment) -> VersionPhase {
         match self.state {
             VersionState::Active => VersionPhase::Settled,

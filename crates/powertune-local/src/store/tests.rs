@@ -15,7 +15,7 @@ use crate::{
 
 const DELAY: Duration = Duration::from_millis(50);
 
-/// A clock that moves when it is told to.
+/// A clock that moves only when it is told to.
 #[derive(Debug, Clone, Copy)]
 struct TestClock(Moment);
 
@@ -94,7 +94,7 @@ fn publish(store: &mut Store, clock: TestClock) -> VersionRecord {
     store.publish_version(&named("f"), Publication::default(), clock.0).unwrap().clone()
 }
 
-/// Updates `f` to a memory size and publishes that.
+/// Updates `f` to a memory size and publishes a version.
 fn publish_with(store: &mut Store, clock: &mut TestClock, memory_mb: u32) -> VersionRecord {
     set(store, *clock, memory(memory_mb)).unwrap();
     clock.advance(store);
@@ -187,7 +187,8 @@ fn revision(store: &Store, name: &str) -> Uuid {
     store.version(&named(name)).unwrap().revision_id
 }
 
-/// As recorded in `TestLambdaTags::test_tag_lifecycle`: each call moves the id, whatever it does.
+/// As recorded in `TestLambdaTags::test_tag_lifecycle`: each call changes the id, also without a
+/// change of tags.
 #[test]
 fn tags_move_the_revision() {
     let (mut store, mut clock) = store();

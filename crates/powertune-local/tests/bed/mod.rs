@@ -1,4 +1,4 @@
-//! A local Lambda with a real client, for tests that call it as its users do.
+//! A local Lambda with an AWS client, for tests that call it as its users do.
 
 #![allow(dead_code, reason = "every test program uses another part")]
 #![allow(clippy::unwrap_used, reason = "a test whose bed fails has failed")]
@@ -22,15 +22,14 @@ use tokio::{
 
 pub(crate) use self::sign::{Draft, Wire};
 
-/// Signs what functions send.
+/// Signs the requests of functions.
 pub(crate) const SIGV4: &str = include_str!("sigv4.py");
 
-/// Does what its event says: sleeps, fails, waits for a file, writes one, returns a lot.
+/// Follows its event: sleeps, fails, waits for a file, writes a file, returns a long answer.
 pub(crate) const HANDLER: &str = include_str!("handler.py");
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/test";
 
-/// A running local Lambda and a client for it.
 pub(crate) struct Bed {
     pub(crate) lambda: LocalLambda,
     pub(crate) client: Client,
@@ -74,7 +73,7 @@ impl Bed {
         }
     }
 
-    /// A `CreateFunction` call that lacks nothing.
+    /// A complete `CreateFunction` call.
     pub(crate) fn create(
         &self,
         name: &str,
@@ -88,7 +87,7 @@ impl Bed {
             .code(FunctionCode::builder().zip_file(Blob::new(zip_of("app.py", HANDLER))).build())
     }
 
-    /// Reads the function until a change of it is in force.
+    /// Waits until a change of the function is in effect.
     pub(crate) async fn settled(&self, name: &str) {
         loop {
             let read = self.client.get_function_configuration().function_name(name);
@@ -101,7 +100,7 @@ impl Bed {
         }
     }
 
-    /// A request that the server's own key is to sign now.
+    /// An unsigned request with the server's own key.
     pub(crate) fn draft(&self, method: &str, path: &str, body: &str) -> Draft {
         Draft {
             method: method.to_owned(),
@@ -116,18 +115,16 @@ impl Bed {
         }
     }
 
-    /// Sends a request as it is, over a connection of its own.
+    /// Sends a request unchanged, over a new connection.
     pub(crate) async fn send(&self, request: &Wire) -> RawResponse {
         send(&self.lambda.endpoint_url(), request).await
     }
 
-    /// Sends a signed request.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> RawResponse {
         self.send(&self.draft(method, path, body).signed()).await
     }
 }
 
-/// Sends a request to a server on this machine.
 pub(crate) async fn send(url: &str, request: &Wire) -> RawResponse {
     let mut stream = TcpStream::connect(url.replace("http://", "")).await.unwrap();
     stream.write_all(&request.bytes()).await.unwrap();
@@ -136,7 +133,6 @@ pub(crate) async fn send(url: &str, request: &Wire) -> RawResponse {
     RawResponse::parse(&response)
 }
 
-/// A response as it came over the wire.
 #[derive(Debug)]
 pub(crate) struct RawResponse {
     pub(crate) status: u16,
@@ -166,7 +162,6 @@ impl RawResponse {
     }
 }
 
-/// A zip file with one file in it.
 pub(crate) fn zip_of(name: &str, content: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     zip.start_file(name, zip::write::SimpleFileOptions::DEFAULT).unwrap();
@@ -174,7 +169,7 @@ pub(crate) fn zip_of(name: &str, content: &str) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// The name of the exception that a call ended in.
+/// The name of the exception of a refused call.
 pub(crate) fn code<T: std::fmt::Debug, E, R>(result: Result<T, SdkError<E, R>>) -> String
 where
     E: ProvideErrorMetadata + std::fmt::Debug,

@@ -1,4 +1,4 @@
-//! Requests that are signed and then sent as they are, or changed on the way.
+//! Requests that are signed and then sent unchanged or changed.
 
 use std::{fmt::Write, time::SystemTime};
 
@@ -9,7 +9,6 @@ use aws_sigv4::{
 };
 use powertune_local::Credentials;
 
-/// A request before it is signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) method: String,
@@ -24,7 +23,7 @@ pub(crate) struct Draft {
     pub(crate) time: SystemTime,
 }
 
-/// A request as it goes over the wire.
+/// A signed request, ready to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire {
     pub(crate) method: String,
@@ -34,13 +33,13 @@ pub(crate) struct Wire {
 }
 
 impl Draft {
-    /// With the headers that AWS's library adds.
+    /// Adds the headers of AWS's library.
     pub(crate) fn signed(self) -> Wire {
         let body = self.body.clone();
         self.signed_over(SignableBody::Bytes(&body))
     }
 
-    /// As services sign that let the body be anything.
+    /// Signs as services do that do not check the body.
     pub(crate) fn signed_without_body(mut self) -> Wire {
         self.headers.push(("x-amz-content-sha256".to_owned(), "UNSIGNED-PAYLOAD".to_owned()));
         self.signed_over(SignableBody::UnsignedPayload)
@@ -81,7 +80,7 @@ impl Wire {
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Puts something else into the value of a header.
+    /// Changes the value of a header.
     pub(crate) fn edit(&mut self, name: &str, from: &str, to: &str) {
         let header = self.headers.iter_mut().find(|(known, _)| known == name).unwrap();
         assert!(header.1.contains(from), "{name}: {}", header.1);

@@ -1,5 +1,5 @@
-//! The Runtime API and the platform's lines beside those of AWS's own runtime interface emulator:
-//! the same bootstrap runs on both, and tells what it was answered.
+//! The Runtime API and the platform's lines, compared with AWS's own runtime interface emulator.
+//! The same bootstrap runs on both and prints the answers.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -22,9 +22,9 @@ use crate::{
     trial,
 };
 
-/// Names the emulator's program, where it is not among the peers.
+/// Path of the emulator, if it is not among the peers.
 const EMULATOR: &str = "POWERTUNE_RIE";
-/// Where `cargo xtask peers` puts it, in the workspace.
+/// The path in which `cargo xtask peers` installs it.
 const PEER: &str = "../../target/peers/aws-lambda-rie";
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -37,7 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     })]
 }
 
-/// Misuses the Runtime API around a proper answer, and prints what it was told.
+/// Misuses the Runtime API before and after a correct answer, and prints the answers.
 const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
 import http.client, os
 def call(method, path, body=None, headers={}):
@@ -86,12 +86,12 @@ async fn agrees(emulator: &Path) {
     }
 }
 
-/// The lines that matter, with ids and figures blanked and a report's fields in one order.
+/// The lines to compare: without ids and figures, and with the fields of a report in one order.
 fn shape(log: &str) -> Vec<String> {
     let known = ["START ", "END ", "REPORT ", "TOLD "];
     let lines = log.lines().filter(|line| known.iter().any(|known| line.starts_with(known)));
     let mut shape: Vec<String> = lines.map(shape_of_line).collect();
-    // The emulator writes START before the init begins, Lambda and we when it is done.
+    // The emulator writes START before the init, Lambda and we after it.
     if let Some(start) = shape.iter().position(|line| line.starts_with("START ")) {
         shape[..=start].rotate_right(1);
     }
@@ -107,7 +107,7 @@ fn shape_of_line(line: &str) -> String {
     fields.join("\t")
 }
 
-/// Digits become one `0`, ids an `ID`.
+/// Digits become one `0`, ids become `ID`.
 fn blank(field: &str) -> String {
     let words = field.split(' ').map(|word| {
         if word.len() == 36 && word.matches('-').count() == 4 {
@@ -124,7 +124,6 @@ fn blank(field: &str) -> String {
     words.collect::<Vec<String>>().join(" ")
 }
 
-/// AWS's emulator with one function.
 struct Emulator {
     process: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -151,7 +150,7 @@ impl Emulator {
         Self { process, output, port }
     }
 
-    /// The answer, and what was printed until the report.
+    /// The answer, and the output until the report.
     fn invoke(&mut self, event: &str) -> (Value, String) {
         let payload = self.post(event);
         let mut log = String::new();

@@ -1,4 +1,4 @@
-//! Functions that crash, hang, use up their memory, or never begin.
+//! Functions that crash, hang, use up their memory, or do not start.
 
 use powertune_local::CpuControl;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a function sees of the machine.
+//! The parts of the machine that a function can see.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ pub(crate) fn trials(add: &mut Add<'_>) {
     add("what whoever started the server gave it is not the function's", None, secret);
 }
 
-/// Names that Python or the system may add to any process.
+/// Python or the system may add these names to any process.
 const FOREIGN: [&str; 2] = ["LC_CTYPE", "__CF_USER_TEXT_ENCODING"];
 
 async fn variables(cpu: CpuControl) {
@@ -106,7 +106,7 @@ async fn of_their_own(cpu: CpuControl) {
     }
 }
 
-/// What an environment signs with.
+/// The key pair of an environment.
 fn key_in(environment: &Value) -> Credentials {
     let text = |name: &str| environment[name].as_str().unwrap().to_owned();
     Credentials {
@@ -161,15 +161,15 @@ async fn runtime_api(cpu: CpuControl) {
     assert_eq!(answer.error, None, "its events are still its own");
 }
 
-/// Has a server that was given secrets in its environment and in an open file tell what its function
-/// finds.
+/// Starts a server with secrets in its environment and in an open file, and checks that its
+/// function can't find them.
 fn secret(cpu: CpuControl) {
     const SECRET: &str = "not-for-functions";
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(SECRET);
     std::fs::write(&file, "").unwrap();
-    // What the shell opens stays open in what it becomes.
+    // A file that the shell opens stays open in the program after `exec`.
     let server = Command::new("sh")
         .args(["-c", "exec 9<\"$1\"; exec \"$0\""])
         .args([std::env::current_exe().unwrap(), file])

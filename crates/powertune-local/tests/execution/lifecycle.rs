@@ -1,4 +1,4 @@
-//! When environments begin, serve again and end.
+//! The start, the reuse and the end of environments.
 
 use std::{
     io::{BufRead, BufReader},
@@ -74,8 +74,8 @@ async fn frozen(cpu: CpuControl) {
     stage.f(json!({"do": "background"})).await.result();
     tokio::time::sleep(IDLE).await;
     let later = stage.f(json!({"do": "background"})).await;
-    // The thread of the first invocation has slept a millisecond at a time, but for this gap. It
-    // may run a last time just before it is stopped, and may not yet have run again.
+    // The thread of the first invocation slept a millisecond at a time, except for this gap. It may
+    // run a last time just before the stop, and may not have run again yet.
     let again = stage.f(json!({"do": "background"})).await;
     let gap = later.result().as_f64().unwrap().max(again.result().as_f64().unwrap());
     assert!(gap >= IDLE.as_secs_f64() / 2.0, "{gap} s");
@@ -106,7 +106,7 @@ async fn shutdown(cpu: CpuControl) {
     assert_eq!(cgroups, 0);
 }
 
-/// The name of the server's cgroup that a process is in.
+/// The name of the server's cgroup of a process.
 fn cgroup_of(pid: i64) -> Option<String> {
     let memberships = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let ours = format!("powertune-{}-", std::process::id());
@@ -146,8 +146,8 @@ fn killed(cpu: CpuControl) {
     block_on(ended(pid));
 }
 
-/// Starts a server and runs a function. Prints its process id and waits for its own end, or prints
-/// the variables and the open files that the function finds.
+/// Starts a server and runs a function. Prints its process id and waits until it is killed, or
+/// prints the variables and the open files of the function.
 pub(crate) fn serve() {
     let wanted = std::env::var(SERVE).unwrap();
     let signals = wanted.starts_with(&format!("{:?}", CpuControl::Signals));

@@ -1,4 +1,4 @@
-//! What ends up in a function's log.
+//! The content of a function's log.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! Execution environments as a client of Invoke sees them: real processes of real runtimes.
+//! Execution environments with processes of real runtimes, called through Invoke.
 //!
-//! What this machine lacks (Node.js, rights on cgroups, AWS's emulator) is shown as ignored, with
-//! the reason in the test's name.
+//! A test that this machine can't run (no Node.js, no rights on cgroups, no emulator of AWS) is
+//! ignored, with the reason in its name.
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
@@ -21,7 +21,7 @@ use std::{path::PathBuf, process::ExitCode};
 use libtest_mimic::{Arguments, Failed, Trial};
 use powertune_local::{CpuControl, LocalLambda, Settings};
 
-/// Set for the process that a test starts to be killed: it serves instead of testing.
+/// Set for a process that a test starts and kills: it serves instead of testing.
 const SERVE: &str = "POWERTUNE_TEST_SERVE";
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Takes a test's name, what it lacks here, and the test.
+/// The name of a test, the reason to ignore it, and the test.
 type Add<'a> = dyn FnMut(&str, Option<&str>, fn(CpuControl)) + 'a;
 
 fn trial(name: &str, missing: Option<&str>, test: impl FnOnce() + Send + 'static) -> Trial {
@@ -60,7 +60,7 @@ fn trial(name: &str, missing: Option<&str>, test: impl FnOnce() + Send + 'static
     Trial::test(name, run).with_ignored_flag(missing.is_some())
 }
 
-/// What holds functions to their share. Everything is tested with both.
+/// The way to limit CPU. Every test runs with both.
 #[derive(Debug, Clone, Copy)]
 enum Control {
     Cgroup,
@@ -75,7 +75,7 @@ impl Control {
         }
     }
 
-    /// Why it can't be used here.
+    /// The reason why it can't be used here.
     fn missing(self) -> Option<String> {
         let settings = Settings { cpu: self.setting(), ..Settings::default() };
         let started = stage::block_on(async {
@@ -101,7 +101,7 @@ impl std::fmt::Display for Control {
     }
 }
 
-/// Where a program is, if it is in PATH.
+/// The path of a program in PATH.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())

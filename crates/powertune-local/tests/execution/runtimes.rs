@@ -1,4 +1,4 @@
-//! The runtimes beside Python, and how handlers may be written for them.
+//! The runtimes beside Python, and the styles of handlers.
 
 use powertune_local::CpuControl;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How functions share the host's CPU.
+//! The division of the host's CPU between functions.
 
 use powertune_local::CpuControl;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     stage::{HANDLER, Stage, block_on},
 };
 
-/// More than any host has: takes all of it.
+/// More than any host has, so that it takes the whole host.
 const WHOLE_HOST_MB: u32 = 10_240;
 
 pub(crate) fn trials(add: &mut Add<'_>) {
@@ -46,7 +46,8 @@ async fn never_exceed(cpu: CpuControl) {
 }
 
 async fn waiting(cpu: CpuControl) {
-    // Four take 6 s, one after the other: the last would be over time if it were timed meanwhile.
+    // Four invocations take 6 s, one after the other. If the waiting were timed, the last would
+    // time out.
     let stage = Stage::with_function(cpu, WHOLE_HOST_MB, 4).await;
     let hold = || stage.f(json!({"do": "hold", "seconds": 1.5}));
     let answers = tokio::join!(hold(), hold(), hold(), hold());
@@ -59,7 +60,7 @@ async fn waiting(cpu: CpuControl) {
 }
 
 async fn nested(cpu: CpuControl) {
-    // The caller waits for longer than its time limit, for a function that needs the whole host.
+    // The caller waits longer than its time limit, for a function that needs the whole host.
     let stage = Stage::set(cpu).await;
     stage.python("caller", HANDLER, WHOLE_HOST_MB, 3).await;
     stage.python("target", HANDLER, WHOLE_HOST_MB, 30).await;
@@ -76,12 +77,12 @@ async fn nested_many(cpu: CpuControl) {
     let inner = json!({"do": "hold", "seconds": 0.05});
     let functions = ["target", "target", "target"];
     let event = json!({"do": "invoke", "functions": functions, "event": inner});
-    // Twice: a caller that did not get its share back would not be there for the second.
+    // The second round shows that the caller has got its share back.
     for _ in 0..2 {
         let answer = stage.invoke("caller", event.clone()).await;
         assert_eq!(answer.result().as_array().map(Vec::len), Some(3));
     }
-    // Three levels: the caller's target calls the target in its turn.
+    // Three levels: the called function calls another function.
     stage.python("middle", HANDLER, WHOLE_HOST_MB, 10).await;
     let inner: Value = json!({"do": "invoke", "functions": ["target"], "event": inner});
     let event = json!({"do": "invoke", "functions": ["middle"], "event": inner});

@@ -1,4 +1,4 @@
-//! A local Lambda with one function on it, and what an invocation of it gave.
+//! A local Lambda with one function, and the results of its invocations.
 
 use std::{collections::BTreeMap, future::Future, os::unix::fs::PermissionsExt, path::Path};
 
@@ -14,17 +14,15 @@ use crate::bed::{Bed, SIGV4};
 
 pub(crate) const HANDLER: &str = include_str!("handler.py");
 
-/// Runs a test's future.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-/// A running local Lambda.
 pub(crate) struct Stage {
     pub(crate) bed: Bed,
 }
 
-/// What Invoke answered.
+/// The answer of Invoke.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) error: Option<String>,
@@ -37,7 +35,7 @@ impl Stage {
         Self { bed: Bed::start(Settings { cpu, ..Settings::default() }).await }
     }
 
-    /// With the function `f`, which does what its event says.
+    /// With the function `f`, which follows its event.
     pub(crate) async fn with_function(cpu: CpuControl, memory_mb: u32, timeout_s: u32) -> Self {
         let stage = Self::set(cpu).await;
         stage.python("f", HANDLER, memory_mb, timeout_s).await;
@@ -80,7 +78,7 @@ impl Stage {
         self.bed.lambda.create_function(function).await.unwrap();
     }
 
-    /// Turns the log of `name` to JSON.
+    /// Changes the log format of `name` to JSON.
     pub(crate) async fn log_json(&self, name: &str) {
         let logging = LoggingConfig::builder().log_format(LogFormat::Json).build();
         let update = self.bed.client.update_function_configuration().function_name(name);
@@ -88,7 +86,6 @@ impl Stage {
         self.bed.settled(name).await;
     }
 
-    /// Invokes `f`.
     pub(crate) async fn f(&self, event: Value) -> Answer {
         self.invoke("f", event).await
     }
@@ -107,18 +104,18 @@ impl Stage {
 }
 
 impl Answer {
-    /// The process that ran it.
+    /// The id of the process that ran it.
     pub(crate) fn pid(&self) -> i64 {
         self.payload["pid"].as_i64().unwrap_or_else(|| panic!("no process id in {self:?}"))
     }
 
-    /// What the action that was asked for gave.
+    /// The result of the requested action.
     pub(crate) fn result(&self) -> &Value {
         assert_eq!(self.error, None, "{self:?}");
         &self.payload["result"]
     }
 
-    /// The platform's last line, in fields.
+    /// The fields of the REPORT line.
     pub(crate) fn report(&self) -> BTreeMap<&str, &str> {
         let line = self.log.lines().last().unwrap();
         assert!(line.starts_with("REPORT RequestId: "), "{}", self.log);
@@ -140,18 +137,16 @@ impl Answer {
         (text("errorType"), text("errorMessage"))
     }
 
-    /// The request id that the platform's lines bear.
+    /// The request id in the platform's lines.
     pub(crate) fn request_id(&self) -> &str {
         self.report()["RequestId"]
     }
 }
 
-/// Whether a process still exists.
 pub(crate) fn is_alive(pid: i64) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Waits until a process has ended.
 pub(crate) async fn ended(pid: i64) {
     while is_alive(pid) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

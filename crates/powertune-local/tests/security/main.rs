@@ -1,5 +1,5 @@
-//! Who may call, what a package may do, and who may read what: the local Lambda runs code, so that
-//! everybody who can reach its port is held off who has no key of it.
+//! Access: signatures, the rights of a package, and the privacy of files. The local Lambda runs
+//! code, so callers without a key are refused.
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const INVOKE: &str = "/2015-03-31/functions/f/invocations";
 const LIST: &str = "/2015-03-31/functions";
 
-/// A bed with the function `f`, and a request that would have it write a file.
+/// A bed with the function `f`, and a request that makes it write a file.
 async fn with_function() -> (Bed, Draft) {
     let bed = Bed::start(Settings::default()).await;
     bed.function("f", 256).await;
@@ -28,12 +28,12 @@ async fn with_function() -> (Bed, Draft) {
     (bed, draft)
 }
 
-/// Whether the request of `with_function` has come through.
+/// True if the function of `with_function` has run.
 fn has_run(bed: &Bed) -> bool {
     bed.folder.path().join("written").exists()
 }
 
-/// The message of a refusal, which no web page may read.
+/// The message of a refusal. No web page may read it.
 fn refusal(response: &RawResponse) -> String {
     let cors = response.headers.keys().find(|name| name.starts_with("access-control"));
     assert_eq!(cors, None);

@@ -1,4 +1,5 @@
-//! Deployment packages that try to write elsewhere, to be something else, or to fill the disk.
+//! Deployment packages that try to write to other folders, to be links or devices, or to fill the
+//! disk.
 
 use std::io::{Cursor, Write};
 
@@ -16,7 +17,7 @@ use crate::{
     bed::{Bed, zip_of},
 };
 
-/// Tells what lies beside its own code, and so what the server has written.
+/// Lists the files beside its own code, so the files of the server.
 const NEIGHBOURS: &str = "
 import os
 def handler(event, context):
@@ -32,7 +33,7 @@ async fn packages_that_are_attacks_are_refused_and_leave_nothing() {
     bed.create("f").runtime(Runtime::from("python3.11")).code(code).send().await.unwrap();
     bed.settled("f").await;
     let neighbours = async || -> Value { bed.call("POST", INVOKE, "{}").await.json() };
-    // The first invocation compiles the code.
+    // Python compiles the code in the first invocation.
     neighbours().await;
     let before = neighbours().await;
     assert!(before.as_array().is_some_and(|names| names.len() > 3), "{before}");
@@ -60,7 +61,7 @@ const SPECIAL: &str = "is neither a file nor a folder";
 const UNUSABLE: &str = "nothing can have the name of its entry";
 const NO_ZIP: &str = "Please check your file";
 
-/// What each does, and what its refusal says.
+/// The attacks, and the message of each refusal.
 fn attacks(outside: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let file = |name: &str| zip_of(name, "x");
     let of_kind = |kind: u16| patched(&file("file"), 40, &(kind | 0o644).to_le_bytes());
@@ -102,7 +103,7 @@ fn of_names(names: &[&str]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// Symbolic links with where they lead to, and then a file.
+/// Symbolic links with their targets, and then a file.
 fn with_links(links: &[(&str, &str)], file: Option<&str>) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (link, target) in links {
@@ -115,7 +116,7 @@ fn with_links(links: &[(&str, &str)], file: Option<&str>) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// The writer makes no such thing.
+/// The zip writer refuses to write a name twice.
 fn twice() -> Vec<u8> {
     let mut zip = of_names(&["first", "other"]);
     for at in 0..zip.len() - 5 {
@@ -126,17 +127,17 @@ fn twice() -> Vec<u8> {
     zip
 }
 
-/// A zip file that says of its one entry that it is of this size when it is unpacked.
+/// A zip file that declares this unpacked size for its one entry.
 fn declaring(size: u32) -> Vec<u8> {
     patched(&zip_of("zeros", "0"), 24, &size.to_le_bytes())
 }
 
-/// A zip file that says of a megabyte that it is one byte.
+/// A zip file that declares a megabyte as one byte.
 fn understating() -> Vec<u8> {
     patched(&zip_of("zeros", &"0".repeat(1 << 20)), 24, &1_u32.to_le_bytes())
 }
 
-/// The same zip file with other bytes at a place of its first entry in its directory.
+/// The same zip file with other bytes at an offset of the first entry in its directory.
 fn patched(zip: &[u8], place: usize, with: &[u8]) -> Vec<u8> {
     let mut zip = zip.to_vec();
     let entry = zip.windows(4).position(|four| four == b"PK\x01\x02").unwrap();

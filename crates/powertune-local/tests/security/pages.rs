@@ -1,5 +1,5 @@
-//! Web pages in a browser on this machine: they reach every port, sign nothing, and are known by
-//! what browsers add to requests.
+//! Web pages in a browser on this machine. They can reach every port and sign nothing, and the
+//! headers that browsers add show them.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{
     has_run, refusal, with_function,
 };
 
-/// Who asks, by which method and with which headers.
+/// Kind of page, method and headers.
 type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// What a browser sends for a page; PORT in a header is the server's.
+/// The requests of a browser for a page. PORT in a header is the server's port.
 const REQUESTS: [Page; 16] = [
     ("fetch", "POST", &[("origin", "http://page.example"), ("sec-fetch-site", "cross-site")]),
     ("fetch by a browser without Sec-Fetch-Site", "POST", &[("origin", "http://page.example")]),
@@ -52,7 +52,7 @@ const REQUESTS: [Page; 16] = [
     ("rebound write", "POST", &[("host", "page.example:PORT"), ("content-type", "text/plain")]),
 ];
 
-/// Other names under which requests could come here.
+/// Other names that can resolve to this machine.
 const NAMES: [&str; 5] = [
     "rebound.example:PORT",
     "rebound.example",
@@ -61,7 +61,7 @@ const NAMES: [&str; 5] = [
     "127.0.0.1.rebound.example:PORT",
 ];
 
-/// A function that tells where its Runtime API is, and which process it is.
+/// A function that returns the address of its Runtime API and its process id.
 const TELLING: &str = "
 import os
 def handler(event, context):
@@ -77,7 +77,7 @@ async fn requests_of_web_pages_are_refused() {
     let mut refused = 0;
     for (what, method, headers) in REQUESTS {
         let posts = method == "POST";
-        // Signed, as if the page had got hold of a key.
+        // Signed, as if the page had a key.
         let path = if posts { INVOKE } else { LIST };
         let call = Draft { method: method.to_owned(), path: path.to_owned(), ..draft.clone() };
         let call = as_page(call, headers).signed();
@@ -105,7 +105,7 @@ async fn requests_of_web_pages_are_refused() {
     assert!(fetched.headers.keys().all(|name| !name.starts_with("access-control")));
 }
 
-/// The draft as a browser sends it for a page.
+/// The draft, as a browser sends it for a page.
 fn as_page(mut draft: Draft, headers: &[(&str, &str)]) -> Draft {
     let port = draft.host.rsplit(':').next().unwrap().to_owned();
     for (name, value) in headers {
@@ -119,7 +119,7 @@ fn as_page(mut draft: Draft, headers: &[(&str, &str)]) -> Draft {
     draft
 }
 
-/// One refusal that says why, unless the answer has no body.
+/// One refusal with a reason, unless the answer has no body.
 fn denied(what: &str, response: &RawResponse, exception: &str) -> usize {
     assert_eq!((response.status, response.error_type()), (403, exception), "{what}");
     if !response.body.is_empty() {
@@ -129,13 +129,13 @@ fn denied(what: &str, response: &RawResponse, exception: &str) -> usize {
     1
 }
 
-/// The Runtime API's answer; it would keep a request that it takes for the runtime's.
+/// The answer of the Runtime API. It would block if it took the request for the runtime's.
 async fn answer(address: &str, request: &Wire) -> RawResponse {
     let answer = tokio::time::timeout(Duration::from_secs(30), send(address, request)).await;
     answer.unwrap_or_else(|_| panic!("taken for a runtime: {request:?}"))
 }
 
-/// Where the function `telling` runs, which is created once.
+/// The answer of the function `telling`, which is created once.
 async fn telling(bed: &Bed) -> Value {
     if bed.client.get_function().function_name("telling").send().await.is_err() {
         let zip = crate::bed::zip_of("app.py", TELLING);

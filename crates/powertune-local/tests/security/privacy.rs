@@ -1,5 +1,5 @@
-//! Who may read what is written: code, runtimes and logs are for the server's user alone, and
-//! secrets are not in a log at all.
+//! Privacy of files: only the server's user can read code, runtimes and logs, and logs hold no
+//! secrets.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     bed::{Bed, zip_of},
 };
 
-/// Tells where the server writes.
+/// Returns the folder in which the server writes.
 const PLACE: &str = "
 import os
 def handler(event, context):
@@ -36,7 +36,7 @@ async fn what_the_server_writes_is_for_its_user_alone() {
     let told = bed.call("POST", &INVOKE.replace("/f/", "/place/"), "{}").await.json();
     let mut found = Vec::new();
     walk(Path::new(told.as_str().unwrap()), &mut found);
-    // What Python compiles is the function's to write, in a folder that is closed.
+    // Python may write compiled files, in a private folder.
     found.retain(|path| !path.components().any(|part| part.as_os_str() == "__pycache__"));
     let mode = |path: &PathBuf| path.symlink_metadata().unwrap().permissions().mode() & 0o777;
     let open: Vec<_> = found.iter().filter(|path| mode(path) & 0o077 != 0).collect();

@@ -1,4 +1,4 @@
-//! Signature Version 4: what is refused, and in which words.
+//! Signature Version 4: the refusals and their messages.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,12 +18,12 @@ const UNRECOGNIZED: &str = "UnrecognizedClientException";
 const MISMATCH: &str = "The request signature we calculated does not match";
 const NO_TOKEN: &str = "The security token included in the request is invalid.";
 
-/// A request, and how it has to be refused.
+/// A request and its expected refusal.
 struct Case {
     what: &'static str,
     request: Wire,
     exception: &'static str,
-    /// How the message begins.
+    /// The beginning of the message.
     message: &'static str,
 }
 
@@ -51,7 +51,7 @@ async fn wrongly_signed_requests_are_refused() {
     assert!(has_run(&bed));
 }
 
-/// Without a signature, or with something else in its place.
+/// No signature, or something else in its place.
 fn unsigned(draft: &Draft) -> Vec<Case> {
     let at = |path: &str| Draft { path: path.to_owned(), ..draft.clone() }.unsigned();
     let under = |text: &str| {
@@ -79,7 +79,7 @@ fn unsigned(draft: &Draft) -> Vec<Case> {
     .into()
 }
 
-/// What somebody does to a request that somebody else has signed.
+/// A change of a request after it was signed.
 type Change = fn(&mut Wire);
 
 fn changed(draft: &Draft) -> Vec<Case> {
@@ -134,7 +134,7 @@ fn changed(draft: &Draft) -> Vec<Case> {
     changes.into_iter().chain(edits).chain(others).map(case).collect()
 }
 
-/// Signed by somebody else, for something else, or in a way of other services.
+/// Signed with another key, for another target, or in the way of other services.
 fn by_others(draft: &Draft, foreign: &Credentials) -> Vec<Case> {
     let with = |change: &dyn Fn(&mut Draft)| {
         let mut draft = draft.clone();
@@ -171,7 +171,7 @@ fn by_others(draft: &Draft, foreign: &Credentials) -> Vec<Case> {
     .into()
 }
 
-/// Too long ago or not yet.
+/// Signed too long ago, or in the future.
 fn untimely(draft: &Draft) -> Vec<Case> {
     let now = SystemTime::now();
     let at = |time: SystemTime| Draft { time, ..draft.clone() }.signed();

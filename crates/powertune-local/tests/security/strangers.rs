@@ -1,4 +1,4 @@
-//! Who only holds the line: connections on which nothing comes keep nobody else from being heard.
+//! Half-open connections do not keep other callers from being served.
 
 use std::{
     io::{ErrorKind, Read},
@@ -15,10 +15,10 @@ use crate::{
     bed::{Bed, code},
 };
 
-/// Connections of the other user, as many as were found to lock the owner out.
+/// Number of connections that once locked the owner out.
 const HALF_OPEN: usize = 1019;
 
-/// Connections that say nothing, or only half of what they want.
+/// Connections that send nothing, or only half of a request.
 fn half_open(address: &str, count: usize) -> Vec<TcpStream> {
     let open = |n: usize| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -32,14 +32,14 @@ fn half_open(address: &str, count: usize) -> Vec<TcpStream> {
     (0..count).map(open).collect()
 }
 
-/// Whether the other side still holds a connection.
+/// True if the server still holds a connection.
 fn is_open(mut stream: &TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_open_connections_do_not_lock_the_owner_out() {
-    // Both ends are in this process.
+    // Both ends of a connection are in this process.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
 

@@ -71,7 +71,7 @@ fn what_does_not_run_here_is_an_invalid_parameter() {
         (json!({"VpcConfig": {"SubnetIds": ["subnet-1"]}}), "VpcConfig"),
         (json!({"DurableConfig": {"ExecutionTimeout": 1}}), "DurableConfig"),
         (json!({"Environment": {"Variables": {"AWS_REGION": "r"}}}), "AWS_REGION"),
-        // 4,096 bytes are allowed, `{"BIG":""}` among them.
+        // The limit is 4,096 bytes, with `{"BIG":""}`.
         (json!({"Environment": {"Variables": {"BIG": "x".repeat(4087)}}}), "measured: {\"BIG"),
     ] {
         let (kind, message) = refusal(body);

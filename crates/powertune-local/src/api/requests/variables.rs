@@ -9,7 +9,7 @@ use crate::{
     exception::Exception,
 };
 
-/// Names that functions may not set: Lambda sets them itself.
+/// Lambda sets these variables itself.
 const RESERVED_VARIABLES: [&str; 18] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -31,7 +31,7 @@ const RESERVED_VARIABLES: [&str; 18] = [
     "LAMBDA_TASK_ROOT",
 ];
 
-/// Bytes that a function's environment variables may take as a JSON object.
+/// Longest JSON object of a function's environment variables, in bytes.
 const ENVIRONMENT_LIMIT: usize = 4096;
 
 pub(super) fn check_names(variables: &BTreeMap<String, String>, violations: &mut Violations) {

@@ -1,4 +1,5 @@
-//! Limits by cgroups, version 1 or 2: one folder a server, one below it an environment.
+//! Limits by cgroups, version 1 or 2: one folder for the server, and in it one folder for each
+//! environment.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -18,13 +19,13 @@ use super::{
 };
 use crate::execution::{admission::Share, process::before_exec};
 
-/// The kernel takes no smaller quota.
+/// The kernel's smallest quota.
 const MIN_QUOTA_US: u64 = 1_000;
 const NAME: &str = "powertune-";
-/// How long killed processes may take to leave their cgroup.
+/// Time for killed processes to leave their cgroup.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A pair of folders that are one cgroup: with version 2 the same folder twice.
+/// The two folders of one cgroup. With version 2 they are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Folders {
     version: CgroupVersion,
@@ -38,7 +39,7 @@ enum CgroupVersion {
     V2,
 }
 
-/// The folder that holds every environment's.
+/// The folder that holds the folders of all environments.
 #[derive(Debug)]
 pub(in crate::execution) struct ServerCgroup {
     folders: Folders,
@@ -46,7 +47,7 @@ pub(in crate::execution) struct ServerCgroup {
 }
 
 impl ServerCgroup {
-    /// Makes the folder in the first place where everything that is needed works.
+    /// Makes the folder in the first place where everything works.
     pub(super) fn create() -> Result<Self, CgroupError> {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
 
@@ -56,7 +57,7 @@ impl ServerCgroup {
         for place in places()? {
             match Self::create_in(place, &name) {
                 Ok(server) => return Ok(server),
-                // Of several the first is the one to tell: the others are further from us.
+                // The first refusal is about the nearest place, so it is the one to report.
                 Err(error) if matches!(refusal, CgroupError::NotFound) => refusal = error,
                 Err(_) => {}
             }
@@ -92,8 +93,8 @@ impl ServerCgroup {
         Ok(server)
     }
 
-    /// Gives functions a hundred times the usual weight: what else this machine does should not
-    /// show in their durations. Their quota bounds what they take by it.
+    /// Gives functions a hundred times the usual weight, so that other programs do not change their
+    /// durations. The quotas still limit them.
     fn go_first(&self) -> io::Result<()> {
         let (file, weight) = match self.folders.version {
             CgroupVersion::V1 => ("cpu.shares", "102400"),
@@ -102,7 +103,8 @@ impl ServerCgroup {
         fs::write(self.folders.cpu.join(file), weight)
     }
 
-    /// Runs a process in a cgroup: being allowed to make one is not yet being allowed to fill it.
+    /// Runs a process in a cgroup, because the right to make a cgroup does not include the right to
+    /// fill it.
     fn try_out(&self) -> io::Result<()> {
         let cgroup = self.environment(128, Share::of_memory(128))?;
         let mut command = std::process::Command::new("true");
@@ -110,7 +112,7 @@ impl ServerCgroup {
         command.status().map(drop)
     }
 
-    /// A cgroup for one environment, already limited.
+    /// A cgroup for one environment, with its limits set.
     pub(super) fn environment(
         &self,
         memory_mb: u32,
@@ -124,7 +126,7 @@ impl ServerCgroup {
         Ok(cgroup)
     }
 
-    /// Kills and removes every environment, then the folder itself.
+    /// Kills and removes every environment, and then the folder.
     pub(super) fn remove(&self) {
         self.folders.remove_all();
     }
@@ -145,7 +147,6 @@ impl Display for ServerCgroup {
     }
 }
 
-/// The cgroup of one environment.
 #[derive(Debug)]
 pub(in crate::execution) struct EnvironmentCgroup {
     folders: Folders,
@@ -154,7 +155,7 @@ pub(in crate::execution) struct EnvironmentCgroup {
 }
 
 impl EnvironmentCgroup {
-    /// The files by which a process joins.
+    /// The files through which a process joins.
     pub(super) fn procs(&self) -> io::Result<Vec<OwnedFd>> {
         let open = |folder: &Path| {
             File::options().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from)
@@ -168,7 +169,7 @@ impl EnvironmentCgroup {
         match self.folders.version {
             CgroupVersion::V1 => {
                 fs::write(memory.join("memory.limit_in_bytes"), &bytes)?;
-                // Without swap accounting there is no such file, and nothing to limit by it.
+                // The file exists only if the kernel counts swap.
                 write_if_there(&memory.join("memory.memsw.limit_in_bytes"), &bytes)
             }
             CgroupVersion::V2 => {
@@ -179,7 +180,6 @@ impl EnvironmentCgroup {
         }
     }
 
-    /// Gives the environment `share` of the CPU from now on.
     pub(super) fn set_share(&mut self, share: Share) -> io::Result<()> {
         if self.share == Some(share) {
             return Ok(());
@@ -205,7 +205,7 @@ impl EnvironmentCgroup {
         Ok(())
     }
 
-    /// The high-water mark of the memory in use.
+    /// The peak of the memory in use.
     pub(super) fn max_memory_bytes(&self) -> Option<u64> {
         let memory = &self.folders.memory;
         let read = |file: &str| fs::read_to_string(memory.join(file)).ok()?.trim().parse().ok();
@@ -226,12 +226,12 @@ impl EnvironmentCgroup {
         kills.is_some_and(|kills| kills.trim() != "0")
     }
 
-    /// Kills every process in it, those that left their process group included.
+    /// Kills every process in the cgroup, also outside the process group.
     pub(super) fn kill(&self) {
         self.folders.kill();
     }
 
-    /// Removes it if no process is left in it.
+    /// Removes the cgroup if no process is left in it. True if it is gone.
     pub(super) fn try_remove(&self) -> bool {
         self.folders.try_remove()
     }
@@ -240,18 +240,19 @@ impl EnvironmentCgroup {
 impl Drop for EnvironmentCgroup {
     fn drop(&mut self) {
         self.kill();
-        // Where a killed process is not gone yet, the server's end removes the folder.
+        // If a killed process has not ended yet, the end of the server removes the folder.
         self.try_remove();
     }
 }
 
 impl Folders {
+    fn below(&self, name: &str) -> Self {
+        let (cpu, memory) = (self.cpu.join(name), self.memory.join(name));
+        Self { version: self.version, cpu, memory }
+    }
+
     fn child(&self, name: &str) -> io::Result<Self> {
-        let child = Self {
-            version: self.version,
-            cpu: self.cpu.join(name),
-            memory: self.memory.join(name),
-        };
+        let child = self.below(name);
         for folder in child.distinct() {
             fs::create_dir(folder).inspect_err(|_refused| {
                 child.try_remove();
@@ -280,11 +281,7 @@ impl Folders {
         let patient_until = Instant::now() + PATIENCE;
         loop {
             for name in self.distinct().flat_map(folders_in) {
-                let child = Self {
-                    version: self.version,
-                    cpu: self.cpu.join(&name),
-                    memory: self.memory.join(&name),
-                };
+                let child = self.below(&name);
                 child.kill();
                 child.try_remove();
             }
@@ -312,18 +309,13 @@ fn write_if_there(file: &Path, text: &str) -> io::Result<()> {
     if file.exists() { fs::write(file, text) } else { Ok(()) }
 }
 
-/// Removes what servers left behind that were killed.
+/// Removes the folders of servers that were killed.
 fn remove_stale(parents: &Folders) {
     for name in parents.distinct().flat_map(folders_in) {
         let owner = name.strip_prefix(NAME).and_then(|rest| rest.split_once('-'));
         let Some(owner) = owner.and_then(|(pid, _)| pid.parse::<u32>().ok()) else { continue };
         if !Path::new(&format!("/proc/{owner}")).exists() {
-            let stale = Folders {
-                version: parents.version,
-                cpu: parents.cpu.join(&name),
-                memory: parents.memory.join(&name),
-            };
-            stale.remove_all();
+            parents.below(&name).remove_all();
         }
     }
 }

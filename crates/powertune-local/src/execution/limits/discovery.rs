@@ -1,4 +1,4 @@
-//! Where the cgroups of this machine are, and which of their folders are this process's to use.
+//! The folders in which this process can make cgroups.
 
 use std::{
     io,
@@ -7,16 +7,16 @@ use std::{
 
 use super::CgroupError;
 
-/// The folders in which this process may try to make cgroups, the most promising first.
+/// A folder in which this process may try to make cgroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CgroupParent {
-    /// CgroupVersion 1 has one hierarchy a controller.
+    /// Version 1 has one hierarchy for each controller.
     V1 { cpu: PathBuf, memory: PathBuf },
-    /// CgroupVersion 2 has one for all.
+    /// Version 2 has one hierarchy for all controllers.
     V2 { parent: PathBuf },
 }
 
-/// Reads this process's mounts and cgroups.
+/// The most promising folder first.
 pub(super) fn places() -> Result<Vec<CgroupParent>, CgroupError> {
     let read = |path: &str| {
         std::fs::read_to_string(path)
@@ -40,8 +40,8 @@ fn places_in(mountinfo: &str, memberships: &str) -> Vec<CgroupParent> {
     if let Some(v2) = mounts.iter().find(|m| m.kind == "cgroup2")
         && let Some(own) = membership(memberships, "").and_then(|path| v2.folder_of(path))
     {
-        // Not in our own: a cgroup that holds processes can't have limited children. Only the
-        // root can, and the root is among the ancestors.
+        // The process's own cgroup is no candidate: a cgroup with processes can't have limited
+        // children. Only the root can, and the root is among the ancestors.
         let ancestors = own.ancestors().skip(1).take_while(|a| a.starts_with(&v2.point));
         let root = (own == v2.point).then_some(own.as_path());
         places.extend(
@@ -51,10 +51,10 @@ fn places_in(mountinfo: &str, memberships: &str) -> Vec<CgroupParent> {
     places
 }
 
-/// A line of `/proc/self/mountinfo` that is about cgroups.
+/// A line of `/proc/self/mountinfo` about cgroups.
 #[derive(Debug)]
 struct Mount<'a> {
-    /// The cgroup that is seen at the mount point; in a container not the root.
+    /// The cgroup at the mount point. In a container it is not the root.
     root: String,
     point: PathBuf,
     kind: &'a str,
@@ -76,16 +76,16 @@ impl<'a> Mount<'a> {
         self.kind == "cgroup" && self.options.split(',').any(|option| option == controller)
     }
 
-    /// Where the cgroup `path` is seen, if it is.
+    /// The folder of the cgroup `path`, if it is below the mount.
     fn folder_of(&self, path: &str) -> Option<PathBuf> {
         let below = Path::new(path).strip_prefix(&self.root).ok()?;
         let outside = below.components().any(|part| part.as_os_str() == "..");
-        // Not by `join`, which ends in a slash where there is nothing below.
+        // `join` would add a slash if there is nothing below.
         (!outside).then(|| self.point.iter().chain(below).collect())
     }
 }
 
-/// The cgroup that this process is in: of a v1 controller, or (with no name) of v2.
+/// The cgroup of this process: of a v1 controller, or of v2 if the name is empty.
 fn membership<'a>(memberships: &'a str, controller: &str) -> Option<&'a str> {
     memberships.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -101,7 +101,7 @@ fn unescape(field: &str) -> String {
         .fold(field.to_owned(), |field, (escape, plain)| field.replace(escape, plain))
 }
 
-/// Makes sure that children of `parent` can be limited in CPU and memory.
+/// Enables limits of CPU and memory for the children of `parent`.
 pub(super) fn enable_controllers(parent: &Path) -> Result<(), CgroupError> {
     let refused = |what: &str, source| {
         let what = format!("{what} {}", parent.display());

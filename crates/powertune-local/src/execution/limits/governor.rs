@@ -1,9 +1,9 @@
-//! Limits without rights: SIGSTOP and SIGCONT against the CPU clock, SIGKILL against the resident
+//! Limits without rights: SIGSTOP and SIGCONT after the CPU clock, SIGKILL after the resident
 //! memory.
 //!
-//! A thread an environment does what the kernel's bandwidth control does for a cgroup: it gives a
-//! quota of CPU time every period, stops the processes when it is used up, and carries over what
-//! was used beyond it.
+//! A thread for each environment does the work of the kernel's bandwidth control: it gives a quota
+//! of CPU time every period, stops the processes when the quota is used up, and carries the excess
+//! over to the next period.
 
 use std::{
     collections::HashMap,
@@ -28,17 +28,16 @@ use super::{
 };
 use crate::execution::{admission::Share, process::Group};
 
-/// Looking at the clocks more often costs more than it gives.
+/// Shorter pauses between two readings of the clocks cost more than they bring.
 const SHORTEST_LOOK: Duration = Duration::from_micros(200);
 
-/// Holds one environment to its limits.
 #[derive(Debug)]
 pub(in crate::execution) struct Governor {
     state: Arc<GovernorState>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where the environment leaves orders and the governor's thread its findings.
+/// The state that an environment and its governor's thread share.
 #[derive(Debug)]
 struct GovernorState {
     group: Group,
@@ -104,7 +103,7 @@ impl Drop for Governor {
         self.kill();
         self.state.set(GovernorCommand::End);
         if let Some(thread) = self.thread.take() {
-            // It ends within microseconds. A panic in it has been printed; nothing is left to do.
+            // The thread ends within microseconds. A panic in it is printed already.
             drop(thread.join());
         }
     }
@@ -165,7 +164,7 @@ impl GovernorState {
         }
     }
 
-    /// Waits, but not beyond a change of the command; whether there was one.
+    /// Waits for `time` or for a change of the command. True if it changed.
     fn wait(&self, command: GovernorCommand, time: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), time, |now| *now == command);
         !waited.expect("nothing panics while it holds the lock").1.timed_out()
@@ -181,7 +180,7 @@ impl GovernorState {
     }
 }
 
-/// What of the quota is left.
+/// The rest of the quota.
 #[derive(Debug)]
 struct CpuBandwidth {
     quota: Duration,
@@ -202,7 +201,8 @@ impl CpuBandwidth {
         self.left_ns -= nanos(used);
     }
 
-    /// Pays in a quota for each period that has passed. Credit never exceeds one quota, debts stay.
+    /// Adds a quota for each period that has passed. The rest never exceeds one quota, and debts
+    /// stay.
     fn refill(&mut self, now: Instant) -> bool {
         let mut any = false;
         while now.saturating_duration_since(self.refilled) >= PERIOD {
@@ -213,7 +213,7 @@ impl CpuBandwidth {
         any
     }
 
-    /// Until the next refill, or until a single thread would have used up what is left.
+    /// Time until the next refill, or until one thread could have used up the rest.
     fn next_event(&self, now: Instant) -> Duration {
         let refill = (self.refilled + PERIOD).saturating_duration_since(now);
         match u64::try_from(self.left_ns) {
@@ -227,15 +227,15 @@ fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Reads the CPU clocks of a tree of processes.
+/// The CPU clocks of a tree of processes.
 #[derive(Debug, Default)]
 struct Meter {
     clocks: HashMap<Pid, (ClockId, Duration)>,
 }
 
 impl Meter {
-    /// Reads these processes from now on. What a new one has used already counts at the next look;
-    /// what one used that is gone has been counted, but for its last moments.
+    /// Replaces the processes. A new process counts from its start. The last moments of an ended
+    /// process are lost.
     fn follow(&mut self, tree: Vec<Pid>) {
         let first = self.clocks.is_empty();
         let mut clocks = HashMap::with_capacity(tree.len());
@@ -251,7 +251,7 @@ impl Meter {
         self.clocks = clocks;
     }
 
-    /// CPU time used since the last look.
+    /// CPU time used since the last call.
     fn used(&mut self) -> Duration {
         let mut sum = Duration::ZERO;
         for (clock, seen) in self.clocks.values_mut() {

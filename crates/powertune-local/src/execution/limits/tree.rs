@@ -1,4 +1,4 @@
-//! The processes of an environment, as `/proc` shows them.
+//! The processes of an environment, from `/proc`.
 
 use std::fs;
 
@@ -9,15 +9,14 @@ use nix::{
 
 use crate::execution::process::Group;
 
-/// Which figure of a process's resident memory.
+/// A figure of a process's resident memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ResidentMemory {
     Resident,
-    /// The most it ever was.
     Peak,
 }
 
-/// The group's leader and all its descendants, in whatever group they are now.
+/// The leader of the group and all its descendants, in any group.
 pub(super) fn tree(group: Group) -> Vec<Pid> {
     let mut tree = vec![group.leader()];
     let mut next = 0;
@@ -32,7 +31,7 @@ pub(super) fn tree(group: Group) -> Vec<Pid> {
     tree
 }
 
-/// The resident memory of all `processes` that still live.
+/// The resident memory of the `processes` that still live.
 pub(super) fn memory_bytes(processes: &[Pid], memory: ResidentMemory) -> u64 {
     processes.iter().filter_map(|pid| resident_bytes(*pid, memory)).sum()
 }
@@ -47,7 +46,6 @@ fn resident_bytes(pid: Pid, memory: ResidentMemory) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
-/// Kills the leader and all its descendants.
 pub(super) fn kill_tree(group: Group) {
     kill_all(tree(group));
 }
@@ -59,8 +57,8 @@ pub(super) fn kill_all(processes: impl IntoIterator<Item = Pid>) {
     }
 }
 
-/// The kernel writes 0 for a process outside our PID namespace. To `kill`, 0 and negative numbers
-/// mean whole groups of processes, our own among them.
+/// The kernel writes 0 for a process outside our PID namespace. For `kill`, 0 and negative numbers
+/// mean groups of processes, our own group too.
 pub(super) fn parse_pid(text: &str) -> Option<Pid> {
     let number = text.parse().ok().filter(|number| *number > 0)?;
     Some(Pid::from_raw(number))

@@ -1,4 +1,4 @@
-//! The conversation with one runtime, as a state machine. It says which calls are allowed.
+//! The conversation with one runtime: a state machine that decides which calls are allowed.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -14,19 +14,27 @@ use super::{Dispatch, RuntimeApiError};
 /// A call of the runtime.
 #[derive(Debug)]
 pub(in crate::execution) enum RuntimeEvent {
-    /// It asks for the next event: initialised, or done with the one before.
-    Ready { at: Instant },
-    /// The function's answer.
-    Response { payload: Bytes },
-    /// The function's answer, but larger than Lambda allows.
+    /// A request for the next event, after the init or after an answer.
+    Ready {
+        at: Instant,
+    },
+    Response {
+        payload: Bytes,
+    },
+    /// An answer that is larger than Lambda allows.
     ResponseTooLarge,
-    /// The function failed; `payload` tells how in the runtime's own words.
-    Error { error_type: String, payload: Bytes },
-    /// It could not initialise.
-    InitError { error_type: String, payload: Bytes },
+    /// The function failed. `payload` is the runtime's description.
+    Error {
+        error_type: String,
+        payload: Bytes,
+    },
+    /// The init failed.
+    InitError {
+        error_type: String,
+        payload: Bytes,
+    },
 }
 
-/// The shared state of the server and its environment.
 #[derive(Debug)]
 pub(super) struct Conversation {
     progress: Mutex<Progress>,
@@ -34,11 +42,10 @@ pub(super) struct Conversation {
     events: mpsc::UnboundedSender<RuntimeEvent>,
 }
 
-/// Where the conversation stands.
 #[derive(Debug)]
 struct Progress {
     state: RuntimeState,
-    /// Until it is answered.
+    /// `None` after the answer.
     event: Option<Dispatch>,
 }
 
@@ -75,7 +82,7 @@ impl Conversation {
                 self.tell(RuntimeEvent::Ready { at: Instant::now() });
                 Ok(())
             }
-            // Asked again, after a connection that broke: the same event is given again.
+            // The runtime asks again after a broken connection, and gets the same event.
             RuntimeState::Ready | RuntimeState::Running(_) => Ok(()),
             state @ RuntimeState::InitFailed => Err(state.refuses("Ready")),
         }
@@ -116,7 +123,7 @@ impl Conversation {
                 self.tell(event);
                 Ok(())
             }
-            // Another answer came while this one was being read.
+            // Another answer arrived while this one was read.
             state => Err(state.refuses(transition)),
         }
     }
@@ -132,7 +139,7 @@ impl Conversation {
     }
 
     fn tell(&self, event: RuntimeEvent) {
-        // Without a receiver the environment is being taken down: nobody wants to know.
+        // Without a receiver the environment is about to end.
         drop(self.events.send(event));
     }
 }
@@ -142,7 +149,7 @@ fn is(current: Uuid, id: &str) -> bool {
 }
 
 impl RuntimeState {
-    /// AWS's runtime interface emulator names its states so.
+    /// The name of the state in AWS's runtime interface emulator.
     fn name(self) -> &'static str {
         match self {
             Self::Initialising => "RuntimeStartedState",

@@ -1,4 +1,4 @@
-//! The HTTP form of events and of what runtimes send.
+//! The HTTP form of events and of the bodies that runtimes send.
 
 use std::time::SystemTime;
 
@@ -24,7 +24,6 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 /// Trailer of a streamed response that failed midway.
 const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 
-/// An event on its way to a runtime.
 #[derive(Debug, Clone)]
 pub(in crate::execution) struct Dispatch {
     pub(in crate::execution) request_id: Uuid,
@@ -56,17 +55,16 @@ impl IntoResponse for Dispatch {
     }
 }
 
-/// A trace that nobody samples, in X-Ray's form.
+/// The id of a trace that is not sampled, in X-Ray's form.
 fn trace_id(seconds: u64) -> String {
     let random = Uuid::new_v4().simple().to_string();
     let parent = Uuid::new_v4().simple().to_string();
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &random[..24], &parent[..16])
 }
 
-/// A body that a runtime sent.
 pub(super) enum RuntimeBody {
     Whole(Bytes),
-    /// A streamed response whose trailers tell of an error.
+    /// A streamed response with an error in its trailers.
     FailedMidway {
         error_type: String,
         payload: Bytes,
@@ -74,7 +72,8 @@ pub(super) enum RuntimeBody {
     TooLarge,
 }
 
-/// Reads a body to its end, too large or not: a client that is cut off never sees the answer.
+/// Reads a body to its end, also a body that is too large: a client that is cut off never reads the
+/// answer.
 pub(super) async fn read(mut body: Body) -> Result<RuntimeBody, axum::Error> {
     let mut bytes = BytesMut::new();
     let mut too_large = false;
