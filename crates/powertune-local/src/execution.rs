@@ -7,10 +7,10 @@
 //! record of it.
 
 mod admission;
-mod ending;
 mod environment;
 mod interpreters;
 mod invocation;
+mod invocation_log;
 mod lease;
 mod limits;
 mod log;
@@ -58,7 +58,7 @@ const IDLE_CHECK: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataPlaneError {
-    #[error("cgroups can't be used: {0}; without them functions are held by signals")]
+    #[error("cgroups can't be used: {0}; choose signals to run functions without cgroups")]
     Cgroup(#[from] CgroupError),
     #[error("preparing to run functions, {what}: {source}")]
     Io { what: &'static str, source: io::Error },

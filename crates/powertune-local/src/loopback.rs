@@ -31,7 +31,7 @@ pub(crate) enum LoopbackRefusal {
     #[error("Host '{host}' is not served here: call 127.0.0.1:{port} or localhost:{port}.")]
     Host { host: String, port: u16 },
     #[error(
-        "Web pages are not served here: a request that says by Origin or Sec-Fetch-Site that a page sent it is refused."
+        "Web pages are not served here: the header Origin or Sec-Fetch-Site says that a page sent this request."
     )]
     WebPage,
     #[error("OPTIONS is not served here: no web page is allowed to call.")]

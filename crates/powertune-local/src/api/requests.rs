@@ -268,13 +268,13 @@ fn must_be_supported(
     let snap_start = snap_start.and_then(|config| config.apply_on.as_deref());
     if snap_start.is_some_and(|apply_on| apply_on != "None") {
         return Err(Exception::invalid_parameter(
-            "SnapStart does not exist here: leave SnapStart out, or ApplyOn at None.",
+            "SnapStart does not exist here: leave SnapStart out, or set ApplyOn to None.",
         ));
     }
     let given = UNSUPPORTED.into_iter().find(|member| others.get(*member).is_some_and(says_much));
     given.map_or(Ok(()), |member| {
         Err(Exception::invalid_parameter(format!(
-            "{member} does not exist here: leave it out, or empty."
+            "{member} does not exist here: leave it out, or leave it empty."
         )))
     })
 }

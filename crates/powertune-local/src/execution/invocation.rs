@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::{
     admission::{Admission, Closed, Grant, Share},
-    ending::InvocationLog,
     environment::{
         EnvironmentFactory, EnvironmentFailure, ExecutionEnvironment, InvocationOutcome,
     },
+    invocation_log::InvocationLog,
     lease::{CpuLease, LeaseInstant},
     pool::Pool,
     report::InitPhase,
@@ -86,7 +86,7 @@ impl Scheduler {
     }
 
     /// Waits for the CPU. Uses an environment that is idle by then, and else gets the larger share
-    /// of an init. Holds nothing while it waits.
+    /// of an init. It holds no share while it waits for a larger one.
     async fn admit(
         &self,
         version: &FunctionVersion,
@@ -129,7 +129,7 @@ impl Scheduler {
         }
         // The init failed. It begins again inside the invocation, within the function's time limit.
         log.start();
-        let (from, limit) = (lease.mark(), version.timeout);
+        let (from, limit) = (lease.now(), version.timeout);
         match self.initialise(version, Some(from), limit, lease, log).await {
             Ok((environment, _part_of_the_duration)) => {
                 call(version, request, environment, Some(from), lease).await
@@ -174,7 +174,7 @@ impl Scheduler {
             Ok(environment) => environment,
             Err(error) => return Err((EnvironmentFailure::NotStarted(error), Duration::ZERO)),
         };
-        let from = from.unwrap_or_else(|| lease.mark_at(environment.started()));
+        let from = from.unwrap_or_else(|| lease.instant_at(environment.started()));
         match environment.initialise(lease, from, limit).await {
             Ok(at) => Ok((environment, lease.elapsed(from, at))),
             Err(failure) => {
@@ -202,7 +202,7 @@ async fn call(
         return (InvocationOutcome::failed(failure, Duration::ZERO), Some(environment));
     }
     let limit = version.timeout;
-    let from = from.unwrap_or_else(|| lease.mark());
+    let from = from.unwrap_or_else(|| lease.now());
     let left = limit.saturating_sub(lease.elapsed(from, Instant::now()));
     let dispatch = Dispatch {
         request_id: request.request_id,

@@ -90,31 +90,31 @@ impl CpuLease {
         self.phase.send_replace(LeasePhase::Ended);
     }
 
-    pub(super) fn mark(&self) -> LeaseInstant {
-        self.mark_at(Instant::now())
+    pub(super) fn now(&self) -> LeaseInstant {
+        self.instant_at(Instant::now())
     }
 
     /// The moment at `at`.
-    pub(super) fn mark_at(&self, at: Instant) -> LeaseInstant {
+    pub(super) fn instant_at(&self, at: Instant) -> LeaseInstant {
         LeaseInstant { at, paused: self.lock().paused_until(at) }
     }
 
-    /// The time from `mark` until `until`, without suspensions.
-    pub(super) fn elapsed(&self, mark: LeaseInstant, until: Instant) -> Duration {
-        let paused = self.lock().paused_until(until).saturating_sub(mark.paused);
-        until.saturating_duration_since(mark.at).saturating_sub(paused)
+    /// The time from `since` until `until`, without suspensions.
+    pub(super) fn elapsed(&self, since: LeaseInstant, until: Instant) -> Duration {
+        let paused = self.lock().paused_until(until).saturating_sub(since.paused);
+        until.saturating_duration_since(since.at).saturating_sub(paused)
     }
 
-    /// Waits until `limit` has passed since `mark`, without suspensions.
-    pub(super) async fn expired(&self, mark: LeaseInstant, limit: Duration) {
+    /// Waits until `limit` has passed since `since`, without suspensions.
+    pub(super) async fn expired(&self, since: LeaseInstant, limit: Duration) {
         let mut phase = self.phase.subscribe();
         loop {
             let now = *phase.borrow_and_update();
             match now {
                 LeasePhase::Running => {
-                    let paused = self.lock().paused.saturating_sub(mark.paused);
+                    let paused = self.lock().paused.saturating_sub(since.paused);
                     tokio::select! {
-                        () = sleep_until(mark.at + limit + paused) => return,
+                        () = sleep_until(since.at + limit + paused) => return,
                         changed = phase.changed() => changed.expect("self holds the sender"),
                     }
                 }
@@ -237,7 +237,7 @@ mod tests {
     async fn a_suspension_frees_the_share_and_stops_the_clock() {
         let admission = Admission::new(1);
         let lease = lease(&admission).await;
-        let mark = lease.mark();
+        let since = lease.now();
         tokio::time::sleep(Duration::from_millis(100)).await;
 
         let suspension = Arc::clone(&lease).suspend();
@@ -250,18 +250,18 @@ mod tests {
         resumed.await.unwrap();
 
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(lease.elapsed(mark, Instant::now()), Duration::from_millis(150));
+        assert_eq!(lease.elapsed(since, Instant::now()), Duration::from_millis(150));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_moves_by_the_suspension() {
         let admission = Admission::new(1);
         let lease = lease(&admission).await;
-        let mark = lease.mark();
+        let since = lease.now();
         let expiry = {
             let lease = Arc::clone(&lease);
             tokio::spawn(async move {
-                lease.expired(mark, Duration::from_secs(3)).await;
+                lease.expired(since, Duration::from_secs(3)).await;
                 Instant::now()
             })
         };
@@ -269,7 +269,7 @@ mod tests {
         let suspension = Arc::clone(&lease).suspend();
         tokio::time::sleep(Duration::from_secs(10)).await;
         suspension.resume().await;
-        assert_eq!(expiry.await.unwrap() - mark.at, Duration::from_secs(13));
+        assert_eq!(expiry.await.unwrap() - since.at, Duration::from_secs(13));
     }
 
     #[tokio::test]

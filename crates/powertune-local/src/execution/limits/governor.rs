@@ -139,8 +139,8 @@ impl GovernorState {
     fn give(&self, share: Share) {
         let command = GovernorCommand::Run(share);
         let period_us = u64::try_from(PERIOD.as_micros()).expect("20 ms");
-        let mut bandwidth = CpuBandwidth::open(Duration::from_micros(share.quota_us(period_us)));
-        let mut meter = Meter::default();
+        let mut bandwidth = CpuBandwidth::new(Duration::from_micros(share.quota_us(period_us)));
+        let mut meter = CpuMeter::default();
         meter.follow(tree(self.group));
         let mut stopped = false;
         self.group.signal(Signal::SIGCONT);
@@ -171,7 +171,7 @@ impl GovernorState {
     }
 
     fn watch_memory(&self, tree: &[Pid]) {
-        let bytes = memory_bytes(tree, ResidentMemory::Resident);
+        let bytes = memory_bytes(tree, ResidentMemory::Current);
         self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
         if bytes > self.limit_bytes {
             self.out_of_memory.store(true, Ordering::Relaxed);
@@ -189,7 +189,7 @@ struct CpuBandwidth {
 }
 
 impl CpuBandwidth {
-    fn open(quota: Duration) -> Self {
+    fn new(quota: Duration) -> Self {
         Self { quota, left_ns: nanos(quota), refilled: Instant::now() }
     }
 
@@ -229,11 +229,11 @@ fn nanos(duration: Duration) -> i128 {
 
 /// The CPU clocks of a tree of processes.
 #[derive(Debug, Default)]
-struct Meter {
+struct CpuMeter {
     clocks: HashMap<Pid, (ClockId, Duration)>,
 }
 
-impl Meter {
+impl CpuMeter {
     /// Replaces the processes. A new process counts from its start. The last moments of an ended
     /// process are lost.
     fn follow(&mut self, tree: Vec<Pid>) {
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_account_carries_debts_but_saves_nothing() {
-        let mut bandwidth = CpuBandwidth::open(QUOTA);
+        let mut bandwidth = CpuBandwidth::new(QUOTA);
         let start = bandwidth.refilled;
         bandwidth.spend(Duration::from_millis(12));
         assert!(bandwidth.is_overdrawn());
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn it_looks_again_when_the_quota_may_be_used_up() {
-        let mut bandwidth = CpuBandwidth::open(QUOTA);
+        let mut bandwidth = CpuBandwidth::new(QUOTA);
         let start = bandwidth.refilled;
         assert_eq!(bandwidth.next_event(start), QUOTA);
         assert_eq!(bandwidth.next_event(start + PERIOD * 19 / 20), PERIOD / 20);
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_meter_reads_this_process() {
-        let mut meter = Meter::default();
+        let mut meter = CpuMeter::default();
         meter.follow(vec![Pid::this()]);
         let mut sum = 0_u64;
         let mut used = meter.used();

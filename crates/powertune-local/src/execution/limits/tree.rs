@@ -12,7 +12,7 @@ use crate::execution::process::Group;
 /// A figure of a process's resident memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ResidentMemory {
-    Resident,
+    Current,
     Peak,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn memory_bytes(processes: &[Pid], memory: ResidentMemory) -> u64 {
 
 fn resident_bytes(pid: Pid, memory: ResidentMemory) -> Option<u64> {
     let name = match memory {
-        ResidentMemory::Resident => "VmRSS:",
+        ResidentMemory::Current => "VmRSS:",
         ResidentMemory::Peak => "VmHWM:",
     };
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -73,7 +73,7 @@ mod tests {
         let own = [Pid::this()];
         let block = vec![1_u8; 32 * 1024 * 1024];
         let touched = block.iter().map(|byte| u64::from(*byte)).sum();
-        assert!(memory_bytes(&own, ResidentMemory::Resident) > touched);
+        assert!(memory_bytes(&own, ResidentMemory::Current) > touched);
         drop(block);
         assert!(memory_bytes(&own, ResidentMemory::Peak) > touched);
         assert_eq!(memory_bytes(&[], ResidentMemory::Peak), 0);
