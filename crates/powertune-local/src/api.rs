@@ -67,6 +67,7 @@ pub(crate) fn router(platform: Arc<Platform>, loopback: Loopback) -> Router {
         .with_state(platform)
 }
 
+// One line for each operation.
 #[rustfmt::skip]
 fn operations(platform: Arc<Platform>) -> Operations {
     use Method as M;

@@ -7,14 +7,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     calls::CallLog,
     execution::DataPlane,
-    reference::Account,
+    reference::AwsAccount,
     settings::Credentials,
     store::{Moment, Store},
 };
 
 #[derive(Debug)]
 pub(crate) struct Platform {
-    pub(crate) account: Account,
+    pub(crate) account: AwsAccount,
     /// `http://127.0.0.1:PORT`.
     pub(crate) endpoint: String,
     pub(crate) credentials: Vec<Credentials>,

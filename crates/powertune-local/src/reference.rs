@@ -47,7 +47,7 @@ fn anchored(pattern: &str) -> Regex {
 
 /// The account and region of this Lambda.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
+pub(crate) struct AwsAccount {
     pub(crate) id: String,
     pub(crate) region: String,
     /// Largest memory size of the account's functions, in MB.
@@ -55,7 +55,7 @@ pub(crate) struct Account {
     pub(crate) memory_refusal: MemoryRefusal,
 }
 
-impl Account {
+impl AwsAccount {
     pub(crate) fn partition(&self) -> &'static str {
         match self.region.as_str() {
             region if region.starts_with("cn-") => "aws-cn",
@@ -113,7 +113,7 @@ impl FunctionReference {
         text: &str,
         qualifier: Option<&str>,
         form: &NameForm,
-        account: &Account,
+        account: &AwsAccount,
     ) -> Result<Self, Exception> {
         let qualifier = qualifier.filter(|text| !text.is_empty());
         let mut violations = Violations::default();
@@ -153,7 +153,7 @@ impl FunctionReference {
     }
 }
 
-impl Account {
+impl AwsAccount {
     fn must_be(&self, id: &str) -> Result<(), Exception> {
         if id == self.id {
             return Ok(());
@@ -181,8 +181,8 @@ mod tests {
 
     use super::*;
 
-    fn account() -> Account {
-        Account {
+    fn account() -> AwsAccount {
+        AwsAccount {
             id: "123456789012".to_owned(),
             region: "eu-west-1".to_owned(),
             largest_memory_mb: 10_240,
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn arns_bear_their_partition() {
-        let china = Account {
+        let china = AwsAccount {
             id: "123456789012".to_owned(),
             region: "cn-north-1".to_owned(),
             largest_memory_mb: 10_240,

@@ -15,7 +15,7 @@ use crate::{
     loopback::Loopback,
     package::{self, PackageError},
     platform::Platform,
-    reference::{Account, FunctionReference, READ},
+    reference::{AwsAccount, FunctionReference, READ},
     runtimes::Runtime,
     settings::{Credentials, Settings},
     store::{Rules, Store, VersionPhase},
@@ -99,7 +99,7 @@ impl LocalLambda {
         let port = listener.local_addr().map_err(listen_error)?.port();
         let endpoint = format!("http://127.0.0.1:{port}");
         let data_plane = DataPlane::start(settings.cpu, &endpoint)?;
-        let account = Account {
+        let account = AwsAccount {
             id: settings.account_id,
             region: settings.region,
             largest_memory_mb: settings.largest_memory_mb,

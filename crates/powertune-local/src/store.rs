@@ -28,7 +28,7 @@ pub(crate) use self::{
 use crate::{
     exception::Exception,
     package::Package,
-    reference::{Account, FunctionReference, Qualifier},
+    reference::{AwsAccount, FunctionReference, Qualifier},
     settings::{Revisions, VersionStart},
     version::FunctionVersion,
 };
@@ -42,7 +42,7 @@ pub(crate) fn too_many_tags() -> Exception {
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) account: Account,
+    pub(crate) account: AwsAccount,
     pub(crate) functions: BTreeMap<String, FunctionRecord>,
     rules: Rules,
     retired: Vec<Uuid>,
@@ -90,7 +90,7 @@ pub(crate) struct AdmittedInvocation {
 }
 
 impl Store {
-    pub(crate) fn new(account: Account, rules: Rules) -> Self {
+    pub(crate) fn new(account: AwsAccount, rules: Rules) -> Self {
         Self { account, functions: BTreeMap::new(), rules, retired: Vec::new() }
     }
 

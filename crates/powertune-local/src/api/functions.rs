@@ -25,7 +25,7 @@ use crate::{
     exception::{Exception, ExceptionKind},
     package::{Package, PackageError},
     platform::Platform,
-    reference::{Account, FunctionReference, Qualifier, WRITE},
+    reference::{AwsAccount, FunctionReference, Qualifier, WRITE},
     store::{
         Configuration, ConfigurationChange, FunctionRecord, NewFunctionRecord, TAG_LIMIT,
         UpdateOptions, VersionId, VersionRecord, too_many_tags,
@@ -120,7 +120,7 @@ struct Creation {
 fn check_creation(
     request: CreateFunctionRequest,
     has_code: bool,
-    account: &Account,
+    account: &AwsAccount,
 ) -> Result<Creation, Exception> {
     let mut violations = Violations::default();
     if request.function_name.is_none() {

@@ -11,7 +11,7 @@ use super::{logging::LoggingConfigInput, runtimes::supported_runtime};
 use crate::{
     constraint::Violations,
     exception::Exception,
-    reference::Account,
+    reference::AwsAccount,
     settings::MemoryRefusal,
     store::{ConfigurationChange, TracingMode, UpdateOptions},
     version::Architecture,
@@ -130,7 +130,7 @@ impl ConfigurationInput {
     /// Checks the constraints of the API's model first and the other rules after them, as AWS does.
     pub(crate) fn check(
         self,
-        account: &Account,
+        account: &AwsAccount,
         mut violations: Violations,
     ) -> Result<ConfigurationChange, Exception> {
         self.check_texts(&mut violations);
@@ -249,7 +249,7 @@ fn is_role_arn(text: &str) -> bool {
 }
 
 /// Refuses more memory than the account allows, with the message of accounts that stop at 3,008 MB.
-fn must_be_within_account(memory_mb: Option<u32>, account: &Account) -> Result<(), Exception> {
+fn must_be_within_account(memory_mb: Option<u32>, account: &AwsAccount) -> Result<(), Exception> {
     let largest = account.largest_memory_mb;
     if memory_mb.is_none_or(|memory_mb| memory_mb <= largest) {
         return Ok(());

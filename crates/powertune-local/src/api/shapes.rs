@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::logging::LoggingConfigOutput;
 use crate::{
-    reference::Account,
+    reference::AwsAccount,
     settings::VersionState,
     store::{AliasRecord, TracingMode, VersionId, VersionPhase, VersionRecord},
     version::Architecture,
@@ -107,7 +107,7 @@ impl FunctionConfiguration {
     /// A version under its ARN, with `qualifier` if there is one.
     pub(crate) fn new(
         version: &VersionRecord,
-        account: &Account,
+        account: &AwsAccount,
         name: &str,
         qualifier: Option<&str>,
     ) -> Self {
@@ -155,7 +155,7 @@ impl FunctionConfiguration {
     /// A version in a list, without its state.
     pub(crate) fn listed(
         version: &VersionRecord,
-        account: &Account,
+        account: &AwsAccount,
         name: &str,
         qualifier: Option<&str>,
     ) -> Self {
@@ -168,7 +168,7 @@ impl FunctionConfiguration {
 }
 
 impl StateAndUpdate {
-    fn new(version: &VersionRecord, account: &Account) -> Self {
+    fn new(version: &VersionRecord, account: &AwsAccount) -> Self {
         let state = match version.phase {
             VersionPhase::Creating { .. } => VersionState::Pending,
             VersionPhase::Starting { state, .. } => state,
@@ -212,7 +212,7 @@ fn state_reason(state: VersionState) -> Option<(&'static str, &'static str)> {
 
 /// The ARN of a runtime version. It depends on the runtime's name alone, because a runtime never
 /// gets a new version here.
-pub(crate) fn runtime_version_arn(account: &Account, runtime: &str) -> String {
+pub(crate) fn runtime_version_arn(account: &AwsAccount, runtime: &str) -> String {
     let id = base16ct::lower::encode_string(&Sha256::digest(runtime));
     format!("arn:{}:lambda:{}::runtime:{id}", account.partition(), account.region)
 }
@@ -236,7 +236,7 @@ struct RoutingConfig {
 }
 
 impl AliasConfiguration {
-    pub(crate) fn new(alias: &AliasRecord, account: &Account, function_name: &str) -> Self {
+    pub(crate) fn new(alias: &AliasRecord, account: &AwsAccount, function_name: &str) -> Self {
         Self {
             alias_arn: account.function_arn(function_name, Some(&alias.name)),
             name: alias.name.clone(),

@@ -48,7 +48,7 @@ pub(super) enum NoProgram {
 impl Interpreters {
     /// Writes the bootstraps into `folder`.
     pub(super) fn install(folder: &Path) -> io::Result<Self> {
-        for RuntimeFamily { bootstrap, .. } in &FAMILIES {
+        for RuntimeFamily { bootstrap, .. } in FAMILIES {
             folder::write(&folder.join(bootstrap.file), bootstrap.source)?;
         }
         Ok(Self { folder: folder.to_owned(), probed: Mutex::default() })

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     package::Package,
-    reference::Account,
+    reference::AwsAccount,
     runtimes::Runtime,
     version::{Architecture, FunctionVersion, LogFormat, Logging},
 };
@@ -137,7 +137,7 @@ impl Configuration {
     /// A new snapshot of this configuration, for environments.
     pub(super) fn snapshot(
         &self,
-        account: &Account,
+        account: &AwsAccount,
         function_name: &str,
         version: &str,
     ) -> Arc<FunctionVersion> {

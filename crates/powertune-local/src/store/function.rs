@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{alias::AliasRecord, configuration::Configuration};
 use crate::{
     exception::Exception,
-    reference::Account,
+    reference::AwsAccount,
     settings::{Moves, VersionStart, VersionState},
     version::FunctionVersion,
 };
@@ -110,7 +110,7 @@ pub(crate) struct InvocationSlot(
 
 impl VersionRecord {
     /// Applies a change that is in effect at `now`. Returns the snapshot that went out of service.
-    fn settle(&mut self, now: Moment, account: &Account, function_name: &str) -> Option<Uuid> {
+    fn settle(&mut self, now: Moment, account: &AwsAccount, function_name: &str) -> Option<Uuid> {
         match self.phase {
             VersionPhase::Creating { until } | VersionPhase::Starting { until, .. }
                 if until <= now.instant =>
@@ -145,7 +145,7 @@ impl FunctionRecord {
         name: String,
         configuration: Configuration,
         tags: BTreeMap<String, String>,
-        account: &Account,
+        account: &AwsAccount,
         now: Moment,
         phase: VersionPhase,
     ) -> Self {
@@ -173,7 +173,7 @@ impl FunctionRecord {
 
     /// Applies all changes that are in effect at `now`. Adds the snapshots that went out of service
     /// to `retired`.
-    pub(super) fn settle(&mut self, now: Moment, account: &Account, retired: &mut Vec<Uuid>) {
+    pub(super) fn settle(&mut self, now: Moment, account: &AwsAccount, retired: &mut Vec<Uuid>) {
         let name = &self.name;
         retired.extend(
             std::iter::once(&mut self.latest)
@@ -195,7 +195,7 @@ impl FunctionRecord {
     }
 
     /// Refuses a call while a change of `$LATEST` is not in effect yet.
-    pub(super) fn must_be_settled(&self, account: &Account) -> Result<(), Exception> {
+    pub(super) fn must_be_settled(&self, account: &AwsAccount) -> Result<(), Exception> {
         match self.latest.phase {
             VersionPhase::Settled => Ok(()),
             VersionPhase::Creating { .. } => Err(not_active(VersionState::Pending)),
@@ -249,7 +249,7 @@ impl FunctionRecord {
     pub(super) fn publish(
         &mut self,
         description: Option<String>,
-        account: &Account,
+        account: &AwsAccount,
         now: Moment,
         phase: VersionPhase,
     ) -> &VersionRecord {

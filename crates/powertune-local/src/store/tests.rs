@@ -51,7 +51,7 @@ fn record(name: &str) -> NewFunctionRecord {
 }
 
 fn empty_store(concurrency: u32) -> Store {
-    let account = Account {
+    let account = AwsAccount {
         id: "000000000000".to_owned(),
         region: "us-east-1".to_owned(),
         largest_memory_mb: 10_240,

@@ -9,7 +9,7 @@ fn check(body: Value) -> Result<ConfigurationChange, Exception> {
 
 fn check_as(memory_refusal: MemoryRefusal, body: Value) -> Result<ConfigurationChange, Exception> {
     let input: ConfigurationInput = serde_json::from_value(body).unwrap();
-    let account = Account {
+    let account = AwsAccount {
         id: "123456789012".to_owned(),
         region: "eu-west-1".to_owned(),
         largest_memory_mb: 3008,
@@ -63,7 +63,7 @@ fn memory_beyond_the_account_is_refused_in_either_spelling() {
 #[test]
 fn what_does_not_run_here_is_an_invalid_parameter() {
     for (body, named) in [
-        (json!({"Runtime": "ruby3.4"}), "python3.13"),
+        (json!({"Runtime": "dotnet8"}), "python3.13"),
         (json!({"Runtime": "PYTHON3.9"}), "Value PYTHON3.9 at 'runtime' failed to satisfy"),
         (json!({"Runtime": "nodejs14.x"}), "The runtime parameter of nodejs14.x is no longer"),
         (json!({"SnapStart": {"ApplyOn": "PublishedVersions"}}), "SnapStart"),
