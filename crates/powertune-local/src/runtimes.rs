@@ -36,14 +36,9 @@ pub(crate) struct RuntimeFamily {
     pub(crate) client: &'static [&'static str],
     /// Arguments before the path of the bootstrap.
     pub(crate) options: &'static [&'static str],
-    pub(crate) bootstrap: Bootstrap,
-}
-
-/// A program that asks the Runtime API for events and passes them to the handler.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Bootstrap {
-    pub(crate) file: &'static str,
-    pub(crate) source: &'static str,
+    /// File name of the program that asks the Runtime API for events and calls the handler.
+    pub(crate) bootstrap: &'static str,
+    pub(crate) bootstrap_source: &'static str,
 }
 
 pub(crate) static FAMILIES: &[RuntimeFamily] = &[
@@ -61,7 +56,8 @@ pub(crate) static FAMILIES: &[RuntimeFamily] = &[
         client: &["-m", "awslambdaric"],
         // Unbuffered: the log holds everything that was printed before a crash.
         options: &["-u"],
-        bootstrap: Bootstrap { file: "python.py", source: include_str!("runtimes/python.py") },
+        bootstrap: "python.py",
+        bootstrap_source: include_str!("runtimes/python.py"),
     },
     RuntimeFamily {
         name: "Node.js",
@@ -71,7 +67,8 @@ pub(crate) static FAMILIES: &[RuntimeFamily] = &[
         probe: &["-e", "console.log(process.execPath); console.log(process.versions.node)"],
         client: &[],
         options: &[],
-        bootstrap: Bootstrap { file: "node.mjs", source: include_str!("runtimes/node.mjs") },
+        bootstrap: "node.mjs",
+        bootstrap_source: include_str!("runtimes/node.mjs"),
     },
 ];
 

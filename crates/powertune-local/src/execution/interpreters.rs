@@ -48,8 +48,8 @@ pub(super) enum NoProgram {
 impl Interpreters {
     /// Writes the bootstraps into `folder`.
     pub(super) fn install(folder: &Path) -> io::Result<Self> {
-        for RuntimeFamily { bootstrap, .. } in FAMILIES {
-            folder::write(&folder.join(bootstrap.file), bootstrap.source)?;
+        for family in FAMILIES {
+            folder::write(&folder.join(family.bootstrap), family.bootstrap_source)?;
         }
         Ok(Self { folder: folder.to_owned(), probed: Mutex::default() })
     }
@@ -70,7 +70,7 @@ impl Interpreters {
         if interpreter.has_client {
             command.args(family.client).arg(&version.handler);
         } else {
-            command.args(family.options).arg(self.folder.join(family.bootstrap.file));
+            command.args(family.options).arg(self.folder.join(family.bootstrap));
         }
         Ok(command)
     }

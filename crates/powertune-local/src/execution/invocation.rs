@@ -25,7 +25,7 @@ use crate::version::FunctionVersion;
 /// Longest init. After it, as on Lambda, the init begins again inside the invocation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InvocationRequest {
     pub(crate) request_id: Uuid,
     /// With the qualifier of the call.
@@ -204,13 +204,7 @@ async fn call(
     let limit = version.timeout;
     let from = from.unwrap_or_else(|| lease.now());
     let left = limit.saturating_sub(lease.elapsed(from, Instant::now()));
-    let dispatch = Dispatch {
-        request_id: request.request_id,
-        invoked_arn: request.invoked_arn,
-        deadline: SystemTime::now() + left,
-        client_context: request.client_context,
-        payload: request.payload,
-    };
+    let dispatch = Dispatch { request, deadline: SystemTime::now() + left };
     let outcome = environment.invoke(dispatch, lease, from, limit).await;
     environment.release();
     (outcome, Some(environment))

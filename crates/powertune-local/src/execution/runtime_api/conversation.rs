@@ -91,7 +91,7 @@ impl Conversation {
     pub(super) fn give_event(&self) -> Option<Dispatch> {
         let mut progress = self.lock();
         let dispatch = progress.event.clone()?;
-        progress.state = RuntimeState::Running(dispatch.request_id);
+        progress.state = RuntimeState::Running(dispatch.request.request_id);
         Some(dispatch)
     }
 

@@ -14,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{MAX_PAYLOAD, RuntimeApiError};
+use crate::execution::invocation::InvocationRequest;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
 const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
@@ -26,25 +27,23 @@ const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-
 
 #[derive(Debug, Clone)]
 pub(in crate::execution) struct Dispatch {
-    pub(in crate::execution) request_id: Uuid,
-    pub(in crate::execution) invoked_arn: String,
+    pub(in crate::execution) request: InvocationRequest,
     pub(in crate::execution) deadline: SystemTime,
-    pub(in crate::execution) client_context: Option<String>,
-    pub(in crate::execution) payload: Bytes,
 }
 
 impl IntoResponse for Dispatch {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.payload));
+        let Self { request, deadline } = self;
+        let mut response = Response::new(Body::from(request.payload));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let since_epoch = self.deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let values = [
-            (REQUEST_ID, Some(self.request_id.to_string())),
+            (REQUEST_ID, Some(request.request_id.to_string())),
             (DEADLINE, Some(since_epoch.as_millis().to_string())),
-            (FUNCTION_ARN, Some(self.invoked_arn)),
+            (FUNCTION_ARN, Some(request.invoked_arn)),
             (TRACE_ID, Some(trace_id(since_epoch.as_secs()))),
-            (CLIENT_CONTEXT, self.client_context),
+            (CLIENT_CONTEXT, request.client_context),
         ];
         for (name, value) in values {
             if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
