@@ -43,7 +43,7 @@ pub(crate) use self::{
     requests::{ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
 };
 use crate::{
-    auth::ClaimedIdentity,
+    auth::{ClaimedIdentity, Signer},
     calls::CallRecord,
     connections::ConnectionHandle,
     exception::{Exception, ExceptionKind},
@@ -137,7 +137,11 @@ async fn identify_signer(
         connection.authenticate();
     }
     if let Some(calls) = &platform.calls {
-        calls.write(&CallRecord::new(signer, operation, &parts.uri, &platform));
+        let caller = match signer {
+            Signer::User => None,
+            Signer::Environment(environment) => platform.data_plane.function_of(environment),
+        };
+        calls.write(&CallRecord::new(caller, operation.0, &parts.uri));
     }
     parts.extensions.insert(operation);
     parts.extensions.insert(signer);

@@ -11,11 +11,11 @@ use subtle::ConstantTimeEq;
 
 use self::authorization::Authorization;
 use crate::{
+    credentials::Credentials,
     exception::{Exception, ExceptionKind},
     execution::EnvironmentId,
     loopback::the_only,
     platform::Platform,
-    settings::Credentials,
 };
 
 /// The signer of a request.

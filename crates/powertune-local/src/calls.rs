@@ -12,8 +12,6 @@ use std::{
 use axum::http::Uri;
 use serde::Serialize;
 
-use crate::{api::OperationName, auth::Signer, platform::Platform};
-
 #[derive(Debug)]
 pub(crate) struct CallLog(Mutex<File>);
 
@@ -44,18 +42,10 @@ impl CallLog {
 }
 
 impl CallRecord {
-    pub(crate) fn new(
-        signer: Signer,
-        operation: OperationName,
-        uri: &Uri,
-        platform: &Platform,
-    ) -> Self {
+    pub(crate) fn new(function: Option<String>, operation: &'static str, uri: &Uri) -> Self {
         Self {
-            function: match signer {
-                Signer::User => None,
-                Signer::Environment(environment) => platform.data_plane.function_of(environment),
-            },
-            operation: operation.0,
+            function,
+            operation,
             path: uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str()).to_owned(),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) use self::{
     limits::CgroupError,
     registry::EnvironmentId,
 };
-use crate::{folder, runtimes::RuntimeKind, settings::Credentials, version::FunctionVersion};
+use crate::{credentials::Credentials, folder, runtimes::RuntimeKind, version::FunctionVersion};
 
 /// Time after which an idle environment ends.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);

@@ -9,6 +9,7 @@ mod auth;
 mod calls;
 mod connections;
 mod constraint;
+mod credentials;
 mod exception;
 mod execution;
 mod folder;
@@ -24,8 +25,7 @@ mod store;
 mod version;
 
 pub use api::runtimes;
+pub use credentials::Credentials;
 pub use execution::CpuControl;
 pub use server::{CreateError, LocalLambda, NewFunction, StartError};
-pub use settings::{
-    Credentials, MemoryRefusal, Moves, Revisions, Settings, VersionStart, VersionState,
-};
+pub use settings::{MemoryRefusal, Moves, Revisions, Settings, VersionStart, VersionState};

@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     calls::CallLog,
+    credentials::Credentials,
     execution::DataPlane,
     reference::AwsAccount,
-    settings::Credentials,
     store::{Moment, Store},
 };
 

@@ -9,6 +9,7 @@ use crate::{
     api::{self, ConfigurationInput, CreateFunctionRequest, EnvironmentInput},
     calls::CallLog,
     connections,
+    credentials::Credentials,
     exception::Exception,
     execution::{DataPlane, DataPlaneError, host_memory_mb},
     latency::delayed,
@@ -17,7 +18,7 @@ use crate::{
     platform::Platform,
     reference::{AwsAccount, FunctionReference, READ},
     runtimes::Runtime,
-    settings::{Credentials, Settings},
+    settings::Settings,
     store::{Rules, Store, VersionPhase},
 };
 

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::authorization::Authorization;
-use crate::{exception::Exception, settings::Credentials};
+use crate::{credentials::Credentials, exception::Exception};
 
 /// Refuses a request that the holder of `key` did not sign. `body_sha256` is in hexadecimal.
 pub(super) fn check(

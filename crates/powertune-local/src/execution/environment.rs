@@ -18,7 +18,7 @@ use super::{
     runtime_api::{Dispatch, RuntimeApi, RuntimeEvent},
     variables::{Places, variables},
 };
-use crate::{folder, settings::Credentials, version::FunctionVersion};
+use crate::{credentials::Credentials, folder, version::FunctionVersion};
 
 /// Pause between two checks that the cgroup of killed processes is empty, and the number of checks.
 const GONE_POLL: Duration = Duration::from_millis(2);

@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 
 use super::lease::{CpuLease, Suspension};
-use crate::settings::Credentials;
+use crate::credentials::Credentials;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EnvironmentId(Uuid);

@@ -9,8 +9,8 @@ use std::{ffi::OsString, net::SocketAddr, path::Path};
 use uuid::Uuid;
 
 use crate::{
+    credentials::Credentials,
     runtimes::RuntimeKind,
-    settings::Credentials,
     version::{FunctionVersion, LogFormat},
 };
 
