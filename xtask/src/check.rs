@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result};
 
-use crate::{generate, purity, shell};
+use crate::{generate, links, messages, purity, readme, shell};
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
         .context("`cargo fmt` puts this right")?;
     generate::check()?;
+    pages()?;
     purity::tree()?;
     shell::run(shell::cargo().args([
         "clippy",
@@ -25,6 +26,15 @@ pub(crate) fn run() -> Result<()> {
             .args(["doc", "--workspace", "--no-deps", "--quiet", "--lib", "--bins", "--examples"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
-    println!("check: formatting, generated files, purity, lints and documentation are in order");
+    println!(
+        "check: formatting, generated files, pages, purity, lints and documentation are in order"
+    );
     Ok(())
+}
+
+/// Checks what the pages link to, and that they have what the sources say.
+pub(crate) fn pages() -> Result<()> {
+    links::check()?;
+    messages::check()?;
+    readme::check()
 }

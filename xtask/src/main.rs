@@ -3,11 +3,15 @@
 mod check;
 mod fuzz;
 mod generate;
+mod links;
+mod messages;
 mod peers;
 mod purity;
+mod readme;
 mod recordings;
 mod reliability;
 mod shell;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -23,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, purity and documentation, as CI checks them
+    /// Formatting, generated files, pages, lints, purity and documentation, as CI checks them
     Check,
     /// That powertune-core touches no clock, file, network or environment
     Purity,
@@ -33,6 +37,10 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Checks the pages: links lead to something, and docs/troubleshooting.md has every message
+    Pages,
+    /// Runs the demo, for the picture in README.md
+    Readme,
     /// Runs what the promises in RELIABILITY.md rest on, and writes down there what it found
     Reliability {
         /// Only the checks whose title or command contains this; the others' figures stay as they are
@@ -66,6 +74,8 @@ fn main() -> anyhow::Result<()> {
         Task::Purity => purity::run(),
         Task::Generate { check: false } => generate::write(),
         Task::Generate { check: true } => generate::check(),
+        Task::Pages => check::pages(),
+        Task::Readme => readme::write(),
         Task::Reliability { only } => reliability::run(only.as_deref()),
         Task::Fuzz { seconds, keep } => fuzz::run(seconds, keep),
         Task::Recordings { folder, unequal } => {

@@ -1,11 +1,9 @@
 //! powertune-core decides and never acts: no runtime in its tree, no clock, file, network or
 //! environment in its code. What its code may not call stands in its `clippy.toml`.
 
-use std::path::Path;
+use anyhow::{Result, bail};
 
-use anyhow::{Context, Result, bail};
-
-use crate::shell;
+use crate::{shell, sources};
 
 const CORE: &str = "powertune-core";
 
@@ -78,29 +76,14 @@ pub(crate) fn tree() -> Result<()> {
 /// Checks that core's library silences none of the lints that keep it pure. (Its examples, which
 /// drive the planner and so need the world, do.)
 pub(crate) fn sources() -> Result<()> {
-    let mut silencing = Vec::new();
-    visit(&shell::root().join("crates").join(CORE).join("src"), &mut |path, text| {
-        if text.contains("clippy::disallowed") {
-            silencing.push(path.display().to_string());
-        }
-    })?;
+    let sources = sources::of(&shell::root().join("crates").join(CORE).join("src"))?;
+    let silencing: Vec<_> = sources
+        .iter()
+        .filter(|(_, text)| text.contains("clippy::disallowed"))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
     if !silencing.is_empty() {
         bail!("{} silences the lints that keep {CORE} pure", silencing.join(", "));
-    }
-    Ok(())
-}
-
-fn visit(folder: &Path, each: &mut impl FnMut(&Path, &str)) -> Result<()> {
-    let entries = folder.read_dir().with_context(|| format!("can't list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            visit(&path, each)?;
-        } else {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("can't read {}", path.display()))?;
-            each(&path, &text);
-        }
     }
     Ok(())
 }
