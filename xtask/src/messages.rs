@@ -21,6 +21,9 @@ const WARNINGS: &str = "pub enum Warning {";
 /// A literal with fewer words is a piece of a warning and no sentence.
 const WORDS_OF_A_WARNING: usize = 5;
 
+/// A fragment with fewer words may be on the page by chance.
+const FEW_WORDS: usize = 3;
+
 /// Fragments that the page does not have, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("the visualization URL has no `#`: copy it whole, the data stand behind the `#", UNREAD),
@@ -184,8 +187,9 @@ fn raw_end(source: &str, start: usize) -> Option<usize> {
     Some(text + source[text..].find(&close)? + close.len())
 }
 
-/// The longest part of a message's first clause that is the same each time; `None` where the message
-/// has no letter of its own.
+/// The longest part of a message's first clause that is the same each time. If it has few words, many
+/// messages could have them, so that the whole clause counts, with `…` for what differs. `None` if
+/// the message has no letter of its own.
 fn fragment(message: &str) -> Option<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0;
@@ -209,7 +213,10 @@ fn fragment(message: &str) -> Option<String> {
     let outer = |c: char| c.is_whitespace() || ",;:.()`'\"".contains(c);
     let longest =
         parts.iter().map(|part| part.trim_matches(outer)).max_by_key(|part| part.len())?;
-    has_words(longest).then(|| longest.to_owned())
+    if longest.split_whitespace().count() < FEW_WORDS {
+        return has_words(longest).then(|| parts.join("…").replace("……", "…"));
+    }
+    Some(longest.to_owned())
 }
 
 fn has_words(text: &str) -> bool {
@@ -256,7 +263,8 @@ mod tests {
         assert_eq!(of("the function can't be tuned: {0}"), "the function can't be tuned");
         assert_eq!(of("{0}; it comes from the profile"), "it comes from the profile");
         assert_eq!(of("{0}\nnothing was changed"), "nothing was changed");
-        assert_eq!(of("{{braces}} stay"), "{braces} stay");
+        assert_eq!(of("{{braces}} stay here"), "{braces} stay here");
+        assert_eq!(of("{what} failed: {why}; try again"), "… failed: …");
         assert_eq!(fragment("{}: {source}"), None);
     }
 
