@@ -4,7 +4,6 @@ use std::{fs, process::Output};
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 use anyhow::{Context, Result, bail};
-use regex_lite::Regex;
 
 use crate::shell;
 
@@ -14,6 +13,11 @@ const BEGIN: &str = "<!-- demo: begin, by cargo xtask readme -->";
 const END: &str = "<!-- demo: end -->";
 const PICTURE: &str = "docs/demo.svg";
 
+/// Columns of the terminal in the picture; the widest table has as many.
+const WIDTH: usize = 100;
+/// A colour begins with this, and ends with an `m`.
+const ESCAPE: char = '\u{1b}';
+
 /// Runs the demo, and puts its output into the picture and its recommendation into the page.
 pub(crate) fn write() -> Result<()> {
     // With the whole workspace nothing is built a second time with other features.
@@ -21,11 +25,8 @@ pub(crate) fn write() -> Result<()> {
     let output = demo()?;
     let page = page()?;
     let (before, after) = around(&page)?;
-    let shown = format!("{before}{BEGIN}\n{}\n{END}{after}", image(&recommendation(&output)?));
-    let picture = Term::new()
-        .palette(WIN10_CONSOLE)
-        .render_svg(&format!("$ powertune demo\n{}", output.trim_end()));
-    for (path, text) in [(PICTURE, picture), (PAGE, shown)] {
+    let shown = format!("{before}{BEGIN}\n{}\n{END}{after}", image(&recommendation(&output)));
+    for (path, text) in [(PICTURE, picture(&output)), (PAGE, shown)] {
         fs::write(shell::root().join(path), text).with_context(|| path.to_owned())?;
         println!("{path}");
     }
@@ -72,12 +73,42 @@ fn demo() -> Result<String> {
     Ok(output)
 }
 
+/// The output as a terminal shows it: with bright colours, and no line beyond its width.
+fn picture(output: &str) -> String {
+    let mut palette = WIN10_CONSOLE;
+    // The darker half is hard to read on black.
+    palette.0.copy_within(9..16, 1);
+    let lines: Vec<_> = output.trim_end().lines().map(cut).collect();
+    let svg =
+        Term::new().palette(palette).render_svg(&format!("$ powertune demo\n{}", lines.join("\n")));
+    svg.replace(".dimmed { opacity: 0.4; }", ".dimmed { opacity: 0.7; }")
+}
+
+/// A line that ends at the terminal's width.
+fn cut(line: &str) -> String {
+    let mut width = 0;
+    let kept = with_escapes(line).filter_map(|(c, is_escape)| {
+        width += usize::from(!is_escape);
+        let is_kept = is_escape || width <= WIDTH;
+        is_kept.then_some(c).or_else(|| (width == WIDTH + 1).then_some('…'))
+    });
+    kept.collect()
+}
+
 /// The first paragraph of a result, as plain text in one line.
-fn recommendation(output: &str) -> Result<String> {
-    let escapes = Regex::new("\u{1b}\\[[0-9;]*m").context("the escape codes of colours")?;
-    let plain = escapes.replace_all(output, "");
-    let lines: Vec<_> = plain.lines().take_while(|line| !line.trim().is_empty()).collect();
-    Ok(lines.join(" "))
+fn recommendation(output: &str) -> String {
+    let lines: Vec<_> = output.lines().take_while(|line| !line.trim().is_empty()).collect();
+    let text = lines.join(" ");
+    with_escapes(&text).filter(|(_, is_escape)| !is_escape).map(|(c, _)| c).collect()
+}
+
+/// Each character of a text, and whether it is part of a colour's code.
+fn with_escapes(text: &str) -> impl Iterator<Item = (char, bool)> {
+    text.chars().scan(false, |is_inside, c| {
+        let is_escape = *is_inside || c == ESCAPE;
+        *is_inside = is_escape && c != 'm';
+        Some((c, is_escape))
+    })
 }
 
 /// The picture, with what it says for a reader who can't see it.
@@ -96,7 +127,14 @@ mod tests {
     #[test]
     fn the_recommendation_is_the_first_paragraph_without_colours() {
         let output = "\u{1b}[1mChoose 512 MB:\u{1b}[0m cheaper\nand faster.\n\nTable\n";
-        assert_eq!(recommendation(output).unwrap(), "Choose 512 MB: cheaper and faster.");
+        assert_eq!(recommendation(output), "Choose 512 MB: cheaper and faster.");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_its_colours_end() {
+        let long = format!("\u{1b}[1m{}\u{1b}[0m", "x".repeat(WIDTH + 9));
+        assert_eq!(cut(&long), format!("\u{1b}[1m{}…\u{1b}[0m", "x".repeat(WIDTH)));
+        assert_eq!(cut("short"), "short");
     }
 
     #[test]
