@@ -1,5 +1,6 @@
 //! The links in the pages of this repository: a link to a file, or to a heading of a page, must lead
-//! there. Links to other sites are not followed, because a check must not need the network.
+//! there, and a source that is named by its path must exist. Links to other sites are not followed,
+//! because a check must not need the network.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +12,15 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::shell;
 
+/// A path in a page's code names a source if it begins with one of these.
+const SOURCES: [&str; 4] = ["crates/", "xtask/", "peers/", "fuzz/"];
+
 /// What a page links to, and what can be linked to in it.
 #[derive(Debug, Default, PartialEq)]
 struct Page {
     targets: Vec<String>,
+    /// Paths from the workspace's root, named in code.
+    sources: Vec<String>,
     anchors: BTreeSet<String>,
 }
 
@@ -33,9 +39,12 @@ pub(crate) fn check() -> Result<()> {
                 broken.push(format!("  {}: {target}: {why}", path.display()));
             }
         }
+        for source in page.sources.iter().filter(|source| !shell::root().join(source).exists()) {
+            broken.push(format!("  {}: {source}: there is no such file", path.display()));
+        }
     }
     if !broken.is_empty() {
-        bail!("links that lead nowhere:\n{}", broken.join("\n"));
+        bail!("links and paths that lead nowhere:\n{}", broken.join("\n"));
     }
     Ok(())
 }
@@ -111,6 +120,7 @@ impl Page {
                         page.add_anchor(&slug(&heading));
                     }
                 }
+                Event::Code(text) if heading.is_none() => page.add_source(&text),
                 Event::Text(text) | Event::Code(text) => {
                     if let Some(heading) = &mut heading {
                         heading.push_str(&text);
@@ -120,6 +130,13 @@ impl Page {
             }
         }
         page
+    }
+
+    fn add_source(&mut self, code: &str) {
+        let is_path = !code.contains(char::is_whitespace);
+        if is_path && SOURCES.iter().any(|folder| code.starts_with(folder)) {
+            self.sources.push(code.to_owned());
+        }
     }
 
     /// A second heading of the same words gets a number, as on GitHub.
@@ -144,9 +161,10 @@ mod tests {
     #[test]
     fn links_and_headings_are_found_and_code_is_not() {
         let page = Page::read(
-            "# Exit `codes`, all\n[a](b.md#c) and ![d](e.svg)\n\n    [no](code)\n\n# Twice\n# Twice\n",
+            "# Exit `codes`, all\n`crates/x.rs`, `crates/x y`, `x.rs`, [a](b.md#c) and ![d](e.svg)\n\n    [no](code)\n\n# Twice\n# Twice\n",
         );
         assert_eq!(page.targets, ["b.md#c", "e.svg"]);
+        assert_eq!(page.sources, ["crates/x.rs"]);
         let anchors: Vec<_> = page.anchors.iter().collect();
         assert_eq!(anchors, ["exit-codes-all", "twice", "twice-1"]);
     }
