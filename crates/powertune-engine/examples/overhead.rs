@@ -115,9 +115,8 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
         prices: Prices::default(),
         most_time: None,
     };
-    let Ok(Ending::Tuned(result)) = tune(&gateway, &request, &context).await else {
-        panic!("the run has a result");
-    };
+    let ending = tune(&gateway, &request, &context).await;
+    let Ok(Ending::Tuned(result)) = ending else { panic!("the run has no result: {ending:?}") };
     assert_eq!(result.invocations, count as u64);
     assert_eq!(result.stats[0].failures, 0, "{:?}", result.warnings);
     drop(context);
