@@ -1,5 +1,5 @@
-//! Tells the commit that the binary is built from, for `--version`. Built from a package, or without
-//! git, it is the version alone.
+//! Sets the version that `--version` shows: with the commit if this is built in the repository,
+//! else the number alone.
 
 use std::{
     env,
@@ -17,15 +17,15 @@ fn main() {
     println!("cargo::rustc-env=POWERTUNE_VERSION={told}");
 }
 
-/// The commit and its date, where this is the repository's own folder: a copy of it may lie in
-/// somebody else's repository.
+/// The commit and its date. `None` if this folder is not the root of its repository: it may be a
+/// copy inside another one.
 fn commit() -> Option<String> {
     let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let root = folder.join("../..").canonicalize().ok()?;
     if Path::new(&git(&root, &["rev-parse", "--show-toplevel"])?).canonicalize().ok()? != root {
         return None;
     }
-    // A file that is not there would have this run at every build.
+    // A missing file would make cargo run this script in every build.
     let branch = git(&root, &["symbolic-ref", "--quiet", "HEAD"]);
     for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         let file = root.join(git(&root, &["rev-parse", "--git-path", name])?);
@@ -36,7 +36,7 @@ fn commit() -> Option<String> {
     git(&root, &["log", "-1", "--abbrev=9", "--format=%h %cs"])
 }
 
-/// What git prints, if it does what it is asked to.
+/// The output of git; `None` if it fails or prints nothing.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();

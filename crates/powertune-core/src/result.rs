@@ -13,6 +13,7 @@ use crate::{
     region::{Currency, Region},
     stats::Estimate,
     stopped::Stopped,
+    strategy::StrategyName,
     visualization,
 };
 
@@ -52,8 +53,8 @@ pub struct TuningResult {
     /// The file that has the list; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices_file: Option<String>,
-    /// What the power was to be best at: `cost`, `speed`, `balanced` or `max-duration`.
-    pub strategy: String,
+    /// The strategy of the choice: `cost`, `speed`, `balanced` or `max-duration`.
+    pub strategy: StrategyName,
     /// The weight of the cost, for `balanced`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced_weight: Option<f64>,

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 /// What the chosen power is to be best at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strategy {
@@ -27,15 +29,29 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// Its name in a result.
-    pub fn name(self) -> &'static str {
+    /// The strategy without its parameters, as a result names it.
+    pub fn name(self) -> StrategyName {
         match self {
-            Self::Cost => "cost",
-            Self::Speed => "speed",
-            Self::Balanced { .. } => "balanced",
-            Self::MaxDuration { .. } => "max-duration",
+            Self::Cost => StrategyName::Cost,
+            Self::Speed => StrategyName::Speed,
+            Self::Balanced { .. } => StrategyName::Balanced,
+            Self::MaxDuration { .. } => StrategyName::MaxDuration,
         }
     }
+}
+
+/// The name of a [`Strategy`] in a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyName {
+    /// `cost`
+    Cost,
+    /// `speed`
+    Speed,
+    /// `balanced`
+    Balanced,
+    /// `max-duration`
+    MaxDuration,
 }
 
 /// What a strategy knows of one power.

@@ -1,6 +1,8 @@
 //! What whoever deploys can choose: aws-lambda-power-tuning's parameters under its names, so that
 //! a deployment of it can be replaced, the architecture, and which functions may be processors.
 
+use powertune_core::visualization;
+
 /// A parameter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -71,7 +73,7 @@ pub static VISUALIZATION_URL: Parameter = Parameter {
     snake_name: "visualization_url",
     description: "The page that shows a result; the result itself travels behind the #, which \
                   browsers send to nobody",
-    kind: Kind::Text("https://lambda-power-tuning.show/"),
+    kind: Kind::Text(visualization::BASE),
 };
 
 /// What may be tuned.

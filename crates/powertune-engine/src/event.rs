@@ -56,6 +56,8 @@ pub enum Event {
     },
     /// A call has had no answer for a while.
     Waiting(Wait),
+    /// The execution of the state machine is being stopped, and the function put back.
+    StoppingExecution,
     /// Putting back begins.
     CleaningUp,
     /// Putting back has ended; what is left is named.

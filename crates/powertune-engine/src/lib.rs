@@ -32,6 +32,7 @@ mod put_back;
 mod restore;
 mod round;
 pub mod run;
+pub mod state_machine;
 pub mod steps;
 mod window;
 

@@ -1,5 +1,5 @@
-//! Processes that this one has started and that are still there when it ends: a credential_process
-//! that has not answered goes on by itself, since the SDK does not end it.
+//! The processes that this one has started. A credential_process that has not answered goes on
+//! after the command has ended, since the SDK does not end it.
 
 use std::{
     collections::BTreeSet,
@@ -9,12 +9,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
-/// How long a process may take to end when it is asked to.
+/// The time that a process has to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often it is looked whether it has.
+/// The pause between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Ends them, and what they have started. Where the system does not list a process's children,
+/// Ends all child processes and their children. On systems that do not list a process's children,
 /// nothing is ended.
 pub(crate) fn end() {
     let mut all = BTreeSet::new();
@@ -41,7 +41,7 @@ fn signal(processes: &BTreeSet<i32>, signal: Signal) {
     }
 }
 
-/// A process and all that it has started.
+/// Collects a process and all its descendants.
 fn collect(process: Pid, all: &mut BTreeSet<i32>) {
     if all.insert(process.as_raw_nonzero().get()) {
         for child in children(process) {
@@ -50,7 +50,6 @@ fn collect(process: Pid, all: &mut BTreeSet<i32>) {
     }
 }
 
-/// The children of every thread of a process.
 fn children(process: Pid) -> Vec<Pid> {
     let threads = format!("/proc/{}/task", process.as_raw_nonzero());
     let Ok(threads) = fs::read_dir(threads) else { return Vec::new() };

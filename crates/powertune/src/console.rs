@@ -1,35 +1,34 @@
-//! Standard output and standard error. All that is said goes through here, since `println!` and its
-//! kin panic where the reader is gone or the disk is full, and the exit code is to say how the run
-//! went.
+//! Standard output and standard error. All output goes through here: `println!` and the like panic
+//! if the reader is gone or the disk is full, and the exit code is to tell the outcome of the run.
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Writes data to stdout.
 ///
 /// # Errors
-/// When it could not be written. A reader that is gone has had enough, which is no failure.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+/// When stdout can't be written to. A reader that has closed its end of a pipe is no failure.
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     written(write_all(io::stdout().lock(), text.as_bytes()))
 }
 
-/// What writing to stdout came to.
-pub(crate) fn written(written: io::Result<()>) -> Result<(), Failure> {
+/// The result of writing to stdout.
+pub(crate) fn written(written: io::Result<()>) -> Result<(), CommandError> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("stdout could not be written to: {error}")))
+            Err(CommandError::Other(format!("stdout could not be written to: {error}")))
         }
         _ => Ok(()),
     }
 }
 
-/// Says a line on stderr. Where that is gone there is nobody to tell.
+/// Writes a line to stderr. Errors are ignored: there is no other place to report them.
 pub(crate) fn say(line: &str) {
     let _ = write_all(io::stderr().lock(), format!("{line}\n").as_bytes());
 }
 
-/// Says something on stderr that an answer is to follow in the same line.
+/// Writes a question to stderr; the answer follows on the same line.
 pub(crate) fn prompt(text: &str) {
     let _ = write_all(io::stderr().lock(), text.as_bytes());
 }

@@ -1,32 +1,31 @@
 //! powertune: the power tuner for AWS Lambda.
 //!
-//! This crate parses arguments, prints and exits; what is measured and decided, and how, is in the
-//! crates below it.
+//! This crate parses arguments, prints and exits. The crates below it measure and decide.
 
-// All that is said goes through `console`.
+// All output goes through `console`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod children;
 mod commands;
 mod console;
-mod execution;
-mod failure;
+mod error;
 mod output;
 mod prices;
 mod progress;
+mod runtime;
 mod sample;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::Command;
+use crate::{commands::Commands, runtime::block_on};
 
-/// The version, and the commit where it is known.
+/// The version, and the commit if the build script knows it.
 const VERSION: &str = env!("POWERTUNE_VERSION");
 
-/// The power tuner for AWS Lambda: runs a function at several memory sizes, and says which to
-/// choose, how sure that is, and what it saves.
+/// The power tuner for AWS Lambda: runs a function at several memory sizes, and recommends one, with
+/// its confidence and its savings.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, propagate_version = true)]
 #[command(after_help = "\
@@ -36,7 +35,7 @@ Examples:
   powertune tune --local ./function --runtime python3.13 --handler app.handler")]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Commands,
 }
 
 fn main() -> ExitCode {
@@ -46,15 +45,20 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return failure::of_arguments(&error),
+        Err(error) => return error::of_arguments(&error),
     };
-    let exit_code = match arguments.command.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print();
-            failure.exit_code()
-        }
+    let ended = match arguments.command {
+        Commands::Demo(command) => block_on(command.run()),
+        Commands::Tune(command) => block_on(command.run()),
+        Commands::Run(command) => block_on(command.run()),
+        Commands::Local(command) => block_on(command.run()),
+        Commands::Generate(command) => command.run(),
+        Commands::Clean(command) => block_on(command.run()),
+        Commands::Prices(command) => block_on(command.run()),
+        Commands::Completions(command) => command.run(),
+        Commands::Man(command) => command.run(),
     };
+    let exit_code = error::exit_code(ended);
     children::end();
     exit_code
 }

@@ -1,5 +1,4 @@
-//! The prices that this user goes by: those of a file, those that were fetched and kept, or the
-//! built-in ones.
+//! The prices of a run: from a file, from a list that was fetched and kept, or built in.
 
 mod fetch;
 mod kept;
@@ -18,38 +17,37 @@ use powertune_core::{
 
 pub(crate) use self::{
     fetch::{FetchError, LONGEST_WAIT, fetch, url},
-    kept::{Kept, older_than_built_in},
+    kept::{PriceFolder, older_than_built_in},
 };
-use crate::failure::Failure;
+use crate::error::CommandError;
 
-/// No price list is longer. AWS's lists of all regions together have some megabytes.
+/// The most bytes of a price list. AWS's lists of all regions together have some megabytes.
 const LONGEST_LIST: usize = 32 * 1024 * 1024;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Prices")]
 pub(crate) struct PriceOptions {
-    /// Price list to go by: AWS's of one region, or one of powertune prices --output json
+    /// Price list to use: AWS's of one region, or the output of powertune prices --output json
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
 }
 
-/// A price list of a file.
 #[derive(Debug, Clone)]
-pub(crate) struct ListFile {
+pub(crate) struct PriceFile {
     name: String,
     listings: Vec<Listing>,
 }
 
 impl PriceOptions {
-    /// Reads the file, where one is given.
+    /// Reads the file, if there is one.
     ///
     /// # Errors
     /// When it can't be read, or is no price list: bad input.
-    pub(crate) fn read(&self) -> Result<Option<ListFile>, Failure> {
+    pub(crate) fn read(&self) -> Result<Option<PriceFile>, CommandError> {
         let Some(path) = &self.prices else { return Ok(None) };
         let name = path.display().to_string();
         let fault = |problem: String| {
-            Failure::input(
+            CommandError::input(
                 "--prices",
                 format!(
                     "{name} is not used: {problem}; give AWS's price list of one region, or one that \
@@ -59,26 +57,26 @@ impl PriceOptions {
         };
         let text = read(path, LONGEST_LIST).map_err(|error| fault(error.to_string()))?;
         let listings = parse_list(&text).map_err(|error| fault(error.to_string()))?;
-        Ok(Some(ListFile { name, listings }))
+        Ok(Some(PriceFile { name, listings }))
     }
 }
 
-impl ListFile {
-    /// All of its prices.
+impl PriceFile {
+    /// The prices of all its regions.
     pub(crate) fn prices(self) -> Prices {
         Prices::of_file(self.listings, self.name)
     }
 
-    /// Its prices, for a run in `region`.
+    /// The prices for a run in `region`.
     ///
     /// # Errors
-    /// When it has none of that region: bad input.
-    fn for_region(self, region: &Region) -> Result<Prices, Failure> {
+    /// When the file has none of that region: bad input.
+    fn for_region(self, region: &Region) -> Result<Prices, CommandError> {
         if self.listings.iter().any(|listing| listing.region == *region) {
             return Ok(self.prices());
         }
         let has: Vec<&str> = self.listings.iter().map(|listing| listing.region.as_str()).collect();
-        Err(Failure::input(
+        Err(CommandError::input(
             "--prices",
             format!(
                 "{} has no prices of {region}, where the function runs, only of {}: give a list that \
@@ -90,19 +88,19 @@ impl ListFile {
     }
 }
 
-/// The prices of a run in `region`; `say` is told why fetched ones are not used, where they are not.
+/// The prices of a run in `region`. If fetched prices can't be used, `say` gets the reason.
 ///
 /// # Errors
 /// When the file has none for the region.
 pub(crate) fn of_run(
-    file: Option<ListFile>,
+    file: Option<PriceFile>,
     region: &Region,
     say: impl Fn(&str),
-) -> Result<Prices, Failure> {
+) -> Result<Prices, CommandError> {
     if let Some(file) = file {
         return file.for_region(region);
     }
-    match Kept::of_user().map(|kept| kept.read(region)) {
+    match PriceFolder::of_user().map(|kept| kept.read(region)) {
         None | Some(Ok(None)) => Ok(Prices::default()),
         Some(Ok(Some(listing))) => Ok(Prices::fetched([listing])),
         Some(Err(not_used)) => {
@@ -112,10 +110,10 @@ pub(crate) fn of_run(
     }
 }
 
-/// Reads a file of `longest` bytes at most.
+/// Reads a file of at most `longest` bytes.
 ///
 /// # Errors
-/// Also when it is longer, or no file: to read a pipe would be to wait for its other end.
+/// When it can't be read, is longer, or is no regular file: reading a pipe could take forever.
 fn read(path: &Path, longest: usize) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
@@ -128,7 +126,6 @@ fn read(path: &Path, longest: usize) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// A list that can't be used, as an error of reading it.
 fn unusable(fault: &ListFault) -> io::Error {
     io::Error::other(fault.to_string())
 }

@@ -1,4 +1,4 @@
-//! What a run says on stderr while it goes on: bars on a terminal, a few plain lines elsewhere.
+//! The progress of a run on stderr: bars on a terminal, a few plain lines elsewhere.
 
 mod bars;
 mod lines;
@@ -16,25 +16,21 @@ use self::{bars::Bars, lines::Stall, tally::Tally};
 use crate::console::say;
 use crate::output::{Charset, SIMULATED, function_name, is_simulated, message, spent};
 
-/// How much is shown, and in what way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// A bar a power, redrawn in place.
-    Bars {
-        /// Whether bars may be coloured.
-        color: bool,
-    },
-    /// One line after the other.
+pub(crate) enum ProgressMode {
+    /// A bar for each memory size, redrawn in place.
+    Bars { color: bool },
+    /// Plain lines.
     Lines {
-        /// Whether every single thing is worth one.
+        /// True if each invocation gets a line.
         verbose: bool,
     },
     /// Nothing.
     Quiet,
 }
 
-impl Mode {
-    /// The mode that the user's flags and the terminal ask for.
+impl ProgressMode {
+    /// The mode for the options and the terminal.
     #[expect(clippy::fn_params_excessive_bools, reason = "three flags and a terminal")]
     pub(crate) fn choose(
         quiet: bool,
@@ -57,12 +53,12 @@ impl Mode {
     }
 }
 
-/// Shows events until their sender is gone, then leaves the terminal tidy. It has a thread of its
-/// own: a terminal that takes nothing (Ctrl-S) must not stop the run.
-pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: Mode) -> JoinHandle<()> {
+/// Shows events until their sender is gone. This needs a thread of its own: a terminal that takes
+/// nothing (Ctrl-S) must not stop the run.
+pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: ProgressMode) -> JoinHandle<()> {
     let charset = Charset::of_environment();
     tokio::task::spawn_blocking(move || {
-        let mut display = Display::new(mode, charset);
+        let mut display = Renderer::new(mode, charset);
         while let Some(event) = events.blocking_recv() {
             display.show(&event);
         }
@@ -70,21 +66,21 @@ pub(crate) fn show(mut events: UnboundedReceiver<Event>, mode: Mode) -> JoinHand
     })
 }
 
-enum Display {
+enum Renderer {
     Bars(Bars),
     Lines { tally: Tally, stall: Stall, verbose: bool, charset: Charset },
     Quiet,
 }
 
-impl Display {
-    fn new(mode: Mode, charset: Charset) -> Self {
+impl Renderer {
+    fn new(mode: ProgressMode, charset: Charset) -> Self {
         match mode {
-            Mode::Bars { color } => Self::Bars(Bars::new(charset, color)),
-            Mode::Lines { verbose } => {
+            ProgressMode::Bars { color } => Self::Bars(Bars::new(charset, color)),
+            ProgressMode::Lines { verbose } => {
                 let (tally, stall) = (Tally::default(), Stall::default());
                 Self::Lines { tally, stall, verbose, charset }
             }
-            Mode::Quiet => Self::Quiet,
+            ProgressMode::Quiet => Self::Quiet,
         }
     }
 
@@ -110,7 +106,7 @@ impl Display {
     }
 }
 
-/// What is going to be done, and what to know beforehand.
+/// The plan of the run, and its warnings.
 fn plan_lines(plan: &Plan, charset: Charset) -> Vec<String> {
     let name = message(function_name(&plan.function_arn));
     let most = spent(plan.worst_cost, plan.price.currency, charset);
@@ -135,7 +131,6 @@ fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// What was applied.
 fn applied(event: &Event) -> Option<String> {
     match event {
         Event::Applied { power, alias: None } => Some(format!("the function has {power} now")),
@@ -147,10 +142,11 @@ fn applied(event: &Event) -> Option<String> {
     }
 }
 
-/// What a call waits for.
 fn waiting(wait: &Wait) -> String {
     format!("waiting: {}", message(&wait.to_string()))
 }
+
+const STOPPING: &str = "stopping the execution and putting the function back";
 
 fn cleaning_up(tally: &Tally) -> &'static str {
     if tally.has_applied() {
@@ -166,18 +162,25 @@ mod tests {
 
     #[test]
     fn flags_and_terminal_choose_the_mode() {
-        assert_eq!(Mode::chosen(false, false, true), Mode::Bars { color: true });
-        assert_eq!(Mode::chosen(false, false, false), Mode::Lines { verbose: false });
-        assert_eq!(Mode::chosen(false, true, true), Mode::Lines { verbose: true });
-        assert_eq!(Mode::chosen(true, true, true), Mode::Quiet);
+        assert_eq!(ProgressMode::chosen(false, false, true), ProgressMode::Bars { color: true });
+        assert_eq!(
+            ProgressMode::chosen(false, false, false),
+            ProgressMode::Lines { verbose: false }
+        );
+        assert_eq!(ProgressMode::chosen(false, true, true), ProgressMode::Lines { verbose: true });
+        assert_eq!(ProgressMode::chosen(true, true, true), ProgressMode::Quiet);
         // Not even a terminal gets bars that nobody wants.
-        let unwanted = Mode::choose(false, false, true, true);
-        assert_eq!(unwanted, Mode::Lines { verbose: false });
+        let unwanted = ProgressMode::choose(false, false, true, true);
+        assert_eq!(unwanted, ProgressMode::Lines { verbose: false });
     }
 
     #[tokio::test]
     async fn the_display_ends_with_its_events() {
-        for mode in [Mode::Bars { color: true }, Mode::Lines { verbose: true }, Mode::Quiet] {
+        for mode in [
+            ProgressMode::Bars { color: true },
+            ProgressMode::Lines { verbose: true },
+            ProgressMode::Quiet,
+        ] {
             let (sender, events) = tokio::sync::mpsc::unbounded_channel();
             let shown = show(events, mode);
             sender.send(Event::CleaningUp).unwrap();

@@ -1,8 +1,8 @@
-//! The bundled sample function: this binary, acting as the `bootstrap` of a Lambda function.
+//! The bundled sample function: this binary, started as the `bootstrap` of a Lambda function.
 //!
-//! It counts primes, which takes CPU and nothing else. So its duration falls as its power grows, up
-//! to one vCPU, while its cost stays about the same; beyond that it costs more for nothing. It can be
-//! told to wait instead: `{"below": 0, "waitMs": 50}`.
+//! It counts primes, which takes CPU and nothing else. So its duration falls with more memory, up
+//! to one vCPU, while its cost stays about the same. Beyond one vCPU it only gets dearer. With the
+//! payload `{"below": 0, "waitMs": 50}` it waits instead.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::console::say;
 
-/// The handler name that tells a sample function from any other use of this binary.
+/// The name of the handler. It marks a process as the sample function.
 pub(crate) const HANDLER: &str = "powertune.sample";
-/// The numbers below this are searched for primes, unless the payload names another bound.
+/// The default bound: the function counts the primes below it.
 const BOUND: u32 = 2_200_000;
 
-/// Whether a Lambda runtime has started this process as the sample function.
+/// True if a Lambda runtime has started this process as the sample function.
 pub(crate) fn is_invoked() -> bool {
     let is_sample = std::env::var("_HANDLER").is_ok_and(|handler| handler == HANDLER);
     is_sample && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()

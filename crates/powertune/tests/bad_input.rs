@@ -462,7 +462,8 @@ fn functions_on_this_machine() {
     let whole = ["--runtime", "python3.11", "--handler", "app.handler"];
     let with = |more: &[&'static str]| [&whole, more].concat();
     for runtime in ["cobol", "python3.99", "java21", "python3", "nodejs"] {
-        let named = format!("--runtime: {runtime} is no runtime that runs on this machine; there");
+        let named =
+            format!("--runtime: {runtime} is no runtime that runs on this machine; these do");
         let arguments = ["tune", "--local", &path, "--runtime", runtime, "--handler", "a.b"];
         endpoint.refuses_options(&arguments, &named);
     }

@@ -102,7 +102,7 @@ pub fn analyse(
         prices_from: subject.origin.from,
         prices_fetched: subject.origin.fetched.clone(),
         prices_file: subject.origin.file.clone(),
-        strategy: request.strategy.name().to_owned(),
+        strategy: request.strategy.name(),
         balanced_weight: match request.strategy {
             Strategy::Balanced { weight } => Some(weight),
             _ => None,

@@ -103,12 +103,34 @@ impl ApiError {
         match self.operation {
             "Invoke" => "lambda:InvokeFunction".to_owned(),
             "GetObject" => "s3:GetObject".to_owned(),
+            "StartExecution"
+            | "StopExecution"
+            | "DescribeExecution"
+            | "GetExecutionHistory"
+            | "ListStateMachines"
+            | "ListTagsForResource" => format!("states:{}", self.operation),
             operation => format!("lambda:{operation}"),
         }
     }
 
-    /// The error of a call by a client whose endpoint `called` has seen.
+    /// The error of a Lambda or S3 call by a client whose endpoint `called` has seen.
     pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E>, called: &Called) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        Self::with_kind(operation, error, called, |code, message, status| {
+            kind_of_message(code, message).unwrap_or_else(|| kind_of(code, status))
+        })
+    }
+
+    /// The error of a call to a service whose errors `kind` tells apart by code, message and HTTP
+    /// status.
+    pub(crate) fn with_kind<E>(
+        operation: &'static str,
+        error: &SdkError<E>,
+        called: &Called,
+        kind: impl FnOnce(&str, &str, u16) -> ErrorKind,
+    ) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -118,8 +140,7 @@ impl ApiError {
                 let error = service.err();
                 let code = error.code().unwrap_or_default();
                 let status = service.raw().status().as_u16();
-                let kind = kind_of_message(code, error.message().unwrap_or_default())
-                    .unwrap_or_else(|| kind_of(code, status));
+                let kind = kind(code, error.message().unwrap_or_default(), status);
                 (kind, service_message(error, code, status))
             }
             other => (ErrorKind::Unknown, innermost(other)),

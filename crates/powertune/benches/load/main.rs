@@ -1,14 +1,14 @@
-//! A big run against an endpoint with limits: 24 powers, 1,000 invocations each, up to 1,000 in
-//! flight. Is every invocation counted once, does memory stay bounded, and does the run get what
-//! the endpoint lets through?
+//! A large run against an endpoint with limits: 24 memory sizes, 1,000 invocations each, up to
+//! 1,000 in flight. It checks that every invocation is counted once, that memory stays bounded, and
+//! that the run uses the throughput that the endpoint allows.
 //!
 //! ```text
 //! cargo bench -p powertune --bench load
 //! ```
 //!
-//! The client is the real binary, in a process of its own. The endpoint is the local Lambda but for
-//! Invoke, which is answered here after a wait: a thousand processes on a few cores would say
-//! nothing about the client. It fails where a count is wrong, or too little gets through.
+//! The client is the real binary, in a process of its own. The endpoint is the local Lambda, except
+//! for Invoke, which the benchmark answers after a wait: a thousand processes on a few cores would
+//! tell nothing about the client.
 
 mod client;
 mod endpoint;

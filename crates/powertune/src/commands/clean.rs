@@ -8,6 +8,7 @@ use powertune_engine::{
     event::Events,
     gateway::{Connection, Gateway},
     mark::Mark,
+    state_machine,
 };
 
 use super::{
@@ -17,10 +18,9 @@ use super::{
 };
 use crate::{
     console::{print, say},
-    execution::{self, StepFunctions},
-    failure::Failure,
+    error::CommandError,
     output::plain,
-    progress::{self, Mode},
+    progress::{self, ProgressMode},
 };
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ use crate::{
 Examples:
   powertune clean my-function
   powertune clean my-function --force")]
-pub(crate) struct Clean {
+pub(crate) struct CleanCommand {
     /// Name, partial ARN or ARN of the function
     function: String,
     /// Clean up even if the run looks alive
@@ -38,32 +38,32 @@ pub(crate) struct Clean {
     connection: ConnectionOptions,
 }
 
-impl Clean {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl CleanCommand {
+    pub(crate) async fn run(self) -> Result<(), CommandError> {
         let function: FunctionRef =
             self.function.parse().map_err(|error: powertune_core::arn::ArnError| {
-                Failure::input("FUNCTION", error.to_string())
+                CommandError::input("FUNCTION", error.to_string())
             })?;
         let gateway = connect(&self.connection, &function).await?;
         let cancelled = interrupt::on_signal();
         let told = tokio::select! {
             told = put_back(&gateway, &function, &self.connection, self.force) => told?,
             () = cancelled.cancelled() => {
-                let text = "interrupted; something may still be to be put back: clean again";
-                return Err(Failure::Stopped(text.to_owned()));
+                let text = "interrupted; something may not be put back yet: run powertune clean again";
+                return Err(CommandError::Stopped(text.to_owned()));
             }
         };
         print(&(told + "\n"))
     }
 }
 
-/// Cleans up, and says what was done.
+/// Cleans up, and describes the changes.
 pub(super) async fn put_back(
     gateway: &Gateway,
     function: &FunctionRef,
     options: &ConnectionOptions,
     force: bool,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     let connection = options.connection()?;
     let is_over = async |mark: &Mark| is_over(&connection, &mark.by).await;
     let journals = journals();
@@ -71,8 +71,8 @@ pub(super) async fn put_back(
         say(&format!("warning: {}", plain(&odd.to_string())));
     }
     let (events, heard) = Events::channel();
-    // It ends with the events.
-    drop(progress::show(heard, Mode::Lines { verbose: false }));
+    // The display ends when the sender of the events is gone.
+    drop(progress::show(heard, ProgressMode::Lines { verbose: false }));
     gateway.on_wait(events.tell_of_waits());
     let cleaned = clean(gateway, function, &journals, force, is_over).await?;
     let told = told(&cleaned);
@@ -86,32 +86,27 @@ pub(super) async fn put_back(
     Err(left.into())
 }
 
-/// Whether a run is over that was an execution of a state machine; `None` where it was none, or
-/// where that can't be asked.
+/// True if the run `by` was an execution of a state machine that has ended; `None` if it was no
+/// execution, or if Step Functions does not answer.
 async fn is_over(connection: &Connection, by: &str) -> Option<bool> {
-    let region = execution::region(by, "execution")?;
-    let connection = Connection { endpoint_url: None, ..connection.clone() };
-    let config = connection.load(Some(region)).await.ok()?;
-    match StepFunctions::new(&config, None).is_running(by).await {
-        Ok(running) => Some(!running),
-        Err(error) => {
-            let text = format!("warning: whether {by} is over could not be asked: {error}");
+    state_machine::is_over(connection, by)
+        .await?
+        .inspect_err(|error| {
+            let text = format!("warning: cannot find out whether {by} has ended: {error}");
             say(&plain(&text));
-            None
-        }
-    }
+        })
+        .ok()
 }
 
-/// Connects; what is wrong with the options is bad input.
+/// Makes a client; an error of the options is bad input.
 pub(crate) async fn connect(
     options: &ConnectionOptions,
     function: &FunctionRef,
-) -> Result<Gateway, Failure> {
+) -> Result<Gateway, CommandError> {
     let connected = Gateway::connect(&options.connection()?, function).await;
     connected.map_err(|error| connect_failure(&error))
 }
 
-/// What was done, for people.
 fn told(cleaned: &Cleaned) -> String {
     let Cleaned { function_arn, marks, memory, kept, versions, left } = cleaned;
     let mut lines = Vec::new();
@@ -124,11 +119,11 @@ fn told(cleaned: &Cleaned) -> String {
         lines.push(format!("deleted the test versions {}", versions.join(", ")));
     }
     if !marks.is_empty() && left.is_empty() {
-        lines.push("took the powertune tags away".to_owned());
+        lines.push("removed the powertune tags".to_owned());
     }
     if lines.is_empty() {
         lines.push(format!("nothing to clean up: no run has left anything on {function_arn}"));
     }
-    // The marks are tags, which others can write, too.
+    // The marks are tags, which others can write too.
     plain(&lines.join("\n")) + "\n"
 }

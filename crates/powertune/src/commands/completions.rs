@@ -1,9 +1,9 @@
-//! `powertune completions`: what a shell needs to complete our arguments.
+//! `powertune completions`: scripts by which shells complete arguments.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::{Arguments, console::print, failure::Failure};
+use crate::{Arguments, console::print, error::CommandError};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -11,13 +11,13 @@ Examples:
   powertune completions bash > ~/.local/share/bash-completion/completions/powertune
   powertune completions zsh > ~/.zfunc/_powertune
   powertune completions fish > ~/.config/fish/completions/powertune.fish")]
-pub(crate) struct Completions {
+pub(crate) struct CompletionsCommand {
     /// The shell
     shell: Shell,
 }
 
-impl Completions {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
+impl CompletionsCommand {
+    pub(crate) fn run(&self) -> Result<(), CommandError> {
         let mut command = Arguments::command();
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "powertune", &mut script);

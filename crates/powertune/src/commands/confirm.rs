@@ -8,18 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     console::{prompt, say},
-    failure::Failure,
+    error::CommandError,
     output::plain,
 };
 
-/// Asks and waits for an answer; without a terminal to ask at, the answer is no.
-pub(super) async fn ask(question: &str, cancelled: &CancellationToken) -> Result<bool, Failure> {
+/// Asks, and waits for an answer. Without a terminal the answer is no.
+pub(super) async fn ask(
+    question: &str,
+    cancelled: &CancellationToken,
+) -> Result<bool, CommandError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
     prompt(&format!("{} [y/N] ", plain(question)));
     let (answered, answer) = oneshot::channel();
-    // A thread of its own, which does not keep the process from ending when nobody answers.
+    // A thread of its own: if nobody answers, it does not keep the process from ending.
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line);

@@ -1,18 +1,18 @@
-//! The options that say where, and as whom, AWS is called.
+//! The options for the account, the region and the endpoint.
 
 use clap::Args;
 use powertune_core::region::Region;
 use powertune_engine::gateway::{ConnectError, Connection};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub(crate) struct ConnectionOptions {
-    /// Region of the function, where its ARN, AWS_REGION and the profile do not name it
+    /// Region of the function, if its ARN, AWS_REGION and the profile do not name it
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// Profile of the AWS configuration files; its credentials go before those of the environment
+    /// Profile of the AWS configuration files; its credentials take precedence over the environment
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// Endpoint to call instead of AWS's
@@ -20,8 +20,8 @@ pub(crate) struct ConnectionOptions {
     pub(crate) endpoint_url: Option<String>,
 }
 
-/// What is wrong with the options is bad input.
-pub(super) fn connect_failure(error: &ConnectError) -> Failure {
+/// An error of the connection as bad input, under the name of its option or variable.
+pub(super) fn connect_failure(error: &ConnectError) -> CommandError {
     let field = match error {
         ConnectError::NoRegion
         | ConnectError::BadRegion(_)
@@ -31,15 +31,14 @@ pub(super) fn connect_failure(error: &ConnectError) -> Failure {
         ConnectError::HalfAPair => "AWS_SECRET_ACCESS_KEY",
         ConnectError::Endpoint => "--endpoint-url",
     };
-    Failure::input(field, error.to_string())
+    CommandError::input(field, error.to_string())
 }
 
 impl ConnectionOptions {
-    /// Checks the options.
-    pub(crate) fn connection(&self) -> Result<Connection, Failure> {
+    pub(crate) fn connection(&self) -> Result<Connection, CommandError> {
         let region = self.region.as_deref().map(Region::new).transpose();
         Ok(Connection {
-            region: region.map_err(|error| Failure::input("--region", error.to_string()))?,
+            region: region.map_err(|error| CommandError::input("--region", error.to_string()))?,
             profile: self.profile.clone(),
             endpoint_url: self.endpoint_url.clone(),
             credentials: None,

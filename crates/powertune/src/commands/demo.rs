@@ -4,15 +4,16 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clap::Args;
 use powertune_core::request::{Fault, Faults, Request, parse};
+use powertune_engine::raise_open_files;
 use serde_json::json;
 
-use super::{display::DisplayOptions, local_function::LocalFunction, suggested::Suggested};
-use crate::{failure::Failure, prices::PriceOptions, sample};
+use super::{display::DisplayOptions, local_function::LocalFunction, suggested::SuggestedValues};
+use crate::{error::CommandError, prices::PriceOptions, sample};
 
-/// Of the powers that cost about the same the fastest is what people want.
+/// Of the memory sizes that cost about the same, people want the fastest.
 const TOLERANCE_PERCENT: u32 = 5;
 
-/// A demonstration is to be over while somebody looks at it, also on a busy machine.
+/// Somebody watches the demo, so it has to end soon, also on a busy machine.
 const MOST_TIME: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Args)]
@@ -21,9 +22,9 @@ Examples:
   powertune demo
   powertune demo --num 20
   powertune demo --output json --save result.json")]
-pub(crate) struct Demo {
+pub(crate) struct DemoCommand {
     /// Invocations of each memory size, or auto: as many as the answer needs [default: auto]
-    #[arg(long, value_name = "N", value_parser = Suggested::of(["auto"]), hide_possible_values = true)]
+    #[arg(long, value_name = "N", value_parser = SuggestedValues::of(["auto"]), hide_possible_values = true)]
     num: Option<String>,
     #[command(flatten)]
     prices: PriceOptions,
@@ -31,16 +32,20 @@ pub(crate) struct Demo {
     display: DisplayOptions,
 }
 
-impl Demo {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl DemoCommand {
+    pub(crate) async fn run(self) -> Result<(), CommandError> {
+        // Each invocation in flight is a connection.
+        raise_open_files();
         let prices = self.prices.read()?;
         let request = self.request()?;
         self.display.check(&request)?;
         let folder = tempfile::tempdir().map_err(|error| {
-            Failure::Other(format!("no temporary folder for the sample function: {error}"))
+            CommandError::Other(format!(
+                "cannot create a temporary folder for the sample function: {error}"
+            ))
         })?;
         bootstrap(folder.path()).map_err(|error| {
-            Failure::Other(format!("this binary could not be made a function: {error}"))
+            CommandError::Other(format!("cannot use this binary as a function: {error}"))
         })?;
         self.display.say(&format!(
             "tuning a function that counts primes, for real, on this machine; measuring ends after \
@@ -68,7 +73,7 @@ impl Demo {
             "lambdaARN": "powertune-demo", "tolerance": TOLERANCE_PERCENT, "num": num,
         });
         parse(request.as_object().expect("an object is an object")).map_err(|Faults(faults)| {
-            // It is the only field that anybody has given.
+            // `num` is the only field that a user can give.
             let named = |fault| Fault { field: "num (--num)".to_owned(), ..fault };
             Faults(faults.into_iter().map(named).collect())
         })

@@ -1,7 +1,6 @@
-//! How a run is shown and where its result goes.
+//! The options of the output: how a run is shown, and where its result goes.
 
 use std::{
-    fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::Duration,
@@ -10,40 +9,29 @@ use std::{
 use clap::{Args, ValueHint};
 use powertune_core::{
     dry_run::{DryRun, TrialState},
-    price::Prices,
     request::Request,
     result::TuningResult,
 };
-use powertune_engine::{
-    Journals, Keep,
-    error::Unfinished,
-    event::{Event, Events},
-    gateway::Gateway,
-    run::{Context, Ending, tune},
-};
-use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
-    task::JoinHandle,
-};
-use tokio_util::sync::CancellationToken;
+use powertune_engine::{Keep, event::Events, run::Ending};
+use tokio::task::JoinHandle;
 
 use super::save::Destination;
 use crate::{
     console::{print, say},
-    failure::Failure,
-    output::{self, Color, Format, Style},
-    progress::{self, Mode},
+    error::{CommandError, FailedRun},
+    output::{self, Color, OutputFormat, Style},
+    progress::{self, ProgressMode},
 };
 
-/// How long the display may take for what it still has to say when the run is over.
+/// The time that the display has for the last events when the run is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DisplayOptions {
-    /// How the result is printed
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    output: Format,
+    /// Format of the result
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
     /// Also write the result to this file, as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     save: Option<PathBuf>,
@@ -56,81 +44,75 @@ pub(crate) struct DisplayOptions {
     /// No progress bars
     #[arg(long)]
     no_progress: bool,
-    /// Whether what people read is coloured; NO_COLOR and CLICOLOR_FORCE say so, too
+    /// When to colour text for people; NO_COLOR and CLICOLOR_FORCE have an effect, too
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     color: Color,
 }
 
 impl DisplayOptions {
-    /// Checks the options: a result that can't be saved would be lost.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Failure> {
+    /// Checks the options before the run: a result that can't be saved would be lost.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), CommandError> {
         let Some(path) = &self.save else { return Ok(()) };
         if request.dry_run {
             let problem = "has no effect: --dry-run (dryRun) has no result to save; leave one of \
                            them out";
-            return Err(Failure::input("--save", problem));
+            return Err(CommandError::input("--save", problem));
         }
         Destination::of(path).map(|_| ()).map_err(|error| {
-            Failure::input("--save", format!("{} can't be written: {error}", path.display()))
+            CommandError::input("--save", format!("{} can't be written: {error}", path.display()))
         })
     }
 
-    /// Says something to people who want to hear it.
+    /// Says something on stderr, unless the user wants quiet.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             say(&output::plain(text));
         }
     }
 
-    /// Warns of something that a result does not tell.
+    /// Warns of something that is not among the warnings of a result.
     pub(crate) fn warn(&self, text: &str) {
         self.say(&format!("warning: {text}"));
     }
 
-    /// Runs a tuning, shows how it goes, and prints what comes of it. It measures for `most_time`
-    /// at most, where that is given.
-    pub(crate) async fn tune(
-        &self,
-        gateway: &Gateway,
-        request: &Request,
-        (journals, prices): (Journals, Prices),
-        cancelled: CancellationToken,
-        most_time: Option<Duration>,
-    ) -> Result<(), Failure> {
-        let (events, heard) = Events::channel();
-        let shown = self.show(heard);
-        let keep = self.keep();
-        let context =
-            Context { by: whoami(), events, cancelled, journals, keep, prices, most_time };
-        // A run is a large future.
-        let ending = Box::pin(tune(gateway, request, &context)).await;
-        drop(context);
-        // The display ends when everything has been said, where the terminal takes it.
-        let _ = tokio::time::timeout(LAST_WORDS, shown).await;
-        let (measured, error) = match ending {
-            Ok(ending) => (Some(ending), None),
-            Err(Unfinished { error, measured }) => (measured, Some(error)),
+    /// Starts to show events; the display ends when every sender of them is gone.
+    pub(crate) fn begin(&self) -> (Events, JoinHandle<()>) {
+        let (events, receiver) = Events::channel();
+        let terminal = io::stderr().is_terminal();
+        let mode = ProgressMode::choose(self.quiet, self.verbose, self.no_progress, terminal);
+        let mode = match mode {
+            ProgressMode::Bars { .. } => ProgressMode::Bars { color: self.color != Color::Never },
+            other => other,
         };
-        // What was measured is paid for, whatever went wrong after it.
-        let printed = self.print_measured(measured.as_ref());
-        let Some(error) = error else { return printed };
-        if let Err(failure) = printed {
-            failure.print();
-        }
-        Err(error.into())
+        (events, progress::show(receiver, mode))
     }
 
-    /// Prints what was measured, if anything was.
-    pub(super) fn print_measured(&self, measured: Option<&Ending>) -> Result<(), Failure> {
-        match measured {
-            Some(Ending::Tuned(result)) => self.print(result),
-            Some(Ending::Dry(dry_run)) => self.print_dry_run(dry_run),
-            None => Ok(()),
+    /// Waits for the display, and prints the result of the run. Measurements are paid for, so they
+    /// are printed also if the run failed after them.
+    ///
+    /// # Errors
+    /// The error of the run, or else that of printing.
+    pub(crate) async fn finish(
+        &self,
+        display: JoinHandle<()>,
+        ended: Result<Ending, impl Into<FailedRun>>,
+    ) -> Result<(), CommandError> {
+        // A terminal that takes nothing (Ctrl-S) would stop the display forever.
+        let _ = tokio::time::timeout(LAST_WORDS, display).await;
+        match ended.map_err(Into::into) {
+            Ok(ending) => self.print(&ending),
+            Err(FailedRun { error, measured }) => {
+                if let Some(Err(unprinted)) = measured.map(|ending| self.print(&ending)) {
+                    unprinted.print();
+                }
+                Err(error)
+            }
         }
     }
 
-    /// Keeps results in the file that they are to be saved to.
-    fn keep(&self) -> Keep {
+    /// The copy of the result in the file of `--save`. The engine makes it before it applies
+    /// anything.
+    pub(crate) fn keep(&self) -> Keep {
         let Some(path) = self.save.clone() else { return Keep::default() };
         Keep::by(move |result| {
             let early = |destination: Destination| destination.write_early(&json(result));
@@ -139,71 +121,54 @@ impl DisplayOptions {
         })
     }
 
-    /// Where events can be sent, to be shown, and the display, which ends with them.
-    pub(crate) fn events(&self) -> (UnboundedSender<Event>, JoinHandle<()>) {
-        let (events, heard) = mpsc::unbounded_channel();
-        (events, self.show(heard))
-    }
-
-    fn show(&self, heard: UnboundedReceiver<Event>) -> JoinHandle<()> {
-        let terminal = io::stderr().is_terminal();
-        let mode = Mode::choose(self.quiet, self.verbose, self.no_progress, terminal);
-        let mode = match mode {
-            Mode::Bars { .. } => Mode::Bars { color: self.color != Color::Never },
-            other => other,
-        };
-        progress::show(heard, mode)
+    fn print(&self, ending: &Ending) -> Result<(), CommandError> {
+        match ending {
+            Ending::Tuned(result) => self.print_result(result),
+            Ending::Dry(dry_run) => self.print_dry_run(dry_run),
+        }
     }
 
     /// Prints a dry run.
     ///
     /// # Errors
-    /// Where the function works at none of its memory sizes.
-    pub(crate) fn print_dry_run(&self, dry_run: &DryRun) -> Result<(), Failure> {
+    /// When the function works at no memory size.
+    fn print_dry_run(&self, dry_run: &DryRun) -> Result<(), CommandError> {
         print(&output::dry_run(dry_run, self.output, &Style::of_stdout(self.color)))?;
         if dry_run.stats.iter().any(|trial| trial.state == TrialState::Works) {
             return Ok(());
         }
-        Err(Failure::Other(
-            "the function works at none of these memory sizes; nothing can be tuned until it does"
+        Err(CommandError::Other(
+            "the function works at none of these memory sizes, so that it cannot be tuned"
                 .to_owned(),
         ))
     }
 
-    /// Saves a result, where that was asked for, and prints it.
-    pub(crate) fn print(&self, result: &TuningResult) -> Result<(), Failure> {
+    /// Saves a result if `--save` was given, and prints it.
+    fn print_result(&self, result: &TuningResult) -> Result<(), CommandError> {
         let saved = self.save.as_deref().map(|path| save(path, result));
         let printed = print(&output::result(result, self.output, &Style::of_stdout(self.color)));
         match (saved, printed) {
             (None, printed) => printed,
-            (Some(Ok(path)), Err(failure)) => {
-                failure.print();
-                Err(Failure::Other(format!("the result is in {}", path.display())))
+            (Some(Ok(path)), Err(unprinted)) => {
+                unprinted.print();
+                Err(CommandError::Other(format!("the result is in {}", path.display())))
             }
-            (Some(Err(failure)), Err(not_printed)) => {
-                not_printed.print();
-                Err(failure)
+            (Some(Err(unsaved)), Err(unprinted)) => {
+                unprinted.print();
+                Err(unsaved)
             }
             (Some(saved), Ok(())) => saved.map(|_| ()),
         }
     }
 }
 
-fn save<'a>(path: &'a Path, result: &TuningResult) -> Result<&'a Path, Failure> {
+fn save<'a>(path: &'a Path, result: &TuningResult) -> Result<&'a Path, CommandError> {
     let written = Destination::of(path).and_then(|destination| destination.write(&json(result)));
     written.map(|()| path).map_err(|error| {
-        Failure::Other(format!("the result was not saved to {}: {error}", path.display()))
+        CommandError::Other(format!("the result was not saved to {}: {error}", path.display()))
     })
 }
 
 fn json(result: &TuningResult) -> String {
-    output::result(result, Format::Json, &Style::of_stdout(Color::Never))
-}
-
-/// Who runs this, for others to see in the function's tags.
-fn whoami() -> String {
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = host.as_deref().map_or("unknown host", str::trim);
-    format!("{}@{host}", user.as_deref().unwrap_or("unknown"))
+    output::result(result, OutputFormat::Json, &Style::of_stdout(Color::Never))
 }

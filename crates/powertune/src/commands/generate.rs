@@ -1,4 +1,4 @@
-//! `powertune generate`: what deploys the Step Functions edition.
+//! `powertune generate`: templates and policies that deploy the state machine.
 
 use std::{fs, path::PathBuf};
 
@@ -8,11 +8,11 @@ use powertune_deploy::{File, Target, caller::Command, generate};
 
 use crate::{
     console::{print, say},
-    failure::Failure,
+    error::CommandError,
     output::plain,
 };
 
-/// What to know of the policy of `run`.
+/// The hint on the policy of `powertune run`.
 const RULE: &str = "after Ctrl-C the rule on the end of executions puts the function back; with the \
                     permissions of --for clean too, `powertune run` does it at once and says so";
 
@@ -22,14 +22,14 @@ Examples:
   powertune generate sam --folder powertune
   powertune generate terraform --folder powertune
   powertune generate iam --for tune --function my-function")]
-pub(crate) struct Generate {
-    /// What to generate
-    #[arg(value_enum)]
-    what: What,
-    /// Print the least policy of whoever runs this command, instead of those of the functions
+pub(crate) struct GenerateCommand {
+    /// The template or policy
+    #[arg(value_enum, value_name = "WHAT")]
+    artifact: Artifact,
+    /// Print the least policy for users of this command, instead of the functions' policies
     #[arg(long = "for", value_enum, value_name = "COMMAND")]
-    command: Option<Caller>,
-    /// The function that the command is run on, by name, partial ARN or ARN; any without it
+    command: Option<PolicyCommand>,
+    /// Function of the command, by name, partial ARN or ARN [default: any]
     #[arg(long, requires = "command")]
     function: Option<String>,
     /// Write the files into this folder instead of printing the first of them
@@ -37,9 +37,8 @@ pub(crate) struct Generate {
     folder: Option<PathBuf>,
 }
 
-/// What to generate.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum What {
+enum Artifact {
     /// The state machine, in the Amazon States Language
     Asl,
     /// A template for the AWS SAM CLI
@@ -52,9 +51,8 @@ enum What {
     Iam,
 }
 
-/// A command that calls AWS.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Caller {
+enum PolicyCommand {
     /// `powertune tune`
     Tune,
     /// `powertune clean`
@@ -63,30 +61,30 @@ enum Caller {
     Run,
 }
 
-impl From<Caller> for Command {
-    fn from(caller: Caller) -> Self {
+impl From<PolicyCommand> for Command {
+    fn from(caller: PolicyCommand) -> Self {
         match caller {
-            Caller::Tune => Self::Tune,
-            Caller::Clean => Self::Clean,
-            Caller::Run => Self::Run,
+            PolicyCommand::Tune => Self::Tune,
+            PolicyCommand::Clean => Self::Clean,
+            PolicyCommand::Run => Self::Run,
         }
     }
 }
 
-impl From<What> for Target {
-    fn from(what: What) -> Self {
-        match what {
-            What::Asl => Self::Asl,
-            What::Sam => Self::Sam,
-            What::Serverless => Self::Serverless,
-            What::Terraform => Self::Terraform,
-            What::Iam => Self::Iam,
+impl From<Artifact> for Target {
+    fn from(artifact: Artifact) -> Self {
+        match artifact {
+            Artifact::Asl => Self::Asl,
+            Artifact::Sam => Self::Sam,
+            Artifact::Serverless => Self::Serverless,
+            Artifact::Terraform => Self::Terraform,
+            Artifact::Iam => Self::Iam,
         }
     }
 }
 
-impl Generate {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+impl GenerateCommand {
+    pub(crate) fn run(self) -> Result<(), CommandError> {
         let files = self.files()?;
         let Some(folder) = self.folder else {
             let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -105,22 +103,23 @@ impl Generate {
             let path = folder.join(&file.path);
             let written = path.parent().map_or(Ok(()), fs::create_dir_all);
             written.and_then(|()| fs::write(&path, &file.content)).map_err(|error| {
-                Failure::Other(format!("{} can't be written: {error}", path.display()))
+                CommandError::Other(format!("{} can't be written: {error}", path.display()))
             })?;
             say(&plain(&path.display().to_string()));
         }
         Ok(())
     }
 
-    fn files(&self) -> Result<Vec<File>, Failure> {
+    fn files(&self) -> Result<Vec<File>, CommandError> {
         let Some(command) = self.command.map(Command::from) else {
-            return Ok(generate(self.what.into()));
+            return Ok(generate(self.artifact.into()));
         };
-        if !matches!(self.what, What::Iam) {
-            return Err(Failure::input("--for", "only `generate iam` knows of it".to_owned()));
+        if !matches!(self.artifact, Artifact::Iam) {
+            return Err(CommandError::input("--for", "works only with `generate iam`".to_owned()));
         }
         let function = self.function.as_deref().map(str::parse::<FunctionRef>).transpose();
-        let function = function.map_err(|error| Failure::input("--function", error.to_string()))?;
+        let function =
+            function.map_err(|error| CommandError::input("--function", error.to_string()))?;
         if matches!(command, Command::Run) {
             say(RULE);
         }

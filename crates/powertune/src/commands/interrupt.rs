@@ -1,15 +1,14 @@
-//! Ctrl-C and its kin: the run is told to stop, and puts everything back.
+//! Signals such as Ctrl-C stop the run, which then puts everything back.
 
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that the first SIGINT, SIGTERM, SIGQUIT or SIGHUP cancels; the last comes when the
-/// terminal is closed. From now on they end nothing by themselves: what goes on after one is the
-/// putting back.
+/// A token that the first SIGINT, SIGTERM, SIGQUIT or SIGHUP cancels. From now on these signals do
+/// not end the process: the run puts everything back first.
 pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
-    // `nohup` has it ignored, so that the run outlives the terminal.
+    // `nohup` makes the process ignore SIGHUP, so that the run outlives the terminal.
     let hangup = (!is_ignored(Signal::HUP)).then(SignalKind::hangup);
     let ending = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
     for kind in ending.into_iter().chain(hangup) {
@@ -25,15 +24,15 @@ pub(crate) fn on_signal() -> CancellationToken {
     token
 }
 
-/// A file beyond the limit of its size (`ulimit -f`) is an error like a full disk, and does not kill
-/// a run in the middle of its changes.
+/// Turns the signal for a too large file (`ulimit -f`) into an error like a full disk, so that it
+/// does not kill a run in the middle of its changes.
 fn survive_full_files() {
     if let Ok(mut signals) = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())) {
         tokio::spawn(async move { while signals.recv().await.is_some() {} });
     }
 }
 
-/// Whether this process was started with a signal ignored.
+/// True if this process ignored the signal when it was started.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -15,7 +15,7 @@ use powertune_local::{CpuControl, Credentials, LocalLambda, Settings};
 use super::interrupt;
 use crate::{
     console::{print, say},
-    failure::Failure,
+    error::CommandError,
 };
 
 #[derive(Debug, Args)]
@@ -23,14 +23,14 @@ use crate::{
 Examples:
   powertune local
   powertune local --port 9002 --region eu-west-1 > local.env")]
-pub(crate) struct Local {
+pub(crate) struct LocalCommand {
     /// Port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 9001)]
     port: u16,
-    /// Region that function ARNs name
+    /// Region in the ARNs of functions
     #[arg(long, default_value = "us-east-1")]
     region: String,
-    /// How long new versions stay Pending and updates InProgress
+    /// Time that new versions stay Pending and updates InProgress
     #[arg(long, value_name = "MS", default_value_t = 20)]
     update_delay: u64,
     /// The account's limit of concurrent executions
@@ -39,32 +39,31 @@ pub(crate) struct Local {
     /// The most memory that functions can have; some accounts stop at 3008
     #[arg(long, value_name = "MB", default_value_t = 10_240)]
     largest_memory: u32,
-    /// A further key pair that callers may sign with; can be given many times
+    /// Another key pair that callers may sign with; can be given many times
     #[arg(long, value_name = "ID:SECRET", allow_hyphen_values = true)]
     key_pair: Vec<KeyPair>,
-    /// Write a line of JSON to this file for every call: which permissions does a program need?
+    /// Write a line of JSON to this file for each call, which shows the permissions a program needs
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     log_calls: Option<PathBuf>,
-    /// What holds functions to their share of the CPU
+    /// Method that limits functions to their share of the CPU
     #[arg(long, value_enum, default_value_t = Cpu::Auto)]
     cpu: Cpu,
 }
 
-/// What holds functions to their share of the CPU.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Cpu {
-    /// Control groups where there are rights for them, else signals
+    /// Control groups if this user may use them, else signals
     Auto,
     /// Control groups
     Cgroup,
     /// SIGSTOP and SIGCONT
     Signals,
-    /// Nothing: functions run at once and take what they get, so that nothing can be measured
+    /// No limit: functions take all CPU that is free, so that measurements mean nothing
     Unlimited,
 }
 
-/// A key pair as it was given. It is read after clap is done, because clap quotes what a parser of
-/// its own refuses, and what was given may be a secret.
+/// An unparsed key pair. It is parsed after clap has ended: clap quotes the values that a parser
+/// refuses, and this one may be a secret.
 #[derive(Clone)]
 struct KeyPair(String);
 
@@ -81,7 +80,7 @@ impl fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
-    fn read(&self) -> Result<Credentials, Failure> {
+    fn read(&self) -> Result<Credentials, CommandError> {
         match self.0.split_once(':') {
             Some((id, secret)) if !id.is_empty() && !secret.is_empty() && !id.contains('/') => {
                 Ok(Credentials {
@@ -90,15 +89,15 @@ impl KeyPair {
                     session_token: None,
                 })
             }
-            _ => Err(Failure::input(
+            _ => Err(CommandError::input(
                 "--key-pair",
-                "it is not of the form ID:SECRET; what was given is not shown here",
+                "it is not of the form ID:SECRET; the value is not shown here",
             )),
         }
     }
 }
 
-/// Takes a file that is written to away from other users of this machine: a key goes into it.
+/// Takes the file behind `output` away from other users of this machine: a key is written to it.
 fn keep_private(output: &impl AsFd) -> io::Result<()> {
     let file = File::from(output.as_fd().try_clone_to_owned()?);
     let found = file.metadata()?;
@@ -109,8 +108,8 @@ fn keep_private(output: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-impl Local {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl LocalCommand {
+    pub(crate) async fn run(self) -> Result<(), CommandError> {
         let further = self.key_pair.iter().map(KeyPair::read).collect::<Result<Vec<_>, _>>()?;
         let stop = interrupt::on_signal();
         let settings = Settings {
@@ -118,7 +117,7 @@ impl Local {
             region: self.region,
             update_delay: Duration::from_millis(self.update_delay),
             concurrency: self.concurrency,
-            // The first pair is the one that is printed.
+            // The first pair is printed.
             credentials: [vec![Credentials::random()], further].concat(),
             call_log: self.log_calls,
             largest_memory_mb: self.largest_memory,
@@ -132,11 +131,9 @@ impl Local {
         };
         let lambda = LocalLambda::start(settings)
             .await
-            .map_err(|error| Failure::Other(error.to_string()))?;
+            .map_err(|error| CommandError::Other(error.to_string()))?;
         if let Err(error) = keep_private(&io::stdout()) {
-            say(&format!(
-                "others may be able to read the key in what is printed ({error}): chmod 600"
-            ));
+            say(&format!("others may be able to read the key in the output ({error}): chmod 600"));
         }
         let variables = lambda.environment().into_iter();
         let exports = variables.map(|(name, value)| format!("export {name}={value}\n"));

@@ -1,4 +1,4 @@
-//! A function on this machine: served by a local Lambda of its own for as long as it is tuned.
+//! Tunes a function on this machine, on a local Lambda of its own.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -13,24 +13,24 @@ use powertune_core::{
 use powertune_engine::{
     Journals,
     gateway::{Connection, Gateway},
+    run::{Context, tune},
 };
 use powertune_local::{CreateError, LocalLambda, NewFunction, Settings};
 use tokio_util::sync::CancellationToken;
 
-use super::{busy, display::DisplayOptions, interrupt};
+use super::{busy, display::DisplayOptions, interrupt, whoami::whoami};
 use crate::{
-    failure::Failure,
-    prices::{self, ListFile},
+    error::CommandError,
+    prices::{self, PriceFile},
 };
 
-/// Where nothing names a region, its prices are those of most regions.
+/// The default region: its prices are those of most regions.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// A function to tune on this machine.
 #[derive(Debug)]
 pub(crate) struct LocalFunction {
     pub(crate) name: String,
-    /// A folder, or a .zip.
+    /// A folder or a .zip.
     pub(crate) code: PathBuf,
     pub(crate) runtime: String,
     pub(crate) handler: String,
@@ -38,27 +38,27 @@ pub(crate) struct LocalFunction {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) architecture: Option<String>,
     pub(crate) region: Option<Region>,
-    /// The file that has its prices.
-    pub(crate) prices: Option<ListFile>,
-    /// How long it is measured at most.
+    /// The file of `--prices`.
+    pub(crate) prices: Option<PriceFile>,
+    /// The longest time of measuring.
     pub(crate) most_time: Option<Duration>,
 }
 
 impl LocalFunction {
-    /// Tunes it and prints the result.
+    /// Tunes the function and prints the result.
     pub(crate) async fn tune(
         mut self,
         mut request: Request,
         display: &DisplayOptions,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let region = self.region()?;
         let prices = self.prices.take();
         let prices = prices::of_run(prices, &region, |text| display.warn(text))?;
-        // Before there is anything to leave behind.
+        // Before there is anything to clean up.
         let cancelled = interrupt::on_signal();
         let settings = Settings { region: region.as_str().to_owned(), ..Settings::default() };
         let (busy, lambda) = tokio::join!(busy::warning(), LocalLambda::start(settings));
-        let lambda = lambda.map_err(|error| Failure::Other(error.to_string()))?;
+        let lambda = lambda.map_err(|error| CommandError::Other(error.to_string()))?;
         request.warnings.extend(busy);
         request.warnings.extend(beyond_host(&request, lambda.largest_memory_mb()));
         match other_runtime(&lambda, &self.runtime).await {
@@ -80,15 +80,15 @@ impl LocalFunction {
         mut request: Request,
         display: &DisplayOptions,
         cancelled: CancellationToken,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let most_time = self.most_time;
         let arn = lambda
             .create_function(self.into_new())
             .await
             .map_err(|error| create_failure(&error))?;
-        request.function = arn
-            .parse::<FunctionRef>()
-            .map_err(|error| Failure::Other(format!("the local Lambda gave a bad ARN: {error}")))?;
+        request.function = arn.parse::<FunctionRef>().map_err(|error| {
+            CommandError::Other(format!("the local Lambda gave a bad ARN: {error}"))
+        })?;
         let credentials = lambda.credentials();
         let connection = Connection {
             region: Some(region),
@@ -101,13 +101,25 @@ impl LocalFunction {
         };
         let gateway = Gateway::connect(&connection, &request.function)
             .await
-            .map_err(|error| Failure::Other(error.to_string()))?;
+            .map_err(|error| CommandError::Other(error.to_string()))?;
         display.say(&format!("CPU and memory in proportion by {}", lambda.cpu_control()));
-        // What this function is changed by goes with it.
-        display.tune(&gateway, &request, (Journals::default(), prices), cancelled, most_time).await
+        let (events, shown) = display.begin();
+        let context = Context {
+            by: whoami(),
+            events,
+            cancelled,
+            // Nothing is to be put back: the function is gone after the run.
+            journals: Journals::default(),
+            keep: display.keep(),
+            prices,
+            most_time,
+        };
+        let tuned = Box::pin(tune(&gateway, &request, &context)).await;
+        drop(context);
+        display.finish(shown, tuned).await
     }
 
-    fn region(&self) -> Result<Region, Failure> {
+    fn region(&self) -> Result<Region, CommandError> {
         let from_environment = || {
             ["AWS_REGION", "AWS_DEFAULT_REGION"]
                 .into_iter()
@@ -116,7 +128,7 @@ impl LocalFunction {
         match &self.region {
             Some(region) => Ok(region.clone()),
             None => Region::new(from_environment().unwrap_or_else(|| DEFAULT_REGION.to_owned()))
-                .map_err(|error| Failure::input("AWS_REGION", error.to_string())),
+                .map_err(|error| CommandError::input("AWS_REGION", error.to_string())),
         }
     }
 
@@ -126,7 +138,7 @@ impl LocalFunction {
             code: self.code,
             runtime: self.runtime,
             handler: self.handler,
-            // What Lambda gives a function when nobody asks for anything else.
+            // Lambda's default.
             memory_mb: 128,
             timeout_s: self.timeout_s,
             environment: self.environment,
@@ -135,21 +147,21 @@ impl LocalFunction {
     }
 }
 
-fn create_failure(error: &CreateError) -> Failure {
-    Failure::input("--local", error.to_string())
+fn create_failure(error: &CreateError) -> CommandError {
+    CommandError::input("--local", error.to_string())
 }
 
-/// What is to be said where this machine runs the function by another version than was asked for.
-async fn other_runtime(lambda: &LocalLambda, asked: &str) -> Result<Option<Warning>, Failure> {
+/// The warning if this machine runs the function by another version of the runtime.
+async fn other_runtime(lambda: &LocalLambda, asked: &str) -> Result<Option<Warning>, CommandError> {
     match lambda.other_runtime(asked).await {
         Ok(runs) => Ok(runs.map(|runs| Warning::OtherRuntime { asked: asked.to_owned(), runs })),
-        Err(why) => Err(Failure::input("--runtime", format!("{why}; install it"))),
+        Err(why) => Err(CommandError::input("--runtime", format!("{why}; install it"))),
     }
 }
 
-/// The powers that this machine does not have the CPU for.
+/// The warning of memory sizes that come with more CPU than this machine has.
 fn beyond_host(request: &Request, largest_memory_mb: u32) -> Option<Warning> {
-    // A machine whose largest power is none of Lambda's can show them all.
+    // If Lambda has no such size, the machine is large enough for all sizes.
     let largest = Power::new(largest_memory_mb).ok()?;
     let powers: PowerValues = request.powers.clone().unwrap_or_else(default_values);
     let beyond: Vec<_> = powers.iter().filter(|&power| power > largest).collect();

@@ -6,12 +6,12 @@ use std::{
 };
 
 use clap::{Args, CommandFactory, ValueHint};
-use clap_mangen::Man as Page;
+use clap_mangen::Man;
 
 use crate::{
     Arguments,
     console::{print, say},
-    failure::Failure,
+    error::CommandError,
     output::plain,
 };
 
@@ -20,22 +20,23 @@ use crate::{
 Examples:
   powertune man | man -l -
   powertune man --folder ~/.local/share/man/man1")]
-pub(crate) struct Man {
+pub(crate) struct ManCommand {
     /// Write a page for each command into this folder instead of printing the first
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
 }
 
-impl Man {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
+impl ManCommand {
+    pub(crate) fn run(&self) -> Result<(), CommandError> {
         let Some(folder) = &self.folder else {
             let mut page = Vec::new();
-            let rendered = Page::new(Arguments::command()).render(&mut page);
-            rendered.map_err(|error| Failure::Other(format!("no page can be made: {error}")))?;
+            let rendered = Man::new(Arguments::command()).render(&mut page);
+            rendered
+                .map_err(|error| CommandError::Other(format!("cannot make a page: {error}")))?;
             return print(&String::from_utf8_lossy(&page));
         };
         write(folder).map_err(|error| {
-            Failure::Other(format!("{} can't be written to: {error}", folder.display()))
+            CommandError::Other(format!("{} can't be written to: {error}", folder.display()))
         })?;
         say(&plain(&format!("the pages are in {}", folder.display())));
         Ok(())

@@ -1,42 +1,45 @@
-//! The options of a tuning request, and how they come together with a request file.
+//! The options of a tuning request, and how a request file and options are merged.
 //!
-//! Nothing is checked here but what only this crate knows: options become fields of the request,
-//! and the request is checked as a whole.
+//! Options become fields of the request without a check. The request is checked as a whole.
 
 use std::{fs, io::Read};
 
 use clap::{Args, ValueHint};
 use powertune_core::request::{Fault, Faults, Request, parse_with_options};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{payload, suggested::Suggested};
+use super::{payload, suggested::SuggestedValues};
 
-/// Every option is a text until the request is checked, so that all faults are found together.
-#[derive(Debug, Clone, Default, Args)]
+/// Each option but `input` and `payload` is a field of the request under its name in camel case.
+/// All are texts until the request is checked, so that all faults are found together.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[command(next_help_heading = "Request")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RequestOptions {
     /// Request in the input format of aws-lambda-power-tuning; `-` is stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[serde(skip)]
     pub(crate) input: Option<String>,
     #[arg(
         long,
         value_name = "LIST",
-        value_parser = Suggested::of(["ALL"]),
+        value_parser = SuggestedValues::of(["ALL"]),
         hide_possible_values = true,
         help = "Memory sizes to measure, in MB: 128,256,512, MIN-MAX[:STEP] or ALL"
     )]
     power_values: Option<String>,
     /// Invocations of each memory size, cold ones included, or auto: as many as the answer needs
     /// [default: auto]
-    #[arg(long, value_name = "N", value_parser = Suggested::of(["auto"]), hide_possible_values = true)]
+    #[arg(long, value_name = "N", value_parser = SuggestedValues::of(["auto"]), hide_possible_values = true)]
     num: Option<String>,
-    /// What the function is invoked with: JSON, @FILE (or file://FILE), s3://BUCKET/KEY, or - for
-    /// stdin
+    /// Payload of the invocations: JSON, @FILE (or file://FILE), s3://BUCKET/KEY, or - for stdin
     #[arg(long, value_name = "JSON")]
+    #[serde(skip)]
     payload: Option<String>,
-    /// What to choose by: cost, speed or balanced [default: cost]
-    #[arg(long, value_parser = Suggested::of(["cost", "speed", "balanced"]), hide_possible_values = true)]
+    /// Strategy of the choice: cost, speed or balanced [default: cost]
+    #[arg(long, value_parser = SuggestedValues::of(["cost", "speed", "balanced"]), hide_possible_values = true)]
     strategy: Option<String>,
     /// Weight of the cost for balanced, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "W", allow_hyphen_values = true)]
@@ -44,41 +47,43 @@ pub(crate) struct RequestOptions {
     /// Choose the cheapest memory size that keeps to this duration
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     max_duration: Option<String>,
-    /// The percentile at which --max-duration is to be kept [default: 95]
+    /// Percentile of the duration that --max-duration limits [default: 95]
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     percentile: Option<String>,
-    /// How much worse than the best, in %, a memory size may be that is better otherwise [default: 3 with
-    /// --num auto, else 0]
+    /// Accept this much more cost (for speed: more time), in %, if the memory size is faster (for
+    /// speed: cheaper) [default: 3 with --num auto, else 0]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     tolerance: Option<String>,
     /// Stop before the invocations can cost more than this, in the currency of the region
     #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     max_cost: Option<String>,
-    /// Invoke in parallel, so many at a time over all memory sizes
+    /// Invoke in parallel: this many at a time, over all memory sizes
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     parallel: Option<String>,
-    /// Measure cold starts alone
+    /// Measure only cold starts
     #[arg(long)]
     only_cold_starts: bool,
-    /// Share of the samples to cut off each end for the averages [default: 0.2]
+    /// Share of the samples to cut off at each end for the averages [default: 0.2]
     #[arg(long, value_name = "F", allow_hyphen_values = true)]
     discard_top_bottom: Option<String>,
     /// Pause between two invocations of a memory size
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     sleep_between_runs_ms: Option<String>,
-    /// Function to call before each invocation; what it returns replaces the payload
+    /// Function to call before each invocation; its result replaces the payload
     #[arg(long, value_name = "ARN")]
+    #[serde(rename = "preProcessorARN")]
     pre_processor: Option<String>,
-    /// Function to call after each invocation with what that returned
+    /// Function to call after each invocation, with the result of the invocation
     #[arg(long, value_name = "ARN")]
+    #[serde(rename = "postProcessorARN")]
     post_processor: Option<String>,
     /// Error types that count as results
     #[arg(long, value_name = "A,B")]
     allowed_exceptions: Option<String>,
-    /// Leave a memory size out where more of its invocations fail, in % [default: 10]
+    /// Leave a memory size out if more of its invocations fail than this, in % [default: 10]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     max_error_rate: Option<String>,
-    /// Print the plan and what it costs, and invoke each memory size once
+    /// Print the plan and its cost, and invoke each memory size once
     #[arg(long)]
     dry_run: bool,
     /// Give the function the chosen memory size
@@ -87,26 +92,25 @@ pub(crate) struct RequestOptions {
     /// Publish a version with the chosen memory size and point this alias to it instead
     #[arg(long, value_name = "NAME")]
     auto_optimize_alias: Option<String>,
-    /// Apply nothing that is less sure than this, in %
+    /// Apply the choice only if it is at least this sure, in %
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     min_confidence: Option<String>,
-    /// Allow the alias to get code or a configuration of $LATEST that it does not have
+    /// Allow the alias to get new code or a new configuration from $LATEST
     #[arg(long)]
     release_latest: bool,
-    /// Seed of everything random in the analysis [default: 0]
+    /// Seed of the random numbers in the analysis [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
 }
 
 impl RequestOptions {
-    /// The request that the options and the request file make together; options come first.
-    ///
-    /// `function` is what the command itself says of the function to tune.
+    /// The request of the request file and the options; options take precedence. `function` is the
+    /// argument of the command.
     pub(crate) fn request(&self, function: Option<&str>) -> Result<Request, Faults> {
         self.checked(function).map(|(_, request)| request)
     }
 
-    /// The same, and the fields that it was made of.
+    /// The request, and its fields.
     pub(crate) fn checked(
         &self,
         function: Option<&str>,
@@ -119,11 +123,13 @@ impl RequestOptions {
         self.payload(&mut fields, &mut faults);
         self.set(&mut fields);
         self.release(&mut fields);
-        match parse_with_options(&fields, &self.given()) {
+        let given = self.given();
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        match parse_with_options(&fields, &given) {
             Ok(request) if faults.is_empty() => Ok((fields, request)),
             Ok(_) => Err(Faults(faults)),
             Err(Faults(others)) => {
-                // A file that can't be read misses everything; that is one fault, not many.
+                // Without the file all its fields are missing; that is one fault, not many.
                 if faults.iter().any(|fault| fault.field == "input") {
                     return Err(Faults(faults));
                 }
@@ -133,7 +139,6 @@ impl RequestOptions {
         }
     }
 
-    /// The fields of the request file.
     fn file(&self, faults: &mut Vec<Fault>) -> Map<String, Value> {
         let Some(path) = &self.input else { return Map::new() };
         let read = read(path).map_err(|error| format!("{path} can't be read: {error}"));
@@ -161,68 +166,30 @@ impl RequestOptions {
         }
     }
 
-    /// Options that are texts, under the names of the request's fields.
-    fn texts(&self) -> [(&'static str, Option<&String>); 18] {
-        [
-            ("powerValues", &self.power_values),
-            ("num", &self.num),
-            ("strategy", &self.strategy),
-            ("balancedWeight", &self.balanced_weight),
-            ("maxDuration", &self.max_duration),
-            ("percentile", &self.percentile),
-            ("tolerance", &self.tolerance),
-            ("maxCost", &self.max_cost),
-            ("parallel", &self.parallel),
-            ("discardTopBottom", &self.discard_top_bottom),
-            ("sleepBetweenRunsMs", &self.sleep_between_runs_ms),
-            ("preProcessorARN", &self.pre_processor),
-            ("postProcessorARN", &self.post_processor),
-            ("allowedExceptions", &self.allowed_exceptions),
-            ("autoOptimizeAlias", &self.auto_optimize_alias),
-            ("minConfidence", &self.min_confidence),
-            ("maxErrorRate", &self.max_error_rate),
-            ("seed", &self.seed),
-        ]
-        .map(|(field, value)| (field, value.as_ref()))
+    /// The fields of the request that options set.
+    fn fields(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else { return Map::new() };
+        fields.retain(|_, value| !value.is_null() && *value != Value::Bool(false));
+        fields
     }
 
-    fn flags(&self) -> [(&'static str, bool); 4] {
-        [
-            ("onlyColdStarts", self.only_cold_starts),
-            ("dryRun", self.dry_run),
-            ("autoOptimize", self.auto_optimize),
-            ("releaseLatest", self.release_latest),
-        ]
+    /// The names of the fields that options set.
+    pub(super) fn given(&self) -> Vec<String> {
+        let payload = self.payload.is_some().then(|| "payload".to_owned());
+        self.fields().into_iter().map(|(field, _)| field).chain(payload).collect()
     }
 
-    /// The fields that an option sets.
-    pub(super) fn given(&self) -> Vec<&'static str> {
-        let texts = self.texts().into_iter().filter_map(|(field, value)| value.map(|_| field));
-        let flags = self.flags().into_iter().filter_map(|(field, given)| given.then_some(field));
-        texts.chain(flags).chain(self.payload.is_some().then_some("payload")).collect()
-    }
-
-    /// Sets these fields. Options override the file.
     fn set(&self, fields: &mut Map<String, Value>) {
-        for (field, value) in self.texts() {
-            if let Some(value) = value {
-                fields.insert(field.to_owned(), value.as_str().into());
-            }
-        }
-        for (field, given) in self.flags() {
-            if given {
-                fields.insert(field.to_owned(), true.into());
-            }
-        }
-        // What the file says of parallelInvocation is no contradiction.
+        fields.extend(self.fields());
+        // A parallelInvocation in the file is no contradiction.
         if self.parallel.is_some() {
             fields.remove("enableParallel");
             fields.insert("parallelInvocation".to_owned(), true.into());
         }
     }
 
-    /// What an alias may release: where an option names it, `$LATEST` only if that is said. A file
-    /// of aws-lambda-power-tuning's means it without saying so.
+    /// If an option names the alias, `$LATEST` is released only with `--release-latest`. The input
+    /// of aws-lambda-power-tuning releases it without a word.
     fn release(&self, fields: &mut Map<String, Value>) {
         let is_said = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
         if self.auto_optimize_alias.is_some() && !is_said("releaseLatest") {
@@ -230,9 +197,9 @@ impl RequestOptions {
         }
     }
 
-    /// A fault in the words of the command line, where it is an option's.
+    /// The fault in the words of the command line, if an option is at fault.
     fn named(&self, fault: Fault) -> Fault {
-        if !self.given().contains(&fault.field.as_str()) {
+        if !self.given().contains(&fault.field) {
             return fault;
         }
         let option = option_name(&fault.field);
@@ -244,8 +211,7 @@ impl RequestOptions {
     }
 }
 
-/// How the command line spells what messages of other options mention. A name that holds another
-/// comes before it.
+/// Fields in messages, and their options. A name that contains another comes before it.
 const OPTIONS: [(&str, &str); 7] = [
     ("the strategy balanced", "--strategy balanced"),
     ("the strategy cost", "--strategy cost"),

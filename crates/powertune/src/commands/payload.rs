@@ -1,5 +1,5 @@
-//! `--payload` as people type it: JSON, a file in the spelling of curl, of powertune or of the AWS
-//! CLI, stdin, or an object in S3.
+//! The value of `--payload`: JSON, a file in the spelling of curl, powertune or the AWS CLI, stdin,
+//! or an object in S3.
 
 use std::{
     env, fs,
@@ -10,19 +10,17 @@ use std::{
 use powertune_core::payload;
 use serde_json::{Map, Value};
 
-/// Where a payload that was typed comes from.
+/// The source of a payload.
 #[derive(Debug, PartialEq, Eq)]
-enum Source<'a> {
-    /// An object in S3, by its URL.
+enum PayloadSource<'a> {
+    /// The URL of an object in S3.
     S3(&'a str),
-    /// A file.
     File(&'a str),
     Stdin,
-    /// The text itself.
     Text(&'a str),
 }
 
-impl<'a> Source<'a> {
+impl<'a> PayloadSource<'a> {
     fn of(given: &'a str) -> Self {
         let after = |prefix| given.strip_prefix(prefix);
         if given.starts_with("s3://") {
@@ -31,7 +29,7 @@ impl<'a> Source<'a> {
         if matches!(given, "-" | "@-") {
             return Self::Stdin;
         }
-        // `fileb://` is the AWS CLI's for a blob, which a payload is to it.
+        // The AWS CLI takes a payload as a blob, by `fileb://`.
         match after("@").or_else(|| after("file://")).or_else(|| after("fileb://")) {
             Some(path) => Self::File(path),
             None => Self::Text(given),
@@ -39,11 +37,11 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Makes what was typed the request's `payload` or `payloadS3`. `stdin_is_taken` says that the
-/// request itself comes from stdin.
+/// Sets the request's `payload` or `payloadS3`. `stdin_is_taken` is true if the request itself
+/// comes from stdin.
 ///
 /// # Errors
-/// What is wrong with it, and what to type instead.
+/// The problem, and the right spelling.
 pub(super) fn read(
     given: &str,
     stdin_is_taken: bool,
@@ -51,21 +49,21 @@ pub(super) fn read(
 ) -> Result<(), String> {
     fields.remove("payload");
     fields.remove("payloadS3");
-    let value = match Source::of(given) {
-        Source::S3(url) => {
+    let value = match PayloadSource::of(given) {
+        PayloadSource::S3(url) => {
             fields.insert("payloadS3".to_owned(), url.into());
             return Ok(());
         }
-        Source::Stdin if stdin_is_taken => {
+        PayloadSource::Stdin if stdin_is_taken => {
             return Err(
                 "stdin can't be the payload beside --input -, which reads the request from \
                         it; give a file for one of them"
                     .to_owned(),
             );
         }
-        Source::Stdin => of_stdin()?,
-        Source::File(path) => of_file(path)?,
-        Source::Text(text) => {
+        PayloadSource::Stdin => of_stdin()?,
+        PayloadSource::File(path) => of_file(path)?,
+        PayloadSource::Text(text) => {
             not_a_files_name(text)?;
             payload::of_text(text)?
         }
@@ -83,7 +81,7 @@ fn of_stdin() -> Result<Value, String> {
 }
 
 fn of_file(path: &str) -> Result<Value, String> {
-    // No shell does it in the middle of a word.
+    // A shell expands `~` only at the beginning of a word.
     let home =
         path.strip_prefix("~/").and_then(|rest| Some(Path::new(&env::var_os("HOME")?).join(rest)));
     let text = fs::read_to_string(home.as_deref().unwrap_or(Path::new(path)))
@@ -91,12 +89,12 @@ fn of_file(path: &str) -> Result<Value, String> {
     document(&text).map_err(|problem| format!("{path} {problem}"))
 }
 
-/// The payload that a file's content is. Some editors put a byte order mark before it.
+/// The payload in a file. Some editors put a byte order mark before it.
 fn document(text: &str) -> Result<Value, String> {
     payload::of_text(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Refuses a text that would be sent as a string where a file of that name was meant.
+/// Refuses a text that is the name of a file: it would be sent as a string.
 fn not_a_files_name(text: &str) -> Result<(), String> {
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json || !Path::new(text).is_file() {
@@ -112,20 +110,20 @@ mod tests {
     #[test]
     fn each_spelling_is_told_from_the_others() {
         for (given, source) in [
-            ("s3://bucket/key", Source::S3("s3://bucket/key")),
-            ("-", Source::Stdin),
-            ("@-", Source::Stdin),
-            ("@event.json", Source::File("event.json")),
-            ("file://event.json", Source::File("event.json")),
-            ("file:///tmp/event.json", Source::File("/tmp/event.json")),
-            ("fileb://event.json", Source::File("event.json")),
-            ("@", Source::File("")),
-            ("-1", Source::Text("-1")),
-            ("\"@event.json\"", Source::Text("\"@event.json\"")),
-            ("", Source::Text("")),
-            ("file:/event.json", Source::Text("file:/event.json")),
+            ("s3://bucket/key", PayloadSource::S3("s3://bucket/key")),
+            ("-", PayloadSource::Stdin),
+            ("@-", PayloadSource::Stdin),
+            ("@event.json", PayloadSource::File("event.json")),
+            ("file://event.json", PayloadSource::File("event.json")),
+            ("file:///tmp/event.json", PayloadSource::File("/tmp/event.json")),
+            ("fileb://event.json", PayloadSource::File("event.json")),
+            ("@", PayloadSource::File("")),
+            ("-1", PayloadSource::Text("-1")),
+            ("\"@event.json\"", PayloadSource::Text("\"@event.json\"")),
+            ("", PayloadSource::Text("")),
+            ("file:/event.json", PayloadSource::Text("file:/event.json")),
         ] {
-            assert_eq!(Source::of(given), source, "{given}");
+            assert_eq!(PayloadSource::of(given), source, "{given}");
         }
     }
 

@@ -12,12 +12,12 @@ use powertune_engine::gateway::check_endpoint;
 
 use crate::{
     console::{print, say},
-    failure::Failure,
+    error::CommandError,
     output::{self, Color, Style, plain},
-    prices::{self, FetchError, Kept, PriceOptions, fetch},
+    prices::{self, FetchError, PriceFolder, PriceOptions, fetch},
 };
 
-/// A clock may be wrong, and a list may be dated ahead, by so many days.
+/// The number of days by which a list may be dated ahead: this machine's clock may be wrong.
 const MOST_DAYS_AHEAD: i64 = 7;
 
 const EXAMPLES: &str = "Examples:
@@ -26,20 +26,20 @@ const EXAMPLES: &str = "Examples:
   powertune prices --region eu-central-1 --output json > prices.json
   powertune tune my-function --prices prices.json";
 
-/// Show the prices that are used, and from when they are; fetch AWS's price list
+/// Show the prices in use and their date; fetch AWS's price list
 ///
 /// powertune brings a table of prices. `--update` fetches AWS's public price list of a region,
 /// without credentials, and keeps it for this user in $XDG_DATA_HOME/powertune/prices
-/// (~/.local/share/powertune/prices). From then on tune and demo go by it, and results say so. A
-/// list that is older than the table is not used. A list that is damaged, or that has a price that
-/// can't be right, is not kept. To go back to the table, delete the file. The state machine always
-/// goes by the table.
+/// (~/.local/share/powertune/prices). From then on tune and demo use it, and results say so. A list
+/// that is older than the table is not used. A list that is damaged, or has a price that can't be
+/// right, is not kept. To use the table again, delete the file. The state machine always uses the
+/// table.
 ///
 /// The prices are those of the first tier of a month, before any free tier.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct PricesCommand {
-    /// Region of the prices [default: that of AWS_REGION or of the profile, else all]
+    /// Region of the prices [default: AWS_REGION or the profile's region, else all]
     #[arg(long)]
     region: Option<String>,
     /// Show all regions
@@ -51,33 +51,32 @@ pub(crate) struct PricesCommand {
     /// Endpoint to fetch the list from instead of AWS's
     #[arg(long, value_name = "URL", requires = "update")]
     endpoint_url: Option<String>,
-    /// How the prices are printed
-    #[arg(long, value_enum, default_value_t = Form::Table)]
-    output: Form,
+    /// Format of the prices
+    #[arg(long, value_enum, default_value_t = PriceFormat::Table)]
+    output: PriceFormat,
     #[command(flatten)]
     file: PriceOptions,
 }
 
-/// The form in which prices are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum PriceFormat {
     /// For people
     Table,
     /// A price list that --prices takes
     Json,
-    /// One row an architecture of a region
+    /// One row for each architecture of a region
     Csv,
 }
 
 impl PricesCommand {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self) -> Result<(), CommandError> {
         let file = self.file.read()?;
         let region = if self.all { None } else { self.region().await? };
         if self.update {
             let Some(region) = &region else {
-                let problem = "is not given: AWS's price lists are of one region each, such as \
+                let problem = "is missing: AWS has a price list for each region; give one, such as \
                                --region us-east-1";
-                return Err(Failure::input("--region", problem));
+                return Err(CommandError::input("--region", problem));
             };
             self.update(region).await?;
         }
@@ -89,41 +88,45 @@ impl PricesCommand {
         self.show(&prices, region.as_ref())
     }
 
-    /// The region that was asked for, or is configured. Nothing is called.
-    async fn region(&self) -> Result<Option<Region>, Failure> {
+    /// The region of the option, the environment or the profile. Nothing is called.
+    async fn region(&self) -> Result<Option<Region>, CommandError> {
         if let Some(code) = &self.region {
             let region = Region::new(code);
-            return region.map(Some).map_err(|error| Failure::input("--region", error.to_string()));
+            return region
+                .map(Some)
+                .map_err(|error| CommandError::input("--region", error.to_string()));
         }
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             if let Some(code) = std::env::var(name).ok().filter(|code| !code.is_empty()) {
                 let region = Region::new(code);
-                return region.map(Some).map_err(|error| Failure::input(name, error.to_string()));
+                return region
+                    .map(Some)
+                    .map_err(|error| CommandError::input(name, error.to_string()));
             }
         }
         let of_profile = ProfileFileRegionProvider::new().region().await;
         Ok(of_profile.and_then(|region| Region::new(region.to_string()).ok()))
     }
 
-    /// Fetches the list of a region and keeps it. Whatever is wrong with it changes nothing.
-    async fn update(&self, region: &Region) -> Result<(), Failure> {
+    /// Fetches the list of a region and keeps it. A list with any fault changes nothing.
+    async fn update(&self, region: &Region) -> Result<(), CommandError> {
         if let Some(url) = &self.endpoint_url {
             let checked = check_endpoint(url);
-            checked.map_err(|error| Failure::input("--endpoint-url", error.to_string()))?;
+            checked.map_err(|error| CommandError::input("--endpoint-url", error.to_string()))?;
         }
         if region.currency() == Currency::Eur {
             let problem = format!(
                 "{region} has no price list that powertune can check: it knows no price in {}",
                 region.currency()
             );
-            return Err(Failure::input("--region", problem));
+            return Err(CommandError::input("--region", problem));
         }
-        let kept = Kept::of_user().ok_or_else(|| {
-            Failure::Other("there is no folder to keep prices in: set HOME".to_owned())
+        let kept = PriceFolder::of_user().ok_or_else(|| {
+            CommandError::Other("there is no folder to keep prices in: set HOME".to_owned())
         })?;
         let url = prices::url(region, self.endpoint_url.as_deref());
         let failed = |problem: String| {
-            Failure::Other(format!(
+            CommandError::Other(format!(
                 "the price list of {region} was not fetched from {}: {problem}. Nothing was changed",
                 without_password(&url)
             ))
@@ -136,7 +139,7 @@ impl PricesCommand {
         may_replace(&listing, &kept, now).map_err(failed)?;
         kept.write(&listing).map_err(|error| {
             let path = kept.path(region);
-            Failure::Other(format!(
+            CommandError::Other(format!(
                 "the price list of {region} could not be kept in {}: {error}. Nothing was changed; \
                  set XDG_DATA_HOME to a folder that you can write to",
                 path.display()
@@ -151,15 +154,17 @@ impl PricesCommand {
         Ok(())
     }
 
-    fn show(&self, prices: &Prices, region: Option<&Region>) -> Result<(), Failure> {
+    fn show(&self, prices: &Prices, region: Option<&Region>) -> Result<(), CommandError> {
         let listings = match region {
             None => prices.listings(),
             Some(region) => vec![prices.listing(region).ok_or_else(|| unknown(prices, region))?],
         };
         print(&match self.output {
-            Form::Table => output::prices::table(prices, &listings, &Style::of_stdout(Color::Auto)),
-            Form::Json => output::prices::json(&listings),
-            Form::Csv => output::prices::csv(&listings),
+            PriceFormat::Table => {
+                output::prices::table(prices, &listings, &Style::of_stdout(Color::Auto))
+            }
+            PriceFormat::Json => output::prices::json(&listings),
+            PriceFormat::Csv => output::prices::csv(&listings),
         })
     }
 }
@@ -168,9 +173,9 @@ fn warn(text: &str) {
     say(&plain(&format!("warning: {text}")));
 }
 
-/// The prices of all regions; those that were fetched in place of the built-in ones.
+/// The prices of all regions: fetched ones where there are some, else built-in ones.
 fn all() -> Prices {
-    let Some(kept) = Kept::of_user() else { return Prices::default() };
+    let Some(kept) = PriceFolder::of_user() else { return Prices::default() };
     let read = |region: &Region| match kept.read(region) {
         Ok(listing) => listing,
         Err(not_used) => {
@@ -181,24 +186,24 @@ fn all() -> Prices {
     Prices::fetched(kept.regions().iter().filter_map(read))
 }
 
-fn unknown(prices: &Prices, region: &Region) -> Failure {
+fn unknown(prices: &Prices, region: &Region) -> CommandError {
     let origin = prices.origin(region);
-    Failure::input(
+    CommandError::input(
         "--region",
         format!(
-            "no price of {region} is known ({origin}): leave --region out and give --all to see the \
-             regions that are, or fetch AWS's price list with `powertune prices --update --region \
+            "no price of {region} is known ({origin}): give --all instead of --region to see the regions with \
+             known prices, or fetch AWS's price list with `powertune prices --update --region \
              {region}`"
         ),
     )
 }
 
-/// Sees to it that a list is not dated ahead, and that no newer one is lost for it.
-fn may_replace(listing: &Listing, kept: &Kept, now: Timestamp) -> Result<(), String> {
+/// Refuses a list that is dated ahead, or older than the prices that it would replace.
+fn may_replace(listing: &Listing, kept: &PriceFolder, now: Timestamp) -> Result<(), String> {
     let published = &listing.published;
     let latest = now + (24 * MOST_DAYS_AHEAD).hours();
     if *published > latest.strftime("%F").to_string() {
-        return Err(format!("it is of {published}, which is to come"));
+        return Err(format!("its date, {published}, is in the future"));
     }
     if let Some(built_in) = prices::older_than_built_in(listing) {
         return Err(format!("it is of {published}, and the built-in prices are of {built_in}"));
@@ -212,12 +217,11 @@ fn may_replace(listing: &Listing, kept: &Kept, now: Timestamp) -> Result<(), Str
     }
 }
 
-/// A moment in whole seconds.
 fn rounded(moment: Timestamp) -> String {
     moment.strftime("%FT%TZ").to_string()
 }
 
-/// A URL as it may be shown: a password may stand before its host.
+/// The URL without a password, which may stand before the host.
 fn without_password(url: &str) -> String {
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
         Some((scheme, (_, host))) => format!("{scheme}://{host}"),

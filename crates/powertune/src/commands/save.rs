@@ -1,5 +1,5 @@
-//! Where `--save` writes. A file is replaced as a whole, so that there is an old result or a new one
-//! and never half of one; what can't be replaced is written to once, when all is known.
+//! The destination of `--save`. A file is replaced as a whole, so that it never holds half a
+//! result. A pipe or a device is written to once, at the end.
 
 use std::{
     fs::{self, OpenOptions, Permissions},
@@ -12,31 +12,28 @@ use std::{
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
-/// How many links may lead to a file.
+/// The most symbolic links that are followed.
 const MOST_LINKS: usize = 40;
-/// How long a pipe may be without a reader when there is something to write.
+/// The time that writing waits for a reader of a pipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where a result is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Destination {
-    /// A file, which need not be there yet.
+    /// A file, which may not exist yet.
     File(PathBuf),
-    /// A file in a folder that takes no other.
+    /// A file in a folder in which no file can be created.
     InPlace(PathBuf),
     /// A pipe, a device, or a descriptor of this process.
     Stream(PathBuf),
-    /// This process's stdout.
     Stdout,
-    /// This process's stderr.
     Stderr,
 }
 
 impl Destination {
-    /// What `path` names; creates nothing.
+    /// The destination behind `path`; creates nothing.
     ///
     /// # Errors
-    /// When it could not be written to.
+    /// When it can't be written to.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let (folder, file) = followed(path)?;
         if is_descriptors(&folder) {
@@ -68,7 +65,7 @@ impl Destination {
         })
     }
 
-    /// Writes what is known so far, where more can be written later.
+    /// Writes a preliminary result, if the destination can be written to again later.
     pub(super) fn write_early(&self, text: &str) -> io::Result<()> {
         match self {
             Self::File(path) => replace(path, text),
@@ -76,7 +73,7 @@ impl Destination {
         }
     }
 
-    /// Writes all.
+    /// Writes the final result.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
         match self {
             Self::File(path) => replace(path, text),
@@ -88,8 +85,8 @@ impl Destination {
     }
 }
 
-/// The folder and the path of what is at the end of all links; the links of /proc, which stand for
-/// open files, are not followed.
+/// The folder and the path of the file behind all symbolic links. Links in /proc stand for open
+/// files and are not followed.
 fn followed(path: &Path) -> io::Result<(PathBuf, PathBuf)> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -105,12 +102,12 @@ fn followed(path: &Path) -> io::Result<(PathBuf, PathBuf)> {
     Err(io::Error::other("too many links lead to it"))
 }
 
-/// Whether the files in a folder stand for what this process has open.
+/// True for a folder whose files stand for the open files of this process.
 fn is_descriptors(folder: &Path) -> bool {
     folder == Path::new("/dev/fd") || (folder.starts_with("/proc") && folder.ends_with("fd"))
 }
 
-/// Replaces a file by a temporary one that is renamed: until then the old one stays as it is.
+/// Writes a temporary file and renames it, so that until then the old file stays as it is.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(path).ok().map(|metadata| metadata.permissions());
     let mut builder = tempfile::Builder::new();
@@ -123,13 +120,13 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     match file.persist(path) {
-        // Something is mounted there, as containers do it with single files.
+        // The file is a mount point of its own, as in containers.
         Err(error) if error.error.kind() == ErrorKind::ResourceBusy => fs::write(path, text),
         persisted => persisted.map(|_| ()).map_err(|error| error.error),
     }
 }
 
-/// Writes to a pipe or a device. Whoever is to read a pipe may take a moment to come.
+/// Writes to a pipe or a device. The reader of a pipe may open it a moment later.
 fn stream(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let waits_for_nobody = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
@@ -140,7 +137,7 @@ fn stream(path: &Path, text: &str) -> io::Result<()> {
             Err(error) if is_unread(&error) && started.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(50));
             }
-            Err(error) if is_unread(&error) => return Err(io::Error::other("nobody reads it")),
+            Err(error) if is_unread(&error) => return Err(io::Error::other("nothing reads it")),
             opened => break opened?,
         }
     };
@@ -148,7 +145,7 @@ fn stream(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Whether a pipe has no reader.
+/// True if the pipe has no reader.
 fn is_unread(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
 }

@@ -1,5 +1,5 @@
-//! Values that a shell may complete an option with, without a limit to them: what an option can't be
-//! is told with all other faults of a request.
+//! Values that a shell offers for an option. Other values are no error here: the check of the
+//! request reports them with all other faults.
 
 use std::ffi::OsStr;
 
@@ -8,17 +8,17 @@ use clap::{
     builder::{PossibleValue, StringValueParser, TypedValueParser},
 };
 
-/// Takes any text, and offers these.
+/// A parser that takes any text and suggests these values.
 #[derive(Debug, Clone)]
-pub(super) struct Suggested(Vec<&'static str>);
+pub(super) struct SuggestedValues(Vec<&'static str>);
 
-impl Suggested {
+impl SuggestedValues {
     pub(super) fn of(values: impl IntoIterator<Item = &'static str>) -> Self {
         Self(values.into_iter().collect())
     }
 }
 
-impl TypedValueParser for Suggested {
+impl TypedValueParser for SuggestedValues {
     type Value = String;
 
     fn parse_ref(

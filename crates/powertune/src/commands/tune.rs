@@ -13,6 +13,9 @@ use powertune_core::{
 use powertune_engine::{
     error::{Cause, TuneError},
     gateway::ConnectError,
+    mark::Mark,
+    raise_open_files,
+    run::{Context, tune},
 };
 
 use super::{
@@ -24,12 +27,13 @@ use super::{
     journals::journals,
     local_function::LocalFunction,
     options::RequestOptions,
-    suggested::Suggested,
+    suggested::SuggestedValues,
+    whoami::whoami,
 };
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::plain,
-    prices::{self, ListFile, PriceOptions},
+    prices::{self, PriceOptions},
 };
 
 #[derive(Debug, Args)]
@@ -38,7 +42,7 @@ Examples:
   powertune tune my-function --payload '{\"id\": 7}'
   powertune tune my-function --payload @event.json --strategy speed --auto-optimize
   powertune tune --local ./function --runtime python3.13 --handler app.handler")]
-pub(crate) struct Tune {
+pub(crate) struct TuneCommand {
     /// Name, partial ARN or ARN of the function, with or without a version or alias
     #[arg(conflicts_with = "local")]
     function: Option<String>,
@@ -57,14 +61,14 @@ pub(crate) struct Tune {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A function on this machine")]
 struct LocalOptions {
-    /// Folder or .zip of a function, to be tuned on the local Lambda
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["endpoint_url", "profile"])]
-    local: Option<PathBuf>,
+    /// Folder or .zip of a function to tune on the local Lambda
+    #[arg(long = "local", id = "local", value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["endpoint_url", "profile"])]
+    path: Option<PathBuf>,
     /// Its runtime: python3.x, nodejsN.x or provided.al2023
     #[arg(
         long,
         value_name = "R",
-        value_parser = Suggested::of(powertune_local::runtimes()),
+        value_parser = SuggestedValues::of(powertune_local::runtimes()),
         hide_possible_values = true
     )]
     runtime: Option<String>,
@@ -78,28 +82,70 @@ struct LocalOptions {
     #[arg(long, value_name = "S", allow_hyphen_values = true)]
     timeout: Option<String>,
     /// Its instruction set architecture, x86_64 or arm64 [default: this machine's]
-    #[arg(long, value_parser = Suggested::of(["x86_64", "arm64"]), hide_possible_values = true)]
+    #[arg(long, value_parser = SuggestedValues::of(["x86_64", "arm64"]), hide_possible_values = true)]
     architecture: Option<String>,
 }
 
-/// The timeout of a local function where none is given: enough for a slow start at 128 MB.
+/// The default timeout of a local function: enough for a slow start at 128 MB.
 const DEFAULT_TIMEOUT_S: u32 = 60;
-/// The longest timeout that Lambda has.
 const LONGEST_TIMEOUT_S: u32 = 900;
 
-impl Tune {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl TuneCommand {
+    pub(crate) async fn run(mut self) -> Result<(), CommandError> {
+        // Each invocation in flight is a connection.
+        raise_open_files();
+        // Boxed, since a run is a large future.
+        match self.local.path.take() {
+            Some(path) => Box::pin(self.on_this_machine(path)).await,
+            None => Box::pin(self.on_aws()).await,
+        }
+    }
+
+    /// Tunes a function on AWS, or on another endpoint. If an interrupted run has left its marks on
+    /// the function, it is cleaned up first, if a person at the terminal agrees.
+    async fn on_aws(self) -> Result<(), CommandError> {
         let Self { function, local, request, prices, connection, display } = self;
-        let Some(path) = local.local.clone() else {
-            local.unused()?;
-            let request = request.request(function.as_deref())?;
-            display.check(&request)?;
-            let prices = prices.read()?;
-            return Remote { request, prices, connection, display }.tune().await;
-        };
+        local.refuse_without_path()?;
+        let request = request.request(function.as_deref())?;
+        display.check(&request)?;
+        let price_file = prices.read()?;
+        let gateway = connect(&connection, &request.function).await?;
+        let region = gateway.region().ok_or_else(|| connect_failure(&ConnectError::NoRegion))?;
+        let prices = prices::of_run(price_file, &region, |text| display.warn(text))?;
+        let cancelled = interrupt::on_signal();
+        let mut has_cleaned = false;
+        loop {
+            let (events, shown) = display.begin();
+            let context = Context {
+                by: whoami(),
+                events,
+                cancelled: cancelled.clone(),
+                journals: journals(),
+                keep: display.keep(),
+                prices: prices.clone(),
+                most_time: None,
+            };
+            let tuned = tune(&gateway, &request, &context).await;
+            drop(context);
+            let ended = display.finish(shown, tuned).await;
+            let Some(mark) = dead_run(&ended).filter(|_| !has_cleaned) else { return ended };
+            let question =
+                format!("The function has the marks of {mark}. Put it back as it was, and go on?");
+            if !confirm::ask(&question, &cancelled).await? {
+                return ended;
+            }
+            let told = put_back(&gateway, &request.function, &connection, false).await?;
+            display.say(plain(&told).trim_end());
+            has_cleaned = true;
+        }
+    }
+
+    /// Tunes a folder or a zip on a local Lambda of its own.
+    async fn on_this_machine(self, path: PathBuf) -> Result<(), CommandError> {
+        let Self { local, request, prices, connection, display, .. } = self;
         let name = function_name(&path);
         let checked =
-            request.request(Some(&name)).and_then(|checked| on_this_machine(checked, &request));
+            request.request(Some(&name)).and_then(|checked| applied_nowhere(checked, &request));
         let function = local.function(name, path);
         let (request, mut function) = match (checked, function) {
             (Ok(request), Ok(function)) => (request, function),
@@ -118,13 +164,24 @@ impl Tune {
     }
 }
 
-/// The request of a function that goes with its local Lambda when the run is over: nothing can be
-/// applied to it.
-fn on_this_machine(mut request: Request, options: &RequestOptions) -> Result<Request, Faults> {
+/// The mark of another run that was left on the function, if that run is not known to be alive.
+fn dead_run(ended: &Result<(), CommandError>) -> Option<&Mark> {
+    match ended {
+        Err(CommandError::Tune(TuneError::NotBegun(Cause::Marked {
+            mark,
+            is_alive: false,
+            ..
+        }))) => Some(mark),
+        _ => None,
+    }
+}
+
+/// The request without `autoOptimize`: a local function is gone after the run.
+fn applied_nowhere(mut request: Request, options: &RequestOptions) -> Result<Request, Faults> {
     if request.auto_optimize.is_none() {
         return Ok(request);
     }
-    if options.given().contains(&"autoOptimize") {
+    if options.given().iter().any(|field| field == "autoOptimize") {
         let problem = "has no effect: --local tunes a function that is gone after the run";
         return Err(Faults(vec![fault("autoOptimize (--auto-optimize)", problem.to_owned())]));
     }
@@ -134,48 +191,9 @@ fn on_this_machine(mut request: Request, options: &RequestOptions) -> Result<Req
     Ok(request)
 }
 
-/// A function on AWS, or on another endpoint.
-struct Remote {
-    request: Request,
-    prices: Option<ListFile>,
-    connection: ConnectionOptions,
-    display: DisplayOptions,
-}
-
-impl Remote {
-    /// Tunes it. Where somebody's run has left it marked, it is cleaned up first, if a person at
-    /// the terminal agrees.
-    async fn tune(&self) -> Result<(), Failure> {
-        let Self { request, prices, connection, display } = self;
-        let gateway = connect(connection, &request.function).await?;
-        let region = gateway.region().ok_or_else(|| connect_failure(&ConnectError::NoRegion))?;
-        let prices = prices::of_run(prices.clone(), &region, |text| display.warn(text))?;
-        let cancelled = interrupt::on_signal();
-        let tune = async || {
-            let context = (journals(), prices.clone());
-            display.tune(&gateway, request, context, cancelled.clone(), None).await
-        };
-        let ended = tune().await;
-        let Err(Failure::Tune(TuneError::NotBegun(Cause::Marked {
-            mark, is_alive: false, ..
-        }))) = &ended
-        else {
-            return ended;
-        };
-        let question =
-            format!("The function bears the marks of {mark}. Put it back as it was, and go on?");
-        if !confirm::ask(&question, &cancelled).await? {
-            return ended;
-        }
-        let told = put_back(&gateway, &request.function, connection, false).await?;
-        display.say(plain(&told).trim_end());
-        tune().await
-    }
-}
-
 impl LocalOptions {
-    /// Sees to it that none of these was given without `--local`.
-    fn unused(&self) -> Result<(), Failure> {
+    /// Refuses the other options without `--local`.
+    fn refuse_without_path(&self) -> Result<(), CommandError> {
         let given = [
             ("--runtime", self.runtime.is_some()),
             ("--handler", self.handler.is_some()),
@@ -190,7 +208,7 @@ impl LocalOptions {
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults).into()) }
     }
 
-    /// The function, checked as far as the local Lambda does not do it.
+    /// The function. Checks the options that the local Lambda does not check.
     fn function(self, name: String, path: PathBuf) -> Result<LocalFunction, Faults> {
         let mut faults = Vec::new();
         let mut missing = |value: Option<String>, option: &str, what: &str| {
@@ -243,11 +261,11 @@ fn fault(field: &str, problem: String) -> Fault {
     Fault { field: field.to_owned(), problem }
 }
 
-/// What is wrong with a runtime that is named.
+/// The problem of a runtime that this machine does not run.
 fn runtime_problem(runtime: &str) -> Option<String> {
     let here = powertune_local::runtimes();
     (!runtime.is_empty() && !here.contains(&runtime)).then(|| {
-        format!("{runtime} is no runtime that runs on this machine; there are {}", here.join(", "))
+        format!("{runtime} is no runtime that runs on this machine; these do: {}", here.join(", "))
     })
 }
 
@@ -258,14 +276,14 @@ fn timeout(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{text} is not a whole number of seconds from 1 to 900"))
 }
 
-/// The names that Lambda takes: a letter, then at least one letter, digit or underscore.
+/// The names that Lambda allows: a letter, then at least one letter, digit or underscore.
 fn is_variable_name(name: &str) -> bool {
     name.len() > 1
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A function name after the folder or file.
+/// The name of the folder or file, made a valid function name.
 fn function_name(path: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();

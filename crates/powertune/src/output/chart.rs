@@ -1,22 +1,23 @@
-//! A small chart: two bars a power, cost and time, each as long as its share of the highest.
+//! A small chart with two bars for each memory size, one for the cost and one for the time, each in
+//! proportion to the highest.
 
 use powertune_core::result::{PowerStats, State, TuningResult};
 
 use super::{
-    figures::{Standing, deciding, standing},
-    grid::{Align, Cell, Column, Line, Span, rendered},
+    figures::{Rank, deciding, rank},
+    grid::{Align, Cell, Column, GridRow, Span, rendered},
     style::{COST, Charset, GOOD, Style, TIME},
     table::names,
 };
 
-/// The widest bar.
+/// The columns of the longest bar.
 const LONGEST: usize = 32;
-/// What powers and gaps take beside the bars.
+/// The columns of the memory sizes and the gaps.
 const BESIDE: usize = 15;
 /// With more powers than this, the chart would push the recommendation off the screen.
 const MOST_POWERS: usize = 24;
 
-/// The chart, every line ended; none where it would not tell anything.
+/// The chart; `None` if there are too few or too many memory sizes for one.
 pub(super) fn chart(result: &TuningResult, style: &Style) -> Option<String> {
     let shown: Vec<(&PowerStats, Cell)> = result
         .stats
@@ -33,16 +34,16 @@ pub(super) fn chart(result: &TuningResult, style: &Style) -> Option<String> {
     let highest = |figures: &mut dyn Iterator<Item = f64>| figures.fold(0.0, f64::max);
     let highest_cost = highest(&mut figures.iter().map(|(cost, _)| *cost));
     let highest_time = highest(&mut figures.iter().map(|(_, time)| *time));
-    let lines: Vec<Line> = shown
+    let lines: Vec<GridRow> = shown
         .iter()
         .zip(&figures)
         .map(|((row, name), (cost, time))| {
-            let best = standing(result, row.value) == Standing::Best;
+            let best = rank(result, row.value) == Rank::Best;
             let bar = |share, paint| {
                 vec![Span::new(bar(share, room, style.charset), if best { GOOD } else { paint })]
             };
             let (cost, time) = (bar(cost / highest_cost, COST), bar(time / highest_time, TIME));
-            Line::Cells(vec![name.clone(), cost, time])
+            GridRow::Cells(vec![name.clone(), cost, time])
         })
         .collect();
     let wide = |title: &str| format!("{title:room$}");

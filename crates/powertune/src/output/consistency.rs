@@ -1,5 +1,5 @@
-//! Every part of a result says the same: headline, table, Markdown, CSV, JSON, and the size that is
-//! applied. Held against each other over results of every kind that the analysis can make.
+//! Checks that headline, table, Markdown, CSV, JSON and the applied size agree, for results of
+//! every kind that the analysis makes.
 
 use powertune_core::{
     analysis::{Subject, analyse},
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    Format,
+    OutputFormat,
     figures::{criterion, measured, row, versus},
     quantity::change,
     result,
@@ -27,7 +27,7 @@ use super::{
 const WIDE: Style = Style { color: false, width: 1000, charset: Charset::Unicode };
 const SIZES: [u32; 5] = [128, 256, 512, 1024, 3008];
 
-/// A request, and what was seen: for each size a mean and whether invocations fail there.
+/// Results of requests and measurements. Each size has a mean, a spread, and a number of failures.
 fn results() -> impl Strategy<Value = TuningResult> {
     let strategy = prop_oneof![
         Just(json!({"strategy": "cost"})),
@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn all_parts_recommend_the_same_size(tuned in results()) {
         let power = tuned.power.to_string();
-        let table = result(&tuned, Format::Table, &WIDE);
+        let table = result(&tuned, OutputFormat::Table, &WIDE);
         let headline = table.lines().next().unwrap_or_default();
         prop_assert!(headline.contains(&power), "{headline}");
         if measured(&tuned).count() > 1 && tuned.limit_kept != Some(false) {
@@ -129,21 +129,21 @@ proptest! {
         }
         let line = marked(&table, "▸");
         prop_assert!(line.is_some_and(|line| line.contains(&power)), "{table}");
-        let markdown = result(&tuned, Format::Markdown, &WIDE);
+        let markdown = result(&tuned, OutputFormat::Markdown, &WIDE);
         let cell = format!("| **{power}** |");
         prop_assert_eq!(markdown.matches(&cell).count(), 1, "{}", markdown);
-        let csv = result(&tuned, Format::Csv, &WIDE);
+        let csv = result(&tuned, OutputFormat::Csv, &WIDE);
         let chosen: Vec<&str> = csv.lines().filter(|line| line.contains(",true,")).collect();
         prop_assert_eq!(chosen.len(), 1);
         let starts = format!("{},", tuned.power.mb());
         prop_assert!(chosen[0].starts_with(&starts), "{csv}");
-        let json: Value = serde_json::from_str(&result(&tuned, Format::Json, &WIDE)).unwrap();
+        let json: Value = serde_json::from_str(&result(&tuned, OutputFormat::Json, &WIDE)).unwrap();
         prop_assert_eq!(&json["power"], &json!(tuned.power.mb()));
     }
 
     #[test]
     fn a_superlative_is_one_in_the_column_that_is_shown(tuned in results()) {
-        let table = result(&tuned, Format::Table, &WIDE);
+        let table = result(&tuned, OutputFormat::Table, &WIDE);
         let headline = table.lines().next().unwrap_or_default().to_owned();
         let own = row(&tuned, tuned.power).and_then(|row| criterion(&tuned, row)).unwrap();
         let is_said = ["the cheapest of", "the fastest of", "the best balance"]
@@ -160,7 +160,7 @@ proptest! {
 
     #[test]
     fn the_headline_compares_as_the_table_does(tuned in results()) {
-        let table = result(&tuned, Format::Table, &WIDE);
+        let table = result(&tuned, OutputFormat::Table, &WIDE);
         let headline = table.lines().next().unwrap_or_default();
         if let Some((cost, time)) = versus(&tuned, tuned.power) {
             let line = marked(&table, "▸").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A result as comma-separated values, one row a power, under the names that the JSON has; what is
-//! missing is empty.
+//! A result as comma-separated values: a row for each memory size, under the names of the JSON. A
+//! missing value is empty.
 
 use csv::Writer;
 use powertune_core::{
@@ -80,7 +80,7 @@ fn record(row: &PowerStats, recommended: bool, currency: &str) -> Vec<String> {
     record
 }
 
-/// A state's name in the JSON.
+/// The name of a state in the JSON.
 pub(super) fn state(state: State) -> &'static str {
     match state {
         State::Measured => "measured",
@@ -89,12 +89,11 @@ pub(super) fn state(state: State) -> &'static str {
     }
 }
 
-/// A number with all its digits, or nothing.
+/// All digits of a number; empty without a number.
 pub(super) fn optional<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A header and its records.
 pub(super) fn written(header: &[&str], records: impl Iterator<Item = Vec<String>>) -> String {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(header).expect("memory takes everything");

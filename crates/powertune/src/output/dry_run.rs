@@ -1,11 +1,10 @@
-//! A dry run: what the run asked for would do and cost at most, and whether the function works at
-//! each power.
+//! A dry run: the changes and the highest cost of the run, and a trial of each memory size.
 
 use powertune_core::dry_run::{DryRun, Trial, TrialState};
 
 use super::{
     csv,
-    grid::{Align, Cell, Column, Line, Span, rendered},
+    grid::{Align, Cell, Column, GridRow, Span, rendered},
     markdown::{self, code, escaped},
     provenance::{SIMULATED, is_simulated, name},
     quantity::{duration, spent},
@@ -70,7 +69,7 @@ pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
         align: if head.is_empty() { Align::Left } else { Align::Right },
         spare: 0,
     });
-    let lines: Vec<Line> = dry_run.stats.iter().map(table_line).collect();
+    let lines: Vec<GridRow> = dry_run.stats.iter().map(table_line).collect();
     table.push_str(rendered(&columns, &lines, style).trim_start_matches('\n'));
     if !dry_run.warnings.is_empty() {
         table.push('\n');
@@ -82,22 +81,22 @@ pub(super) fn table(dry_run: &DryRun, style: &Style) -> String {
     table
 }
 
-fn table_line(trial: &Trial) -> Line {
+fn table_line(trial: &Trial) -> GridRow {
     let power: Cell = vec![Span::plain(trial.value.to_string())];
     let paint = match trial.state {
         TrialState::Works => {
             let texts = cells(trial).map(|text| vec![Span::plain(text)]);
             let works = vec![Span::new(state_name(trial.state), GOOD)];
-            return Line::Cells([power, works].into_iter().chain(texts).collect());
+            return GridRow::Cells([power, works].into_iter().chain(texts).collect());
         }
         TrialState::Failed => BAD,
         TrialState::Skipped => ATTENTION,
     };
     let reason = trial.reason.as_deref().map(message).unwrap_or_default();
-    Line::Text(power, Span::new(format!("{}: {reason}", state_name(trial.state)), paint))
+    GridRow::Text(power, Span::new(format!("{}: {reason}", state_name(trial.state)), paint))
 }
 
-/// Time, init and memory.
+/// The cells of time, init and memory.
 fn cells(trial: &Trial) -> [String; 3] {
     let memory = trial.max_memory_used.map(|mb| format!("{mb} MB"));
     [

@@ -1,39 +1,38 @@
-//! The figures of a result that people look at: those that the choice was made by, and how they
-//! compare with the function's memory size now.
+//! The figures that the choice was made by, and their ratios to those of the current memory size.
 
 use powertune_core::{
     power::Power,
     result::{PowerStats, State, TuningResult},
     stats::Estimate,
+    strategy::StrategyName,
 };
 
-/// A row's place in the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is the power to choose.
+pub(super) enum Rank {
+    /// The chosen memory size.
     Best,
-    /// It was not told apart from that.
+    /// A size that can't be told apart from the chosen one.
     Tie,
-    /// It is worse.
+    /// A worse size.
     Other,
 }
 
-pub(super) fn standing(result: &TuningResult, power: Power) -> Standing {
+pub(super) fn rank(result: &TuningResult, power: Power) -> Rank {
     if power == result.power {
-        Standing::Best
+        Rank::Best
     } else if result.ties.contains(&power) {
-        Standing::Tie
+        Rank::Tie
     } else {
-        Standing::Other
+        Rank::Other
     }
 }
 
-/// Whether `power` is what the function has now.
+/// True if the function has this memory size now.
 pub(super) fn is_current(result: &TuningResult, power: Power) -> bool {
     result.current.as_ref().is_some_and(|current| current.power == power)
 }
 
-/// The powers that took part in the decision.
+/// The memory sizes that took part in the decision.
 pub(super) fn measured(result: &TuningResult) -> impl Iterator<Item = &PowerStats> {
     result.stats.iter().filter(|row| row.state == State::Measured)
 }
@@ -42,25 +41,24 @@ pub(super) fn row(result: &TuningResult, power: Power) -> Option<&PowerStats> {
     measured(result).find(|row| row.value == power)
 }
 
-/// The cost and the duration by which a power is compared with others.
+/// The cost and the duration that decide.
 pub(super) fn deciding(row: &PowerStats) -> Option<(f64, f64)> {
     row.deciding.map(|figures| (figures.cost.mean, figures.duration.mean))
 }
 
-/// One power's figure beside the current power's.
+/// A figure of one memory size, and the same figure of the current one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Versus {
+pub(super) struct FigureRatio {
     own: Estimate,
     current: Estimate,
 }
 
-impl Versus {
-    /// The figure as a multiple of the current one.
+impl FigureRatio {
     pub(super) fn ratio(self) -> f64 {
         self.own.mean / self.current.mean
     }
 
-    /// Whether the intervals leave open which of the two is higher; where one is unknown, they do.
+    /// True if the intervals overlap, or one of them is unknown.
     pub(super) fn open(self) -> bool {
         let overlap = |own: Option<f64>, current: Option<f64>| {
             own.zip(current).is_none_or(|(high, low)| high >= low)
@@ -69,59 +67,57 @@ impl Versus {
     }
 }
 
-/// The cost and the duration at `power` beside those at the current power, where that was measured
-/// and is another one.
-pub(super) fn versus(result: &TuningResult, power: Power) -> Option<(Versus, Versus)> {
+/// The ratios of cost and duration at `power` to those at the current memory size; `None` if that
+/// was not measured, or is `power` itself.
+pub(super) fn versus(result: &TuningResult, power: Power) -> Option<(FigureRatio, FigureRatio)> {
     let current = result.current.as_ref().map(|current| current.power)?;
     let (own, current) = (row(result, power)?, row(result, current)?);
-    let beside =
-        |own: Estimate, current: Estimate| (current.mean > 0.0).then_some(Versus { own, current });
+    let beside = |own: Estimate, current: Estimate| {
+        (current.mean > 0.0).then_some(FigureRatio { own, current })
+    };
     let (figures, today) = (own.deciding?, current.deciding?);
     let cost = beside(figures.cost, today.cost)?;
     let duration = beside(figures.duration, today.duration)?;
     (own.value != current.value).then_some((cost, duration))
 }
 
-/// Which column the choice was made by.
+/// The column that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decides {
-    /// Cost per invocation.
+pub(super) enum Criterion {
     Cost,
-    /// Duration.
     Time,
-    /// The weighted sum of both.
+    /// The weighted sum of cost and time.
     Balance,
 }
 
-pub(super) fn decides(result: &TuningResult) -> Decides {
-    match result.strategy.as_str() {
-        "speed" => Decides::Time,
-        "balanced" => Decides::Balance,
-        _ => Decides::Cost,
+pub(super) fn decides(result: &TuningResult) -> Criterion {
+    match result.strategy {
+        StrategyName::Cost | StrategyName::MaxDuration => Criterion::Cost,
+        StrategyName::Speed => Criterion::Time,
+        StrategyName::Balanced => Criterion::Balance,
     }
 }
 
-/// The figure of that column.
+/// The figure in the column that decides.
 pub(super) fn criterion(result: &TuningResult, row: &PowerStats) -> Option<f64> {
     let figures = row.deciding?;
     match decides(result) {
-        Decides::Cost => Some(figures.cost.mean),
-        Decides::Time => Some(figures.duration.mean),
-        Decides::Balance => figures.score,
+        Criterion::Cost => Some(figures.cost.mean),
+        Criterion::Time => Some(figures.duration.mean),
+        Criterion::Balance => figures.score,
     }
 }
 
-/// A power's duration at the percentile of the limit, or at the 95th where there is no limit.
+/// The duration at the percentile of the limit; at the 95th without a limit.
 pub(super) fn percentile(result: &TuningResult, row: &PowerStats) -> Option<f64> {
     if result.percentile.is_some() { row.deciding?.limited } else { row.duration?.p95 }
 }
 
-/// The name of that percentile: `p95`.
 pub(super) fn percentile_name(result: &TuningResult) -> String {
     format!("p{}", result.percentile.unwrap_or(95.0))
 }
 
-/// How many of a power's invocations failed, and how many ended with an allowed exception.
+/// The number of failed invocations, and of those with an allowed exception.
 pub(super) fn failures(row: &PowerStats) -> Option<String> {
     let failed = (row.failures > 0).then(|| format!("{} of {}", row.failures, row.invocations));
     let allowed =

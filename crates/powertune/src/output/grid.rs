@@ -1,4 +1,4 @@
-//! Columns of cells, aligned; the columns that do not fit are left out, the least wanted first.
+//! Aligned columns of cells. If not all columns fit, the least important ones are left out.
 
 use anstyle::Style as Paint;
 
@@ -7,10 +7,9 @@ use super::{
     text::{self, wrapped},
 };
 
-/// Spaces between two columns.
+/// The spaces between two columns.
 const GAP: usize = 2;
 
-/// A piece of text and its colour.
 #[derive(Debug, Clone)]
 pub(super) struct Span {
     text: String,
@@ -27,41 +26,37 @@ impl Span {
     }
 }
 
-/// What stands in one place.
 pub(super) type Cell = Vec<Span>;
 
 fn width(cell: &Cell) -> usize {
     cell.iter().map(|span| text::width(&span.text)).sum()
 }
 
-/// Which side of a column its cells keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
     Right,
 }
 
-/// A column's head and how it behaves.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
-    /// The head's two lines.
+    /// The two lines of the head.
     pub(super) head: [String; 2],
     pub(super) align: Align,
-    /// The column with the highest number is the first to go; 0 stays.
+    /// The column with the highest number is left out first; 0 always stays.
     pub(super) spare: u8,
 }
 
-/// A line of the grid.
 #[derive(Debug, Clone)]
-pub(super) enum Line {
+pub(super) enum GridRow {
     /// A cell for each column.
     Cells(Vec<Cell>),
-    /// A first cell, and text in place of all the others.
+    /// A first cell, and a text across all other columns.
     Text(Cell, Span),
 }
 
-/// The grid as text, every line ended.
-pub(super) fn rendered(columns: &[Column], lines: &[Line], style: &Style) -> String {
+/// The text of the grid; each line ends with a line break.
+pub(super) fn rendered(columns: &[Column], lines: &[GridRow], style: &Style) -> String {
     let widths: Vec<usize> =
         (0..columns.len()).map(|index| column_width(columns, lines, index)).collect();
     let kept = fitting(columns, &widths, style.width);
@@ -73,11 +68,11 @@ pub(super) fn rendered(columns: &[Column], lines: &[Line], style: &Style) -> Str
     }
     for line in lines {
         match line {
-            Line::Cells(cells) => {
+            GridRow::Cells(cells) => {
                 let cells: Vec<Cell> = kept.iter().map(|&index| cells[index].clone()).collect();
                 push_cells(&mut rendered, &cells, &kept, columns, &widths, style);
             }
-            Line::Text(first, rest) => {
+            GridRow::Text(first, rest) => {
                 let indent = widths.first().copied().unwrap_or(0) + GAP;
                 rendered.push_str(&aligned(first, Align::Right, indent - GAP, style));
                 rendered.push_str(&" ".repeat(GAP));
@@ -90,16 +85,16 @@ pub(super) fn rendered(columns: &[Column], lines: &[Line], style: &Style) -> Str
     rendered
 }
 
-fn column_width(columns: &[Column], lines: &[Line], index: usize) -> usize {
+fn column_width(columns: &[Column], lines: &[GridRow], index: usize) -> usize {
     let cells = lines.iter().filter_map(|line| match line {
-        Line::Cells(cells) => Some(width(&cells[index])),
-        Line::Text(first, _) => (index == 0).then(|| width(first)),
+        GridRow::Cells(cells) => Some(width(&cells[index])),
+        GridRow::Text(first, _) => (index == 0).then(|| width(first)),
     });
     let heads = columns[index].head.iter().map(|head| text::width(head));
     cells.chain(heads).max().unwrap_or(0)
 }
 
-/// The indices of the columns that are shown within `room`.
+/// The indices of the columns that fit in `room`.
 fn fitting(columns: &[Column], widths: &[usize], room: usize) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     loop {
@@ -141,12 +136,12 @@ fn aligned(cell: &Cell, align: Align, room: usize, style: &Style) -> String {
     }
 }
 
-/// `texts` with spaces before them, so that all are as wide as the widest.
+/// The texts with spaces before them, all as wide as the widest.
 pub(super) fn right_aligned(texts: &[String]) -> Vec<String> {
     padded(texts, |padding, text| padding + text)
 }
 
-/// `texts` with spaces behind them, so that all are as wide as the widest.
+/// The texts with spaces behind them, all as wide as the widest.
 pub(super) fn left_aligned(texts: &[String]) -> Vec<String> {
     padded(texts, |padding, text| text.to_owned() + &padding)
 }
@@ -165,8 +160,8 @@ mod tests {
         Column { head: [String::new(), head.to_owned()], align, spare }
     }
 
-    fn cells(texts: &[&str]) -> Line {
-        Line::Cells(texts.iter().map(|text| vec![Span::plain(*text)]).collect())
+    fn cells(texts: &[&str]) -> GridRow {
+        GridRow::Cells(texts.iter().map(|text| vec![Span::plain(*text)]).collect())
     }
 
     fn shown(width: usize) -> String {
@@ -175,7 +170,7 @@ mod tests {
             column("bb", Align::Left, 2),
             column("c", Align::Right, 1),
         ];
-        let reason = Line::Text(vec![Span::plain("z")], Span::plain("why it is not there"));
+        let reason = GridRow::Text(vec![Span::plain("z")], Span::plain("why it is not there"));
         let lines = [cells(&["1", "x", "±10"]), cells(&["22", "yyy", "2"]), reason];
         rendered(&columns, &lines, &Style { color: false, width, charset: Charset::Unicode })
     }

@@ -7,22 +7,23 @@ use powertune_core::{
 };
 
 use super::{
-    figures::{Decides, Versus, criterion, decides, deciding, is_current, measured, row, versus},
+    figures::{
+        Criterion, FigureRatio, criterion, decides, deciding, is_current, measured, row, versus,
+    },
     quantity::{Direction, direction, duration, percent},
     text::harmless,
 };
 
-/// From here on a duration is so many times another, rather than so many percent more or less.
+/// From this ratio on, a duration is called so many times faster or slower, instead of percent.
 const TIMES: f64 = 1.5;
-/// Below this, a user should think of measuring more.
+/// Below this confidence, the notes say how to become surer.
 const UNSURE: f64 = 0.9;
 
-/// What the result comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Headline {
-    /// What to do, and how sure that is.
+    /// The recommendation, and its confidence.
     pub(super) sentence: String,
-    /// What goes with it.
+    /// Further sentences.
     pub(super) notes: Vec<String>,
 }
 
@@ -52,8 +53,8 @@ fn sentence(result: &TuningResult) -> String {
     let traded = traded(result);
     let is = match (&traded, limit(result)) {
         (None, _) => superlative(result),
-        (Some(Traded { words, .. }), None) => words.clone(),
-        (Some(Traded { words, .. }), Some(limit)) => format!("{words}, and keeps to {limit}"),
+        (Some(TradeOff { words, .. }), None) => words.clone(),
+        (Some(TradeOff { words, .. }), Some(limit)) => format!("{words}, and keeps to {limit}"),
     };
     if is_current(result, power) {
         return format!("Stay at {power}: it is {is}; {sure}.");
@@ -68,7 +69,7 @@ fn sentence(result: &TuningResult) -> String {
     }
 }
 
-/// What was given to the function, or to its alias.
+/// The change to the function or to its alias.
 fn applied(result: &TuningResult) -> Option<String> {
     let applied = result.applied.as_ref()?;
     let power = applied.power;
@@ -83,21 +84,21 @@ fn applied(result: &TuningResult) -> Option<String> {
     Some(text)
 }
 
-/// What a tolerance has chosen the power for: it is not quite the best at what the strategy is
-/// about, and better otherwise.
+/// The reason for a choice within the tolerance: the size is not quite the best for the strategy,
+/// and better otherwise.
 #[derive(Debug)]
-struct Traded {
-    /// The power that is the best.
+struct TradeOff {
+    /// The best size for the strategy.
     best: Power,
     /// `as cheap as 128 MB within 2 %, 13 times faster`.
     words: String,
 }
 
-fn traded(result: &TuningResult) -> Option<Traded> {
+fn traded(result: &TuningResult) -> Option<TradeOff> {
     let by_speed = match decides(result) {
-        Decides::Cost => false,
-        Decides::Time => true,
-        Decides::Balance => return None,
+        Criterion::Cost => false,
+        Criterion::Time => true,
+        Criterion::Balance => return None,
     };
     let figure = |row: &PowerStats| {
         deciding(row).map(|(cost, time)| if by_speed { (time, cost) } else { (cost, time) })
@@ -119,17 +120,17 @@ fn traded(result: &TuningResult) -> Option<Traded> {
     let within = ((own.0 / least.0 - 1.0) * 100.0).ceil();
     let name = if is_current(result, best) { format!("today's {best}") } else { best.to_string() };
     let words = format!("as {as_good} as {name} within {within} %, {}", better.words);
-    (better.direction == Direction::Less).then_some(Traded { best, words })
+    (better.direction == Direction::Less).then_some(TradeOff { best, words })
 }
 
-/// What a tolerance has chosen the power for, where the sentence is about today's power.
+/// The trade-off, if the sentence compares with today's size instead.
 fn within_tolerance(result: &TuningResult) -> Option<String> {
     let compared = comparison(result)?;
     let traded = traded(result).filter(|traded| traded.best != compared.today)?;
     (result.limit_kept != Some(false)).then(|| format!("It is {}.", traded.words))
 }
 
-/// Whether a power keeps to the limit, where there is one.
+/// True if the size keeps to the limit, or there is no limit.
 fn keeps(result: &TuningResult, row: &PowerStats) -> bool {
     let limited = row.deciding.and_then(|figures| figures.limited);
     match (result.max_duration, limited) {
@@ -175,7 +176,7 @@ fn limit(result: &TuningResult) -> Option<String> {
     Some(format!("{limit_ms} ms at p{percentile}"))
 }
 
-/// The rank of the chosen size among those measured.
+/// The rank of the chosen size among the measured ones.
 fn superlative(result: &TuningResult) -> String {
     let count = measured(result).count();
     let limit = limit(result);
@@ -190,15 +191,15 @@ fn superlative(result: &TuningResult) -> String {
     });
     // A tolerance may have chosen a size that is not quite the best.
     match (decides(result), is_best) {
-        (Decides::Cost, true) => format!("the cheapest {among}"),
-        (Decides::Cost, false) => {
+        (Criterion::Cost, true) => format!("the cheapest {among}"),
+        (Criterion::Cost, false) => {
             format!("the fastest within the tolerance of the cheapest {among}")
         }
-        (Decides::Time, true) => format!("the fastest {among}"),
-        (Decides::Time, false) => {
+        (Criterion::Time, true) => format!("the fastest {among}"),
+        (Criterion::Time, false) => {
             format!("the cheapest within the tolerance of the fastest {among}")
         }
-        (Decides::Balance, _) => format!("the best balance of cost and speed {among}"),
+        (Criterion::Balance, _) => format!("the best balance of cost and speed {among}"),
     }
 }
 
@@ -207,7 +208,7 @@ fn sure(result: &TuningResult) -> String {
     let Some(confidence) = result.confidence else {
         let unmeasured: Vec<String> = result.unmeasured.iter().map(ToString::to_string).collect();
         return format!(
-            "how sure that is, is not known, since {} could not be measured",
+            "the confidence is not known, since {} could not be measured",
             unmeasured.join(", ")
         );
     };
@@ -234,17 +235,17 @@ fn comparison(result: &TuningResult) -> Option<Comparison> {
     let today = result.current.as_ref()?.power;
     let tied = result.ties.contains(&today);
     let decides = decides(result);
-    // The analysis knows best whether the figure that decides differs.
-    let is_open = |is_criterion: bool, versus: Versus| {
+    // The analysis has decided whether the deciding figure differs.
+    let is_open = |is_criterion: bool, versus: FigureRatio| {
         if is_criterion { tied } else { versus.open() }
     };
-    let cost = Phrase::cost(cost.ratio(), is_open(decides == Decides::Cost, cost));
-    let time = Phrase::time(time.ratio(), is_open(decides == Decides::Time, time));
-    let (first, second) = if decides == Decides::Time { (time, cost) } else { (cost, time) };
+    let cost = Phrase::cost(cost.ratio(), is_open(decides == Criterion::Cost, cost));
+    let time = Phrase::time(time.ratio(), is_open(decides == Criterion::Time, time));
+    let (first, second) = if decides == Criterion::Time { (time, cost) } else { (cost, time) };
     Some(Comparison { today, words: Phrase::joined(&first, &second, today) })
 }
 
-/// How one figure compares with today's.
+/// The comparison of one figure.
 #[derive(Debug)]
 struct Phrase {
     words: String,
@@ -252,7 +253,8 @@ struct Phrase {
 }
 
 impl Phrase {
-    /// A cost as a multiple of another; `is_open` where the measurements leave open which is higher.
+    /// The words for a ratio of costs. `is_open` is true if the measurements do not tell which is
+    /// higher.
     fn cost(ratio: f64, is_open: bool) -> Self {
         let direction = direction(ratio);
         let words = match direction {
@@ -264,7 +266,7 @@ impl Phrase {
         Self { words, direction }.hedged(is_open)
     }
 
-    /// The same of a duration.
+    /// The words for a ratio of durations.
     fn time(ratio: f64, is_open: bool) -> Self {
         let direction = direction(ratio);
         let words = match direction {
@@ -316,7 +318,7 @@ fn surer(result: &TuningResult) -> Option<String> {
         && result.limit_kept != Some(false);
     let text = match result.stopped {
         Stopped::CostReached => "A higher --max-cost would make it surer.",
-        Stopped::TimeReached => "On a machine with less to do it would be surer.",
+        Stopped::TimeReached => "A less busy machine would make it surer.",
         Stopped::Interrupted | Stopped::Failed => return None,
         _ => "More invocations of each size (--num) would make it surer.",
     };

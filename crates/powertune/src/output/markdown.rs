@@ -5,8 +5,8 @@ use powertune_core::result::{PowerStats, State, TuningResult};
 use super::{
     csv,
     figures::{
-        Decides, Standing, decides, failures, is_current, measured, percentile, percentile_name,
-        standing, versus,
+        Criterion, Rank, decides, failures, is_current, measured, percentile, percentile_name,
+        rank, versus,
     },
     headline::headline,
     provenance,
@@ -16,7 +16,7 @@ use super::{
     text::{harmless, message},
 };
 
-/// Markdown is written in UTF-8, wherever it is read.
+/// Markdown is UTF-8 everywhere.
 const CHARSET: Charset = Charset::Unicode;
 
 pub(super) fn markdown(result: &TuningResult) -> String {
@@ -36,7 +36,7 @@ pub(super) fn markdown(result: &TuningResult) -> String {
     lines.join("\n")
 }
 
-/// A warning, which may quote others.
+/// A warning, which may quote texts of others.
 pub(super) fn warning(text: &str) -> String {
     format!("**Warning:** {}", escaped(&message(text)))
 }
@@ -48,11 +48,11 @@ fn table(result: &TuningResult) -> String {
     let named = |name: &str, is| {
         if decides(result) == is { format!("{name} (decides)") } else { name.to_owned() }
     };
-    let mut header = vec!["Memory".to_owned(), named("Time (95 % CI)", Decides::Time)];
+    let mut header = vec!["Memory".to_owned(), named("Time (95 % CI)", Criterion::Time)];
     header.extend(has_percentile.then(|| percentile_name(result)));
-    header.push(named("Cost per million", Decides::Cost));
-    let is_balanced = decides(result) == Decides::Balance;
-    header.extend(is_balanced.then(|| named("Balance", Decides::Balance)));
+    header.push(named("Cost per million", Criterion::Cost));
+    let is_balanced = decides(result) == Criterion::Balance;
+    header.extend(is_balanced.then(|| named("Balance", Criterion::Balance)));
     if let Some(today) = today {
         header.extend([format!("Cost vs {today}"), format!("Time vs {today}")]);
     }
@@ -60,7 +60,7 @@ fn table(result: &TuningResult) -> String {
     header.extend(["Cold starts (init)".to_owned(), "Memory used".to_owned(), String::new()]);
     let costs: Vec<Option<f64>> =
         measured(result).map(|row| row.deciding.map(|it| it.cost.mean * MILLION)).collect();
-    let shape = Shape { has_percentile, has_failures, decimals: decimals(&costs) };
+    let shape = TableShape { has_percentile, has_failures, decimals: decimals(&costs) };
     let rule = |title: &String| if title.is_empty() { "---" } else { "---:" }.to_owned();
     let rule: Vec<String> = header.iter().map(rule).collect();
     let mut lines = vec![line(&header), line(&rule)];
@@ -68,15 +68,15 @@ fn table(result: &TuningResult) -> String {
     lines.concat()
 }
 
-/// The columns that not every table has, and the digits of its amounts.
+/// The optional columns, and the decimals of amounts.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+struct TableShape {
     has_percentile: bool,
     has_failures: bool,
     decimals: usize,
 }
 
-fn cells(result: &TuningResult, row: &PowerStats, shape: Shape) -> Vec<String> {
+fn cells(result: &TuningResult, row: &PowerStats, shape: TableShape) -> Vec<String> {
     let figures = row.state == State::Measured;
     let shown = |text: Option<String>| text.filter(|_| figures).unwrap_or_default();
     let mut cells = vec![row.value.to_string(), shown(time(row))];
@@ -84,7 +84,7 @@ fn cells(result: &TuningResult, row: &PowerStats, shape: Shape) -> Vec<String> {
         shape.has_percentile.then(|| shown(percentile(result, row).map(quantity::duration))),
     );
     cells.push(shown(cost(result, row, shape.decimals)));
-    if decides(result) == Decides::Balance {
+    if decides(result) == Criterion::Balance {
         let score = row.deciding.and_then(|figures| figures.score);
         cells.push(shown(score.map(|score| format!("{score:.3}"))));
     }
@@ -97,7 +97,7 @@ fn cells(result: &TuningResult, row: &PowerStats, shape: Shape) -> Vec<String> {
     cells.extend(shape.has_failures.then(|| shown(failures(row))));
     cells.push(shown(Some(cold_starts(row))));
     cells.push(shown(row.max_memory_used.map(|mb| format!("{mb} MB"))));
-    if standing(result, row.value) == Standing::Best {
+    if rank(result, row.value) == Rank::Best {
         for cell in cells.iter_mut().filter(|cell| !cell.is_empty()) {
             *cell = format!("**{cell}**");
         }
@@ -128,26 +128,25 @@ fn remark(result: &TuningResult, row: &PowerStats) -> String {
         let reason = row.reason.as_deref().map(|reason| format!(": {}", code(reason)));
         return format!("{}{}", csv::state(row.state), reason.unwrap_or_default());
     }
-    let standing = match standing(result, row.value) {
-        Standing::Best => Some("chosen"),
-        Standing::Tie => Some("as good"),
-        Standing::Other => None,
+    let rank = match rank(result, row.value) {
+        Rank::Best => Some("chosen"),
+        Rank::Tie => Some("as good"),
+        Rank::Other => None,
     };
     let today = is_current(result, row.value).then_some("today");
-    [standing, today].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [rank, today].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A line of a table.
 pub(super) fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// A text that is not ours, as code: there nothing is obeyed, and nobody is mentioned.
+/// A text of others as code, in which no markup and no mention works.
 pub(super) fn code(text: &str) -> String {
     format!("`{}`", message(text).replace('`', "'").replace('|', "\\|"))
 }
 
-/// A text of ours that may quote others: nothing in it is obeyed, and nobody is mentioned.
+/// A text that may quote others: no markup and no mention in it works.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -156,7 +155,7 @@ pub(super) fn escaped(text: &str) -> String {
         }
         escaped.push(character);
         if character == '@' {
-            // A space without width ends the name before it begins.
+            // A zero-width space ends the name before it begins.
             escaped.push('\u{200b}');
         }
     }

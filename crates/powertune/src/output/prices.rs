@@ -1,4 +1,4 @@
-//! Prices, as a table, as comma-separated values, and as a price list that can be read again.
+//! Prices as a table, as comma-separated values, or as a price list that `--prices` reads.
 
 use powertune_core::{
     architecture::Architecture,
@@ -7,19 +7,18 @@ use powertune_core::{
 
 use super::{
     csv,
-    grid::{Align, Column, Line, Span, rendered},
+    grid::{Align, Column, GridRow, Span, rendered},
     quantity::MILLION,
     style::Style,
     text::{escaped, harmless, wrapped},
 };
 
-/// Stands for a price that is not known.
 const UNKNOWN: &str = "-";
 
 const CAVEAT: &str = "Prices of the first tier of a month, before any free tier. A GB is 1,024 MB; \
                       /tmp is what a function has beyond 512 MB.";
 
-/// A row of the table for each architecture of a region.
+/// The table, with a row for each architecture of a region.
 pub(crate) fn table(prices: &Prices, listings: &[&Listing], style: &Style) -> String {
     let column = |first: &str, second: &str, align, spare| Column {
         head: [first.to_owned(), second.to_owned()],
@@ -50,14 +49,14 @@ pub(crate) fn table(prices: &Prices, listings: &[&Listing], style: &Style) -> St
                 .map_or(UNKNOWN.to_owned(), decimal),
             harmless(origin) + built_in,
         ];
-        Line::Cells(texts.map(|text| vec![Span::plain(text)]).to_vec())
+        GridRow::Cells(texts.map(|text| vec![Span::plain(text)]).to_vec())
     });
-    let rows: Vec<Line> = rows.collect();
+    let rows: Vec<GridRow> = rows.collect();
     let table = rendered(&columns, &rows, style);
     format!("{table}\n{}\n", wrapped(CAVEAT, style.width, 0))
 }
 
-/// Prices in powertune's own format.
+/// The price list in powertune's own format.
 pub(crate) fn json(listings: &[&Listing]) -> String {
     escaped(&write_list(listings))
 }
@@ -99,7 +98,7 @@ fn rows<'a>(
         .flat_map(move |&listing| both.into_iter().map(move |of| (listing, of, listing.rates(of))))
 }
 
-/// Where prices are from, by its name in the JSON.
+/// The origin under its name in the JSON.
 fn from(from: PricesFrom) -> &'static str {
     match from {
         PricesFrom::BuiltIn => "built-in",
@@ -108,12 +107,12 @@ fn from(from: PricesFrom) -> &'static str {
     }
 }
 
-/// A price with all its digits and without an exponent.
+/// All digits of a price, without an exponent.
 fn decimal(price: f64) -> String {
     price.to_string()
 }
 
-/// A price of a million, with two digits behind the point or as many as it has.
+/// The price of a million, with two or more digits after the point.
 fn per_million(price: f64) -> String {
     let text = format!("{:.6}", price * MILLION);
     let text = text.trim_end_matches('0');

@@ -1,4 +1,4 @@
-//! What a result rests on, in words.
+//! The basis of a result, in words.
 
 use powertune_core::{
     result::{DecidedBy, TuningResult},
@@ -6,13 +6,13 @@ use powertune_core::{
 };
 
 use super::{
-    figures::{Decides, decides},
+    figures::{Criterion, decides},
     quantity::{spent, wait},
     style::Charset,
     text::harmless,
 };
 
-/// Labels and sentences.
+/// The labels and their sentences.
 pub(super) fn lines(result: &TuningResult, charset: Charset) -> Vec<(&'static str, String)> {
     let measured = [measured(result, charset), stopped(result.stopped).to_owned()];
     let measured = measured.join(" ").trim_end().to_owned();
@@ -38,7 +38,7 @@ fn measured(result: &TuningResult, charset: Charset) -> String {
     )
 }
 
-/// Why there was no more to measure, where that is not as a matter of course.
+/// The reason for the end of measuring; empty for the usual one.
 fn stopped(stopped: Stopped) -> &'static str {
     match stopped {
         Stopped::NumReached | Stopped::DryRun => "",
@@ -47,11 +47,11 @@ fn stopped(stopped: Stopped) -> &'static str {
             "It stopped at the most invocations that a memory size gets, before the choice was 95 % \
              sure."
         }
-        Stopped::TimeReached => "It stopped when its time for measuring was up.",
-        Stopped::CostReached => "It stopped at the cost that it was not to exceed.",
+        Stopped::TimeReached => "It stopped at the end of its time for measuring.",
+        Stopped::CostReached => "It stopped at its cost limit.",
         Stopped::Interrupted => "It was interrupted before everything was measured.",
         Stopped::Failed => "It failed before everything was measured.",
-        Stopped::HistoryFull => "It stopped for want of room in the execution's history.",
+        Stopped::HistoryFull => "It stopped because the history of the execution was full.",
     }
 }
 
@@ -64,18 +64,18 @@ fn figures(result: &TuningResult) -> String {
         }
         DecidedBy::AveragePrice => {
             "averageDuration and averagePrice, aws-lambda-power-tuning's trimmed means, without the \
-             request charge; `cost` and `duration` in the JSON are what is really paid and waited for"
+             request charge; `cost` and `duration` in the JSON are what you really pay and wait for"
         }
     };
     let column = match decides(result) {
-        Decides::Cost => "cost",
-        Decides::Time => "time",
-        Decides::Balance => "balance, the weighted sum of both",
+        Criterion::Cost => "cost",
+        Criterion::Time => "time",
+        Criterion::Balance => "balance, the weighted sum of both",
     };
     format!("{figures}; with 95 % confidence intervals (CI). The choice is by the {column}.")
 }
 
-/// The sizes that were never invoked, and why not.
+/// The sizes that were never invoked, with the reason.
 fn not_tried(result: &TuningResult) -> Option<String> {
     let sizes: Vec<String> = result.not_tried.iter().map(|power| power.mb().to_string()).collect();
     let why = match result.stopped {
@@ -85,10 +85,10 @@ fn not_tried(result: &TuningResult) -> Option<String> {
     (!sizes.is_empty()).then(|| format!("{} MB; {why}.", sizes.join(", ")))
 }
 
-/// Behind a cost of the local Lambda.
+/// The remark behind a cost on the local Lambda.
 pub(crate) const SIMULATED: &str = ", simulated";
 
-/// Whether the function is on the local Lambda: no account of AWS has this number.
+/// True if the function is on the local Lambda, whose account number no account of AWS has.
 pub(crate) fn is_simulated(function_arn: &str) -> bool {
     function_arn.split(':').nth(4) == Some("000000000000")
 }

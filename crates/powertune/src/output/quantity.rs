@@ -1,5 +1,4 @@
-//! Money, durations and shares as people read them: with as many digits as tell something, and
-//! never as 0.0000021.
+//! Money, durations and shares in few, useful digits, and never as 0.0000021.
 
 use std::fmt::Write as _;
 
@@ -7,19 +6,17 @@ use powertune_core::{region::Currency, stats::Estimate};
 
 use super::style::Charset;
 
-/// Invocations that a cost is shown for: one costs too little to read.
+/// Costs are shown for a million invocations: one costs too little to read.
 pub(super) const MILLION: f64 = 1e6;
 
-/// A change smaller than this is shown as none.
+/// A smaller change is shown as 0 %.
 const NO_CHANGE: f64 = 0.005;
 
-/// An amount with `decimals` digits behind the point.
 pub(super) fn money(amount: f64, currency: Currency, decimals: usize, charset: Charset) -> String {
     format!("{}{}", charset.currency(currency), grouped(amount, decimals))
 }
 
-/// The digits behind the point with which amounts, of which this is the smallest, can be told
-/// apart.
+/// The decimals by which amounts can be told apart, the smallest of which is given.
 pub(super) fn decimals(smallest: f64) -> usize {
     match smallest {
         amount if amount < 1.0 => 3,
@@ -59,7 +56,7 @@ fn grouped(amount: f64, decimals: usize) -> String {
     grouped
 }
 
-/// The unit and the digits that fit a duration.
+/// The unit and the decimals for a duration.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     divisor: f64,
@@ -69,7 +66,7 @@ struct Scale {
 
 impl Scale {
     fn of(ms: f64) -> Self {
-        // What is shown as 1000 ms is a second.
+        // Rounded to 1000 ms, it is shown as a second.
         let (divisor, unit) = if ms < 999.5 { (1.0, "ms") } else { (1000.0, "s") };
         let decimals = match ms / divisor {
             value if value < 9.995 => 2,
@@ -84,13 +81,13 @@ impl Scale {
     }
 }
 
-/// A duration with three digits: `12.3 ms`, `1.84 s`.
+/// A duration in ms with three digits: `12.3 ms`, `1.84 s`.
 pub(crate) fn duration(ms: f64) -> String {
     let scale = Scale::of(ms);
     format!("{} {}", scale.number(ms), scale.unit)
 }
 
-/// An estimated duration, and its interval in the same unit, where it has one.
+/// The mean of a duration, and its interval in the same unit.
 pub(super) fn estimated_duration(estimate: Estimate, charset: Charset) -> (String, Option<String>) {
     let scale = Scale::of(estimate.mean);
     let range = estimate.low.zip(estimate.high).map(|(low, high)| {
@@ -99,7 +96,7 @@ pub(super) fn estimated_duration(estimate: Estimate, charset: Charset) -> (Strin
     (duration(estimate.mean), range)
 }
 
-/// A time that a person waited or will wait.
+/// A time in ms that a person waited or will wait.
 pub(crate) fn wait(ms: u64) -> String {
     match ms / 1000 {
         0..60 => format!("{:.1} s", ms as f64 / 1000.0),
@@ -108,7 +105,7 @@ pub(crate) fn wait(ms: u64) -> String {
     }
 }
 
-/// How far an interval reaches from its mean, as a share of that: `± 3 %`.
+/// The larger distance from the mean to an end of the interval, as a share of the mean: `± 3 %`.
 pub(super) fn uncertainty(estimate: Estimate, charset: Charset) -> Option<String> {
     let (low, high) = estimate.low.zip(estimate.high)?;
     if estimate.mean <= 0.0 {
@@ -124,7 +121,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// What a quantity became, relative to what it is now: `−45 %`, `+12 %`.
+/// A ratio as a signed change: `−45 %`, `+12 %`.
 pub(super) fn change(ratio: f64, charset: Charset) -> String {
     let sign = match ratio - 1.0 {
         change if change.abs() < NO_CHANGE => "",
@@ -138,7 +135,7 @@ pub(super) fn change(ratio: f64, charset: Charset) -> String {
     }
 }
 
-/// Whether `ratio` is shown as a change, and in which direction.
+/// The direction of the change, as [`change`] shows it.
 pub(super) fn direction(ratio: f64) -> Direction {
     match ratio - 1.0 {
         change if change.abs() < NO_CHANGE => Direction::Same,
@@ -147,7 +144,6 @@ pub(super) fn direction(ratio: f64) -> Direction {
     }
 }
 
-/// Where a quantity went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Less,

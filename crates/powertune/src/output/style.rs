@@ -1,4 +1,4 @@
-//! How a display may look: what the terminal can show, and what its user wants of it.
+//! The style of the output: as the terminal allows and the user wants it.
 
 use std::{
     env,
@@ -9,12 +9,11 @@ use anstyle::{AnsiColor, Style as Paint};
 use clap::ValueEnum;
 use powertune_core::region::Currency;
 
-/// Where output is no terminal, and the widest that a table gets.
+/// The width without a terminal, and the largest width of a table.
 const WIDTH: usize = 100;
-/// Narrower than this, lines are left to the terminal to break.
+/// The smallest width. On a narrower terminal, lines wrap.
 const LEAST_WIDTH: usize = 40;
 
-/// Whether escape codes may colour what people read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless the environment says otherwise
@@ -25,28 +24,24 @@ pub(crate) enum Color {
     Never,
 }
 
-/// What may be used for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Whether escape codes may colour it.
     pub(crate) color: bool,
-    /// How many columns there are.
+    /// In columns.
     pub(crate) width: usize,
-    /// The characters that there are.
     pub(crate) charset: Charset,
 }
 
-/// The characters that a display is able to show.
+/// The characters that a display shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charset {
-    /// All of them.
     Unicode,
-    /// Those of ASCII, when the locale has no others.
+    /// For a locale without UTF-8.
     Ascii,
 }
 
 impl Style {
-    /// What fits where standard output goes.
+    /// The style for standard output.
     pub(crate) fn of_stdout(color: Color) -> Self {
         let mut style = Self::of(&stdout(), |name| env::var(name).ok());
         match color {
@@ -77,7 +72,7 @@ impl Style {
         }
     }
 
-    /// `text`, painted where that is possible.
+    /// The text with escape codes, if they are allowed.
     pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
         if self.color && paint != Paint::new() && !text.is_empty() {
             format!("{paint}{text}{paint:#}")
@@ -88,7 +83,7 @@ impl Style {
 }
 
 impl Charset {
-    /// What the environment's locale is able to show.
+    /// The characters of the environment's locale.
     pub(crate) fn of_environment() -> Self {
         Self::choose(|name| env::var(name).ok())
     }
@@ -106,7 +101,7 @@ impl Charset {
         }
     }
 
-    /// `unicode`, or what stands for it in ASCII.
+    /// `unicode`, or its replacement in ASCII.
     pub(crate) const fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         match self {
             Self::Unicode => unicode,
@@ -132,7 +127,7 @@ impl Charset {
         self.pick("▸", ">")
     }
 
-    /// Before a power that was not told apart from the chosen one.
+    /// Before a power that can't be told apart from the chosen one.
     pub(super) const fn tie(self) -> &'static str {
         self.pick("≈", "~")
     }
@@ -149,13 +144,13 @@ impl Charset {
 
 /// The sentence that matters, and headings.
 pub(super) const BOLD: Paint = Paint::new().bold();
-/// The chosen power, and what is better than now.
+/// The chosen power, and changes for the better.
 pub(super) const GOOD: Paint = AnsiColor::Green.on_default();
-/// What is worse than now, and powers that failed.
+/// Changes for the worse, and powers that failed.
 pub(super) const BAD: Paint = AnsiColor::Red.on_default();
-/// What needs attention.
+/// Warnings.
 pub(super) const ATTENTION: Paint = AnsiColor::Yellow.on_default();
-/// What is there for reference.
+/// Details.
 pub(super) const DIM: Paint = Paint::new().dimmed();
 /// Bars of cost.
 pub(super) const COST: Paint = AnsiColor::Cyan.on_default();

@@ -1,4 +1,4 @@
-//! A result for people: the recommendation in words, a table, a chart, and what it all rests on.
+//! A result for people: the recommendation in words, a table, a chart, and the basis of it all.
 
 use anstyle::Style as Paint;
 use powertune_core::result::{DecidedBy, PowerStats, State, TuningResult};
@@ -6,10 +6,10 @@ use powertune_core::result::{DecidedBy, PowerStats, State, TuningResult};
 use super::{
     chart,
     figures::{
-        Decides, Standing, decides, failures, is_current, measured, percentile, percentile_name,
-        standing, versus,
+        Criterion, Rank, decides, failures, is_current, measured, percentile, percentile_name,
+        rank, versus,
     },
-    grid::{Align, Cell, Column, Line, Span, left_aligned, rendered, right_aligned},
+    grid::{Align, Cell, Column, GridRow, Span, left_aligned, rendered, right_aligned},
     headline::headline,
     provenance,
     quantity::{self, Direction, MILLION, change, direction, estimated_duration, money},
@@ -17,7 +17,7 @@ use super::{
     text::{message, width, wrapped},
 };
 
-/// The width of the labels before what the table rests on.
+/// The width of the labels below the table.
 const LABEL: usize = 10;
 
 pub(super) fn table(result: &TuningResult, style: &Style) -> String {
@@ -59,16 +59,16 @@ fn grid(result: &TuningResult, style: &Style) -> String {
     let heads: Vec<Column> =
         [size].into_iter().chain(present.iter().map(|(head, _)| head.clone())).collect();
     let (mut place, mut told) = (0, None);
-    let lines: Vec<Line> = result
+    let lines: Vec<GridRow> = result
         .stats
         .iter()
         .zip(names)
         .map(|(row, name)| {
             if row.state != State::Measured {
-                return Line::Text(name, excuse(row, &mut told));
+                return GridRow::Text(name, excuse(row, &mut told));
             }
             let cells = present.iter().map(|(_, cells)| cells[place].clone());
-            let line = Line::Cells([name].into_iter().chain(cells).collect());
+            let line = GridRow::Cells([name].into_iter().chain(cells).collect());
             place += 1;
             line
         })
@@ -76,22 +76,22 @@ fn grid(result: &TuningResult, style: &Style) -> String {
     rendered(&heads, &lines, style)
 }
 
-/// The powers with their marks, as wide as each other.
+/// The memory sizes with their marks, all of the same width.
 pub(super) fn names(result: &TuningResult, style: &Style) -> Vec<Cell> {
     let powers: Vec<String> = result.stats.iter().map(|row| row.value.to_string()).collect();
-    let name = |(row, power): (&PowerStats, String)| match standing(result, row.value) {
-        Standing::Best => {
+    let name = |(row, power): (&PowerStats, String)| match rank(result, row.value) {
+        Rank::Best => {
             vec![Span::new(format!("{} {power}", style.charset.best()), GOOD.bold())]
         }
-        Standing::Tie => {
+        Rank::Tie => {
             vec![Span::new(style.charset.tie(), GOOD), Span::plain(format!(" {power}"))]
         }
-        Standing::Other => vec![Span::plain(format!("  {power}"))],
+        Rank::Other => vec![Span::plain(format!("  {power}"))],
     };
     result.stats.iter().zip(right_aligned(&powers)).map(name).collect()
 }
 
-/// Why a power has no figures. A reason is told once, however many powers in a row share it.
+/// The reason for missing figures. If several sizes in a row have the same reason, it is told once.
 fn excuse<'a>(row: &'a PowerStats, told: &mut Option<&'a str>) -> Span {
     let (word, paint) = match row.state {
         State::Measured => ("measured", Paint::new()),
@@ -107,8 +107,8 @@ fn excuse<'a>(row: &'a PowerStats, told: &mut Option<&'a str>) -> Span {
     }
 }
 
-/// A column's name, marked where the choice was made by it.
-fn marked(name: &str, result: &TuningResult, is: Decides) -> String {
+/// The name of a column, with a mark if it decides.
+fn marked(name: &str, result: &TuningResult, is: Criterion) -> String {
     if decides(result) == is { format!("{name} *") } else { name.to_owned() }
 }
 
@@ -128,7 +128,7 @@ fn time(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(C
     let name = average(result);
     let mean_width = means.iter().map(|mean| width(mean)).max().unwrap_or(0);
     let head = format!("{name:>mean_width$}  {range}");
-    let top = marked("Time", result, Decides::Time);
+    let top = marked("Time", result, Criterion::Time);
     column(&top, &head, Align::Left, 0, paired(&means, &ranges, "  "))
 }
 
@@ -148,7 +148,7 @@ fn percentiles(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, V
 
 fn balance(result: &TuningResult, rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
     let score = |row: &&PowerStats| row.deciding?.score.map(|score| format!("{score:.3}"));
-    let top = marked("Balance", result, Decides::Balance);
+    let top = marked("Balance", result, Criterion::Balance);
     optional(&top, "lower wins", 0, rows.iter().map(score).collect())
 }
 
@@ -171,17 +171,17 @@ fn cost(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(C
         })
         .map(Option::unwrap_or_default)
         .collect();
-    let top = marked("Cost per", result, Decides::Cost);
+    let top = marked("Cost per", result, Criterion::Cost);
     column(&top, "million", Align::Left, 0, paired(&amounts, &uncertainties, " "))
 }
 
-/// The digits behind the point for a column of amounts.
+/// The decimals for a column of amounts.
 pub(super) fn decimals(amounts: &[Option<f64>]) -> usize {
     let smallest = amounts.iter().flatten().copied().min_by(f64::total_cmp);
     quantity::decimals(smallest.unwrap_or(1.0))
 }
 
-/// Cost and time beside those at the current power.
+/// The changes of cost and time against the current size.
 fn comparison(
     result: &TuningResult,
     rows: &[&PowerStats],
@@ -238,7 +238,7 @@ fn memory(rows: &[&PowerStats]) -> Option<(Column, Vec<Cell>)> {
     optional("Memory", "used", 4, texts)
 }
 
-/// Cells of two parts, each aligned in itself.
+/// Cells with two parts, each aligned on its own.
 fn paired(left: &[String], right: &[String], between: &str) -> Vec<Cell> {
     right_aligned(left)
         .into_iter()
@@ -247,7 +247,7 @@ fn paired(left: &[String], right: &[String], between: &str) -> Vec<Cell> {
         .collect()
 }
 
-/// A column that is not there when every cell is missing.
+/// A column, or `None` if all its cells are missing.
 fn optional(
     top: &str,
     bottom: &str,
@@ -278,13 +278,13 @@ fn legend(result: &TuningResult, style: &Style) -> Option<String> {
     (measured(result).count() > 1).then(|| format!("{}\n", style.paint(DIM, &legend)))
 }
 
-/// What was measured and how, the picture, and the warnings.
+/// The measurements, the picture, and the warnings.
 fn rests_on(result: &TuningResult, style: &Style) -> String {
     let mut lines = String::new();
     for (label, text) in provenance::lines(result, style.charset) {
         lines.push_str(&labelled(label, DIM, &wrapped(&text, style.width, LABEL), style));
     }
-    // In one piece, however long, so that it can be followed.
+    // Not wrapped, so that a terminal can open it.
     let picture = harmless_url(result);
     lines.push_str(&labelled("Picture", DIM, &picture, style));
     for warning in &result.warnings {
@@ -298,7 +298,6 @@ fn harmless_url(result: &TuningResult) -> String {
     super::text::harmless(&result.state_machine.visualization)
 }
 
-/// A line with a label in front.
 pub(super) fn labelled(label: &str, paint: Paint, text: &str, style: &Style) -> String {
     format!("{}{text}\n", style.paint(paint, &format!("{label:LABEL$}")))
 }

@@ -1,6 +1,6 @@
-//! What people and programs get to see, of results of every kind.
+//! The output for results of every kind.
 
-use super::{Format, Style, dry_run, result, style::Charset};
+use super::{OutputFormat, Style, dry_run, result, style::Charset};
 use insta::assert_snapshot;
 use powertune_core::{
     architecture::Architecture,
@@ -16,6 +16,7 @@ use powertune_core::{
     },
     stats::Estimate,
     stopped::Stopped,
+    strategy::StrategyName,
     warning::Warning,
 };
 
@@ -30,7 +31,7 @@ fn power(mb: u32) -> Power {
     Power::new(mb).unwrap()
 }
 
-/// A power at which the function takes `ms`, give or take 2 %.
+/// A size at which the function takes `ms`, give or take 2 %.
 fn row(mb: u32, ms: f64) -> PowerStats {
     let price = ms.ceil() / 1000.0 * f64::from(mb) / 1024.0 * PER_GB_SECOND;
     let estimate = |mean: f64, fixed: f64| Estimate {
@@ -115,7 +116,7 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
         prices_from: PricesFrom::BuiltIn,
         prices_fetched: None,
         prices_file: None,
-        strategy: "cost".to_owned(),
+        strategy: StrategyName::Cost,
         balanced_weight: None,
         max_duration: None,
         percentile: None,
@@ -140,7 +141,7 @@ fn tuned(stats: Vec<PowerStats>, chosen: u32, current: Option<u32>) -> TuningRes
     }
 }
 
-/// Each size's duration at the percentile of the limit is known: so many times its mean.
+/// Sets each size's duration at the percentile of the limit to a multiple of its mean.
 fn limit_known(tuned: &mut TuningResult, times: f64) {
     for row in &mut tuned.stats {
         let figures = row.deciding.as_mut().expect("a measured size");
@@ -159,7 +160,7 @@ fn typical() -> TuningResult {
     tuned(curve(), 1024, Some(128))
 }
 
-/// The same, but that the run itself found out how many invocations it needs.
+/// The result of a run with `--num auto`.
 fn by_itself(mut result: TuningResult) -> TuningResult {
     for row in &mut result.stats {
         if let (Some(figures), Some(cost), Some(duration)) =
@@ -205,34 +206,34 @@ fn with_everything() -> TuningResult {
     result
 }
 
-fn shown(tuned: &TuningResult, format: Format) -> String {
+fn shown(tuned: &TuningResult, format: OutputFormat) -> String {
     result(tuned, format, &PLAIN)
 }
 
 fn sentence(tuned: &TuningResult) -> String {
-    let table = result(tuned, Format::Table, &Style { width: 1000, ..PLAIN });
+    let table = result(tuned, OutputFormat::Table, &Style { width: 1000, ..PLAIN });
     table.split("\n\n").next().unwrap().to_owned()
 }
 
 #[test]
 fn table_of_a_typical_result() {
-    assert_snapshot!("table", shown(&typical(), Format::Table));
-    assert_snapshot!("table_narrow", result(&typical(), Format::Table, &NARROW));
-    assert_snapshot!("table_color", result(&typical(), Format::Table, &COLOR));
-    assert_snapshot!("table_ascii", result(&typical(), Format::Table, &ASCII));
+    assert_snapshot!("table", shown(&typical(), OutputFormat::Table));
+    assert_snapshot!("table_narrow", result(&typical(), OutputFormat::Table, &NARROW));
+    assert_snapshot!("table_color", result(&typical(), OutputFormat::Table, &COLOR));
+    assert_snapshot!("table_ascii", result(&typical(), OutputFormat::Table, &ASCII));
 }
 
 #[test]
 fn table_of_a_run_that_found_out_by_itself() {
     let mut tuned = by_itself(typical());
-    assert_snapshot!("auto_table", shown(&tuned, Format::Table));
+    assert_snapshot!("auto_table", shown(&tuned, OutputFormat::Table));
     tuned.confidence = Some(0.81);
     let mut ends = Vec::new();
     for stopped in
         [Stopped::MostReached, Stopped::CostReached, Stopped::HistoryFull, Stopped::TimeReached]
     {
         tuned.stopped = stopped;
-        let table = result(&tuned, Format::Table, &Style { width: 1000, ..PLAIN });
+        let table = result(&tuned, OutputFormat::Table, &Style { width: 1000, ..PLAIN });
         let told = |line: &&str| line.starts_with("Measured") || line.contains("surer");
         ends.extend(table.lines().filter(told).map(str::to_owned));
     }
@@ -241,10 +242,10 @@ fn table_of_a_run_that_found_out_by_itself() {
 
 #[test]
 fn sentences_about_a_tolerance() {
-    let speed = |result| TuningResult { strategy: "speed".to_owned(), ..result };
+    let speed = |result| TuningResult { strategy: StrategyName::Speed, ..result };
     let close = || vec![row(128, 1000.0), row(1024, 124.2), row(2048, 123.0)];
     let mut limited = by_itself(tuned(doubling(), 256, None));
-    limited.strategy = "max-duration".to_owned();
+    limited.strategy = StrategyName::MaxDuration;
     limited.max_duration = Some(1200.0);
     limited.percentile = Some(50.0);
     limited.limit_kept = Some(true);
@@ -266,11 +267,11 @@ fn sentences_about_a_tolerance() {
 #[test]
 fn every_format_of_a_result_with_failures_ties_and_warnings() {
     let tuned = with_everything();
-    assert_snapshot!("everything_table", shown(&tuned, Format::Table));
-    assert_snapshot!("everything_table_narrow", result(&tuned, Format::Table, &NARROW));
-    assert_snapshot!("everything_csv", shown(&tuned, Format::Csv));
-    assert_snapshot!("everything_markdown", shown(&tuned, Format::Markdown));
-    assert_snapshot!("everything_json", shown(&tuned, Format::Json));
+    assert_snapshot!("everything_table", shown(&tuned, OutputFormat::Table));
+    assert_snapshot!("everything_table_narrow", result(&tuned, OutputFormat::Table, &NARROW));
+    assert_snapshot!("everything_csv", shown(&tuned, OutputFormat::Csv));
+    assert_snapshot!("everything_markdown", shown(&tuned, OutputFormat::Markdown));
+    assert_snapshot!("everything_json", shown(&tuned, OutputFormat::Json));
 }
 
 #[test]
@@ -278,16 +279,16 @@ fn table_without_a_current_power_in_yuan() {
     let mut tuned = tuned(curve(), 1024, None);
     tuned.currency = Currency::Cny;
     tuned.region = Region::new("cn-north-1").unwrap();
-    assert_snapshot!("yuan_table", shown(&tuned, Format::Table));
-    assert_snapshot!("yuan_table_ascii", result(&tuned, Format::Table, &ASCII));
-    assert_snapshot!("yuan_csv", shown(&tuned, Format::Csv));
-    assert_snapshot!("yuan_markdown", shown(&tuned, Format::Markdown));
+    assert_snapshot!("yuan_table", shown(&tuned, OutputFormat::Table));
+    assert_snapshot!("yuan_table_ascii", result(&tuned, OutputFormat::Table, &ASCII));
+    assert_snapshot!("yuan_csv", shown(&tuned, OutputFormat::Csv));
+    assert_snapshot!("yuan_markdown", shown(&tuned, OutputFormat::Markdown));
 }
 
 #[test]
 fn json_is_the_result() {
     for tuned in [typical(), with_everything()] {
-        let read: TuningResult = serde_json::from_str(&shown(&tuned, Format::Json)).unwrap();
+        let read: TuningResult = serde_json::from_str(&shown(&tuned, OutputFormat::Json)).unwrap();
         assert_eq!(read, tuned);
     }
 }
@@ -296,7 +297,7 @@ fn json_is_the_result() {
 fn no_line_is_wider_than_the_terminal() {
     for width in [60, 80, 100] {
         for tuned in [typical(), with_everything(), tuned(curve(), 3008, None)] {
-            let table = result(&tuned, Format::Table, &Style { width, ..PLAIN });
+            let table = result(&tuned, OutputFormat::Table, &Style { width, ..PLAIN });
             for line in table.lines().filter(|line| !line.contains("https://")) {
                 let columns = super::text::width(line);
                 assert!(columns <= width, "{columns} columns of {width}: {line}");
@@ -308,7 +309,9 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn what_the_function_says_is_never_obeyed() {
     let tuned = with_everything();
-    for format in [Format::Table, Format::Csv, Format::Markdown, Format::Json] {
+    for format in
+        [OutputFormat::Table, OutputFormat::Csv, OutputFormat::Markdown, OutputFormat::Json]
+    {
         let shown = shown(&tuned, format);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
     }
@@ -325,7 +328,7 @@ fn sentences_of_every_kind() {
     add("no current power", &tuned(curve(), 1024, None));
 
     let mut faster = tuned(curve(), 3008, Some(512));
-    faster.strategy = "speed".to_owned();
+    faster.strategy = StrategyName::Speed;
     faster.confidence = Some(1.0);
     add("speed: dearer but faster", &faster);
 
@@ -346,7 +349,7 @@ fn sentences_of_every_kind() {
 
     let mut tolerant = tuned(vec![row(128, 1000.0), row(256, 501.0)], 256, Some(256));
     add("tolerance: not quite the cheapest", &tolerant);
-    tolerant.strategy = "balanced".to_owned();
+    tolerant.strategy = StrategyName::Balanced;
     for (row, score) in tolerant.stats.iter_mut().zip([0.75, 0.5]) {
         row.deciding.as_mut().expect("a measured size").score = Some(score);
     }
@@ -366,7 +369,7 @@ fn sentences_about_a_limit() {
     let limited = |chosen, kept, current| {
         let mut tuned = tuned(curve(), chosen, current);
         limit_known(&mut tuned, 1.06);
-        tuned.strategy = "max-duration".to_owned();
+        tuned.strategy = StrategyName::MaxDuration;
         tuned.max_duration = Some(if kept { 250.0 } else { 100.0 });
         tuned.percentile = Some(95.0);
         tuned.limit_kept = Some(kept);
@@ -435,10 +438,10 @@ fn dry() -> DryRun {
 fn every_format_of_a_dry_run() {
     let tried = dry();
     let shown = |format| dry_run(&tried, format, &NARROW);
-    assert_snapshot!("dry_run_table", shown(Format::Table));
-    assert_snapshot!("dry_run_json", shown(Format::Json));
-    assert_snapshot!("dry_run_csv", shown(Format::Csv));
-    assert_snapshot!("dry_run_markdown", shown(Format::Markdown));
+    assert_snapshot!("dry_run_table", shown(OutputFormat::Table));
+    assert_snapshot!("dry_run_json", shown(OutputFormat::Json));
+    assert_snapshot!("dry_run_csv", shown(OutputFormat::Csv));
+    assert_snapshot!("dry_run_markdown", shown(OutputFormat::Markdown));
 }
 
 #[test]
@@ -446,5 +449,5 @@ fn a_dry_run_that_works_everywhere() {
     let mut tried = dry();
     tried.stats.retain(|trial| [512, 1024].contains(&trial.value.mb()));
     tried.warnings.clear();
-    assert_snapshot!("dry_run_works", dry_run(&tried, Format::Table, &NARROW));
+    assert_snapshot!("dry_run_works", dry_run(&tried, OutputFormat::Table, &NARROW));
 }

@@ -1,14 +1,14 @@
-//! Text that comes from the function or from AWS: made harmless, and broken into lines.
+//! Texts of the function or of AWS, made harmless and wrapped.
 
 use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// How much of a message is shown; an error message may be megabytes long.
+/// The characters of a message that are shown; an error message may have megabytes.
 const LONGEST: usize = 300;
 
-/// `text` in one line, without anything that a terminal or a browser obeys: control characters,
-/// escape codes, and marks that turn the direction of writing.
+/// `text` in one line, without characters that a terminal or a browser obeys: control characters,
+/// escape codes, and marks that change the direction of writing.
 pub(crate) fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for character in text.trim_end().chars() {
@@ -33,19 +33,20 @@ fn obeyed(character: char) -> bool {
         )
 }
 
-/// Whether a terminal would obey nothing in `text`.
+/// True if `text` has no character that a terminal obeys.
 pub(crate) fn is_harmless(text: &str) -> bool {
     !text.chars().any(obeyed)
 }
 
-/// JSON with escapes for all that a terminal obeys: JSON alone asks for them for some of it.
+/// JSON with escapes for all characters that a terminal obeys. JSON itself requires only some of
+/// them.
 pub(super) fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         if obeyed(character) && character != '\n' {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
-                // It can't fail: memory takes everything.
+                // Writing to memory does not fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
@@ -55,12 +56,12 @@ pub(super) fn escaped(json: &str) -> String {
     escaped
 }
 
-/// `text` in as many lines as it has, otherwise [`harmless`].
+/// Each line of `text`, made [`harmless`].
 pub(crate) fn plain(text: &str) -> String {
     text.lines().map(harmless).collect::<Vec<_>>().join("\n")
 }
 
-/// [`harmless`], and no longer than people read.
+/// [`harmless`], and cut to a readable length.
 pub(crate) fn message(text: &str) -> String {
     let harmless = harmless(text.trim_start());
     match harmless.char_indices().nth(LONGEST) {
@@ -69,7 +70,7 @@ pub(crate) fn message(text: &str) -> String {
     }
 }
 
-/// The columns that `text` takes.
+/// The columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }

@@ -21,46 +21,33 @@ use powertune_engine::gateway::{proxies, reason};
 
 use super::LONGEST_LIST;
 
-/// How long the whole list may take to come.
+/// The timeout of the whole download.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Why there is no list.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The URL is none.
     #[error("the URL {0} can't be called")]
     Url(String),
-    /// There was no connection, or it broke.
     #[error("{0}; check the network and the proxy settings, and try again")]
     Network(String),
-    /// Too slow.
     #[error("the list has not come within {} s; check the network, and try again", .0.as_secs())]
     Slow(Duration),
-    /// Longer than any list.
-    #[error("what was answered is longer than {} MB, and no price list; check the URL", LONGEST_LIST / 1024 / 1024)]
+    #[error("the answer is longer than {} MB, so that it is no price list; check the URL", LONGEST_LIST / 1024 / 1024)]
     Endless,
-    /// Another place.
     #[error(
-        "it was answered with HTTP status {status} and sent on to {to}; that is not followed, since \
+        "the answer is HTTP status {status}, a redirect to {to}; powertune does not follow it, since \
          AWS's price list is not there: check the network for a login page, and the URL"
     )]
-    Redirect {
-        /// The status.
-        status: u16,
-        /// Where to.
-        to: String,
-    },
-    /// AWS has no such list.
+    Redirect { status: u16, to: String },
     #[error("there is no list (HTTP status {0}); check the region and the URL")]
     NoList(u16),
-    /// Another status.
-    #[error("it was answered with HTTP status {0}; try again later")]
+    #[error("the answer is HTTP status {0}; try again later")]
     Status(u16),
 }
 
-/// Where AWS's list of a region is, or would be at another endpoint.
+/// The URL of AWS's price list of a region, at AWS or at another endpoint.
 pub(crate) fn url(region: &Region, endpoint_url: Option<&str>) -> String {
-    // The host and the path of China are those of AWS's documentation in China.
+    // AWS's documentation in China names this host and path.
     let (host, place) = match region.partition() {
         Partition::AwsCn => ("https://pricing.cn-north-1.amazonaws.com.cn", "cn"),
         _ => ("https://pricing.us-east-1.amazonaws.com", "aws"),
@@ -69,10 +56,10 @@ pub(crate) fn url(region: &Region, endpoint_url: Option<&str>) -> String {
     format!("{host}/offers/v1.0/{place}/{OFFER_CODE}/current/{region}/index.json")
 }
 
-/// Fetches what is there, within a time. It goes through the proxy that the environment names.
+/// Downloads a URL, through the proxy of the environment.
 ///
 /// # Errors
-/// When it is not there, or does not come.
+/// When there is nothing at the URL, or it takes longer than `longest`.
 pub(crate) async fn fetch(url: &str, longest: Duration) -> Result<Vec<u8>, FetchError> {
     let fetched = tokio::time::timeout(longest, answer(url)).await;
     fetched.unwrap_or(Err(FetchError::Slow(longest)))
@@ -102,7 +89,7 @@ async fn answer(url: &str) -> Result<Vec<u8>, FetchError> {
     body.map(|body| body.to_bytes().to_vec()).map_err(|error| broken(&*error))
 }
 
-/// Why an answer did not come to its end.
+/// The error of a body that ended early.
 fn broken(error: &(dyn Error + 'static)) -> FetchError {
     if error.is::<LengthLimitError>() {
         return FetchError::Endless;
@@ -141,7 +128,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            // An answer that comes before its request breaks the connection.
+            // An answer before the end of the request breaks the connection.
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{");
             thread::sleep(Duration::from_secs(30));

@@ -1,7 +1,7 @@
-//! Price lists that this user has fetched, one file a region.
+//! The price lists that this user has fetched, one file for each region.
 //!
-//! They are data and no cache: a cache may be emptied at any time, and the results of two runs would
-//! differ for no reason that anybody knows.
+//! They are data and not a cache. A cache may be emptied at any time; then the results of two runs
+//! would differ for no visible reason.
 
 use std::{
     fmt,
@@ -17,43 +17,42 @@ use powertune_core::{
     region::Region,
 };
 
-/// A list of one region in powertune's format has less than a kilobyte.
+/// The most bytes of a file. A list of one region has less than a kilobyte.
 const LONGEST: usize = 64 * 1024;
 
-/// The folder of the lists.
+/// The folder of the price lists.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept(PathBuf);
+pub(crate) struct PriceFolder(PathBuf);
 
-/// Why a list that was kept is not used.
+/// A price list that was kept and is not used.
 #[derive(Debug)]
 pub(crate) struct NotUsed {
     path: PathBuf,
     region: Region,
-    why: Why,
+    why: NotUsedReason,
 }
 
 #[derive(Debug)]
-enum Why {
-    /// It can't be read, or it is no list of the region.
+enum NotUsedReason {
+    /// It can't be read, or is no list of the region.
     Unreadable(io::Error),
     /// The built-in prices are newer.
     Older { published: String, built_in: String },
 }
 
-impl Kept {
-    /// This user's folder, by the XDG Base Directory Specification: `powertune/prices` in
-    /// `$XDG_DATA_HOME`, `~/.local/share` by default. Without a home there is none.
+impl PriceFolder {
+    /// This user's folder by the XDG Base Directory Specification: `powertune/prices` in
+    /// `$XDG_DATA_HOME`, by default in `~/.local/share`. `None` without a home.
     pub(crate) fn of_user() -> Option<Self> {
         let strategy = etcetera::choose_base_strategy().ok()?;
         Some(Self(strategy.data_dir().join("powertune").join("prices")))
     }
 
-    /// The file of a region.
     pub(crate) fn path(&self, region: &Region) -> PathBuf {
         self.0.join(format!("{region}.json"))
     }
 
-    /// The prices that were kept for a region, if there are any.
+    /// The prices of a region, if they were kept.
     ///
     /// # Errors
     /// When they can't be read, or the built-in ones are newer.
@@ -62,18 +61,20 @@ impl Kept {
         let not_used = |why| NotUsed { path: path.clone(), region: region.clone(), why };
         let text = match super::read(&path, LONGEST) {
             Err(error) if is_absent(&error) => return Ok(None),
-            text => text.map_err(|error| not_used(Why::Unreadable(error)))?,
+            text => text.map_err(|error| not_used(NotUsedReason::Unreadable(error)))?,
         };
         let listing = parse_list_of(&text, region)
-            .map_err(|fault| not_used(Why::Unreadable(super::unusable(&fault))))?;
+            .map_err(|fault| not_used(NotUsedReason::Unreadable(super::unusable(&fault))))?;
         let published = &listing.published;
         match older_than_built_in(&listing) {
             None => Ok(Some(listing)),
-            Some(built_in) => Err(not_used(Why::Older { published: published.clone(), built_in })),
+            Some(built_in) => {
+                Err(not_used(NotUsedReason::Older { published: published.clone(), built_in }))
+            }
         }
     }
 
-    /// The regions that prices were kept for.
+    /// The regions with a price list.
     pub(crate) fn regions(&self) -> Vec<Region> {
         let files = fs::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
         let region = |path: &Path| {
@@ -83,10 +84,10 @@ impl Kept {
         files.filter_map(|file| region(&file.path())).collect()
     }
 
-    /// Keeps prices for their region. There is the old file or the new one, and never half of one.
+    /// Keeps a list in the file of its region. The file is replaced as a whole.
     ///
     /// # Errors
-    /// When the file can't be written; then nothing has changed.
+    /// When the file can't be written; then the old one stays.
     pub(crate) fn write(&self, listing: &Listing) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let mut builder = tempfile::Builder::new();
@@ -98,13 +99,12 @@ impl Kept {
     }
 }
 
-/// The date of the built-in prices of a region, where they are newer than these.
+/// The date of the built-in prices of the region, if they are newer than this list.
 pub(crate) fn older_than_built_in(listing: &Listing) -> Option<String> {
     let built_in = built_in().find(|built_in| built_in.region == listing.region)?;
     (built_in.published > listing.published).then(|| built_in.published.clone())
 }
 
-/// Whether there is no such file, be it that its folder is none.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
@@ -114,8 +114,10 @@ impl fmt::Display for NotUsed {
         let Self { path, region, why } = self;
         write!(f, "the prices that were fetched for {region} are not used: ")?;
         match why {
-            Why::Unreadable(error) => write!(f, "{} can't be read: {error}", path.display())?,
-            Why::Older { published, built_in } => {
+            NotUsedReason::Unreadable(error) => {
+                write!(f, "{} can't be read: {error}", path.display())?;
+            }
+            NotUsedReason::Older { published, built_in } => {
                 write!(f, "they are of {published}, and the built-in ones are of {built_in}")?;
             }
         }

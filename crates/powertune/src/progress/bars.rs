@@ -1,4 +1,4 @@
-//! Progress as bars on a terminal: the run as a whole, then each power.
+//! Progress as bars on a terminal: one for the whole run, and one for each memory size.
 
 use std::{
     collections::BTreeMap,
@@ -14,26 +14,25 @@ use powertune_engine::event::Event;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    applied, cleaning_up, counted, plan_lines,
-    tally::{Row, Stage, Tally},
+    STOPPING, applied, cleaning_up, counted, plan_lines,
+    tally::{PowerPhase, PowerProgress, Tally},
     waiting,
 };
 use crate::output::{Charset, duration, message, spent};
 
-/// Often enough for the time that is left.
+/// The interval between two updates of the time.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The bars and what they show.
 #[derive(Debug)]
 pub(super) struct Bars {
     screen: MultiProgress,
-    /// First, so that it is seen when there are more powers than lines.
+    /// The first line, so that it is visible if there are more sizes than lines.
     total: Option<ProgressBar>,
     powers: BTreeMap<Power, ProgressBar>,
-    /// When each power's version was published.
+    /// The time at which each size's version was published.
     started: BTreeMap<Power, Instant>,
-    /// What stands behind the bar of the whole run, or in its place.
-    whole: Arc<Mutex<Whole>>,
+    /// The text behind the bar of the whole run, or in its place.
+    whole: Arc<Mutex<TotalLine>>,
     tally: Tally,
     charset: Charset,
     color: bool,
@@ -71,25 +70,26 @@ impl Bars {
             Event::Observed(observation) => self.update(observation.power),
             Event::Applied { .. } => self.say(&Vec::from_iter(applied(event))),
             Event::Waiting(wait) => self.say(&[waiting(wait)]),
+            Event::StoppingExecution => self.say(&[STOPPING.to_owned()]),
             Event::CleaningUp => self.put_back(),
             Event::Sent(_) | Event::CleanedUp(_) => {}
         }
     }
 
-    /// Takes the bars away: the result comes next.
+    /// Removes the bars: the result comes next.
     pub(super) fn end(self) {
         for bar in self.powers.values().chain(&self.total) {
             bar.finish_and_clear();
         }
         self.say(&[String::new()]);
-        // A terminal that is gone needs no tidying.
+        // Errors are ignored: the terminal may be closed.
         let _ = self.screen.clear();
     }
 
-    /// Lines that stay above the bars.
+    /// Prints lines above the bars.
     fn say(&self, lines: &[String]) {
         for line in lines {
-            // There is nobody to tell that stderr is gone.
+            // If stderr is closed, there is no other place to report it.
             let _ = self.screen.println(line);
         }
     }
@@ -153,7 +153,7 @@ impl Bars {
         }
     }
 
-    /// When the slowest power will be done: powers are measured side by side.
+    /// The time at which the slowest size is done: all are measured side by side.
     fn expected_end(&self, now: Instant) -> Option<Instant> {
         let running = self.tally.rows().filter(|(_, row)| row.progress() < row.wanted);
         let left = running.map(|(power, row)| {
@@ -180,22 +180,21 @@ fn style(template: &str, charset: Charset) -> ProgressStyle {
         .progress_chars(charset.pick("█▉▊▋▌▍▎▏ ", "=> "))
 }
 
-/// A power, or the word for all of them.
+/// A memory size, or `total`.
 const PREFIX: &str = "{prefix:>8} ";
 const PREFIX_COLUMNS: usize = 9;
-/// Below so many columns a bar is shorter.
+/// On a narrower terminal the bars are shorter.
 const NARROW: usize = 60;
 
-/// What stands before the words in a line with a bar, and how many columns that takes.
+/// The beginning of a line with a bar, and its columns.
 fn with_bar(name: &str, color: bool) -> (String, usize) {
     let name = if color { format!(".{name}") } else { String::new() };
     let bar = if columns() < NARROW { 8 } else { 20 };
     (format!("{PREFIX}{{bar:{bar}{name}}} {{pos:>4}}/{{len:<4}} "), PREFIX_COLUMNS + bar + 11)
 }
 
-/// How wide the terminal is.
 fn columns() -> usize {
-    // Where nobody knows, it is what terminals have had since punched cards.
+    // The usual width, if the terminal does not tell it.
     terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0.into())
 }
 
@@ -203,49 +202,48 @@ fn power_style(charset: Charset, color: bool) -> ProgressStyle {
     style(&format!("{}{{wide_msg}}", with_bar("cyan", color).0), charset)
 }
 
-/// The line of the whole run: what fits behind `before`, which takes `used` columns.
+/// The line of the whole run. `before`, its beginning, takes `used` columns.
 fn whole_style(
     before: &str,
     used: usize,
     charset: Charset,
-    whole: Arc<Mutex<Whole>>,
+    whole: Arc<Mutex<TotalLine>>,
 ) -> ProgressStyle {
     let words = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // A line that fills the terminal to its last column wraps on some.
+        // Some terminals wrap a line that fills the last column.
         let room = columns().saturating_sub(used + 1);
         let _ = text.write_str(&lock(&whole).words(Instant::now(), room));
     };
     style(&format!("{before}{{words}}"), charset).with_key("words", words)
 }
 
-fn lock(whole: &Mutex<Whole>) -> MutexGuard<'_, Whole> {
-    // Each part is whole even where its writer panicked.
+fn lock(whole: &Mutex<TotalLine>) -> MutexGuard<'_, TotalLine> {
+    // A panic of another thread leaves no part half written.
     whole.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How the whole run stands.
+/// The text of the line of the whole run.
 #[derive(Debug, Default)]
-struct Whole {
-    /// When it was planned.
+struct TotalLine {
+    /// The beginning of the run.
     since: Option<Instant>,
     time: Time,
-    /// What else there is to say, what matters most first.
+    /// Further parts, the most important first.
     parts: Vec<String>,
 }
 
-/// What can be said of a run's time.
 #[derive(Debug, Default)]
 enum Time {
     #[default]
     Unknown,
-    /// How long it takes is found out in the run.
+    /// The beginning of a run whose end is not known.
     Since(Instant),
-    /// When its last invocation will have ended, as it looks now.
+    /// The expected end of the last invocation.
     Until(Instant),
 }
 
-impl Whole {
-    /// As much as there is room for; a line that wraps would be left behind by the next.
+impl TotalLine {
+    /// As many parts as fit: the next redraw would not remove a line that wraps.
     fn words(&self, now: Instant, room: usize) -> String {
         let time = match self.time {
             Time::Unknown => None,
@@ -266,8 +264,7 @@ impl Whole {
     }
 }
 
-/// How long the invocations that are left will take, if they go on as before; not known before the
-/// first has ended.
+/// The time for the remaining invocations at the present speed; `None` before the first has ended.
 fn left(done: u64, wanted: u64, elapsed: Duration) -> Option<Duration> {
     if done == 0 {
         return None;
@@ -276,7 +273,7 @@ fn left(done: u64, wanted: u64, elapsed: Duration) -> Option<Duration> {
     Some(each.mul_f64(wanted.saturating_sub(done) as f64))
 }
 
-/// A time to wait, to the second.
+/// A time in minutes and seconds.
 fn clock(time: Duration) -> String {
     let mut clock = String::new();
     let seconds = time.as_secs().max(1);
@@ -287,17 +284,17 @@ fn clock(time: Duration) -> String {
     clock
 }
 
-/// What stands behind a power's bar.
-fn words(row: &Row, currency: Option<Currency>, charset: Charset) -> String {
+/// The text behind the bar of a size.
+fn words(row: &PowerProgress, currency: Option<Currency>, charset: Charset) -> String {
     match &row.stage {
-        Stage::Unpublished => return "waits for its version".to_owned(),
-        Stage::Starting => return "its version gets ready".to_owned(),
-        Stage::Throttled(reason) => {
+        PowerPhase::Unpublished => return "waits for its version".to_owned(),
+        PowerPhase::Starting => return "its version gets ready".to_owned(),
+        PowerPhase::Throttled(reason) => {
             return format!("waits, Lambda throttles ({})", message(reason));
         }
-        Stage::Failed(reason) => return format!("failed: {}", message(reason)),
-        Stage::Skipped(reason) => return format!("skipped: {}", message(reason)),
-        Stage::Measuring | Stage::Done => {}
+        PowerPhase::Failed(reason) => return format!("failed: {}", message(reason)),
+        PowerPhase::Skipped(reason) => return format!("skipped: {}", message(reason)),
+        PowerPhase::Measuring | PowerPhase::Done => {}
     }
     let mean = row.mean_ms().map(|ms| format!("{:>7}", duration(ms)));
     let cold = (row.cold_starts > 0).then(|| format!("{} cold", row.cold_starts));
@@ -377,7 +374,7 @@ mod tests {
         bars.show(&Event::RoundStarted(vec![more]));
         let all = "1 s, likely 512 MB, 81 % sure, 1 invocation in 2 rounds, under $0.0001 so far";
         assert_eq!(words(&bars), all);
-        // What matters most is left where there is little room.
+        // The most important parts stay if there is little room.
         let whole = lock(&bars.whole);
         let now = Instant::now();
         assert_eq!(
@@ -389,7 +386,7 @@ mod tests {
         assert_eq!(whole.words(now, 2), "");
     }
 
-    /// All that there is to say of the whole run.
+    /// The whole text of the total line.
     fn words(bars: &Bars) -> String {
         lock(&bars.whole).words(Instant::now(), usize::MAX)
     }

@@ -13,13 +13,13 @@ use powertune_core::{
 use powertune_engine::event::Event;
 
 use super::{
-    applied, cleaning_up, plan_lines,
-    tally::{Row, Stage, Tally},
+    STOPPING, applied, cleaning_up, plan_lines,
+    tally::{PowerPhase, PowerProgress, Tally},
     waiting,
 };
 use crate::output::{Charset, duration, message};
 
-/// What is to be said of an event, after `tally` has counted it and found that it `ended` a power.
+/// The lines for an event that `tally` has counted; `ended` is the size that it ended.
 pub(super) fn told(
     event: &Event,
     tally: &Tally,
@@ -29,7 +29,7 @@ pub(super) fn told(
 ) -> Vec<String> {
     let end = ended.and_then(|power| Some((power, tally.at(power)?)));
     let mut lines = match event {
-        // What ended the power is in its last line.
+        // The reason is in the last line of the size.
         Event::Observed(Observation { outcome: Outcome::Failed { .. }, .. }) if end.is_some() => {
             Vec::new()
         }
@@ -44,6 +44,7 @@ pub(super) fn told(
         Event::Standing(_) => tally.standing().into_iter().collect(),
         Event::Applied { .. } => applied(event).into_iter().collect(),
         Event::Waiting(wait) => vec![waiting(wait)],
+        Event::StoppingExecution => vec![STOPPING.to_owned()],
         Event::CleaningUp => vec![cleaning_up(tally).to_owned()],
         _ => Vec::new(),
     };
@@ -51,10 +52,10 @@ pub(super) fn told(
     lines
 }
 
-/// So long nothing may be let through until that is told of.
+/// The time without a successful invocation after which it is told.
 const NOTICE: Duration = Duration::from_secs(5);
 
-/// Whether Lambda refuses everything, as it does where the reserved concurrency is set to 0.
+/// Notices that Lambda refuses every invocation, for example because the reserved concurrency is 0.
 #[derive(Debug, Default)]
 pub(super) struct Stall {
     since: Option<Instant>,
@@ -62,7 +63,7 @@ pub(super) struct Stall {
 }
 
 impl Stall {
-    /// What is to be said of an event that comes now: once, until something is let through.
+    /// The line for an event; one line until an invocation gets through again.
     pub(super) fn told(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Observed(_) => *self = Self::default(),
@@ -82,7 +83,7 @@ impl Stall {
     }
 }
 
-/// What an invocation came to.
+/// The outcome of an invocation.
 fn observed(Observation { power, outcome }: &Observation) -> String {
     let words = match outcome {
         Outcome::Counted(report) => counted(report),
@@ -103,11 +104,11 @@ fn counted(report: &Report) -> String {
     format!("{}, billed {} ms{start}", duration(report.duration_ms), report.billed_ms)
 }
 
-/// What a power came to.
-pub(super) fn outcome(row: &Row) -> String {
+/// The outcome of a memory size.
+pub(super) fn outcome(row: &PowerProgress) -> String {
     match &row.stage {
-        Stage::Failed(reason) => return format!("failed: {}", message(reason)),
-        Stage::Skipped(reason) => return format!("skipped: {}", message(reason)),
+        PowerPhase::Failed(reason) => return format!("failed: {}", message(reason)),
+        PowerPhase::Skipped(reason) => return format!("skipped: {}", message(reason)),
         _ => {}
     }
     let mean = row.mean_ms().map_or("no time measured".to_owned(), duration);

@@ -1,4 +1,4 @@
-//! Where a run stands, counted from its events.
+//! The state of a run, counted from its events.
 
 use std::collections::BTreeMap;
 
@@ -11,51 +11,48 @@ use powertune_core::{
 };
 use powertune_engine::event::Event;
 
-/// All powers of a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     price: Option<Price>,
-    rows: BTreeMap<Power, Row>,
+    rows: BTreeMap<Power, PowerProgress>,
     rounds: u32,
     open_ended: bool,
     applied: bool,
     standing: Option<Standing>,
 }
 
-/// One power.
 #[derive(Debug, Default)]
-pub(super) struct Row {
-    /// How many invocations it is to have.
+pub(super) struct PowerProgress {
+    /// The number of invocations that it is to have.
     pub(super) wanted: u64,
-    /// How many have ended.
+    /// The number of invocations that have ended.
     pub(super) done: u64,
     pub(super) cold_starts: u64,
     pub(super) failures: u64,
-    /// What they were billed.
+    /// The cost that they were billed.
     pub(super) cost: f64,
-    pub(super) stage: Stage,
+    pub(super) stage: PowerPhase,
     published: bool,
     warm: Mean,
     cold: Mean,
 }
 
-/// What is happening at a power.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// There is no version of the function with it yet.
+pub(super) enum PowerPhase {
+    /// No version is published yet.
     #[default]
     Unpublished,
-    /// Its version gets ready.
+    /// Its version is not active yet.
     Starting,
-    /// Invocations end.
+    /// Invocations are running.
     Measuring,
-    /// Lambda throttles, for this reason.
+    /// Lambda throttles; the reason.
     Throttled(String),
-    /// It has had all its invocations.
+    /// All its invocations have ended.
     Done,
-    /// The function does not work at it, for this reason.
+    /// The function does not work; the reason.
     Failed(String),
-    /// It is not to be had, for this reason.
+    /// The size is not available; the reason.
     Skipped(String),
 }
 
@@ -77,7 +74,7 @@ impl Mean {
 }
 
 impl Tally {
-    /// Counts an event; returns the power that it ended, if it did.
+    /// Counts an event; returns the size that it ended, if any.
     pub(super) fn take(&mut self, event: &Event) -> Option<Power> {
         let (power, ended) = match event {
             Event::Planned(plan) => {
@@ -90,40 +87,43 @@ impl Tally {
                 for measurement in measurements {
                     let row = self.rows.entry(measurement.power).or_default();
                     row.wanted += u64::from(measurement.invocations);
-                    row.stage = if row.published { Stage::Measuring } else { Stage::Unpublished };
+                    row.stage =
+                        if row.published { PowerPhase::Measuring } else { PowerPhase::Unpublished };
                 }
                 return None;
             }
             Event::Published { power, .. } => {
                 let row = self.row(*power);
                 row.published = true;
-                (*power, row.reach(Stage::Starting))
+                (*power, row.reach(PowerPhase::Starting))
             }
             Event::Skipped(skipped) => {
-                let stage = Stage::Skipped(skipped.reason.clone());
+                let stage = PowerPhase::Skipped(skipped.reason.clone());
                 (skipped.power, self.row(skipped.power).reach(stage))
             }
             Event::Throttled { power, reason } => {
-                (*power, self.row(*power).reach(Stage::Throttled(reason.clone())))
+                (*power, self.row(*power).reach(PowerPhase::Throttled(reason.clone())))
             }
             Event::Observed(observation) => (observation.power, self.observed(observation)),
             Event::Standing(standing) => {
                 self.standing = Some(*standing);
                 return None;
             }
-            Event::PowerDone(power) => (*power, self.row(*power).reach(Stage::Done)),
+            Event::PowerDone(power) => (*power, self.row(*power).reach(PowerPhase::Done)),
             Event::Applied { .. } => {
                 self.applied = true;
                 return None;
             }
-            Event::Sent(_) | Event::Waiting(_) | Event::CleaningUp | Event::CleanedUp(_) => {
-                return None;
-            }
+            Event::Sent(_)
+            | Event::Waiting(_)
+            | Event::StoppingExecution
+            | Event::CleaningUp
+            | Event::CleanedUp(_) => return None,
         };
         ended.then_some(power)
     }
 
-    fn row(&mut self, power: Power) -> &mut Row {
+    fn row(&mut self, power: Power) -> &mut PowerProgress {
         self.rows.entry(power).or_default()
     }
 
@@ -140,51 +140,50 @@ impl Tally {
             Outcome::Failed {
                 failure: failure @ (Failure::Timeout | Failure::OutOfMemory),
                 ..
-            } => row.reach(Stage::Failed(failure.to_string())),
-            _ if row.done >= row.wanted => row.reach(Stage::Done),
-            _ => row.reach(Stage::Measuring),
+            } => row.reach(PowerPhase::Failed(failure.to_string())),
+            _ if row.done >= row.wanted => row.reach(PowerPhase::Done),
+            _ => row.reach(PowerPhase::Measuring),
         }
     }
 
-    /// Whether the function, or an alias, has been given the choice.
+    /// True if the choice was applied.
     pub(super) fn has_applied(&self) -> bool {
         self.applied
     }
 
     /// The powers, smallest first.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (Power, &Row)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Power, &PowerProgress)> {
         self.rows.iter().map(|(power, row)| (*power, row))
     }
 
-    pub(super) fn at(&self, power: Power) -> Option<&Row> {
+    pub(super) fn at(&self, power: Power) -> Option<&PowerProgress> {
         self.rows.get(&power)
     }
 
-    /// What running the function costs, once that is known.
+    /// The price of the function, once it is known.
     pub(super) fn price(&self) -> Option<Price> {
         self.price
     }
 
-    /// What all invocations were billed.
+    /// The cost of all invocations.
     pub(super) fn cost(&self) -> f64 {
         self.rows.values().map(|row| row.cost).sum()
     }
 
-    /// The number of the round, where it is not known how many more there will be.
+    /// The number of the round, if the number of rounds is not known.
     pub(super) fn open_round(&self) -> Option<u32> {
         self.open_ended.then_some(self.rounds)
     }
 
-    /// Which power is in front and how sure that is, once a round is over.
+    /// The leading size and its confidence, once a round is over.
     pub(super) fn standing(&self) -> Option<String> {
         let Standing { front, confidence } = self.standing?;
-        // Never more than a result would claim.
+        // A result claims no more either.
         let percents = (confidence * 100.0).floor().min(99.0);
         Some(format!("likely {front}, {percents} % sure"))
     }
 
-    /// How many invocations are behind the run, and how many there are to be as far as that is
-    /// known.
+    /// The number of invocations that have ended, and the number known to be needed.
     pub(super) fn progress(&self) -> (u64, u64) {
         let (done, wanted): (Vec<u64>, Vec<u64>) =
             self.rows.values().map(|row| (row.progress(), row.wanted)).unzip();
@@ -192,7 +191,7 @@ impl Tally {
     }
 }
 
-impl Row {
+impl PowerProgress {
     fn count(&mut self, report: &Report) {
         if report.start.is_cold() {
             self.cold_starts += 1;
@@ -202,8 +201,8 @@ impl Row {
         }
     }
 
-    /// Goes on to `stage`, from which an end is not left again; returns whether this is the end.
-    fn reach(&mut self, stage: Stage) -> bool {
+    /// Goes on to `stage`, unless the size has ended before; returns true if it ends now.
+    fn reach(&mut self, stage: PowerPhase) -> bool {
         if self.has_ended() {
             return false;
         }
@@ -212,16 +211,16 @@ impl Row {
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.stage, Stage::Done | Stage::Failed(_) | Stage::Skipped(_))
+        matches!(self.stage, PowerPhase::Done | PowerPhase::Failed(_) | PowerPhase::Skipped(_))
     }
 
-    /// Of the invocations wanted, how many there is no more waiting for.
+    /// The invocations of those wanted that nobody waits for any more.
     pub(super) fn progress(&self) -> u64 {
         if self.has_ended() { self.wanted } else { self.done.min(self.wanted) }
     }
 
-    /// The mean duration in milliseconds: of warm invocations, or of cold ones where there are no
-    /// others.
+    /// The mean duration in milliseconds: of warm invocations, or of cold ones if there are no warm
+    /// ones.
     pub(super) fn mean_ms(&self) -> Option<f64> {
         self.warm.value().or_else(|| self.cold.value())
     }
@@ -246,7 +245,7 @@ pub(super) mod tests {
         Power::new(mb).unwrap()
     }
 
-    /// 128, 512 and 10240 MB, three times each.
+    /// A run with three invocations at each of 128, 512 and 10240 MB.
     pub(in crate::progress) fn planned() -> [Event; 2] {
         let measurements: Vec<Measurement> =
             [128, 512, 10_240].map(|mb| Measurement::new(power(mb), 3)).to_vec();
@@ -265,7 +264,7 @@ pub(super) mod tests {
         [Event::Planned(plan), Event::RoundStarted(measurements)]
     }
 
-    /// The same powers, where it is found out in the run how often.
+    /// The same sizes in a run with `--num auto`.
     pub(in crate::progress) fn open_ended() -> [Event; 2] {
         let [planned, round] = planned();
         let Event::Planned(plan) = planned else { unreachable!("the plan comes first") };
@@ -301,17 +300,17 @@ pub(super) mod tests {
     fn a_power_goes_from_its_version_to_its_last_invocation_and_ends_once() {
         let mut tally = tally();
         let stage = |tally: &Tally| tally.at(power(512)).unwrap().stage.clone();
-        assert_eq!(stage(&tally), Stage::Unpublished);
+        assert_eq!(stage(&tally), PowerPhase::Unpublished);
         let published = Event::Published { power: power(512), version: "1".to_owned() };
         assert_eq!(tally.take(&published), None);
-        assert_eq!(stage(&tally), Stage::Starting);
+        assert_eq!(stage(&tally), PowerPhase::Starting);
         assert_eq!(tally.take(&counted(512, 100.0, Some(50.0))), None);
         assert_eq!(tally.at(power(512)).unwrap().mean_ms(), Some(150.0));
         let throttled = Event::Throttled { power: power(512), reason: "busy".to_owned() };
         assert_eq!(tally.take(&throttled), None);
-        assert_eq!(stage(&tally), Stage::Throttled("busy".to_owned()));
+        assert_eq!(stage(&tally), PowerPhase::Throttled("busy".to_owned()));
         assert_eq!(tally.take(&counted(512, 90.0, None)), None);
-        assert_eq!(stage(&tally), Stage::Measuring);
+        assert_eq!(stage(&tally), PowerPhase::Measuring);
         assert_eq!(tally.take(&counted(512, 110.0, None)), Some(power(512)));
         assert_eq!(tally.take(&Event::PowerDone(power(512))), None);
 
@@ -341,7 +340,7 @@ pub(super) mod tests {
         let more = Measurement::new(power(512), 2);
         tally.take(&Event::RoundStarted(vec![more]));
         assert_eq!(tally.at(power(512)).unwrap().wanted, 5);
-        assert_eq!(tally.at(power(512)).unwrap().stage, Stage::Unpublished);
+        assert_eq!(tally.at(power(512)).unwrap().stage, PowerPhase::Unpublished);
         assert_eq!(tally.take(&Event::PowerDone(power(512))), Some(power(512)));
     }
 
@@ -356,6 +355,6 @@ pub(super) mod tests {
             tally.take(&event);
         }
         assert_eq!(tally.open_round(), Some(2));
-        assert_eq!(tally.at(power(512)).unwrap().stage, Stage::Measuring);
+        assert_eq!(tally.at(power(512)).unwrap().stage, PowerPhase::Measuring);
     }
 }

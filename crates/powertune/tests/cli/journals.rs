@@ -69,6 +69,6 @@ fn odd_journals_are_named_and_the_tags_are_gone_by() {
         assert!(line.contains("delete it when the function is as it should be"), "{line}");
     }
     assert_eq!(said.lines().count(), 5, "{said}");
-    assert!(stdout(&cleaned).contains("took the powertune tags away"), "{}", stdout(&cleaned));
+    assert!(stdout(&cleaned).contains("removed the powertune tags"), "{}", stdout(&cleaned));
     stage.must_be_clean();
 }

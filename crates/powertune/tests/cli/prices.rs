@@ -292,7 +292,7 @@ fn strange_answers_change_nothing() {
             Answer::Json(list(REGION, &day(-2))),
             ["older than the one that is kept", &*day(-2).leak()],
         ),
-        (Answer::Json(list(REGION, &day(60))), ["to come", &*day(60).leak()]),
+        (Answer::Json(list(REGION, &day(60))), ["in the future", &*day(60).leak()]),
         (Answer::Status(404, ""), ["there is no list", "404"]),
         (Answer::Status(500, ""), ["HTTP status 500", "later"]),
         (Answer::Status(302, "location: http://127.0.0.1:1/\r\n"), ["302", "127.0.0.1:1"]),
@@ -312,7 +312,7 @@ fn strange_answers_change_nothing() {
 fn an_update_that_can_not_work_is_refused_before_anything_is_called() {
     let bench = Bench::new();
     let update = ["prices", "--update", "--endpoint-url", &bench.url];
-    failed(&bench.run(&update), 2, &["--region", "is not given", "--region us-east-1"]);
+    failed(&bench.run(&update), 2, &["--region", "is missing", "--region us-east-1"]);
     let in_euros = [&update[..], &["--region", "eusc-de-east-1"]].concat();
     failed(&bench.run(&in_euros), 2, &["eusc-de-east-1", "EUR"]);
     failed(&bench.run(&[&update[..], &["--region", "Ireland"]].concat()), 2, &["Ireland"]);

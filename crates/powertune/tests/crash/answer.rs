@@ -1,4 +1,4 @@
-//! Whether the result that a run has printed is a right one.
+//! Checks the result that a run has printed.
 
 use std::process::Output;
 
@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use crate::bill::Bill;
 
-/// What is wrong with a result: its account, or its choice, which has to be the best of what was
-/// measured.
+/// Checks a result: its account, and its choice, which has to be the best of the measurements.
 pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
     let result: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
     bill.check(&result)?;
@@ -21,7 +20,7 @@ pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
     let costs = measured.filter_map(|row| Some((row.pointer(deciding)?.as_f64()?, &row["value"])));
     let costs: Vec<(f64, &Value)> = costs.collect();
     let best = costs.iter().map(|(cost, _)| *cost).min_by(f64::total_cmp);
-    // Of two that cost the same the faster one is chosen.
+    // Of two sizes with the same cost, the faster one is chosen.
     let is_best = |(cost, power): &(f64, &Value)| Some(*cost) == best && **power == result["power"];
     if costs.iter().any(is_best) {
         return Ok(());
@@ -29,12 +28,12 @@ pub(crate) fn check(output: &Output, bill: &Bill) -> Result<(), String> {
     Err(format!("{} was chosen, and {best:?} is the lowest of {costs:?}", result["power"]))
 }
 
-/// Whether a size could not be measured, so that nothing may have been applied.
+/// True if a size could not be measured, so that nothing may have been applied.
 pub(crate) fn leaves_open(result: &Value) -> bool {
     result["unmeasured"].as_array().is_some_and(|powers| !powers.is_empty())
 }
 
-/// The same of the result that a run has printed.
+/// [`leaves_open`] for the result that a run has printed.
 pub(crate) fn has_left_open(output: &Output) -> bool {
     serde_json::from_slice(&output.stdout).is_ok_and(|result| leaves_open(&result))
 }

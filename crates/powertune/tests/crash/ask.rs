@@ -1,5 +1,5 @@
-//! What `powertune tune` does about a function that a killed run has left marked: at a terminal it
-//! asks, without one it stops.
+//! `powertune tune` on a function with the marks of a killed run: at a terminal it asks, without
+//! one it stops.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,7 +17,7 @@ use crate::{
     proxy::Proxy,
 };
 
-/// Leaves a function marked and tunes it again, in each way.
+/// Kills a run, and tunes the function again in each way.
 pub(crate) async fn ask(bench: &Bench) -> Result<(), String> {
     let host = Host::new();
     let function = bench.function(false).await;
@@ -47,8 +47,7 @@ pub(crate) async fn ask(bench: &Bench) -> Result<(), String> {
     bench.footprint(&function).await.must_be(&before)
 }
 
-/// Runs `powertune` at a terminal at which somebody types `typed`; what it comes to, and what is on
-/// the screen.
+/// Runs `powertune` at a terminal with the keys `typed`; returns the outcome and the screen.
 async fn at_a_terminal(
     host: &Host,
     proxy: &Proxy,
@@ -59,10 +58,10 @@ async fn at_a_terminal(
     let mut command = command(host, proxy, arguments);
     let duplicate = terminal.try_clone().map_err(|error| error.to_string())?;
     let process = command.stdin(duplicate).stderr(terminal).spawn();
-    // With the command goes this process's end of the terminal, so that reading it comes to an end.
+    // The command holds this process's end of the terminal. Reading ends when it is dropped.
     drop(command);
     let process = process.map_err(|error| error.to_string())?;
-    // What is typed ahead waits until it is read.
+    // Keys wait until they are read.
     keyboard.write_all(typed.as_bytes()).map_err(|error| error.to_string())?;
     let shown = tokio::task::spawn_blocking(move || all(screen));
     let output = tokio::time::timeout(LONGEST, process.wait_with_output()).await;
@@ -70,7 +69,7 @@ async fn at_a_terminal(
     Ok((output, shown.await.map_err(|error| error.to_string())?))
 }
 
-/// A terminal: two ends for the person at it, and one for the process.
+/// A terminal: two ends for the person, and one for the process.
 fn terminal() -> std::io::Result<(File, File, File)> {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&person)?;
@@ -82,7 +81,7 @@ fn terminal() -> std::io::Result<(File, File, File)> {
     Ok((person.try_clone()?, person, process))
 }
 
-/// All that is shown until nobody has the terminal open any more, which reading says by an error.
+/// All output until no process has the terminal open, which makes reading fail.
 fn all(mut screen: File) -> String {
     let mut shown = Vec::new();
     let mut part = [0; 1024];

@@ -1,4 +1,4 @@
-//! A local Lambda, and functions on it with everything that a user may have.
+//! A local Lambda, and functions with everything that a user may have.
 
 use std::{
     collections::BTreeMap,
@@ -24,12 +24,12 @@ use crate::{
     upstream::Upstream,
 };
 
-/// The runtime of all functions: programs that bring their own.
+/// The runtime of all functions, which bring their own program.
 const RUNTIME: &str = "provided.al2023";
 /// The timeout of functions, in seconds.
 pub(crate) const TIMEOUT_S: i32 = 20;
 
-/// A local Lambda and a client that is not ours.
+/// A local Lambda, and a client of AWS's SDK.
 pub(crate) struct Bench {
     lambda: LocalLambda,
     client: Client,
@@ -38,7 +38,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Starts a Lambda that lets functions take what CPU they get: nothing is measured here.
+    /// Starts a Lambda without limits of the CPU: nothing is measured here.
     pub(crate) async fn start() -> Self {
         let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
@@ -65,13 +65,14 @@ impl Bench {
         self.lambda.environment()
     }
 
-    /// A new function with a description, an environment variable, a tag, a version and an alias of
-    /// the user's; `$LATEST` is what the version was published from if `is_published`.
+    /// Creates a function with a description, an environment variable, a tag, a version and an
+    /// alias of the user. The version is equal to `$LATEST` if `is_published`.
     pub(crate) async fn function(&self, is_published: bool) -> String {
         self.function_with(is_published, TIMEOUT_S).await
     }
 
-    /// The same with another timeout; `$LATEST`'s is one longer if it is not published.
+    /// Creates a function like [`Self::function`] with this timeout; `$LATEST` has a second more if
+    /// it is not published.
     pub(crate) async fn function_with(&self, is_published: bool, timeout_s: i32) -> String {
         let name = format!("fn-{}", self.created.fetch_add(1, Ordering::Relaxed));
         let function = NewFunction {
@@ -125,7 +126,7 @@ impl Bench {
         self.lambda.create_function(function).await.expect("the function is created")
     }
 
-    /// Invokes a function; what it answers, or how it fails.
+    /// Invokes a function; returns its answer or its error.
     pub(crate) async fn invoke(&self, name: &str, payload: &[u8]) -> Result<String, String> {
         let invoke = self.client.invoke().function_name(name).payload(Blob::new(payload));
         let invoked = invoke.send().await.map_err(|error| format!("{error:?}"))?;
@@ -140,7 +141,7 @@ impl Bench {
         delete.send().await.expect("DeleteFunction");
     }
 
-    /// `$LATEST`, once Lambda is done with the last change.
+    /// `$LATEST` after the end of its last update.
     async fn settled(&self, name: &str) -> FunctionConfiguration {
         loop {
             let function = self.client.get_function().function_name(name).send().await;
@@ -153,7 +154,7 @@ impl Bench {
         }
     }
 
-    /// All that the function consists of.
+    /// Everything that the function consists of.
     pub(crate) async fn footprint(&self, name: &str) -> Footprint {
         let latest = self.settled(name).await;
         let arn = latest.function_arn.clone().unwrap_or_default();
@@ -181,7 +182,7 @@ impl Bench {
     }
 }
 
-/// A configuration without what says when and how far it was changed.
+/// A configuration without the time and the state of its last change.
 fn lasting(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration.revision_id = None;
     configuration.last_modified = None;

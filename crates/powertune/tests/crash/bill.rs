@@ -1,6 +1,6 @@
-//! What invocations have cost, by what passed the proxy: the sums that a result has to have.
+//! The cost of invocations by the requests at the proxy: a result has to have the same sums.
 //!
-//! Nothing of the product is used here: prices and rules are stated once more.
+//! Nothing of the product is used here; prices and rules are stated once more.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::{HeaderMap, StatusCode};
@@ -8,64 +8,62 @@ use serde_json::Value;
 
 use crate::{fault::Fault, proxy::Seen};
 
-/// What a GB-second costs in us-east-1, and a request, in USD.
+/// The price of a GB-second in us-east-1, and of a request, in USD.
 const GB_SECOND_X86_64: f64 = 0.000_016_666_7;
 const GB_SECOND_ARM64: f64 = 0.000_013_333_4;
 const REQUEST: f64 = 0.000_000_2;
-/// An Init that takes longer is repeated within the timeout, so that no invocation is billed for
-/// more than this beyond it.
+/// A longer Init is repeated within the timeout. So an invocation is billed for at most this long
+/// beyond it.
 const LONGEST_INIT_S: f64 = 10.0;
-/// The least memory that is measured.
+/// The smallest size that is measured.
 const SMALLEST_MB: f64 = 128.0;
-/// What Lambda says before it has handed an invocation to the function, beside 409 and 429.
+/// The errors, besides 409 and 429, after which Lambda has not run the invocation yet.
 const NOT_YET: &[&str] =
     &["ResourceNotReadyException", "EC2ThrottledException", "ENILimitReachedException"];
-/// What it says where it could not even start one, and won't.
+/// The error after which Lambda will never run it.
 const NOT_EVER: &str = "KMSAccessDeniedException";
-/// How far sums of the same amounts may differ that are added in another order.
+/// The largest difference between sums of the same amounts in another order.
 const ROUNDING: f64 = 1e-9;
 
-/// What Lambda has reported of one invocation.
+/// Lambda's report of one invocation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Report {
     memory_mb: f64,
     billed_ms: f64,
-    /// Whether the function failed.
     is_failure: bool,
 }
 
-/// What an invocation is to whoever has sent it.
+/// The outcome of an invocation for the client.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Charge {
-    /// Lambda has not run it and will later: it is sent again, and not counted.
+    /// Lambda has not run it: it is sent again, and not counted.
     Later,
-    /// Lambda has not run it and won't: it has failed, at no cost.
+    /// Lambda will never run it: it has failed, at no cost.
     Never,
-    /// It may have run; nobody can tell for how long.
+    /// It may have run, for an unknown time.
     Unknown,
-    /// It has run.
     Known(Report),
 }
 
-/// What all invocations of a run come to.
+/// The sums of all invocations of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Bill {
-    /// Sent, but for those that were not run and sent again.
+    /// The invocations, without those that were not run and sent again.
     pub(crate) invocations: u64,
-    /// Of these, what was no measurement.
+    /// The invocations without a measurement.
     pub(crate) failures: u64,
-    /// Of these, what may have been billed unknown to who sent it.
+    /// The invocations that may have been billed an unknown amount.
     unknown: u64,
-    /// What is known to have been billed.
+    /// The known cost.
     known_cost: f64,
-    /// What Lambda has really billed.
+    /// The cost that Lambda has really billed.
     real_cost: f64,
-    /// What is known, and for the rest at least the worst of a small one.
+    /// The known cost, and at least the worst cost of a small invocation for the rest.
     charged: f64,
 }
 
 impl Report {
-    /// Read out of the answer to an Invoke.
+    /// Reads the report in an answer to Invoke.
     pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
         let log = BASE64_STANDARD.decode(headers.get("x-amz-log-result")?).ok()?;
         let log = String::from_utf8_lossy(&log).into_owned();
@@ -89,7 +87,7 @@ impl Report {
 }
 
 impl Charge {
-    /// By what the client has heard.
+    /// The outcome, as the client knows it.
     fn of(seen: &Seen) -> Self {
         match seen.fault {
             None | Some(Fault::Slow(_)) => match (seen.report, seen.status) {
@@ -113,7 +111,7 @@ impl Charge {
 }
 
 impl Bill {
-    /// Of these invocations of a function with this timeout.
+    /// The bill of these invocations of a function with this timeout.
     pub(crate) fn of<'a>(invocations: impl Iterator<Item = &'a Seen>, timeout_s: i32) -> Self {
         let longest_ms = (f64::from(timeout_s) + LONGEST_INIT_S) * 1000.0;
         let mut bill = Self::default();
@@ -140,10 +138,10 @@ impl Bill {
         bill
     }
 
-    /// What is wrong with a result's account.
+    /// Checks the account in a result.
     ///
-    /// Of a run that was cut off, answers may have been on their way that the run has not heard: to
-    /// it such an invocation is one of unknown cost, or one that the proxy has not seen.
+    /// A run that was cut off may not have received some answers. For the run such an invocation
+    /// has an unknown cost, or the proxy has not seen it.
     pub(crate) fn check(&self, result: &Value) -> Result<(), String> {
         let rows: Vec<&Value> = result["stats"].as_array().into_iter().flatten().collect();
         let sum = |field: &str| rows.iter().filter_map(|row| row[field].as_u64()).sum::<u64>();
@@ -155,7 +153,7 @@ impl Bill {
         let cost = result["explorationCost"].as_f64().unwrap_or(f64::NAN);
         let is_cut = result["complete"] == false;
         let unheard = warned.clone().unwrap_or(0).saturating_sub(self.unknown);
-        // An invocation that was not heard of may have been a failure to the proxy, too.
+        // The proxy may have counted an invocation without an answer as a failure, too.
         let may_be = |more: u64, than: u64| (than..=than + unheard).contains(&more);
         let total = result["invocations"].as_u64().unwrap_or(u64::MAX);
         let (in_rows, failures) = (sum("invocations"), sum("failures"));
@@ -181,7 +179,7 @@ impl Bill {
         ))
     }
 
-    /// Whether a cap was kept: by what Lambda has billed, and by what had to be reckoned with.
+    /// Checks that a cap was kept, by Lambda's bill and by the worst case.
     pub(crate) fn check_cap(&self, most: Option<f64>) -> Result<(), String> {
         match most {
             Some(most) if self.real_cost.max(self.charged) > most * (1.0 + ROUNDING) => {

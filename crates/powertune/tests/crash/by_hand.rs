@@ -1,4 +1,4 @@
-//! The commands that a run names where it could not put something back, typed as it names them.
+//! The commands that a run names if it could not put something back, typed as they are.
 
 use std::{
     env,
@@ -16,10 +16,10 @@ use crate::{
     proxy::Proxy,
 };
 
-/// What comes before a command.
+/// The text before a command.
 const BY_HAND: &str = "; by hand: ";
 
-/// Carries out every command that a failed run has named, in the order in which it has.
+/// Runs every command that a failed run has named, in order.
 pub(crate) async fn by_hand(host: &Host, bench: &Bench, output: &Output) -> Result<(), String> {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let commands: Vec<&str> =
@@ -34,7 +34,7 @@ pub(crate) async fn by_hand(host: &Host, bench: &Bench, output: &Output) -> Resu
         settle(&mut shell, host, &proxy);
         shell.env("PATH", path()?);
         let done = shell.output().await.map_err(|error| error.to_string())?;
-        // Of a change whose answer was lost nobody knows whether it was made.
+        // If the answer of a change was lost, it may have been made.
         let is_done = done.status.success() || said(&done).contains("ResourceNotFoundException");
         if !is_done {
             return Err(format!("{command} ended with {}", said(&done)));
@@ -43,7 +43,7 @@ pub(crate) async fn by_hand(host: &Host, bench: &Bench, output: &Output) -> Resu
     Ok(())
 }
 
-/// Where `aws` and `powertune` are found.
+/// The PATH with `aws` and `powertune`.
 fn path() -> Result<OsString, String> {
     let beside = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
     let ours = [beside(&aws_cli()), beside(Path::new(env!("CARGO_BIN_EXE_powertune")))];
@@ -52,7 +52,7 @@ fn path() -> Result<OsString, String> {
         .map_err(|error| error.to_string())
 }
 
-/// AWS's command line, where `cargo xtask peers` installs it.
+/// The path of AWS's CLI, as `cargo xtask peers` installs it.
 pub(crate) fn aws_cli() -> PathBuf {
     workspace().join("target/peers/venv/bin/aws")
 }

@@ -1,4 +1,4 @@
-//! Answers that Lambda, or the way to it, gives instead of the right one.
+//! Wrong answers of Lambda, or of the way to it.
 
 use std::{fmt, future::pending, io, time::Duration};
 
@@ -13,42 +13,42 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-/// The body of an answer, which may break off.
+/// The body of an answer, which may end too early.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
-/// What goes wrong with one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Lambda refuses it with one of its exceptions, and has done nothing.
+    /// Lambda refuses it with an exception, and has done nothing.
     Exception {
         status: u16,
         name: &'static str,
-        /// Of a `TooManyRequestsException`.
+        /// The reason in a `TooManyRequestsException`.
         reason: Option<&'static str>,
     },
-    /// Something on the way to Lambda answers, in HTML.
+    /// A proxy or load balancer answers, in HTML.
     Gateway(u16),
-    /// The connection is reset before Lambda hears of it.
+    /// The connection is reset before Lambda gets the request.
     ResetBefore,
-    /// The connection is reset when Lambda has done it.
+    /// The connection is reset after Lambda has carried out the request.
     ResetAfter,
-    /// Lambda has done it, and the answer breaks off in its middle.
+    /// Lambda has carried it out, and the answer ends in the middle.
     Cut,
-    /// Lambda has done it, and the answer takes so much longer.
+    /// Lambda has carried it out, and the answer comes later by this time.
     Slow(Duration),
-    /// Lambda has done it, and the answer never comes.
+    /// Lambda has carried it out, and the answer never comes.
     Silent,
-    /// Lambda has done it, and the end of the log is missing, or is not what it should be.
+    /// Lambda has carried it out, and the end of the log is missing or wrong.
     Log(Log),
-    /// Lambda says that it has run another version than the one asked for.
+    /// Lambda answers that it has run another version.
     OtherVersion,
-    /// Lambda is still at work on the version, or on the last update.
+    /// Lambda is still creating the version, or making the last update.
     Pending,
-    /// Lambda could not make the version work, or the last update.
+    /// Lambda could not create the version, or make the last update.
     Failed,
 }
 
-/// What is wrong with a `LogResult`.
+/// The fault of a `LogResult`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
     Missing,
@@ -58,9 +58,9 @@ pub(crate) enum Log {
     OfAnother,
 }
 
-/// Why Lambda could not make it work.
+/// Lambda's reason for it.
 pub(crate) const FAILURE: &str = "the subnet has run out of addresses";
-/// An invocation's log that nobody has asked for.
+/// The log of another invocation.
 const ANOTHERS: &str = "REPORT RequestId: 00000000-0000-4000-8000-000000000000\tDuration: 7.00 ms\t\
                         Billed Duration: 7 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\t\n";
 
@@ -92,12 +92,12 @@ impl Fault {
         Self::Exception { status, name, reason: None }
     }
 
-    /// Whether the request reaches Lambda.
+    /// True if the request reaches Lambda.
     pub(crate) fn reaches(self) -> bool {
         !matches!(self, Self::Exception { .. } | Self::Gateway(_) | Self::ResetBefore)
     }
 
-    /// What is answered to a request that does not reach Lambda; an error resets the connection.
+    /// The answer to a request that does not reach Lambda; an error resets the connection.
     pub(crate) fn instead(self) -> io::Result<Response<Body>> {
         let (status, name, body, kind) = match self {
             Self::Exception { status, name, reason } => {
@@ -114,7 +114,7 @@ impl Fault {
         answer.body(whole(body.into())).map_err(io::Error::other)
     }
 
-    /// What is made of an answer of Lambda's.
+    /// Spoils an answer of Lambda.
     pub(crate) async fn spoil(self, answer: Response<Bytes>) -> io::Result<Response<Body>> {
         let (mut head, mut body) = answer.into_parts();
         match self {
@@ -143,8 +143,8 @@ impl Fault {
         Ok(Response::from_parts(head, whole(body)))
     }
 
-    /// The answer to GetFunction with another state: that of a version, or of `$LATEST`'s last
-    /// update.
+    /// The answer to GetFunction with another state of a version, or of the last update of
+    /// `$LATEST`.
     fn restated(self, body: &Bytes) -> serde_json::Result<Bytes> {
         let mut answer: Value = serde_json::from_slice(body)?;
         let configuration = &mut answer["Configuration"];
@@ -176,7 +176,7 @@ impl Log {
     }
 }
 
-/// A body that does not break off.
+/// A complete body.
 pub(crate) fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed()
 }

@@ -1,4 +1,4 @@
-//! What the tests have come to, for people to read.
+//! The figures of the tests, for people.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,21 +7,21 @@ use libtest_mimic::Failed;
 /// The lines of all tests that have ended.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What one test has come to.
+/// The figures of one test.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) name: String,
     pub(crate) tried: usize,
-    /// With fewer the test has not found what it should.
+    /// The least number of cases. With fewer, the test has missed some.
     pub(crate) fewest: usize,
     pub(crate) problems: Vec<String>,
-    /// What is to be said of those without problems.
+    /// The word for cases without problems.
     pub(crate) verdict: &'static str,
     pub(crate) note: String,
 }
 
 impl Figures {
-    /// Keeps the figures; fails if something is wrong with them.
+    /// Keeps the figures; fails if there are problems.
     pub(crate) fn conclude(self) -> Result<(), Failed> {
         let Self { name, tried, fewest, problems, verdict, note } = self;
         let well = tried - problems.len();
@@ -34,7 +34,7 @@ impl Figures {
     }
 }
 
-/// Keeps a line until all tests have ended, so that it stands alone.
+/// Keeps a line until all tests have ended, so that no other output is in between.
 pub(crate) fn keep(figure: String) {
     LINES.lock().unwrap_or_else(PoisonError::into_inner).push(figure);
 }

@@ -1,4 +1,4 @@
-//! All that a function consists of, to compare before and after.
+//! Everything that a function consists of, to compare before and after.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +19,7 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    /// Whether there are tags of a run's.
+    /// True if the function has tags of a run.
     pub(crate) fn is_announced(&self) -> bool {
         self.tags.keys().any(|key| key.starts_with("powertune:"))
     }
@@ -28,7 +28,7 @@ impl Footprint {
         self.aliases.get(alias)?.function_version()
     }
 
-    /// This one with `$LATEST` at the power that it had, where it has to be at a measured one.
+    /// This footprint with `$LATEST` at its original size; now it has to have a measured one.
     pub(crate) fn with_latest_back(&self, before: &Self) -> Result<Self, String> {
         measured_mb(&self.latest)?;
         let mut footprint = self.clone();
@@ -36,8 +36,8 @@ impl Footprint {
         Ok(footprint)
     }
 
-    /// This one with the alias as it was and without the version that it points to, which has to be
-    /// a new one that differs from `$LATEST` in its power alone.
+    /// This footprint with the old alias, and without the version of the new one. That has to be a
+    /// new version that differs from `$LATEST` only in its size.
     pub(crate) fn with_alias_back(&self, alias: &str, before: &Self) -> Result<Self, String> {
         let mut footprint = self.clone();
         let pointed_to = self.alias_version(alias).ok_or(format!("there is no alias {alias}"))?;
@@ -68,13 +68,13 @@ impl Footprint {
         Ok(footprint)
     }
 
-    /// An error that tells what differs from `before`.
+    /// Fails with the differences from `before`.
     pub(crate) fn must_be(&self, before: &Self) -> Result<(), String> {
         if self == before { Ok(()) } else { Err(differences(self, before)) }
     }
 }
 
-/// The lines in which two things differ.
+/// The lines in which they differ.
 fn differences(is: &impl Debug, was: &impl Debug) -> String {
     let (is, was) = (format!("{is:#?}"), format!("{was:#?}"));
     let lines = |text: &str, other: &str| -> Vec<String> {
@@ -85,7 +85,7 @@ fn differences(is: &impl Debug, was: &impl Debug) -> String {
     format!("it has {:?}, and had {:?}", lines(&is, &was), lines(&was, &is))
 }
 
-/// The memory size, which has to be one that was measured.
+/// The memory size, if it is a measured one.
 fn measured_mb(configuration: &FunctionConfiguration) -> Result<String, String> {
     let memory_mb = configuration.memory_size().unwrap_or_default().to_string();
     if POWERS.split(',').any(|power| power == memory_mb) {

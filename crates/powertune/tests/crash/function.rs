@@ -1,5 +1,5 @@
-//! The function that is tuned: this program itself, which the local Lambda starts. It starts in a
-//! few milliseconds, and thousands of its environments are started.
+//! The function under test: this program itself, which the local Lambda starts. It starts in a few
+//! milliseconds, and thousands of environments are started.
 
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::ExitCode, time::Duration};
 
@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use crate::kind::CHEAPEST_MB;
 
-/// What the function says when it is asked to fail.
+/// The error message of the function, if it is to fail.
 pub(crate) const FAILURE: &str = "as it was asked to";
 
-/// How long it takes at [`CHEAPEST_MB`], and how long at every other size.
+/// The duration at [`CHEAPEST_MB`], and that at every other size.
 const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(80);
 
@@ -25,7 +25,7 @@ pub(crate) fn write(folder: &Path) {
     fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
-/// Whether Lambda has started this program.
+/// True if Lambda has started this program.
 pub(crate) fn is_started_by_lambda() -> bool {
     env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
@@ -37,7 +37,7 @@ pub(crate) fn serve() -> ExitCode {
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Is much the cheapest at [`CHEAPEST_MB`], and fails if asked to.
+/// The handler: by far the cheapest at [`CHEAPEST_MB`], and it fails if the payload says so.
 async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if event.payload["fail"] == json!(true) {
         return Err(FAILURE.into());

@@ -1,4 +1,4 @@
-//! The kinds of runs whose every crash point is tried, and what each may leave behind.
+//! The kinds of runs that are killed at every crash point, and their allowed leftovers.
 
 use crate::footprint::Footprint;
 
@@ -6,17 +6,17 @@ use crate::footprint::Footprint;
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// What `powertune tune` is given beside the function and its powers.
+    /// The arguments of `powertune tune` beyond the function and its sizes.
     pub(crate) arguments: &'static [&'static str],
-    /// Whether `$LATEST` is still what the user's version was published from: then Lambda hands out
-    /// that version where the function's own power is to be published.
+    /// True if `$LATEST` is equal to the user's version. Then Lambda returns that version when the
+    /// function's own size is published.
     pub(crate) is_published: bool,
     pub(crate) applies: Applied,
-    /// Whether it is `powertune clean` that is killed, after a `tune` that was.
+    /// True if `powertune clean` is killed, after a killed `tune`.
     pub(crate) kills_clean: bool,
 }
 
-/// To what a run applies its choice.
+/// The target of the choice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Applied {
     Nowhere,
@@ -28,10 +28,10 @@ pub(crate) enum Applied {
 pub(crate) const ALIAS: &str = "live";
 /// The powers that are measured.
 pub(crate) const POWERS: &str = "128,192,256";
-/// The one that the function has.
+/// The size of the function.
 pub(crate) const ORIGINAL_MB: u32 = 256;
-/// The one that the function is made to be cheapest at. It is published last, so that Lambda has
-/// to be made to publish it once more for an alias: the longest way there is.
+/// The size at which the function is the cheapest. It is published last, so that Lambda has to
+/// publish it once more for an alias: the longest way.
 pub(crate) const CHEAPEST_MB: u32 = 192;
 
 const FIXED: &str = "5";
@@ -96,19 +96,19 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 impl Applied {
-    /// The options that ask for it.
+    /// The options for this target.
     pub(crate) fn arguments(self) -> Vec<&'static str> {
         match self {
             Self::Nowhere => Vec::new(),
             Self::Latest => vec!["--auto-optimize"],
-            // Of some functions $LATEST is not what the alias has.
+            // `$LATEST` of some functions differs from the version of the alias.
             Self::Alias(alias) => {
                 vec!["--auto-optimize", "--auto-optimize-alias", alias, "--release-latest"]
             }
         }
     }
 
-    /// What is wrong with the function after a run that came to its end.
+    /// Checks the function after a run that came to its end.
     pub(crate) fn check_end(self, before: &Footprint, after: &Footprint) -> Result<(), String> {
         let rest = match self {
             Self::Nowhere => after.clone(),
@@ -118,12 +118,12 @@ impl Applied {
         rest.must_be(before)
     }
 
-    /// What is wrong with the function after a run that was killed, and `clean`.
+    /// Checks the function after a killed run, and `clean`.
     ///
-    /// Everything is as before, or the run had already done what it was asked to: its alias points
-    /// to the new version, which is complete then, or `$LATEST` has the chosen power. To take that
-    /// back would be a second change of what serves the user's calls. `was_applying` says whether
-    /// the run had come so far.
+    /// Everything is as before, or the run had already finished its work: its alias points to the
+    /// new version, which is complete then, or `$LATEST` has the chosen size. Taking that back
+    /// would be a second change of the function that serves the user's calls. `was_applying` is
+    /// true if the run had come so far.
     pub(crate) fn check_cleaned(
         self,
         before: &Footprint,

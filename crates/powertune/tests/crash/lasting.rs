@@ -1,5 +1,4 @@
-//! Faults that last: from some request on, every one of its operation goes wrong, or every request
-//! at all.
+//! Lasting faults: from some request on, all requests of an operation, or all requests, fail.
 
 use std::time::Duration;
 
@@ -22,14 +21,14 @@ use crate::{
 const INTERNAL: Fault = Fault::exception(500, "ServiceException");
 const CONFLICT: Fault = Fault::exception(409, "ResourceConflictException");
 
-/// Every lasting fault, and how the run has to end.
+/// Each lasting fault, with the expected end of the run.
 pub(crate) fn all() -> Vec<Strike> {
     let slow = Fault::Slow(Duration::from_millis(200));
     let anything = [
         // Before a change, and in the middle.
         (1, Fault::ResetBefore, Error),
         (1, EXPIRED, Error),
-        // The tags may be there: nobody can know.
+        // The tags may exist: the run can't know.
         (5, Fault::ResetBefore, LeftBehind),
         (6, EXPIRED, LeftBehind),
         (9, Fault::ResetBefore, LeftBehind),
@@ -68,7 +67,7 @@ pub(crate) fn all() -> Vec<Strike> {
         (Invoke, 8, EXPIRED, Answer),
         (Invoke, 8, Fault::Log(Log::Missing), Answer),
     ];
-    // What the user's own alias points to is the most that a run can change.
+    // The last change of a run is that of the user's own alias.
     let of_alias = [(UpdateAlias, 1, INTERNAL, Error), (UpdateAlias, 1, Fault::ResetAfter, Answer)];
     let anything = anything.map(|(nth, fault, ending)| strike(Aim::from(None, nth), fault, ending));
     let of_one = of_one.map(|(operation, nth, fault, ending)| {
@@ -81,7 +80,7 @@ pub(crate) fn all() -> Vec<Strike> {
     anything.into_iter().chain(of_one).chain(of_alias).collect()
 }
 
-/// Those after which there is something to be done by hand.
+/// The lasting faults that leave work for the user.
 pub(crate) fn leaving() -> Vec<Strike> {
     all().into_iter().filter(|strike| strike.ending == Some(LeftBehind)).collect()
 }

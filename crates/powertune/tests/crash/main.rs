@@ -1,14 +1,13 @@
-//! `powertune tune` killed at every change that it makes, and `powertune clean` after it; runs in
-//! which a call goes wrong, once or for good; and a soak: many runs, drawn from a seed, in which
-//! anything goes wrong.
+//! Kills `powertune tune` at every change that it makes, and runs `powertune clean` after it; makes
+//! calls fail, once or for good; and a soak: many runs with any of these faults, drawn from a seed.
 //!
-//! A proxy in front of the local Lambda takes down every request. At some of them it spoils the
-//! answer, or has the process killed: just before the request reaches Lambda, or just after Lambda
-//! has carried it out, with the answer still on its way. So the product needs no hook for it.
+//! A proxy in front of the local Lambda records every request. At some requests it spoils the
+//! answer or kills the process: just before the request reaches Lambda, or just after Lambda has
+//! carried it out, before the answer arrives. So the product needs no hook for the tests.
 //!
-//! `cargo test -p powertune --test crash -- --seed 7` soaks 500 runs; `--run 12` repeats one.
-//! `-- --every-machine` has things go wrong in every kind of execution of the state machine, at every
-//! point, and not in one kind at some.
+//! `cargo test -p powertune --test crash -- --seed 7` soaks 500 runs; `--run 12` repeats one. `--
+//! --every-machine` tries every point of every kind of execution of the state machine, instead of
+//! some points of one kind.
 
 mod answer;
 mod ask;
@@ -52,15 +51,15 @@ use crate::{
     trap::Moment,
 };
 
-/// How many runs of one test go on at the same time: most of what they do is wait.
+/// The number of runs of one test at the same time: most of the time they wait.
 const AT_ONCE: usize = 8;
-/// How many tests go on at the same time, if the command line does not say.
+/// The number of tests at the same time, if the command line does not say it.
 const TRIALS_AT_ONCE: usize = 4;
-/// The argument that asks for every kind of execution of the state machine, and nothing else.
+/// The argument for every kind of execution of the state machine, and nothing else.
 const EVERY_MACHINE: &str = "--every-machine";
-/// With fewer points than this the proxy has not counted what it should.
+/// With fewer points, the proxy has missed some.
 const FEWEST_POINTS: usize = 6;
-/// The soak that is a test like the others.
+/// The soak that runs with the other tests.
 const SMALL_SOAK: Options = Options { seed: 20_261_125, runs: 15, run: None };
 
 fn main() -> ExitCode {
@@ -87,9 +86,9 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    // The longest first, beside which others go on.
+    // The longest tests first, so that others run beside them.
     let first = [
-        // All at once: they do nothing but wait.
+        // All at the same time: they only wait.
         Trial::test("silences", || {
             struck("silences", usize::MAX, single::silences(), Remedy::Clean)
         }),
@@ -123,7 +122,7 @@ fn on_a_bench(test: impl AsyncFnOnce(&Bench) -> Result<(), Failed>) -> Result<()
     })
 }
 
-/// Kills a run of this kind at each change that it makes, until one ends before its time has come.
+/// Kills a run of this kind at each of its changes, until one ends first.
 fn every_point(kind: &'static Kind) -> Result<(), Failed> {
     on_a_bench(async |bench| points_of(kind, bench).await.conclude())
 }
@@ -138,7 +137,7 @@ async fn points_of(kind: &'static Kind, bench: &Bench) -> Figures {
             Outcome::Crashed(survived) => (false, survived.err()),
             Outcome::Over(well) => (true, well.err()),
         };
-        // The last one was not killed; where something is wrong with it, that counts all the same.
+        // The last run was not killed. It counts if it has a problem.
         tried += usize::from(!is_last || problem.is_some());
         problems.extend(problem.map(|problem| format!("{point}: {problem}")));
         if is_last {
@@ -155,7 +154,7 @@ async fn points_of(kind: &'static Kind, bench: &Bench) -> Figures {
     }
 }
 
-/// What is left after lasting faults, put right by the commands that the run names.
+/// Puts right what lasting faults have left, by the commands that the run names.
 fn by_hand() -> Result<Completion, Failed> {
     if !by_hand::aws_cli().exists() {
         return skipped("the AWS CLI is not installed: run `cargo xtask peers`");
@@ -164,7 +163,7 @@ fn by_hand() -> Result<Completion, Failed> {
     Ok(Completion::Completed)
 }
 
-/// Strikes a run with each of these.
+/// Tries each of these faults in a run.
 fn struck(name: &str, at_once: usize, strikes: Vec<Strike>, remedy: Remedy) -> Result<(), Failed> {
     on_a_bench(async |bench| {
         let fewest = strikes.len();

@@ -6,7 +6,7 @@ use hyper::{Method, Uri};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     GetFunction,
-    /// GetFunction of a version, which is asked for by those who wait for it.
+    /// GetFunction of a version, which waits for the version.
     GetFunctionOfVersion,
     GetAccountSettings,
     ListTags,
@@ -26,7 +26,7 @@ impl Operation {
     /// The operation of a request.
     ///
     /// # Panics
-    /// When it is none of them: then powertune has begun to call something that is not counted.
+    /// When it is unknown: then powertune calls something that is not counted.
     pub(crate) fn of(method: &Method, uri: &Uri) -> Self {
         let segments: Vec<&str> =
             uri.path().split('/').skip(2).filter(|segment| !segment.is_empty()).collect();
@@ -37,7 +37,7 @@ impl Operation {
             ("GET", ["account-settings"]) => Self::GetAccountSettings,
             ("GET", ["tags", _]) => Self::ListTags,
             ("GET", ["functions", _, "versions"]) => Self::ListVersionsByFunction,
-            // Never the function itself, whose calls are the user's.
+            // Only invocations of versions: others are the user's.
             ("POST", ["functions", _, "invocations"]) if is_qualified => Self::Invoke,
             ("POST", ["tags", _]) => Self::TagResource,
             ("DELETE", ["tags", _]) => Self::UntagResource,
@@ -51,7 +51,7 @@ impl Operation {
         }
     }
 
-    /// What IAM wants allowed for it: an action, and the statement that says on what.
+    /// The action that IAM has to allow, and the statement with its resource.
     pub(crate) fn permission(self) -> (&'static str, &'static str) {
         match self {
             Self::GetFunction => ("lambda:GetFunction", "Function"),
@@ -71,7 +71,7 @@ impl Operation {
         }
     }
 
-    /// Whether it changes the function, its versions, aliases or tags.
+    /// True if it changes the function, its versions, aliases or tags.
     pub(crate) fn is_change(self) -> bool {
         match self {
             Self::GetFunction

@@ -1,4 +1,4 @@
-//! One crash point: a run that is killed there, and all that has to hold afterwards.
+//! One crash point: a run is killed there, and the function is checked.
 
 use std::fmt;
 
@@ -11,28 +11,28 @@ use crate::{
     trap::{Moment, Trap},
 };
 
-/// Where a run is killed.
+/// The point at which a run is killed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) kind: &'static Kind,
-    /// At which of its changes, counted from 1.
+    /// The number of the change, from 1.
     pub(crate) nth: usize,
     pub(crate) moment: Moment,
 }
 
-/// What came of a point, and what is wrong with it.
+/// The outcome of a point, with the problem if there is one.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The run was killed there.
     Crashed(Result<(), String>),
-    /// The run was over before it.
+    /// The run ended before it.
     Over(Result<(), String>),
 }
 
 const UPDATE: Operation = Operation::UpdateFunctionConfiguration;
 
-/// Where `tune` is killed if it is `clean` that matters: two versions are published by then, and
-/// `$LATEST` is at a power that is not its own.
+/// The point at which `tune` is killed to test `clean`: two versions are published, and `$LATEST`
+/// is at another size than its own.
 const MIDDLE: Trap = Trap::Crash { nth: 6, moment: Moment::After };
 
 impl fmt::Display for Point {
@@ -46,7 +46,7 @@ impl fmt::Display for Point {
 }
 
 impl Point {
-    /// Kills a run here, cleans, and looks at what is left.
+    /// Kills a run here, cleans, and checks the function.
     pub(crate) async fn outcome(self, bench: &Bench) -> (Self, Outcome) {
         let outcome = self.crash(bench).await;
         (self, outcome.unwrap_or_else(|problem| Outcome::Over(Err(problem))))
@@ -85,7 +85,7 @@ impl Point {
         Ok(Outcome::Crashed(survived))
     }
 
-    /// Cleans up on the host that the run died on, or on another one.
+    /// Cleans up on the host of the run, or on another one.
     async fn clean(
         self,
         host: &Host,
@@ -102,15 +102,15 @@ impl Point {
     }
 }
 
-/// Whether nothing but a journal can prove that the memory size is the run's: it was set, or is
-/// being set, and no version shows it yet.
+/// True if only a journal can prove that the memory size is the run's: it was set, or is being set,
+/// and no version has it yet.
 pub(crate) fn is_unproven(changes: &[Operation]) -> bool {
     let publishing = changes.last() == Some(&Operation::PublishVersion);
     let before = changes.iter().rev().nth(usize::from(publishing));
     before == Some(&UPDATE)
 }
 
-/// Kills `tune` when it has begun to publish.
+/// Kills `tune` in the middle of publishing.
 pub(crate) async fn kill_in_the_middle(
     host: &Host,
     bench: &Bench,
@@ -123,7 +123,7 @@ pub(crate) async fn kill_in_the_middle(
     }
 }
 
-/// Cleans up where the run's journal is: nobody need say that it is dead.
+/// Cleans up on the host with the run's journal, which proves that the run is dead.
 pub(crate) async fn clean_there(host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
     succeed(host, bench, &["clean", function]).await?;
     if host.journals() > 0 {
@@ -132,8 +132,8 @@ pub(crate) async fn clean_there(host: &Host, bench: &Bench, function: &str) -> R
     clean_again(host, bench, function).await
 }
 
-/// Cleans up on another host, by tags and versions alone: first without `--force`, which refuses as
-/// long as the run may be alive; then with it.
+/// Cleans up on another host, with only tags and versions: first without `--force`, which refuses
+/// while the run may be alive; then with it.
 pub(crate) async fn clean_elsewhere(
     bench: &Bench,
     function: &str,
@@ -159,8 +159,7 @@ pub(crate) async fn clean_elsewhere(
     clean_again(&host, bench, function).await
 }
 
-/// Does what a person does who is told that nobody knows whose the memory size is: knows it, and
-/// types the first command.
+/// Decides whose the memory size is, like a person who knows it, and types the first command.
 pub(crate) async fn decide(bench: &Bench, function: &str, left: &str) -> Result<(), String> {
     let by_hand = left.split_once("--memory-size ").map(|(_, rest)| rest);
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
@@ -174,13 +173,13 @@ pub(crate) async fn decide(bench: &Bench, function: &str, left: &str) -> Result<
     }
 }
 
-/// Cleaning again finds nothing to do.
+/// Checks that cleaning again changes nothing.
 async fn clean_again(host: &Host, bench: &Bench, function: &str) -> Result<(), String> {
     let changes = succeed(host, bench, &["clean", function]).await?;
     if changes.is_empty() { Ok(()) } else { Err(format!("clean again made {changes:?}")) }
 }
 
-/// Runs something that has to succeed; what it has changed.
+/// Runs a command that has to succeed; returns its changes.
 async fn succeed(host: &Host, bench: &Bench, arguments: &[&str]) -> Result<Vec<Operation>, String> {
     let proxy = Proxy::start(bench, &[]).await;
     let output = finish(host, &proxy, arguments).await?;

@@ -1,5 +1,5 @@
-//! The least policy of each command, held against the calls that it makes: one that is missing is as
-//! wrong as one that is never used.
+//! Compares the least policy of each command with its calls: a missing action is as wrong as an
+//! unused one.
 
 use std::{collections::BTreeSet, process::Output};
 
@@ -20,7 +20,7 @@ use crate::{
 /// An action, and the statement that allows it.
 type Allowed = BTreeSet<(String, String)>;
 
-/// Every way in which `tune` goes that has calls of its own.
+/// The arguments of `tune` that lead to further calls.
 const TUNES: &[&[&str]] = &[
     &["--num", "5", "--auto-optimize", "--auto-optimize-alias", ALIAS, "--release-latest"],
     &["--num", "5", "--auto-optimize", "--auto-optimize-alias", "tuned"],
@@ -28,7 +28,7 @@ const TUNES: &[&[&str]] = &[
     &["--num", "5", "--only-cold-starts"],
 ];
 
-/// What is wrong with the policies, if something is.
+/// Checks the policies.
 pub(crate) async fn check(bench: &Bench) -> Result<(), String> {
     let tuned = tuned(bench).await?;
     compare("tune", bench, &tuned).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn check(bench: &Bench) -> Result<(), String> {
     compare("clean", bench, &cleaned).await
 }
 
-/// What `tune` calls, also where an answer is lost.
+/// The calls of `tune`, also after a lost answer.
 async fn tuned(bench: &Bench) -> Result<Vec<Operation>, String> {
     let mut called = Vec::new();
     for &arguments in TUNES {
@@ -53,7 +53,7 @@ async fn tuned(bench: &Bench) -> Result<Vec<Operation>, String> {
     Ok(called)
 }
 
-/// What `clean` calls after a run that was killed, with its journal and without.
+/// The calls of `clean` after a killed run, with its journal and without.
 async fn cleaned(bench: &Bench) -> Result<Vec<Operation>, String> {
     let mut called = Vec::new();
     for is_elsewhere in [false, true] {
@@ -69,15 +69,14 @@ async fn cleaned(bench: &Bench) -> Result<Vec<Operation>, String> {
     Ok(called)
 }
 
-/// Compares what a command has called with what the policy that is generated for it allows on
-/// Lambda.
+/// Compares the calls of a command with the Lambda actions in its policy.
 async fn compare(command: &str, bench: &Bench, called: &[Operation]) -> Result<(), String> {
     let proxy = Proxy::start(bench, &[]).await;
     let output = finish(&Host::new(), &proxy, &["generate", "iam", "--for", command]).await?;
     succeeded(&output)?;
     let policy: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
     let allowed = allowed(&policy);
-    // GetFunction tells the tags to callers alone that may list them.
+    // GetFunction returns the tags only to callers that may list them.
     let tells_tags = called.contains(&Operation::GetFunction).then_some(&Operation::ListTags);
     let recorded: Allowed = called
         .iter()

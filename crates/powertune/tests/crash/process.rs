@@ -1,4 +1,4 @@
-//! The real binary, as a user runs it, in front of the proxy.
+//! The real binary, connected to the proxy.
 
 use std::{
     process::{Output, Stdio},
@@ -10,18 +10,18 @@ use tokio::process::Command;
 
 use crate::proxy::Proxy;
 
-/// No run takes longer, unless it hangs.
+/// The longest time of a run that does not hang.
 pub(crate) const LONGEST: Duration = Duration::from_mins(2);
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// By the proxy, at the request that it was told to wait for.
+    /// The proxy has killed it.
     Killed,
     ByItself(Output),
 }
 
-/// A machine with what runs of `powertune` have written down there.
+/// A machine with the journals of the runs of `powertune` on it.
 #[derive(Debug)]
 pub(crate) struct Host(TempDir);
 
@@ -30,13 +30,13 @@ impl Host {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// How many journals there are.
+    /// The number of journals.
     pub(crate) fn journals(&self) -> usize {
         std::fs::read_dir(self.0.path().join("powertune/journals")).map_or(0, Iterator::count)
     }
 }
 
-/// Runs `powertune` on what is behind the proxy, and kills it if the proxy says so.
+/// Runs `powertune` against the proxy, and kills it when the proxy says so.
 pub(crate) async fn powertune(
     host: &Host,
     proxy: &Proxy,
@@ -52,18 +52,17 @@ pub(crate) async fn powertune(
     }
 }
 
-/// `powertune` on this host, in front of this proxy.
+/// `powertune` on this host, connected to this proxy.
 pub(crate) fn command(host: &Host, proxy: &Proxy, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     settle(&mut command, host, proxy);
-    // SIGKILL, as soon as nobody waits for it any more.
+    // SIGKILL when the command is dropped.
     command.kill_on_drop(true);
     command
 }
 
-/// Has a process live on this host and call AWS through this proxy, with nothing that the machine
-/// under it knows of AWS.
+/// Makes a process use this host and this proxy, and nothing of the real machine's AWS settings.
 pub(crate) fn settle(command: &mut Command, host: &Host, proxy: &Proxy) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
@@ -72,7 +71,7 @@ pub(crate) fn settle(command: &mut Command, host: &Host, proxy: &Proxy) {
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").envs(proxy.environment());
     command.env("XDG_STATE_HOME", host.0.path());
-    // Faults that last are given up after so many seconds, and not after a quarter of an hour.
+    // powertune gives up lasting faults after this many seconds, instead of a quarter of an hour.
     command.env("POWERTUNE_PATIENCE", "4");
 }
 
@@ -88,7 +87,7 @@ pub(crate) async fn finish(
     }
 }
 
-/// What a process said, for a test that fails.
+/// The output of a process, for the message of a failed test.
 pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     format!("{}, saying {:?} {:?}", output.status, text(&output.stdout), text(&output.stderr))

@@ -1,5 +1,5 @@
-//! What stands between powertune and the local Lambda: it takes down every request, and at
-//! those that it is told of has the process killed, or spoils the answer.
+//! The proxy between powertune and the local Lambda. It records every request, and at given
+//! requests it kills the process or spoils the answer.
 
 use std::{
     future::pending,
@@ -40,13 +40,13 @@ pub(crate) struct Proxy {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) operation: Operation,
-    /// What was made to go wrong with it.
+    /// The fault of the request.
     pub(crate) fault: Option<Fault>,
-    /// Whether Lambda has heard of it.
+    /// True if it has reached Lambda.
     pub(crate) reached: bool,
-    /// What Lambda has answered.
+    /// The status of Lambda's answer.
     pub(crate) status: Option<StatusCode>,
-    /// What Lambda has billed for it.
+    /// Lambda's report, with the billed duration.
     pub(crate) report: Option<Report>,
 }
 
@@ -55,7 +55,7 @@ struct Front {
     upstream: Upstream,
     traps: Vec<Trap>,
     seen: Mutex<Vec<Seen>>,
-    /// Cancelled when the time of the crash has come.
+    /// Cancelled at the time of the crash.
     crashed: CancellationToken,
 }
 
@@ -80,19 +80,19 @@ impl Proxy {
         Self { front, environment, _server: server }
     }
 
-    /// The environment variables that point a process here.
+    /// The environment variables for a process that calls this proxy.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         self.environment.clone()
     }
 
-    /// The changes that were asked for.
+    /// The changes that the process has requested.
     pub(crate) fn changes(&self) -> Vec<Operation> {
         let seen = self.front.seen();
         seen.iter().map(|seen| seen.operation).filter(|operation| operation.is_change()).collect()
     }
 
-    /// Whether a run of these powers has come so far that it applies its choice: it changes the
-    /// memory size to each other one to measure, and then back.
+    /// True if a run with these sizes may have begun to apply its choice: it sets each other size
+    /// once to measure, and then its own.
     pub(crate) fn may_have_applied(&self, powers: &str) -> bool {
         let original = ORIGINAL_MB.to_string();
         let to_measure = powers.split(',').filter(|power| **power != original).count() + 1;
@@ -100,22 +100,22 @@ impl Proxy {
         self.changes().iter().filter(is_update).count() > to_measure
     }
 
-    /// What was asked for, changes or not.
+    /// All operations that the process has requested.
     pub(crate) fn operations(&self) -> Vec<Operation> {
         self.front.seen().iter().map(|seen| seen.operation).collect()
     }
 
-    /// How many requests something was made to happen to.
+    /// The number of requests with a fault.
     pub(crate) fn faults(&self) -> usize {
         self.front.seen().iter().filter(|seen| seen.fault.is_some()).count()
     }
 
-    /// Whether an operation was carried out.
+    /// True if an operation was carried out.
     pub(crate) fn has_reached(&self, operation: Operation) -> bool {
         self.front.seen().iter().any(|seen| seen.operation == operation && seen.reached)
     }
 
-    /// What the run's invocations of a function with this timeout come to.
+    /// The bill of the run's invocations of a function with this timeout.
     pub(crate) fn bill(&self, timeout_s: i32) -> Bill {
         let seen = self.front.seen();
         Bill::of(seen.iter().filter(|seen| seen.operation == Operation::Invoke), timeout_s)
@@ -130,7 +130,7 @@ impl Proxy {
 async fn serve(listener: TcpListener, front: Arc<Front>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        // So that a connection that ends without an answer ends with a reset.
+        // A connection that ends without an answer is reset.
         let _ = stream.set_zero_linger();
         let front = Arc::clone(&front);
         connections.spawn(async move {
@@ -159,7 +159,7 @@ impl Front {
                     self.forward(number, head, body).await?;
                 }
                 self.crashed.cancel();
-                // The process hears no answer any more.
+                // The process gets no further answer.
                 pending().await
             }
             Some(Trap::Fault { fault, .. }) if !fault.reaches() => fault.instead(),
@@ -170,7 +170,7 @@ impl Front {
         }
     }
 
-    /// Has Lambda carry it out, and takes down what came of it.
+    /// Passes the request on to Lambda, and records the outcome.
     async fn forward(
         &self,
         number: Option<usize>,
@@ -186,8 +186,8 @@ impl Front {
         Ok(answer)
     }
 
-    /// Takes a request down; returns its place, and what is to happen to it. Whatever comes after
-    /// the process was killed is not taken down and goes nowhere.
+    /// Records a request; returns its place and its fault. After the process was killed, requests
+    /// are neither recorded nor passed on.
     fn note(&self, operation: Operation) -> (Option<usize>, Option<Trap>) {
         let mut seen = self.seen();
         if self.crashed.is_cancelled() {
@@ -206,7 +206,7 @@ impl Front {
     }
 }
 
-/// So that a list of a few versions has pages, as one of many has.
+/// Makes the pages of lists small, so that a few versions have several.
 fn in_small_pages(uri: &Uri) -> Uri {
     let query = uri.query().map_or_else(String::new, |query| format!("{query}&"));
     let paged = format!("{}?{query}MaxItems=2", uri.path());

@@ -1,4 +1,4 @@
-//! Single faults: each that can go wrong with a request, at one or more requests of each operation.
+//! Single faults: each fault that a request can have, at one or more requests of each operation.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     trap::Aim,
 };
 
-/// Which requests of an operation are struck, counted from 1: in the middle, and in what comes
-/// after measuring.
+/// The requests of each operation that get a fault, counted from 1: in the middle, and after
+/// measuring.
 const TARGETS: &[(Operation, &[usize])] = &[
     (Operation::GetFunction, &[1, 5]),
     (Operation::GetFunctionOfVersion, &[2]),
     (Operation::GetAccountSettings, &[1]),
-    // The second and third page, too.
+    // Also the second and the third page.
     (Operation::ListVersionsByFunction, &[1, 2, 3]),
     (Operation::TagResource, &[1]),
     (Operation::UpdateFunctionConfiguration, &[1, 3, 5]),
@@ -28,7 +28,7 @@ const TARGETS: &[(Operation, &[usize])] = &[
     (Operation::Invoke, &[1, 4]),
 ];
 
-/// What can go wrong with any call.
+/// The faults of any call.
 pub(crate) const ANYWHERE: &[Fault] = &[
     Fault::throttled("CallerRateLimitExceeded"),
     Fault::exception(500, "ServiceException"),
@@ -41,13 +41,13 @@ pub(crate) const ANYWHERE: &[Fault] = &[
     Fault::Slow(Duration::from_secs(2)),
 ];
 
-/// What can go wrong with a change.
+/// The faults of a change.
 pub(crate) const OF_CHANGES: &[Fault] = &[
     Fault::exception(409, "ResourceConflictException"),
     Fault::exception(412, "PreconditionFailedException"),
 ];
 
-/// What can go wrong with an invocation.
+/// The faults of an invocation.
 pub(crate) const OF_INVOCATIONS: &[Fault] = &[
     Fault::throttled("ConcurrentInvocationLimitExceeded"),
     Fault::throttled("FunctionInvocationRateLimitExceeded"),
@@ -67,7 +67,7 @@ pub(crate) const OF_INVOCATIONS: &[Fault] = &[
     Fault::OtherVersion,
 ];
 
-/// How long Lambda says that it is at work, in answers: some five seconds.
+/// The number of answers with a pending state: some five seconds.
 const POLLS: usize = 20;
 
 /// Every fault at every target.
@@ -87,7 +87,7 @@ pub(crate) fn all() -> Vec<Strike> {
         for &nth in targets {
             let faults = ANYWHERE.iter().chain(further);
             let strike = |&fault| Strike::new(Aim::at(operation, nth), fault);
-            // The user's own alias is moved, a new one is made.
+            // UpdateAlias moves the user's own alias, CreateAlias makes a new one.
             let alias = if operation == Operation::UpdateAlias { ALIAS } else { NEW_ALIAS };
             strikes.extend(faults.map(strike).map(|strike| Strike { alias, ..strike }));
         }
@@ -95,7 +95,7 @@ pub(crate) fn all() -> Vec<Strike> {
     strikes
 }
 
-/// States of `$LATEST`, and of versions, that others do not see for so long, or not at all.
+/// Pending and failed states of `$LATEST` and of versions.
 fn states() -> Vec<Strike> {
     let aims = [Operation::GetFunction, Operation::GetFunctionOfVersion].map(|operation| {
         [2, 3].map(|nth| {
@@ -113,7 +113,7 @@ fn states() -> Vec<Strike> {
         .collect()
 }
 
-/// Answers that never come, which a client has to stop waiting for.
+/// Answers that never come: the client has to give up.
 pub(crate) fn silences() -> Vec<Strike> {
     [
         (Operation::GetFunction, 4),

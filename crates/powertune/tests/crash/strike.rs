@@ -1,4 +1,4 @@
-//! One fault, or one that lasts, in the middle of a run, and how the run ends.
+//! One fault, single or lasting, in the middle of a run, and the end of the run.
 
 use std::{fmt, process::Output};
 
@@ -16,27 +16,27 @@ use crate::{
     trap::{Aim, Trap},
 };
 
-/// What a client hears whose time-limited credentials have run out.
+/// The answer to credentials that have expired.
 pub(crate) const EXPIRED: Fault = Fault::exception(403, "ExpiredTokenException");
-/// What a caller hears who may not do it.
+/// The answer to a caller without the permission.
 pub(crate) const DENIED: Fault = Fault::exception(403, "AccessDeniedException");
 
 /// The alias that a run makes.
 pub(crate) const NEW_ALIAS: &str = "tuned";
 
-/// A fault, at the requests that it strikes.
+/// A fault, and the requests that get it.
 #[derive(Debug, Clone)]
 pub(crate) struct Strike {
     pub(crate) aim: Aim,
     pub(crate) fault: Fault,
-    /// How the run has to end; `None` where an answer and an error are right.
+    /// The expected end of the run; `None` if an answer and an error are both right.
     pub(crate) ending: Option<Ending>,
     /// The alias that the choice is applied to: the user's, or a new one.
     pub(crate) alias: &'static str,
     pub(crate) timeout_s: i32,
 }
 
-/// How a run may end.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     /// With the right answer.
@@ -47,7 +47,7 @@ pub(crate) enum Ending {
     LeftBehind,
 }
 
-/// Who puts back what is left.
+/// The way to put the function back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// `powertune clean`.
@@ -63,13 +63,12 @@ impl fmt::Display for Strike {
 }
 
 impl Strike {
-    /// A fault that a run should survive, one way or the other. The run makes every call that
-    /// powertune has.
+    /// A fault that a run should survive. The run makes every call that powertune has.
     pub(crate) fn new(aim: Aim, fault: Fault) -> Self {
         Self { aim, fault, ending: None, alias: NEW_ALIAS, timeout_s: TIMEOUT_S }
     }
 
-    /// How a run ends that this strikes, and what is wrong with it.
+    /// The end of a run with this fault, or its problem.
     pub(crate) async fn outcome(
         self,
         bench: &Bench,
@@ -121,7 +120,7 @@ impl Strike {
         checked.map_err(|problem| format!("{problem}; {}", said(&output)))
     }
 
-    /// The right ending, with advice where there is something to put right.
+    /// Checks the end, and the advice if something is left.
     fn check_ending(&self, ending: Ending, output: &Output) -> Result<Ending, String> {
         if self.ending.is_some_and(|expected| expected != ending) {
             return Err(format!("it should have ended with {:?}", self.ending));
@@ -137,7 +136,7 @@ impl Strike {
         if is_told { Ok(ending) } else { Err(format!("there is no advice on {advised}")) }
     }
 
-    /// A refusal is for what lasts, and says that nothing was changed.
+    /// Checks a refusal: its cause lasts, and it says that nothing was changed.
     fn check_refusal(
         &self,
         before: &Footprint,

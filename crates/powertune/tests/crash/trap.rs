@@ -1,10 +1,10 @@
-//! What a proxy is told to do, and at which requests.
+//! The actions of a proxy, and their requests.
 
 use std::{fmt, ops::RangeInclusive};
 
 use crate::{fault::Fault, operation::Operation};
 
-/// What happens at one request, or at some.
+/// The action at one or more requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trap {
     /// The process is killed at its n-th change, counted from 1.
@@ -13,19 +13,19 @@ pub(crate) enum Trap {
     Fault { aim: Aim, fault: Fault },
 }
 
-/// On which side of the request a process is killed.
+/// The moment of the kill, relative to the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// It never reaches Lambda.
+    /// The request never reaches Lambda.
     Before,
-    /// Lambda has carried it out, and nobody hears of it.
+    /// Lambda has carried out the request, and the answer is dropped.
     After,
 }
 
-/// Some requests of an operation, or of all of them, counted from 1.
+/// Some requests of an operation, or of all operations, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Aim {
-    /// `None` counts whatever is asked for.
+    /// `None` counts all operations.
     pub(crate) operation: Option<Operation>,
     pub(crate) requests: RangeInclusive<usize>,
 }
@@ -45,7 +45,7 @@ impl Aim {
         Self { operation, requests: nth..=usize::MAX }
     }
 
-    /// Whether the last of these requests is meant.
+    /// True if the last of these requests is one of them.
     fn means(&self, operations: &[Operation]) -> bool {
         let counts = |operation: &Operation| self.operation.is_none_or(|meant| meant == *operation);
         operations.last().is_some_and(counts)
@@ -54,7 +54,7 @@ impl Aim {
 }
 
 impl Trap {
-    /// Whether it is the last of these requests at which something is to happen.
+    /// True if the action is at the last of these requests.
     pub(crate) fn means(&self, operations: &[Operation]) -> bool {
         match self {
             Self::Crash { nth, .. } => {

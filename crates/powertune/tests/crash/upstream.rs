@@ -1,7 +1,7 @@
-//! The local Lambda as the proxy calls it.
+//! The local Lambda, as the proxy calls it.
 //!
-//! A signature covers the host that a request was meant for, which is the proxy. So a request is
-//! signed again before it goes on, as a client of the local Lambda's would.
+//! A signature covers the host of the request, which is the proxy. So a request is signed again
+//! before it is passed on.
 
 use std::{io, time::SystemTime};
 
@@ -23,7 +23,7 @@ use hyper_util::{
 };
 use powertune_local::LocalLambda;
 
-/// Headers that are a request's own, and made anew.
+/// The headers that each request sets anew.
 const REMADE: [HeaderName; 5] =
     [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName::from_static("x-amz-date")];
 
@@ -48,7 +48,7 @@ impl Upstream {
         }
     }
 
-    /// Sends a request on and returns the answer, which is all there by then.
+    /// Passes a request on, and returns the complete answer.
     pub(crate) async fn call(&self, head: Parts, body: Bytes) -> io::Result<Response<Bytes>> {
         let answer = self.client.request(self.signed(head, &body)).await;
         let (head, body) = answer.map_err(io::Error::other)?.into_parts();

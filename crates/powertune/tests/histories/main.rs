@@ -1,12 +1,12 @@
-//! Executions whose histories are as AWS writes them, followed by the real `powertune run`.
+//! Runs the real `powertune run` on executions with histories as AWS writes them.
 //!
-//! A server on this machine answers as Step Functions does. What it answers are facts of AWS, told
-//! again: the types of events and their details, the names of errors, causes that are JSON text,
-//! empty or missing. No interpreter writes all of them as AWS does.
+//! A server on this machine answers like Step Functions. Its answers repeat facts of AWS: the types
+//! of events and their details, the names of errors, and causes that are JSON text, empty or
+//! missing. No interpreter writes all of them as AWS does.
 //!
 //! `cargo test -p powertune --test histories -- --recordings FOLDER` follows every history in a
-//! folder of LocalStack's `*.snapshot.json` files, which were recorded on AWS, and says of each what
-//! `powertune run` reads from it.
+//! folder of LocalStack's `*.snapshot.json` files, which were recorded on AWS, and prints the
+//! output of `powertune run`.
 
 mod cases;
 mod cleaning;

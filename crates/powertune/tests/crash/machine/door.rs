@@ -1,9 +1,9 @@
-//! What stands between the interpreter, the functions of the steps, and the local Lambda.
+//! The door between the interpreter, the functions of the steps, and the local Lambda.
 //!
-//! The interpreter calls a step here as if this were Lambda. A step calls Lambda here, by an
-//! endpoint with its own name and its process in the path: `/publish/4711/...`. What is tuned says
-//! which execution a request is of, since each has a function of its own. And a step may call what
-//! its policy allows, and nothing else, as on AWS.
+//! The interpreter calls steps here, as if this were Lambda. A step calls Lambda here, by an
+//! endpoint with its own name and its process in the path: `/publish/4711/...`. Each execution
+//! tunes a function of its own, so that the function in a request tells the execution. A step may
+//! make only the calls that its policy allows, as on AWS.
 
 use std::{
     collections::HashMap,
@@ -36,7 +36,7 @@ use crate::{
     upstream::Upstream,
 };
 
-/// By this Lambda says that a function has failed.
+/// The header by which Lambda reports that a function has failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 
 /// The door to a local Lambda, for every execution on it.
@@ -50,7 +50,7 @@ pub(crate) struct Door {
 #[derive(Debug)]
 struct Front {
     upstream: Upstream,
-    /// By the name of the function that is tuned.
+    /// The watches by the name of the tuned function.
     watches: Mutex<HashMap<String, Arc<Watch>>>,
 }
 
@@ -103,7 +103,7 @@ impl Front {
         Ok(answer.map(whole))
     }
 
-    /// The interpreter calls a step.
+    /// Answers the interpreter's call of a step.
     async fn call(&self, head: Parts, body: Bytes) -> io::Result<Response<Bytes>> {
         let called = named(head.uri.path());
         let step = called.as_deref().and_then(Step::of_handler).ok_or_else(unknown)?;
@@ -134,7 +134,7 @@ impl Front {
         }
     }
 
-    /// Has Lambda run a step to its end.
+    /// Runs a step on Lambda to its end.
     async fn run(
         &self,
         step: Step,
@@ -156,7 +156,7 @@ impl Front {
         Ok(answer)
     }
 
-    /// A step calls Lambda.
+    /// Answers a step's call to Lambda.
     async fn request(
         &self,
         step: Step,
@@ -168,7 +168,7 @@ impl Front {
         if !is_allowed(step, operation) {
             return Ok(denied(step, operation));
         }
-        // The account's settings are of no function.
+        // The account's settings belong to no function.
         let Some(function) = named(head.uri.path()) else {
             return self.upstream.call(head, body).await;
         };
@@ -181,7 +181,7 @@ impl Front {
                 }
                 watch.sprung.cancel();
                 kill(process)?;
-                // It hears no answer any more.
+                // The step gets no further answer.
                 pending().await
             }
             Some((Moment::Before, End::Aborted)) => {
@@ -223,7 +223,7 @@ fn unknown() -> io::Error {
     io::Error::other("a request of no execution that is watched")
 }
 
-/// The name of the function that a path names, by its name or its ARN.
+/// The function in a path, by its name or its ARN.
 fn named(path: &str) -> Option<String> {
     let mut segments = path.split('/').skip(2);
     segments.next().filter(|kind| ["functions", "tags"].contains(kind))?;
@@ -231,20 +231,20 @@ fn named(path: &str) -> Option<String> {
     name_of(&reference)
 }
 
-/// The function's name in its name or ARN, with a qualifier or without.
+/// The name in a name or ARN, with or without a qualifier.
 fn name_of(reference: &str) -> Option<String> {
     let rest = reference.split_once(":function:").map_or(reference, |(_, rest)| rest);
     rest.split(':').next().map(str::to_owned)
 }
 
-/// The name of the function that a step is called to tune.
+/// The function that a step is to tune.
 fn tuned(payload: &[u8]) -> Option<String> {
     let payload: Value = serde_json::from_slice(payload).ok()?;
     let paths = ["/request/lambdaARN", "/run/request/lambdaARN"];
     paths.iter().find_map(|path| name_of(payload.pointer(path)?.as_str()?))
 }
 
-/// A function's failure, as Lambda tells of it.
+/// Lambda's answer for a failed function.
 fn failed(error: &str, message: &str) -> Response<Bytes> {
     let body = json!({ "errorType": error, "errorMessage": message }).to_string();
     Response::builder()
@@ -253,7 +253,7 @@ fn failed(error: &str, message: &str) -> Response<Bytes> {
         .expect("every part of it is one of HTTP's")
 }
 
-/// Whether a step's policy lets it call this.
+/// True if the policy of a step allows this call.
 fn is_allowed(step: Step, operation: Operation) -> bool {
     let (action, _) = operation.permission();
     permissions(step).iter().any(|permission| permission.action == action)

@@ -1,4 +1,4 @@
-//! How an execution has to end.
+//! The expected end of an execution.
 
 use powertune_core::workflow::Step;
 use serde_json::Value;
@@ -14,14 +14,14 @@ use crate::{
     operation::Operation,
 };
 
-/// What is expected of an execution in which something may have gone wrong.
+/// The expectations of an execution that may have a fault.
 #[derive(Debug)]
 pub(crate) struct Expected {
     machine: &'static Machine,
     status: &'static str,
-    /// The step that went wrong, and the error that Step Functions has heard of.
+    /// The step with the fault, and the error that Step Functions got.
     struck: Option<(Step, &'static str)>,
-    /// Whether the step was done again.
+    /// True if the step was run again.
     again: bool,
 }
 
@@ -31,7 +31,7 @@ impl Expected {
         let again = struck.is_some_and(|(step, error)| stage.retries(step, error));
         let goes_on = match struck {
             None => true,
-            // What can't be measured at one power does not end the run.
+            // A size that can't be measured does not end the run.
             Some((step, _)) => again || step == Step::Measure,
         };
         let status = match trap {
@@ -42,7 +42,7 @@ impl Expected {
         Self { machine, status, struck, again }
     }
 
-    /// What is wrong with how it ended.
+    /// Checks the end.
     pub(crate) fn check_end(&self, ended: &Ended, seen: &Seen) -> Result<(), String> {
         let checked = if ended.status != self.status {
             Err(format!("it should have ended as {}", self.status))
@@ -56,7 +56,7 @@ impl Expected {
         checked.map_err(|problem| format!("{problem}: {ended:?}"))
     }
 
-    /// The right power, and every invocation counted once.
+    /// Checks the chosen size, and that every invocation is counted once.
     fn check_result(&self, result: &Value, seen: &Seen) -> Result<(), String> {
         let rows = result["stats"].as_array().cloned().unwrap_or_default();
         let failures: u64 = rows.iter().filter_map(|row| row["failures"].as_u64()).sum();
@@ -73,7 +73,7 @@ impl Expected {
         check_choice(result, &rows, is_lost)
     }
 
-    /// An error of ours, in words that tell what has happened.
+    /// Checks that the error is one of ours, in clear words.
     fn check_failure(&self, ended: &Ended) -> Result<(), String> {
         let Some((_, error)) =
             self.struck.filter(|(step, _)| !self.again && *step != Step::Measure)
@@ -90,7 +90,7 @@ impl Expected {
         if is_told { Ok(()) } else { Err(format!("it should tell of {error}, and what to do")) }
     }
 
-    /// What is wrong with the function: it is as before, or the choice was applied, and all of it.
+    /// Checks the function: it is as before, or the choice was applied completely.
     pub(crate) fn check_footprint(
         &self,
         ended: &Ended,
@@ -111,8 +111,8 @@ impl Expected {
     }
 }
 
-/// Every power was measured that was to be, and of those the cheapest is chosen. Which one that
-/// is depends on how busy the machine is.
+/// Checks that every size was measured, and that the cheapest is chosen. The load of the machine
+/// decides which one that is.
 fn check_choice(result: &Value, rows: &[Value], is_lost: bool) -> Result<(), String> {
     let cost = |row: &Value| match result["decidedBy"].as_str() {
         Some("averagePrice") => row["averagePrice"].as_f64(),

@@ -20,9 +20,10 @@ use crate::{
     proxy::Proxy,
 };
 
-/// No execution takes longer, unless it hangs.
+/// The longest time of an execution that does not hang.
 const LONGEST: Duration = Duration::from_mins(2);
-/// So long a step is held while Clean is at work: less than Clean waits before its second look.
+/// The time that a step is held while Clean is at work: shorter than Clean's wait before its second
+/// look.
 const HELD: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);
 
@@ -36,18 +37,18 @@ pub(crate) struct Execution<'a> {
     end: Receiver<Box<Ended>>,
 }
 
-/// Who cleans up after an execution that was aborted.
+/// The cleaner after an execution that was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cleaner {
     /// The rule on the end of executions, while the step that was running is still at work.
     Rule,
-    /// The user, by `powertune clean`, once nothing runs any more.
+    /// The user, by `powertune clean`, once nothing of the execution runs.
     User,
 }
 
 impl<'a> Execution<'a> {
-    /// Starts one. A task that no answer comes from gets so much time, which has to be more than
-    /// any step takes, as it is on AWS.
+    /// Starts an execution. `silence` is the timeout of a task without an answer. It has to be
+    /// longer than any step takes, as on AWS.
     pub(crate) async fn start(
         stage: &'a Stage,
         machine: &Machine,
@@ -68,7 +69,7 @@ impl<'a> Execution<'a> {
         Self { stage, function, before, watch, id, input, end }
     }
 
-    /// Waits for its end, and until nothing of it runs any more.
+    /// Waits for its end, and until nothing of it runs.
     pub(crate) async fn end(&mut self) -> Result<Box<Ended>, String> {
         let ended = tokio::time::timeout(LONGEST, &mut self.end).await;
         let ended = ended.map_err(|_| "the execution does not end")?;
@@ -86,8 +87,7 @@ impl<'a> Execution<'a> {
         tokio::time::timeout(LONGEST, idle).await.map_err(|_| "a step does not end".to_owned())
     }
 
-    /// Aborts it when its trap is sprung, and has it cleaned up. Where the trap was not sprung it
-    /// comes to its end.
+    /// Aborts it at its trap, and cleans up. Without the trap it comes to its end.
     pub(crate) async fn abort(&mut self, cleaner: Cleaner) -> Result<Box<Ended>, String> {
         tokio::select! {
             () = self.watch.sprung.cancelled() => {}
@@ -119,14 +119,14 @@ impl<'a> Execution<'a> {
         Ok(ended)
     }
 
-    /// Whether no version shows the memory size that a step has set last.
+    /// True if no version has the memory size that a step has set last.
     fn is_unproven(&self) -> bool {
         let seen = self.watch.seen();
         let by_steps = seen.made.iter().filter(|(step, _)| *step != Step::Clean);
         is_unproven(&by_steps.map(|(_, made)| *made).collect::<Vec<_>>())
     }
 
-    /// Does by hand what Clean has left to a person, because it can't know whose a memory size is.
+    /// Decides by hand whose the memory size is, which Clean can't know.
     pub(crate) async fn decide(&self, left: &str) -> Result<(), String> {
         if !self.is_unproven() {
             return Err(format!("a version shows the memory size, and yet: {left}"));
@@ -134,7 +134,7 @@ impl<'a> Execution<'a> {
         decide(self.bench(), &self.function, left).await
     }
 
-    /// What the rule on an execution's end does: it calls Clean.
+    /// Calls Clean, as the rule on the end of executions does.
     pub(crate) async fn rule(&self, status: &str) -> Result<(), String> {
         let (arn, input) = (&self.id, self.input.to_string());
         let detail = json!({ "executionArn": arn, "status": status, "input": input });
@@ -143,7 +143,7 @@ impl<'a> Execution<'a> {
         answer.map(|_| ()).map_err(|error| format!("the rule's call of Clean: {error}"))
     }
 
-    /// Cleans once more in every way there is, which has to change nothing.
+    /// Checks that cleaning again, in each way, changes nothing.
     pub(crate) async fn clean_again(&self, ended: &Ended) -> Result<(), String> {
         let before = self.bench().footprint(&self.function).await;
         let changes = self.watch.seen().made.len();
@@ -172,7 +172,7 @@ impl<'a> Execution<'a> {
         self.bench().footprint(&self.function).await
     }
 
-    /// Deletes the function, whose processes would pile up.
+    /// Deletes the function, so that its processes end.
     pub(crate) async fn close(self) {
         self.bench().delete(&self.function).await;
     }

@@ -1,5 +1,5 @@
-//! An interpreter of state machines that others wrote: aws-local-stepfunctions, in a process that
-//! runs many executions at a time (`peers/executions.cjs`).
+//! An interpreter of state machines by others: aws-local-stepfunctions, in a process that runs many
+//! executions at a time (`peers/executions.cjs`).
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::bootstrap::workspace;
 
-/// How an execution ended.
+/// The end of an execution.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Ended {
     id: String,
@@ -41,14 +41,14 @@ pub(crate) struct Interpreter {
     waiting: Waiting,
 }
 
-/// What is missing to run the interpreter, if something is.
+/// The missing requirement of the interpreter, if any.
 pub(crate) fn missing() -> Option<&'static str> {
     let installed = python().exists() && peers().join("npm/installed-from.txt").exists();
     (!installed).then_some("the peers are not installed: run `cargo xtask peers`")
 }
 
 impl Interpreter {
-    /// Starts it, with this environment to find the functions of the steps.
+    /// Starts it with the environment variables that lead to the functions of the steps.
     pub(crate) fn start(environment: &[(&'static str, String)]) -> Self {
         let mut process = Command::new(python())
             .arg(workspace().join("peers/executions.py"))
@@ -66,7 +66,7 @@ impl Interpreter {
         Self { _process: process, orders: sync::Mutex::new(orders), waiting }
     }
 
-    /// Starts an execution; what is returned ends when it does.
+    /// Starts an execution; the returned future ends with it.
     pub(crate) async fn execute(
         &self,
         id: &str,
@@ -98,11 +98,11 @@ async fn listen(answers: ChildStdout, waiting: Waiting) {
         let ended: Ended = serde_json::from_str(&line).expect("an end of an execution");
         let waits = self::waiting(&waiting).remove(&ended.id);
         if let Some(waits) = waits {
-            // Whoever does not wait any more has given up.
+            // The receiver may have stopped waiting.
             let _ = waits.send(Box::new(ended));
         }
     }
-    // Nobody waits for an interpreter that has ended.
+    // Nothing more comes from an interpreter that has ended.
     self::waiting(&waiting).clear();
 }
 

@@ -1,4 +1,4 @@
-//! The kinds of executions whose every point is tried.
+//! The kinds of executions that get a fault at every point.
 
 use serde_json::{Map, Value, json};
 
@@ -8,11 +8,11 @@ use crate::kind::{KINDS, Kind, POWERS};
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) name: &'static str,
-    /// The kind of run that it is to the function.
+    /// The name of the same kind of run.
     run: &'static str,
-    /// What it is given beside the function and its powers.
+    /// The fields of its request beyond the function and its sizes.
     request: &'static str,
-    /// Whether no invocation of the function works, so that it fails by itself.
+    /// True if every invocation of the function fails.
     pub(crate) fails: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) const MACHINES: &[Machine] = &[
         request: r#"{"num": 5, "autoOptimize": true, "autoOptimizeAlias": "tuned"}"#,
         fails: false,
     },
-    // The one that comes to CleanAfterFailure by itself.
+    // The kind that comes to CleanAfterFailure by itself.
     Machine {
         name: "failing",
         run: "auto_optimize",
@@ -59,7 +59,7 @@ pub(crate) const MACHINES: &[Machine] = &[
 ];
 
 impl Machine {
-    /// What it may leave behind.
+    /// The same kind of run, with its allowed leftovers.
     pub(crate) fn run(&self) -> &'static Kind {
         KINDS.iter().find(|kind| kind.name == self.run).expect("a kind of run")
     }

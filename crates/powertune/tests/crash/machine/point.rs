@@ -1,4 +1,4 @@
-//! One point of an execution: what goes wrong there, and all that has to hold afterwards.
+//! One point of an execution: its fault, and the checks afterwards.
 
 use std::{fmt, time::Duration};
 
@@ -14,19 +14,19 @@ use super::{
 };
 use crate::trap::Moment;
 
-/// Errors that Step Functions tells of, by which it decides what to do.
+/// Errors of Step Functions, by which it decides on retries.
 const CRASHED: &str = "Lambda.Unknown";
 const UNHEARD: &str = "Lambda.SdkClientException";
 const THROTTLED: &str = "Lambda.TooManyRequestsException";
 
-/// What Clean says when something is in its way.
+/// Clean's error if something is in its way.
 const NOT_YET: Way = Way::Fails("Powertune.NotYet");
 
-/// How long an answer is waited for that does not come.
+/// The wait for an answer that does not come.
 const SILENCE: Duration = Duration::from_secs(8);
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
-/// What may become of a call to a step.
+/// The faults of a call to a step.
 const WAYS: [Way; 6] = [
     Way::Fails(CRASHED),
     Way::Fails(THROTTLED),
@@ -36,19 +36,19 @@ const WAYS: [Way; 6] = [
     Way::Aborted,
 ];
 
-/// Where something goes wrong.
+/// The point of the fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) machine: &'static Machine,
     pub(crate) trap: Trap,
 }
 
-/// What came of a point, and what is wrong with it.
+/// The outcome of a point, with the problem if there is one.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It went wrong there.
+    /// The fault happened.
     Struck(Result<(), String>),
-    /// The execution was over before it.
+    /// The execution ended before the fault.
     Missed(Result<(), String>),
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Point {
 }
 
 impl Point {
-    /// Every point of an execution in which this was seen.
+    /// All points of an execution with these calls and changes.
     pub(crate) fn all(machine: &'static Machine, seen: &Seen) -> Vec<Self> {
         let mut traps = Vec::new();
         for step in Step::ALL {
@@ -88,7 +88,7 @@ impl Point {
         traps.into_iter().map(|trap| Self { machine, trap }).collect()
     }
 
-    /// In which of four ways it goes wrong.
+    /// The kind of the fault.
     pub(crate) fn way(&self) -> &'static str {
         match self.trap {
             trap if trap.aborts() => "aborted",
@@ -98,7 +98,7 @@ impl Point {
         }
     }
 
-    /// Has it go wrong, and looks at what comes of it.
+    /// Runs an execution with the fault, and checks it.
     pub(crate) async fn outcome(self, stage: &Stage) -> (Self, Outcome) {
         let mut silence = SILENCE;
         loop {
@@ -111,7 +111,7 @@ impl Point {
             };
             let is_struck = execution.watch.sprung.is_cancelled();
             execution.close().await;
-            // On a busy machine a step may take longer than it may, and is not what was meant.
+            // On a busy machine a step may exceed its timeout, which is not the fault meant here.
             if self.trap.is_silent() && longest + SILENCE / 2 > silence && silence < LONGEST_SILENCE
             {
                 silence *= 4;
@@ -148,7 +148,8 @@ impl Point {
     }
 }
 
-/// Which changes of a step are tried, of as many: of invocations, which are all alike, a few.
+/// The numbers of the changes that get a fault: all, but only a few invocations, which are all
+/// alike.
 fn numbers(step: Step, changes: usize) -> Vec<usize> {
     if step == Step::Measure {
         let mut few = vec![1, changes.div_ceil(2), changes];

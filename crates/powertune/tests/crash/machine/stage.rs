@@ -1,4 +1,4 @@
-//! The state machine with its functions on a local Lambda, the door between them, and an
+//! The state machine, with its functions on a local Lambda, the door between them, and an
 //! interpreter.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
@@ -46,7 +46,7 @@ impl Stage {
         self.bench.stop().await;
     }
 
-    /// The state machine, in which the tasks of this step have so much time.
+    /// The state machine with this timeout of the tasks of one step.
     pub(crate) fn definition(&self, step: Step, timeout: Duration) -> Value {
         let mut definition = self.definition.clone();
         each_task(&mut definition, &mut |task| {
@@ -57,7 +57,7 @@ impl Stage {
         definition
     }
 
-    /// Whether the state machine does a step again that ended with this error.
+    /// True if the state machine retries a step after this error.
     pub(crate) fn retries(&self, step: Step, error: &str) -> bool {
         let mut found = false;
         each_task(&mut self.definition.clone(), &mut |task| {
@@ -88,7 +88,7 @@ fn each_task(machine: &mut Value, act: &mut impl FnMut(&mut Value)) {
     }
 }
 
-/// A `bootstrap` that tells the door which step it is, and which process.
+/// A `bootstrap` that tells the door its step and its process.
 fn code(bootstrap: &Path, door: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let script = format!(

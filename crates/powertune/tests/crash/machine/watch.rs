@@ -1,4 +1,4 @@
-//! What is seen of one execution, and the one thing that goes wrong in it.
+//! Records one execution, and makes its one fault happen.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{operation::Operation, trap::Moment};
 
-/// What happens once in an execution.
+/// The fault of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trap {
     /// The n-th time that a step is called.
@@ -21,20 +21,20 @@ pub(crate) enum Trap {
     Change { step: Step, nth: usize, moment: Moment, end: End },
 }
 
-/// What becomes of a call to a step.
+/// The fault of a call to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Step Functions is told of this error, and nothing runs.
+    /// Step Functions gets this error, and nothing runs.
     Fails(&'static str),
-    /// It runs to its end, but Step Functions is told of this error.
+    /// The step runs to its end, and Step Functions gets this error.
     Lost(&'static str),
-    /// No answer ever comes; whether it runs to its end.
+    /// No answer ever comes; `runs` is true if the step runs to its end.
     Silent { runs: bool },
-    /// The execution is aborted while it is about to run.
+    /// The execution is aborted before the step runs.
     Aborted,
 }
 
-/// What happens at a change.
+/// The fault at a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// The step's process is killed.
@@ -57,12 +57,12 @@ impl Trap {
         )
     }
 
-    /// Whether no answer ever comes.
+    /// True if no answer ever comes.
     pub(crate) fn is_silent(self) -> bool {
         matches!(self, Self::Call { way: Way::Silent { .. }, .. })
     }
 
-    /// The error that Step Functions is told of, unless it is told of none.
+    /// The error that Step Functions gets, if any.
     pub(crate) fn error(self) -> Option<&'static str> {
         match self {
             Self::Call { way: Way::Fails(error) | Way::Lost(error), .. } => Some(error),
@@ -78,14 +78,14 @@ impl Trap {
     }
 }
 
-/// One execution, as it is seen from between the interpreter, the steps and Lambda.
+/// The record of one execution, as the door sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     trap: Option<Trap>,
     seen: Mutex<Seen>,
     /// The trap was sprung.
     pub(crate) sprung: CancellationToken,
-    /// Whoever was held by it may go on.
+    /// The held call may go on.
     pub(crate) released: CancellationToken,
 }
 
@@ -93,16 +93,16 @@ pub(crate) struct Watch {
 pub(crate) struct Seen {
     /// The steps that were called.
     pub(crate) calls: Vec<Step>,
-    /// Calls that have not come to their end.
+    /// The number of calls that have not ended.
     pub(crate) running: usize,
-    /// How long the longest of those took that have.
+    /// The duration of the longest call that has ended.
     pub(crate) longest: Duration,
-    /// What Clean was called with last by the state machine.
+    /// The last payload of Clean from the state machine.
     pub(crate) cleaned: Option<Bytes>,
-    /// What was asked of Lambda, by which step.
+    /// The requests to Lambda, with their steps.
     pub(crate) requests: Vec<(Step, Operation)>,
-    /// The changes among them that Lambda has made. It refuses to delete a version that an alias
-    /// points to, by which Clean knows that it is the user's.
+    /// The changes that Lambda has made. Lambda refuses to delete a version with an alias, by which
+    /// Clean knows that it is the user's.
     pub(crate) made: Vec<(Step, Operation)>,
 }
 
@@ -111,13 +111,13 @@ impl Seen {
         self.calls.iter().filter(|called| **called == step).count()
     }
 
-    /// How many changes a step has made; of Measure, how many invocations.
+    /// The number of changes of a step; of Measure, the number of invocations.
     pub(crate) fn changes_of(&self, step: Step) -> usize {
         self.requests.iter().filter(|(by, what)| *by == step && counts(step, *what)).count()
     }
 }
 
-/// Whether a request counts as a change.
+/// True if a request counts as a change.
 fn counts(step: Step, operation: Operation) -> bool {
     operation.is_change() || step == Step::Measure && operation == Operation::Invoke
 }
@@ -131,7 +131,7 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call to a step; what is to become of it, if it is the one that is meant.
+    /// Counts a call to a step; returns its fault, if it has one.
     pub(crate) fn call(&self, step: Step, payload: &Bytes) -> Option<Way> {
         let mut seen = self.seen();
         seen.calls.push(step);
@@ -148,7 +148,7 @@ impl Watch {
         }
     }
 
-    /// Counts a request of a step; what is to happen, if it is the change that is meant.
+    /// Counts a request of a step; returns its fault, if it is a change with one.
     pub(crate) fn request(&self, step: Step, operation: Operation) -> Option<(Moment, End)> {
         let mut seen = self.seen();
         seen.requests.push((step, operation));
@@ -162,7 +162,7 @@ impl Watch {
         }
     }
 
-    /// Whether the process of a call to this step was ended as if by Lambda's own clock.
+    /// True if the process of a call to this step was killed as by Lambda's timeout.
     pub(crate) fn has_timed_out(&self, step: Step) -> bool {
         let trap = self.trap.filter(|trap| trap.step() == step);
         self.sprung.is_cancelled()

@@ -1,4 +1,4 @@
-//! One run of the soak: what is asked for, and what goes wrong.
+//! One run of the soak: its request and its faults.
 
 use std::fmt;
 
@@ -11,26 +11,26 @@ use crate::{
     trap::Trap,
 };
 
-/// A run, drawn from the seed and its number alone.
+/// A run. The seed and its number alone determine it.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) number: u64,
     pub(super) powers: &'static str,
-    /// What `powertune tune` is given beside the function.
+    /// The arguments of `powertune tune` beyond the function.
     pub(super) arguments: Vec<String>,
-    /// Whether `$LATEST` is still what the user's version was published from.
+    /// True if `$LATEST` is equal to the user's version.
     pub(super) is_published: bool,
     pub(super) applies: Applied,
     pub(super) max_cost: Option<f64>,
     pub(super) is_dry: bool,
-    /// Whether `clean` runs on another host than `tune` did, where there is no journal.
+    /// True if `clean` runs on another host than `tune`, without its journal.
     pub(super) cleans_elsewhere: bool,
     pub(super) traps: Vec<Trap>,
-    /// What goes wrong with the first `powertune clean`, where one is needed.
+    /// The faults of the first `powertune clean`, if one is needed.
     pub(super) traps_of_clean: Vec<Trap>,
 }
 
-/// Powers to choose from, all of which `kind::POWERS` has.
+/// Sizes to measure; `kind::POWERS` has them all.
 const POWERS: &[&str] = &["128,192,256", "128,192,256", "128,192", "192,256", "128,256"];
 /// Payloads by weight; one of them makes the function fail.
 const PAYLOADS: &[&str] = &[
@@ -38,8 +38,8 @@ const PAYLOADS: &[&str] = &[
     r#"[{"payload":{"n":1},"weight":1},{"payload":[],"weight":1},{"payload":"x","weight":2}]"#,
     r#"[{"payload":{"n":1},"weight":4},{"payload":{"fail":true},"weight":1}]"#,
 ];
-/// The least and the most of a cap, as powers of ten: from little more than one invocation that
-/// lasts until the timeout to what seldom matters.
+/// The smallest and the largest cap, as powers of ten: from little more than one invocation at the
+/// timeout to a cap that seldom matters.
 const CAP: (f64, f64) = (-4.2, -2.5);
 
 impl Case {
@@ -53,7 +53,7 @@ impl Case {
         let mut arguments = vec!["--power-values".to_owned(), powers.to_owned()];
         let num = if is_auto { "auto".to_owned() } else { chance.random_range(5..9).to_string() };
         arguments.extend(["--num".to_owned(), num]);
-        // Under auto a size may be chosen that was not named.
+        // With auto, a size that was not named may be chosen.
         let is_dry = chance.random_bool(0.04);
         let applies = if is_auto || is_dry { Applied::Nowhere } else { applies(chance) };
         arguments.extend(applies.arguments().into_iter().map(str::to_owned));

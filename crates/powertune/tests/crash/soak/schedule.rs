@@ -1,4 +1,4 @@
-//! What goes wrong in a run, and when, as chance has it.
+//! The random faults of a run.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -27,11 +27,12 @@ const OPERATIONS: &[Operation] = &[
     Operation::CreateAlias,
     Operation::UpdateAlias,
 ];
-/// How probable it is that a request goes wrong: in some runs none does.
+/// The probabilities of a fault in a request: some runs have none.
 const RATES: &[f64] = &[0.0, 0.01, 0.03, 0.06, 0.12, 0.25];
-/// No run makes more requests of one operation that matter.
+/// The most requests of one operation that get a fault.
 const REQUESTS: usize = 60;
-/// What may last. Throttling that lasts is waited out for two minutes, invocation by invocation.
+/// The faults that may last. A run waits two minutes for the end of throttling, invocation by
+/// invocation.
 const LASTING: &[Fault] = &[
     Fault::exception(500, "ServiceException"),
     EXPIRED,
@@ -46,7 +47,7 @@ pub(super) fn pick<T: Clone>(chance: &mut ChaCha8Rng, of: &[T]) -> T {
     of[chance.random_range(0..of.len())].clone()
 }
 
-/// What goes wrong with a run of `tune`.
+/// The faults of a `tune`.
 pub(super) fn of_tune(chance: &mut ChaCha8Rng) -> Vec<Trap> {
     let mut traps = Vec::new();
     if chance.random_bool(0.2) {
@@ -62,7 +63,7 @@ pub(super) fn of_tune(chance: &mut ChaCha8Rng) -> Vec<Trap> {
     traps
 }
 
-/// What goes wrong with `clean`.
+/// The faults of a `clean`.
 pub(super) fn of_clean(chance: &mut ChaCha8Rng) -> Vec<Trap> {
     passing(chance)
 }

@@ -1,4 +1,4 @@
-//! A run of the soak, and all that has to hold afterwards.
+//! A run of the soak, and its checks.
 
 use std::{fmt, process::Output};
 
@@ -13,22 +13,22 @@ use crate::{
     proxy::Proxy,
 };
 
-/// How a run has ended, with everything in order.
+/// The end of a run without a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Answer,
     Error,
     Refusal,
-    /// With what `clean` has put back.
+    /// With leftovers, which `clean` has put back.
     LeftBehind,
-    /// By SIGKILL, with what `clean` has put back.
+    /// By SIGKILL, with leftovers that `clean` has put back.
     Killed,
 }
 
-/// What is not in order.
+/// A problem.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// The function is not as it was, or as it was asked for.
+    /// The function is neither as before nor as asked for.
     Leftover(String),
     /// The result, or the cap, is wrong.
     Account(String),
@@ -45,7 +45,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Where a run takes place.
+/// The surroundings of a run.
 struct Scene<'a> {
     case: &'a Case,
     bench: &'a Bench,
@@ -56,7 +56,7 @@ struct Scene<'a> {
 }
 
 impl Case {
-    /// Lets it run; how many faults it has met, and what has come of it.
+    /// Runs it; returns the number of faults that it met, and its end.
     pub(super) async fn run(&self, bench: &Bench) -> (usize, Result<Ended, Problem>) {
         let function = bench.function(self.is_published).await;
         let before = bench.footprint(&function).await;
@@ -127,7 +127,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Cleans, with faults first, and then without.
+    /// Cleans up, first with faults, then without.
     async fn cleaned(&self, faults: &mut usize) -> Result<(), Problem> {
         let Self { case, bench, function, before, proxy, .. } = self;
         let disturbed = Proxy::start(bench, &case.traps_of_clean).await;
@@ -156,7 +156,7 @@ impl Scene<'_> {
 }
 
 impl Problem {
-    /// With what the process has said.
+    /// Adds the output of the process.
     fn after(self, output: &Output) -> Self {
         let told = |text: String| format!("{text}; it ended with {}", said(output));
         match self {

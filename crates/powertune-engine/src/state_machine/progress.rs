@@ -1,4 +1,4 @@
-//! What the history of an execution tells, as the events of a run.
+//! Turns the history of an execution into the events of a run.
 
 use std::collections::BTreeSet;
 
@@ -13,34 +13,37 @@ use powertune_core::{
     warning::Warning,
     workflow::{
         self, Digest, Step,
-        state::{Caught, MeasureInput, Measured as Portion, Next, State},
+        state::{Caught, MeasureInput, Measured, Next, State},
     },
 };
-use powertune_engine::event::{Event, Plan};
 use serde_json::Value;
 
-use super::Measured;
+use crate::{
+    event::{Event, Plan},
+    run::Ending,
+};
 
-/// Where an execution stands.
+/// The state of an execution, as its history tells it.
 #[derive(Debug, Default)]
-pub(super) struct Story {
-    /// The state that was entered last.
+pub(super) struct ExecutionProgress {
+    /// The name of the state that was entered last.
     pub(super) entered: String,
-    /// How it ended, as soon as its history says so; by an error where it was one that has a name.
+    /// The error that ended the execution, once the history has it; empty for an end without an
+    /// error.
     pub(super) ended: Option<Caught>,
-    /// Whether a part of the history could not be read.
+    /// True if a part of the history could not be read.
     pub(super) is_unread: bool,
-    pub(super) applying: Applying,
+    pub(super) applying: ApplyProgress,
     has_begun: bool,
-    /// When the first and the last event happened, in milliseconds.
+    /// The times of the first and the last event, in milliseconds.
     times: Option<(i64, i64)>,
-    /// The result, as soon as Decide has come to it.
+    /// The result, once Decide has made it.
     result: Option<Value>,
     /// The last state.
     state: Option<State>,
-    /// What Measure has come to since then.
-    measured: Vec<Portion>,
-    /// What Measure is at.
+    /// The results of Measure since `state`.
+    measured: Vec<Measured>,
+    /// The tasks that Measure is working on.
     open: Vec<Task>,
     published: BTreeSet<(Power, String)>,
     skipped: usize,
@@ -50,47 +53,47 @@ pub(super) struct Story {
     cleaning: bool,
 }
 
-/// How far an execution has come with applying the choice.
+/// The progress of applying the choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Applying {
+pub(super) enum ApplyProgress {
     #[default]
     NotBegun,
     Begun,
     Done(Applied),
 }
 
-impl Story {
-    /// Whether anything may have been done to the function.
+impl ExecutionProgress {
+    /// True if the execution may have changed the function.
     pub(super) fn may_have_begun(&self) -> bool {
         self.has_begun || self.is_unread
     }
 
-    /// What was measured, although the execution did not come to its end: Decide's result, or the
-    /// same analysis of what there is.
-    pub(super) fn measured(&self, stopped: Stopped) -> Option<Measured> {
+    /// The measurements of an execution that did not come to its end: Decide's result, or the same
+    /// analysis of the data so far.
+    pub(super) fn measured(&self, stopped: Stopped) -> Option<Ending> {
         let mut result = self.result.clone().or_else(|| self.cut_off(stopped))?;
-        if let Applying::Done(applied) = &self.applying {
+        if let ApplyProgress::Done(applied) = &self.applying {
             result["applied"] = serde_json::to_value(applied).ok()?;
         }
         if let Ok(result) = serde_json::from_value(result.clone()) {
-            return Some(Measured::Tuned(Box::new(result)));
+            return Some(Ending::Tuned(Box::new(result)));
         }
-        serde_json::from_value(result).ok().map(|dry_run| Measured::Dry(Box::new(dry_run)))
+        serde_json::from_value(result).ok().map(|dry_run| Ending::Dry(Box::new(dry_run)))
     }
 
     fn cut_off(&self, stopped: Stopped) -> Option<Value> {
         let lost = |task: &Task| {
             let caught =
                 Caught { error: "the end of the execution".to_owned(), cause: String::new() };
-            Portion { task: task.clone(), digest: None, failed: None, lost: Some(caught) }
+            Measured { task: task.clone(), digest: None, failed: None, lost: Some(caught) }
         };
         let measured = self.measured.iter().cloned().chain(self.open.iter().map(lost));
         let elapsed_ms = self.times.map_or(0, |(first, last)| last.abs_diff(first));
         workflow::cut_off(self.state.clone()?, measured.collect(), stopped, elapsed_ms)
     }
 
-    /// What an event of the history means.
-    pub(super) fn tell(&mut self, event: &HistoryEvent) -> Vec<Event> {
+    /// Takes in an event of the history, and returns the events of the run that it stands for.
+    pub(super) fn take(&mut self, event: &HistoryEvent) -> Vec<Event> {
         let at = event.timestamp().to_millis().unwrap_or_default();
         self.times = Some((self.times.map_or(at, |(first, _)| first), at));
         if let Some(entered) = event.state_entered_event_details() {
@@ -107,9 +110,9 @@ impl Story {
             return Vec::new();
         };
         match step {
-            // What is caught is told by the state that comes next.
+            // The next state tells of an error that was caught.
             Step::Measure => read(output)
-                .filter(|portion: &Portion| portion.lost.is_none())
+                .filter(|portion: &Measured| portion.lost.is_none())
                 .map_or(Vec::new(), |portion| self.portion(portion)),
             Step::Clean => vec![Event::CleanedUp(Vec::new())],
             _ => read(output).map_or(Vec::new(), |state: State| self.reached(step, state)),
@@ -121,7 +124,7 @@ impl Story {
         match name {
             "Publish" => self.has_begun = true,
             "Measure" => self.open.extend(read(input).map(|given: MeasureInput| given.task)),
-            "Apply" => self.applying = Applying::Begun,
+            "Apply" => self.applying = ApplyProgress::Begun,
             _ => {}
         }
         if name.starts_with("Clean") && !self.cleaning {
@@ -131,8 +134,8 @@ impl Story {
         Vec::new()
     }
 
-    /// What a portion has come to.
-    fn portion(&mut self, portion: Portion) -> Vec<Event> {
+    /// Takes in the result of a Measure.
+    fn portion(&mut self, portion: Measured) -> Vec<Event> {
         self.open.retain(|task| task.power != portion.task.power);
         let mut events = observed(&portion);
         events.extend(lost(&portion));
@@ -151,7 +154,7 @@ impl Story {
             Step::Decide => self.decided(state),
             Step::Apply => {
                 let Some(applied) = state.applied else { return Vec::new() };
-                self.applying = Applying::Done(applied.clone());
+                self.applying = ApplyProgress::Done(applied.clone());
                 let alias = applied.alias.zip(applied.version);
                 vec![Event::Applied { power: applied.power, alias }]
             }
@@ -166,7 +169,7 @@ impl Story {
             return Vec::new();
         };
         let most_invocations = request.open_end();
-        // Those of the request were said before the execution was started.
+        // The command has shown the warnings of the request before.
         let warnings = run.notes.iter().cloned().map(Warning::Note).collect();
         let plan = Plan {
             function_arn: run.function.arn.clone(),
@@ -221,8 +224,8 @@ impl Story {
     }
 }
 
-/// How the execution ended, if this event says so. There is no error of one that went well or ran
-/// out of time, and no cause where nothing was said.
+/// The end of the execution, if this is its event. The error is empty for success and for a
+/// timeout.
 fn ending(event: &HistoryEvent) -> Option<Caught> {
     let failed = event.execution_failed_event_details().map(|how| (how.error(), how.cause()));
     let aborted = event.execution_aborted_event_details().map(|how| (how.error(), how.cause()));
@@ -239,13 +242,13 @@ fn ending(event: &HistoryEvent) -> Option<Caught> {
     Some(Caught { error, cause })
 }
 
-fn observed(portion: &Portion) -> Vec<Event> {
+fn observed(portion: &Measured) -> Vec<Event> {
     let observations = portion.digest.iter().flat_map(Digest::observations);
     observations.map(Event::Observed).collect()
 }
 
-/// What a portion that was lost comes to; it says itself how many invocations that were.
-fn lost(portion: &Portion) -> Option<Event> {
+/// The outcome of a Measure that was lost. Its text names the number of invocations.
+fn lost(portion: &Measured) -> Option<Event> {
     let caught = portion.lost.as_ref()?;
     let why = caught.told();
     let failure =

@@ -1,8 +1,8 @@
-//! The state machine, in which every task fails, dies, times out or is aborted, and what its own
-//! Catch, the rule on its end or `powertune clean` make of it.
+//! The state machine: every task fails, dies, times out or is aborted, and its own Catch, the rule
+//! on its end or `powertune clean` puts everything back.
 //!
-//! The interpreter is somebody else's, the steps are the real functions on the local Lambda. A door
-//! between all of them counts their calls, and at one of them has something go wrong.
+//! The interpreter is a program of others; the steps are the real functions on the local Lambda. A
+//! door between them counts their calls, and makes one of them fail.
 
 mod door;
 mod ending;
@@ -31,17 +31,17 @@ use crate::{
     figures,
 };
 
-/// How many executions go on at the same time: most of what they do is wait.
+/// The number of executions at the same time: most of the time they wait.
 const AT_ONCE: usize = 10;
 
-/// The kind of execution that comes to every step.
+/// The kind of execution that has every step.
 const USUAL: &str = "auto_optimize_new_alias";
 
-/// Of its points one in so many is tried where not every kind is: no divisor of how many there are of
-/// a call or a change, so that each way to go wrong has its turn.
+/// One of this many points is tried, unless all kinds are tried. It is no divisor of the number of
+/// faults of a call or a change, so that each fault is tried.
 const SPARSE: usize = 5;
 
-/// A test for each kind of execution, or for some points of the usual one alone.
+/// A test for each kind of execution, or for some points of the usual kind.
 pub(crate) fn trials(every: bool) -> impl Iterator<Item = Trial> {
     MACHINES.iter().filter(move |machine| every || machine.name == USUAL).map(move |machine| {
         let name = format!("state_machine_{}", machine.name);
@@ -50,8 +50,7 @@ pub(crate) fn trials(every: bool) -> impl Iterator<Item = Trial> {
     })
 }
 
-/// Has everything go wrong that can in an execution of this kind, one at a time; or only at every
-/// `step`-th point.
+/// Tries every fault in an execution of this kind, one at a time; or only every `step`-th.
 fn every_point(machine: &'static Machine, step: usize) -> Result<Completion, Failed> {
     if let Some(missing) = interpreter::missing() {
         return skipped(missing);
@@ -98,7 +97,7 @@ async fn try_all(
     Ok(problems)
 }
 
-/// The points of an execution in which nothing goes wrong, which has to be as it should be.
+/// The points of an execution without faults, whose end is checked, too.
 async fn points(machine: &'static Machine, stage: &Stage) -> Result<Vec<Point>, String> {
     let mut execution = Execution::start(stage, machine, None, Duration::MAX).await;
     let ended = execution.end().await?;

@@ -2,21 +2,22 @@
 
 use aws_sdk_sfn::types::HistoryEvent;
 
-use super::{CallError, StepFunctions};
+use super::StepFunctions;
+use crate::gateway::ApiError;
 
-/// Events in a page, the most that there can be.
+/// Events in a page: the most that AWS gives.
 const PAGE: i32 = 1000;
 
-/// Reads on where it has stopped.
+/// Reads on from the last event that it has read.
 #[derive(Debug)]
 pub(super) struct History<'a> {
     aws: &'a StepFunctions,
     execution: &'a str,
-    /// What leads to the page that was not full when it was read.
+    /// The token of the last page, which was not full.
     page: Option<String>,
     /// The id of the last event that was read.
     read: i64,
-    /// What was read, and not handed on yet: whoever waits for more may stop waiting.
+    /// Events that were read and not returned: `next` may be dropped before it ends.
     events: Vec<HistoryEvent>,
 }
 
@@ -25,8 +26,8 @@ impl<'a> History<'a> {
         Self { aws, execution, page: None, read: 0, events: Vec::new() }
     }
 
-    /// The events that have come since.
-    pub(super) async fn next(&mut self) -> Result<Vec<HistoryEvent>, CallError> {
+    /// The events since the last call.
+    pub(super) async fn next(&mut self) -> Result<Vec<HistoryEvent>, ApiError> {
         loop {
             let request = self.aws.client.get_execution_history().execution_arn(self.execution);
             let request = request.max_results(PAGE).include_execution_data(true);

@@ -1,6 +1,6 @@
-//! What goes to standard output: a result, or what a dry run found, in the form asked for.
+//! The text of a result or of a dry run, in each output format.
 //!
-//! Everything here turns data into text and touches nothing; who calls it prints.
+//! Nothing here has side effects; the callers print.
 
 mod chart;
 #[cfg(test)]
@@ -32,27 +32,26 @@ pub(crate) use self::{
     text::{is_harmless, message, plain},
 };
 
-/// The form in which a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum OutputFormat {
     /// A recommendation in words, a table and a chart, for people
     #[default]
     Table,
     /// The whole result
     Json,
-    /// One row a power
+    /// One row for each memory size
     Csv,
     /// For a comment on a pull request
     Markdown,
 }
 
-/// A result, with a line break at its end.
-pub(crate) fn result(result: &TuningResult, format: Format, style: &Style) -> String {
+/// The text of a result, with a line break at its end.
+pub(crate) fn result(result: &TuningResult, format: OutputFormat, style: &Style) -> String {
     match format {
-        Format::Table => table::table(result, style),
-        Format::Json => json(result),
-        Format::Csv => csv::csv(result),
-        Format::Markdown => markdown::markdown(result),
+        OutputFormat::Table => table::table(result, style),
+        OutputFormat::Json => json(result),
+        OutputFormat::Csv => csv::csv(result),
+        OutputFormat::Markdown => markdown::markdown(result),
     }
 }
 
@@ -61,12 +60,12 @@ fn json(result: &impl Serialize) -> String {
     escaped(&json) + "\n"
 }
 
-/// What a dry run found, with a line break at its end.
-pub(crate) fn dry_run(dry_run: &DryRun, format: Format, style: &Style) -> String {
+/// The text of a dry run, with a line break at its end.
+pub(crate) fn dry_run(dry_run: &DryRun, format: OutputFormat, style: &Style) -> String {
     match format {
-        Format::Table => dry_run::table(dry_run, style),
-        Format::Json => json(dry_run),
-        Format::Csv => dry_run::csv(dry_run),
-        Format::Markdown => dry_run::markdown(dry_run),
+        OutputFormat::Table => dry_run::table(dry_run, style),
+        OutputFormat::Json => json(dry_run),
+        OutputFormat::Csv => dry_run::csv(dry_run),
+        OutputFormat::Markdown => dry_run::markdown(dry_run),
     }
 }

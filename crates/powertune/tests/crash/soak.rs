@@ -1,4 +1,4 @@
-//! A soak: runs of any kind, in which anything goes wrong, drawn from a seed.
+//! A soak: runs of all kinds with all faults, drawn from a seed.
 
 mod case;
 mod schedule;
@@ -16,21 +16,21 @@ use self::{
 };
 use crate::{AT_ONCE, bench::Bench, figures};
 
-/// How the soak is run by itself.
+/// The options of a soak on its own.
 #[derive(Debug, Clone, Copy, Parser)]
 pub(crate) struct Options {
-    /// What everything is drawn from
+    /// Seed of all runs
     #[arg(long)]
     pub(crate) seed: u64,
-    /// How many runs
+    /// Number of runs
     #[arg(long, default_value_t = 500)]
     pub(crate) runs: u64,
-    /// This run alone
+    /// Only this run
     #[arg(long)]
     pub(crate) run: Option<u64>,
 }
 
-/// What has come of the runs so far.
+/// The outcomes of the runs so far.
 #[derive(Debug, Default)]
 struct Tally {
     runs: usize,
@@ -42,14 +42,14 @@ struct Tally {
 }
 
 impl Options {
-    /// What the command line says, where it asks for a soak.
+    /// The options on the command line, if it asks for a soak.
     pub(crate) fn given() -> Option<Self> {
         let is_asked_for = env::args().any(|argument| argument.starts_with("--seed"));
         is_asked_for.then(Self::parse)
     }
 }
 
-/// Draws the runs, lets them run a few at a time, and says what came of them.
+/// Draws the runs, runs a few at a time, and reports the outcomes.
 pub(crate) async fn soak(options: &Options, bench: &Bench) -> Result<(), Failed> {
     let Options { seed, runs, run } = *options;
     let numbers = run.map_or(1..=runs, |run| run..=run);
