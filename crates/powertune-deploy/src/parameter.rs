@@ -1,7 +1,7 @@
 //! What whoever deploys can choose: aws-lambda-power-tuning's parameters under its names, so that
 //! a deployment of it can be replaced, the architecture, and which functions may be processors.
 
-use powertune_core::visualization;
+use powertune_core::{power, visualization};
 
 /// A parameter.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,12 +59,23 @@ pub enum Kind {
     },
 }
 
+/// [`power::DEFAULT`] in MB.
+const DEFAULT_MB: [u32; power::DEFAULT.len()] = {
+    let mut sizes = [0; power::DEFAULT.len()];
+    let mut index = 0;
+    while index < sizes.len() {
+        sizes[index] = power::DEFAULT[index].mb();
+        index += 1;
+    }
+    sizes
+};
+
 /// The power values of a request that names none.
 pub static POWER_VALUES: Parameter = Parameter {
     name: "PowerValues",
     snake_name: "power_values",
     description: "Power values (memory sizes in MB) of a request that names none",
-    kind: Kind::Numbers(&[128, 256, 512, 1024, 1536, 3008]),
+    kind: Kind::Numbers(&DEFAULT_MB),
 };
 
 /// Where results are shown.

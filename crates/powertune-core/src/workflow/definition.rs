@@ -11,7 +11,7 @@ use super::Step;
 /// was lost.
 const TASK_TIMEOUT_S: u32 = 960;
 /// What Lambda answers when it ran nothing, because too much is running.
-const THROTTLED: &str = "Lambda.TooManyRequestsException";
+pub(super) const THROTTLED: &str = "Lambda.TooManyRequestsException";
 /// What Step Functions says when Lambda, or what calls it, has a fault of its own. Whether the
 /// function ran is open.
 const UNAVAILABLE: [&str; 3] =

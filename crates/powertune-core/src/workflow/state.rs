@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Digest;
+use super::{Digest, definition::THROTTLED};
 use crate::{
     analysis::Subject,
     architecture::Architecture,
@@ -227,8 +227,7 @@ struct LambdaCause {
 
 /// Errors by which Step Functions says that the task's Lambda function did not run: Lambda has
 /// throttled the call, or there is no such function. Every other error leaves it open.
-const NOTHING_RAN: [&str; 2] =
-    ["Lambda.TooManyRequestsException", "Lambda.ResourceNotFoundException"];
+const NOTHING_RAN: [&str; 2] = [THROTTLED, "Lambda.ResourceNotFoundException"];
 
 impl Caught {
     /// What was said, without the JSON that Lambda puts around it; empty where nothing was, as by
