@@ -18,6 +18,7 @@ mod prices;
 mod results;
 mod silence;
 mod stage;
+mod stdin;
 mod terminal;
 mod unreachable;
 #[path = "../crash/upstream.rs"]

@@ -1,15 +1,13 @@
 //! Payloads in every spelling, as the function receives them.
 
-use std::{
-    fs,
-    io::Write,
-    path::Path,
-    process::{Output, Stdio},
-};
+use std::{fs, path::Path, process::Output};
 
 use serde_json::{Value, json};
 
-use crate::binary::{powertune, stderr};
+use crate::{
+    binary::{powertune, stderr},
+    stdin::with_stdin,
+};
 
 const CODE: &str = "
 import json, os
@@ -37,17 +35,8 @@ fn dry_run(folder: &Path, more: &[&str], stdin: &str) -> Output {
     let seen = format!("SEEN={}", folder.join("seen").display());
     let fixed = ["tune", "--local", ".", "--runtime", "python3.11", "--handler", "app.handler"];
     let rest = ["--env", &seen, "--dry-run", "--power-values", "1024", "--quiet"];
-    let mut child = powertune(&[&fixed[..], &rest, more].concat())
-        .current_dir(folder)
-        .env("HOME", folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("powertune starts");
-    // A command that refuses its arguments does not read its stdin.
-    let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
-    child.wait_with_output().expect("powertune ends")
+    let mut command = powertune(&[&fixed[..], &rest, more].concat());
+    with_stdin(command.current_dir(folder).env("HOME", folder), stdin)
 }
 
 #[test]
