@@ -4,8 +4,10 @@
 //! The history of an execution becomes the [`Event`]s that a [run](crate::run) on this machine sends,
 //! so that one display shows both.
 
+mod arn;
 mod client;
 mod end;
+mod error;
 mod find;
 mod history;
 mod progress;
@@ -13,18 +15,20 @@ mod put_back;
 mod start;
 mod watch;
 
-use powertune_core::region::Region;
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    client::StepFunctions,
-    find::StateMachineRef,
-    start::{StartedExecution, start},
-};
 use self::{
+    arn::execution_region,
     end::{ExecutionEnd, ExecutionOutcome},
     put_back::put_back,
     watch::ExecutionWatch,
+};
+pub use self::{
+    arn::machine_region,
+    client::StepFunctions,
+    error::{ExecutionError, UnfinishedExecution},
+    find::StateMachineRef,
+    start::{StartedExecution, start},
 };
 use crate::{
     event::{Event, Events},
@@ -32,27 +36,6 @@ use crate::{
     run::Ending,
     steps::{StepError, StepErrorKind},
 };
-
-/// A run by the state machine that gave no result, or failed after it had one.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{error}")]
-pub struct UnfinishedExecution {
-    /// Why, and what became of the function.
-    pub error: ExecutionError,
-    /// The measurements until then; `None` where no invocation counted.
-    pub measured: Option<Ending>,
-}
-
-/// Why a run by the state machine gave no result.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ExecutionError {
-    /// The execution could not be started, failed, or was lost sight of.
-    #[error("{0}")]
-    Failed(#[from] StepError),
-    /// The user stopped it. The text says what became of the function.
-    #[error("interrupted; {0}")]
-    Interrupted(String),
-}
 
 /// Follows an execution to its end, and tells of it in `events`. If it is `cancelled`, the execution
 /// is stopped. If it has ended without cleaning up after itself, the function is put back.
@@ -120,23 +103,4 @@ pub async fn is_over(connection: &Connection, execution: &str) -> Option<Result<
     let connection = Connection { endpoint_url: None, ..connection.clone() };
     let aws = StepFunctions::connect(&connection, Some(region)).await.ok()?;
     Some(aws.is_running(execution).await.map(|running| !running))
-}
-
-/// The region in the ARN of a state machine; `None` for any other text.
-pub fn machine_region(arn: &str) -> Option<Region> {
-    region(arn, "stateMachine")
-}
-
-/// The region in the ARN of an execution; `None` for any other text.
-fn execution_region(arn: &str) -> Option<Region> {
-    region(arn, "execution")
-}
-
-fn region(arn: &str, resource: &str) -> Option<Region> {
-    match *arn.split(':').collect::<Vec<_>>() {
-        ["arn", _, "states", region, _, of, name, ..] if of == resource && !name.is_empty() => {
-            Region::new(region).ok()
-        }
-        _ => None,
-    }
 }

@@ -20,10 +20,7 @@ use powertune_core::{
     region::{InvalidRegion, Region},
 };
 
-use super::{
-    secrets::Remembered,
-    waiting::{LONGEST_SILENCE, host_and_port},
-};
+use super::{secrets::Remembered, transport::host_and_port, waiting::LONGEST_SILENCE};
 
 /// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
 /// files, as it does for the AWS CLI.

@@ -89,8 +89,7 @@ impl Gateway {
         let waits = Waits::new(connection.named_profile());
         let called = Called::default();
         let control = lambda_config(&config, endpoint_url.as_deref())
-            .interceptor(called.clone())
-            .interceptor(Watch { waits: waits.clone(), is_patient: false })
+            .interceptor(Watch { waits: waits.clone(), called: called.clone(), is_patient: false })
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(CONTROL_ATTEMPTS)
@@ -150,8 +149,11 @@ impl Gateway {
             .read_timeout(timeout.min(LONGEST_TIMEOUT) + GRACE)
             .build();
         let config = lambda_config(&self.config, self.endpoint_url.as_deref())
-            .interceptor(self.called.clone())
-            .interceptor(Watch { waits: self.waits.clone(), is_patient: true })
+            .interceptor(Watch {
+                waits: self.waits.clone(),
+                called: self.called.clone(),
+                is_patient: true,
+            })
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();

@@ -17,8 +17,11 @@ impl Gateway {
         let stalled = StalledStreamProtectionConfig::enabled().grace_period(LONGEST_SILENCE);
         let called = Called::default();
         let config = Builder::from(&self.config)
-            .interceptor(called.clone())
-            .interceptor(Watch { waits: self.waits.clone(), is_patient: false })
+            .interceptor(Watch {
+                waits: self.waits.clone(),
+                called: called.clone(),
+                is_patient: false,
+            })
             .stalled_stream_protection(stalled.build());
         let client = Client::from_conf(config.build());
         let answer = client.get_object().bucket(bucket).key(key).send().await;

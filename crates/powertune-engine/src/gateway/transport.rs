@@ -18,10 +18,7 @@ use aws_smithy_runtime_api::{
 };
 use hyper_util::client::legacy::Error as ClientError;
 
-use super::{
-    error::ErrorKind,
-    waiting::{endpoint, host_and_port},
-};
+use super::error::ErrorKind;
 
 /// Remembers which endpoint a client of the AWS SDK calls, for messages: the SDK's errors do not
 /// say it. Add a clone to the client's configuration as an interceptor.
@@ -39,13 +36,20 @@ impl Intercept for Called {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let mut called = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *called = Some(endpoint(context.request().uri()));
+        self.note(context);
         Ok(())
     }
 }
 
 impl Called {
+    /// Remembers the endpoint of a request, and returns it.
+    pub(super) fn note(&self, context: &BeforeTransmitInterceptorContextRef<'_>) -> String {
+        let endpoint = endpoint(context.request().uri());
+        let mut called = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *called = Some(endpoint.clone());
+        endpoint
+    }
+
     /// The scheme, host and port that was called last.
     fn endpoint(&self) -> String {
         let called = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,6 +158,19 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     text.to_owned()
 }
 
+/// The scheme, host and port of a URL.
+pub(super) fn endpoint(url: &str) -> String {
+    let scheme = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    format!("{}{}", &url[..scheme], host_and_port(url))
+}
+
+/// The host and port of a URL, without a password.
+pub(super) fn host_and_port(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -198,5 +215,19 @@ mod tests {
     #[test]
     fn numbers_of_the_operating_system_are_left_out() {
         assert_eq!(innermost(&io::Error::from_raw_os_error(28)), "No space left on device");
+    }
+
+    #[test]
+    fn an_endpoint_is_what_stands_before_the_path() {
+        assert_eq!(
+            endpoint("http://127.0.0.1:9001/2015-03-31/functions/fn"),
+            "http://127.0.0.1:9001"
+        );
+        assert_eq!(
+            endpoint("https://lambda.us-east-1.amazonaws.com?a=/"),
+            "https://lambda.us-east-1.amazonaws.com"
+        );
+        assert_eq!(endpoint("http://user:p@ss@proxy:8080/"), "http://proxy:8080");
+        assert_eq!(host_and_port("user:pass@proxy:8080"), "proxy:8080");
     }
 }

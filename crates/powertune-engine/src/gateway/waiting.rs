@@ -25,7 +25,7 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Gateway;
+use super::{Gateway, transport::Called};
 
 /// A call without an answer for so long is told of.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -214,6 +214,7 @@ impl Drop for Begun {
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     pub(super) waits: Waits,
+    pub(super) called: Called,
     /// Whether the answer may take any time, as that of a function.
     pub(super) is_patient: bool,
 }
@@ -253,10 +254,10 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let endpoint = self.called.note(context);
         if self.is_patient {
             bag.interceptor_state().unset::<Begun>();
         } else if let Some(begun) = bag.load::<Begun>() {
-            let endpoint = endpoint(context.request().uri());
             begun.change(|call| call.on = WaitsOn::Endpoint(endpoint));
         }
         Ok(())
@@ -274,19 +275,6 @@ impl Intercept for Watch {
         }
         Ok(())
     }
-}
-
-/// The scheme, host and port of a URL.
-pub(super) fn endpoint(url: &str) -> String {
-    let scheme = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    format!("{}{}", &url[..scheme], host_and_port(url))
-}
-
-/// The host and port of a URL, without a password.
-pub(super) fn host_and_port(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default()
 }
 
 impl Gateway {
@@ -311,20 +299,6 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_what_stands_before_the_path() {
-        assert_eq!(
-            endpoint("http://127.0.0.1:9001/2015-03-31/functions/fn"),
-            "http://127.0.0.1:9001"
-        );
-        assert_eq!(
-            endpoint("https://lambda.us-east-1.amazonaws.com?a=/"),
-            "https://lambda.us-east-1.amazonaws.com"
-        );
-        assert_eq!(endpoint("http://user:p@ss@proxy:8080/"), "http://proxy:8080");
-        assert_eq!(host_and_port("user:pass@proxy:8080"), "proxy:8080");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_told_of_once_and_given_up_after_a_minute() {

@@ -1,7 +1,7 @@
 //! Finds the state machine by its ARN, its name, the beginning of its name, or its CloudFormation
 //! stack.
 
-use super::StepFunctions;
+use super::client::StepFunctions;
 use crate::gateway::{ApiError, ErrorKind};
 
 /// The tag that CloudFormation puts on the resources of a stack.

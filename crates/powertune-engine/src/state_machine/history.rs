@@ -2,7 +2,7 @@
 
 use aws_sdk_sfn::types::HistoryEvent;
 
-use super::StepFunctions;
+use super::client::StepFunctions;
 use crate::gateway::ApiError;
 
 /// Events in a page: the most that AWS gives.

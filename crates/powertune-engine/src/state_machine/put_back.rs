@@ -3,7 +3,7 @@
 use powertune_core::{arn::FunctionRef, region::Region, result::Applied};
 use serde_json::{Value, json};
 
-use super::{StartedExecution, execution_region, progress::ApplyProgress};
+use super::{arn::execution_region, progress::ApplyProgress, start::StartedExecution};
 use crate::{
     gateway::Connection,
     steps::{self, StepError, StepErrorKind},

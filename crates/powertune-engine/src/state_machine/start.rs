@@ -5,7 +5,12 @@ use std::{fmt::Display, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{ExecutionError, StateMachineRef, StepFunctions, client::may_have_run, find::find};
+use super::{
+    arn::execution_arn,
+    client::{StepFunctions, may_have_run},
+    error::ExecutionError,
+    find::{StateMachineRef, find},
+};
 use crate::steps::{StepError, StepErrorKind};
 
 /// The time that StartExecution still has after the user has stopped the command.
@@ -43,7 +48,7 @@ pub async fn start(
     }
     let name = format!("powertune-{}", Uuid::new_v4().simple());
     let unknown = |why: &str| {
-        let execution = arn_of(&machine, &name);
+        let execution = execution_arn(&machine, &name);
         StepErrorKind::LeftBehind.error(&format!(
             "{why}\nit is not known whether the execution has started; if it has, it cleans up \
              after itself; look at it with: aws stepfunctions describe-execution --execution-arn \
@@ -73,14 +78,4 @@ fn unstarted_by(lasts: bool, error: &impl Display) -> StepError {
         return StepErrorKind::Refused.error(&error.to_string());
     }
     StepErrorKind::NotBegun.error(&format!("{error}\nno execution was started"))
-}
-
-/// The ARN that the execution of this name has.
-fn arn_of(state_machine: &str, name: &str) -> String {
-    let mut parts: Vec<&str> = state_machine.split(':').take(7).collect();
-    if let Some(resource) = parts.get_mut(5) {
-        *resource = "execution";
-    }
-    parts.push(name);
-    parts.join(":")
 }

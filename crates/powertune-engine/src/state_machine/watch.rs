@@ -7,8 +7,8 @@ use powertune_core::stopped::Stopped;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ExecutionEnd, ExecutionOutcome, StepFunctions,
-    client::{is_outage, is_running},
+    client::{StepFunctions, is_outage, is_running},
+    end::{ExecutionEnd, ExecutionOutcome},
     history::History,
     progress::ExecutionProgress,
 };
