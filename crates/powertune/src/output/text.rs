@@ -1,8 +1,9 @@
 //! Texts of the function or of AWS, made harmless and wrapped.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, iter};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm, core::Word};
+use unicode_width::UnicodeWidthStr;
 
 /// The characters of a message that are shown; an error message may have megabytes.
 const LONGEST: usize = 300;
@@ -75,60 +76,31 @@ pub(super) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// `text` in lines of at most `width` columns, broken at spaces, and inside a word only where it
-/// alone is too long; a number stays with what it counts. It begins at column `indent`, and so does every further line.
+/// `text` in lines of at most `width` columns. It begins at column `indent`, and so does every
+/// further line.
 pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let room = width.saturating_sub(indent).max(1);
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in words(text) {
-        for piece in pieces(word, room) {
-            let line = lines.last_mut().expect("there is always a line");
-            let joined = self::width(line) + usize::from(!line.is_empty()) + self::width(piece);
-            if line.is_empty() {
-                line.push_str(piece);
-            } else if joined <= room {
-                line.push(' ');
-                line.push_str(piece);
-            } else {
-                lines.push(piece.to_owned());
-            }
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
+    let options = Options::new(width.saturating_sub(indent).max(1))
+        .word_separator(WordSeparator::Custom(words))
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::wrap(text, options).join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// The words of `text`; a number and the word behind it are one.
-fn words(text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    let mut start = 0;
-    for (space, _) in text.match_indices(' ') {
-        let word = &text[start..space];
-        let number = word.ends_with(|last: char| last.is_ascii_digit())
-            && word.chars().all(|character| character.is_ascii_digit() || character == '.');
-        if !number {
-            words.push(word);
-            start = space + 1;
-        }
-    }
-    words.push(&text[start..]);
-    words.retain(|word| !word.is_empty());
-    words
+/// The words of a text. A number and the word behind it count as one.
+fn words(text: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    let mut rest = text;
+    Box::new(iter::from_fn(move || {
+        let end = |(space, _): &(usize, &str)| !is_number(&rest[..*space]);
+        let end = rest.match_indices(' ').find(end).map_or(rest.len(), |(space, _)| space + 1);
+        let word;
+        (word, rest) = rest.split_at(end);
+        (!word.is_empty()).then(|| Word::from(word))
+    }))
 }
 
-/// `word` cut into pieces of at most `room` columns.
-fn pieces(word: &str, room: usize) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let (mut start, mut taken) = (0, 0);
-    for (index, character) in word.char_indices() {
-        let columns = character.width().unwrap_or(0);
-        if taken + columns > room && index > start {
-            pieces.push(&word[start..index]);
-            (start, taken) = (index, 0);
-        }
-        taken += columns;
-    }
-    pieces.push(&word[start..]);
-    pieces
+fn is_number(word: &str) -> bool {
+    word.ends_with(|last: char| last.is_ascii_digit())
+        && word.chars().all(|character| character.is_ascii_digit() || character == '.')
 }
 
 #[cfg(test)]
