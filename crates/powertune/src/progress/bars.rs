@@ -1,8 +1,9 @@
 //! Progress as bars on a terminal: one for the whole run, and one for each memory size.
 
+mod total_line;
+
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -11,8 +12,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use powertune_core::{power::Power, region::Currency};
 use powertune_engine::event::Event;
-use unicode_width::UnicodeWidthStr as _;
 
+use self::total_line::{Time, TotalLine};
 use super::{
     STOPPING, applied, cleaning_up, counted, plan_lines,
     tally::{PowerPhase, PowerProgress, Tally},
@@ -222,48 +223,6 @@ fn lock(whole: &Mutex<TotalLine>) -> MutexGuard<'_, TotalLine> {
     whole.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The text of the line of the whole run.
-#[derive(Debug, Default)]
-struct TotalLine {
-    /// The beginning of the run.
-    since: Option<Instant>,
-    time: Time,
-    /// Further parts, the most important first.
-    parts: Vec<String>,
-}
-
-#[derive(Debug, Default)]
-enum Time {
-    #[default]
-    Unknown,
-    /// The beginning of a run whose end is not known.
-    Since(Instant),
-    /// The expected end of the last invocation.
-    Until(Instant),
-}
-
-impl TotalLine {
-    /// As many parts as fit: the next redraw would not remove a line that wraps.
-    fn words(&self, now: Instant, room: usize) -> String {
-        let time = match self.time {
-            Time::Unknown => None,
-            Time::Since(since) => Some(clock(now.saturating_duration_since(since))),
-            Time::Until(end) => {
-                Some(format!("about {} left", clock(end.saturating_duration_since(now))))
-            }
-        };
-        let mut words = String::new();
-        for part in time.iter().chain(&self.parts) {
-            let more = if words.is_empty() { part.clone() } else { format!(", {part}") };
-            if words.width() + more.width() > room {
-                break;
-            }
-            words.push_str(&more);
-        }
-        words
-    }
-}
-
 /// The time for the remaining invocations at the present speed; `None` before the first has ended.
 fn left(done: u64, wanted: u64, elapsed: Duration) -> Option<Duration> {
     if done == 0 {
@@ -271,17 +230,6 @@ fn left(done: u64, wanted: u64, elapsed: Duration) -> Option<Duration> {
     }
     let each = elapsed.div_f64(done as f64);
     Some(each.mul_f64(wanted.saturating_sub(done) as f64))
-}
-
-/// A time in minutes and seconds.
-fn clock(time: Duration) -> String {
-    let mut clock = String::new();
-    let seconds = time.as_secs().max(1);
-    if seconds >= 60 {
-        let _ = write!(clock, "{} min ", seconds / 60);
-    }
-    let _ = write!(clock, "{} s", seconds % 60);
-    clock
 }
 
 /// The text behind the bar of a size.
@@ -404,11 +352,5 @@ mod tests {
         assert_eq!(bars.expected_end(now), None, "the third power has not begun");
         bars.tally.take(&counted(10_240, 1.0, None));
         assert_eq!(bars.expected_end(now), Some(now + Duration::from_secs(16)));
-    }
-
-    #[test]
-    fn waits_are_told_to_the_second() {
-        assert_eq!(clock(Duration::from_millis(300)), "1 s");
-        assert_eq!(clock(Duration::from_secs(75)), "1 min 15 s");
     }
 }

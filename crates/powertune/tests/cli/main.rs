@@ -14,6 +14,7 @@ mod local;
 mod measured;
 mod outputs;
 mod payloads;
+mod price_lists;
 mod prices;
 mod results;
 mod silence;
