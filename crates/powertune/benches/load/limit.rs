@@ -42,7 +42,6 @@ impl Limit {
         }
     }
 
-    /// The reason of the n-th refusal.
     pub(crate) fn reason(self, nth: u32) -> &'static str {
         let reasons = match self {
             Self::None | Self::InFlight(_) => OF_CONCURRENCY,

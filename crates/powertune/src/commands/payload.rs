@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 /// The source of a payload.
 #[derive(Debug, PartialEq, Eq)]
-enum PayloadSource<'a> {
+enum PayloadArgument<'a> {
     /// The URL of an object in S3.
     S3(&'a str),
     File(&'a str),
@@ -20,7 +20,7 @@ enum PayloadSource<'a> {
     Text(&'a str),
 }
 
-impl<'a> PayloadSource<'a> {
+impl<'a> PayloadArgument<'a> {
     fn of(given: &'a str) -> Self {
         let after = |prefix| given.strip_prefix(prefix);
         if given.starts_with("s3://") {
@@ -49,21 +49,21 @@ pub(super) fn read(
 ) -> Result<(), String> {
     fields.remove("payload");
     fields.remove("payloadS3");
-    let value = match PayloadSource::of(given) {
-        PayloadSource::S3(url) => {
+    let value = match PayloadArgument::of(given) {
+        PayloadArgument::S3(url) => {
             fields.insert("payloadS3".to_owned(), url.into());
             return Ok(());
         }
-        PayloadSource::Stdin if stdin_is_taken => {
+        PayloadArgument::Stdin if stdin_is_taken => {
             return Err(
                 "stdin can't be the payload beside --input -, which reads the request from \
                         it; give a file for one of them"
                     .to_owned(),
             );
         }
-        PayloadSource::Stdin => of_stdin()?,
-        PayloadSource::File(path) => of_file(path)?,
-        PayloadSource::Text(text) => {
+        PayloadArgument::Stdin => of_stdin()?,
+        PayloadArgument::File(path) => of_file(path)?,
+        PayloadArgument::Text(text) => {
             not_a_files_name(text)?;
             payload::of_text(text)?
         }
@@ -110,20 +110,20 @@ mod tests {
     #[test]
     fn each_spelling_is_told_from_the_others() {
         for (given, source) in [
-            ("s3://bucket/key", PayloadSource::S3("s3://bucket/key")),
-            ("-", PayloadSource::Stdin),
-            ("@-", PayloadSource::Stdin),
-            ("@event.json", PayloadSource::File("event.json")),
-            ("file://event.json", PayloadSource::File("event.json")),
-            ("file:///tmp/event.json", PayloadSource::File("/tmp/event.json")),
-            ("fileb://event.json", PayloadSource::File("event.json")),
-            ("@", PayloadSource::File("")),
-            ("-1", PayloadSource::Text("-1")),
-            ("\"@event.json\"", PayloadSource::Text("\"@event.json\"")),
-            ("", PayloadSource::Text("")),
-            ("file:/event.json", PayloadSource::Text("file:/event.json")),
+            ("s3://bucket/key", PayloadArgument::S3("s3://bucket/key")),
+            ("-", PayloadArgument::Stdin),
+            ("@-", PayloadArgument::Stdin),
+            ("@event.json", PayloadArgument::File("event.json")),
+            ("file://event.json", PayloadArgument::File("event.json")),
+            ("file:///tmp/event.json", PayloadArgument::File("/tmp/event.json")),
+            ("fileb://event.json", PayloadArgument::File("event.json")),
+            ("@", PayloadArgument::File("")),
+            ("-1", PayloadArgument::Text("-1")),
+            ("\"@event.json\"", PayloadArgument::Text("\"@event.json\"")),
+            ("", PayloadArgument::Text("")),
+            ("file:/event.json", PayloadArgument::Text("file:/event.json")),
         ] {
-            assert_eq!(PayloadSource::of(given), source, "{given}");
+            assert_eq!(PayloadArgument::of(given), source, "{given}");
         }
     }
 

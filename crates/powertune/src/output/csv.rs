@@ -3,11 +3,11 @@
 
 use csv::Writer;
 use powertune_core::{
-    result::{PowerStats, State, TuningResult},
+    result::{PowerStats, TuningResult},
     stats::Estimate,
 };
 
-use super::text::harmless;
+use super::{figures::state_name, text::harmless};
 
 const HEADER: [&str; 22] = [
     "value",
@@ -72,21 +72,12 @@ fn record(row: &PowerStats, recommended: bool, currency: &str) -> Vec<String> {
         percentile(|duration| duration.p99),
         optional(row.init_duration),
         optional(row.max_memory_used),
-        state(row.state).to_owned(),
+        state_name(row.state).to_owned(),
         row.reason.as_deref().map(harmless).unwrap_or_default(),
         recommended.to_string(),
         currency.to_owned(),
     ]);
     record
-}
-
-/// The name of a state in the JSON.
-pub(super) fn state(state: State) -> &'static str {
-    match state {
-        State::Measured => "measured",
-        State::Failed => "failed",
-        State::Skipped => "skipped",
-    }
 }
 
 /// All digits of a number; empty without a number.

@@ -41,6 +41,15 @@ pub(super) fn row(result: &TuningResult, power: Power) -> Option<&PowerStats> {
     measured(result).find(|row| row.value == power)
 }
 
+/// The name of a state in the JSON.
+pub(super) fn state_name(state: State) -> &'static str {
+    match state {
+        State::Measured => "measured",
+        State::Failed => "failed",
+        State::Skipped => "skipped",
+    }
+}
+
 /// The cost and the duration that decide.
 pub(super) fn deciding(row: &PowerStats) -> Option<(f64, f64)> {
     row.deciding.map(|figures| (figures.cost.mean, figures.duration.mean))

@@ -3,10 +3,9 @@
 use powertune_core::result::{PowerStats, State, TuningResult};
 
 use super::{
-    csv,
     figures::{
         Criterion, Rank, decides, failures, is_current, measured, percentile, percentile_name,
-        rank, versus,
+        rank, state_name, versus,
     },
     headline::headline,
     provenance,
@@ -126,7 +125,7 @@ fn cold_starts(row: &PowerStats) -> String {
 fn remark(result: &TuningResult, row: &PowerStats) -> String {
     if row.state != State::Measured {
         let reason = row.reason.as_deref().map(|reason| format!(": {}", code(reason)));
-        return format!("{}{}", csv::state(row.state), reason.unwrap_or_default());
+        return format!("{}{}", state_name(row.state), reason.unwrap_or_default());
     }
     let rank = match rank(result, row.value) {
         Rank::Best => Some("chosen"),

@@ -56,7 +56,6 @@ pub(crate) fn table(prices: &Prices, listings: &[&Listing], style: &Style) -> St
     format!("{table}\n{}\n", wrapped(CAVEAT, style.width, 0))
 }
 
-/// The price list in powertune's own format.
 pub(crate) fn json(listings: &[&Listing]) -> String {
     escaped(&write_list(listings))
 }

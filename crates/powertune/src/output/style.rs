@@ -152,9 +152,7 @@ pub(super) const BAD: Paint = AnsiColor::Red.on_default();
 pub(super) const ATTENTION: Paint = AnsiColor::Yellow.on_default();
 /// Details.
 pub(super) const DIM: Paint = Paint::new().dimmed();
-/// Bars of cost.
 pub(super) const COST: Paint = AnsiColor::Cyan.on_default();
-/// Bars of time.
 pub(super) const TIME: Paint = AnsiColor::Blue.on_default();
 
 #[cfg(test)]

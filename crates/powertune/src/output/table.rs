@@ -7,7 +7,7 @@ use super::{
     chart,
     figures::{
         Criterion, Rank, decides, failures, is_current, measured, percentile, percentile_name,
-        rank, versus,
+        rank, state_name, versus,
     },
     grid::{Align, Cell, Column, GridRow, Span, left_aligned, rendered, right_aligned},
     headline::headline,
@@ -93,10 +93,11 @@ pub(super) fn names(result: &TuningResult, style: &Style) -> Vec<Cell> {
 
 /// The reason for missing figures. If several sizes in a row have the same reason, it is told once.
 fn excuse<'a>(row: &'a PowerStats, told: &mut Option<&'a str>) -> Span {
-    let (word, paint) = match row.state {
-        State::Measured => ("measured", Paint::new()),
-        State::Failed => ("failed", BAD),
-        State::Skipped => ("skipped", ATTENTION),
+    let word = state_name(row.state);
+    let paint = match row.state {
+        State::Measured => Paint::new(),
+        State::Failed => BAD,
+        State::Skipped => ATTENTION,
     };
     let same = row.reason.is_some() && *told == row.reason.as_deref();
     *told = row.reason.as_deref();
@@ -132,7 +133,6 @@ fn time(result: &TuningResult, rows: &[&PowerStats], style: &Style) -> Option<(C
     column(&top, &head, Align::Left, 0, paired(&means, &ranges, "  "))
 }
 
-/// The kind of average that decides.
 fn average(result: &TuningResult) -> &'static str {
     match result.decided_by {
         DecidedBy::AveragePrice => "trimmed",

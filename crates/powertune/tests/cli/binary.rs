@@ -23,7 +23,6 @@ pub(crate) fn powertune(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs `powertune` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     powertune(arguments).output().expect("powertune runs")
 }
@@ -36,7 +35,6 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
 }
 
-/// The folder of a sample function.
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/functions").join(name)
 }
@@ -65,7 +63,6 @@ impl Local {
         Self { process, environment }
     }
 
-    /// The value of one variable that it prints.
     pub(crate) fn value(&self, name: &str) -> String {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found.expect("the variable is printed").1.clone()
@@ -86,7 +83,6 @@ impl Drop for Local {
     }
 }
 
-/// Sends a signal to a child.
 pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     let _ = rustix::process::kill_process(pid.expect("a process id"), signal);

@@ -19,7 +19,6 @@ use crate::{
     stage::{FUNCTION, Stage},
 };
 
-/// A Python function whose handler has this body.
 fn function(body: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let source = format!("import time\ndef handler(event, context):\n    {body}\n");

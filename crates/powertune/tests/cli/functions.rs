@@ -11,7 +11,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::binary::Local;
 
-/// Creates `orders` with 512 MB on the endpoint, with the AWS SDK.
+/// Creates `orders` with 512 MB on the endpoint.
 pub(crate) fn create(local: &Local) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let credentials = Credentials::new(

@@ -100,7 +100,6 @@ impl Bench {
         Self { folder: tempfile::tempdir().expect("a folder"), url, answer, asked }
     }
 
-    /// `powertune` of this user.
     pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = powertune(arguments);
         command.env("XDG_DATA_HOME", self.folder.path()).env("HOME", self.folder.path());
@@ -120,12 +119,10 @@ impl Bench {
         self.run(&["prices", "--update", "--region", REGION, "--endpoint-url", &self.url])
     }
 
-    /// The file of the prices that were kept.
     pub(crate) fn kept(&self) -> PathBuf {
         self.folder.path().join("powertune/prices/eu-west-1.json")
     }
 
-    /// A file of this user's.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         fs::write(&path, text).expect("it is written");
@@ -154,7 +151,6 @@ impl Bench {
     }
 }
 
-/// The first line of a request.
 fn request(mut stream: &TcpStream) -> String {
     let mut text = Vec::new();
     let mut part = [0; 1024];

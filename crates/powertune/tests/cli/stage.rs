@@ -80,7 +80,6 @@ impl Stage {
         created.expect("the function is created");
     }
 
-    /// A file of this stage's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -92,7 +91,6 @@ impl Stage {
         environment
     }
 
-    /// `powertune` on the local Lambda.
     pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = binary::powertune(arguments);
         command.envs(self.environment());
@@ -123,7 +121,6 @@ impl Stage {
         assert_eq!(self.memory_mb(), ORIGINAL_MB);
     }
 
-    /// The memory size of `$LATEST`.
     pub(crate) fn memory_mb(&self) -> u32 {
         let arguments = ["tune", FUNCTION, "--dry-run", "--output", "json", "--quiet"];
         let few = ["--power-values", "512"];

@@ -48,7 +48,6 @@ impl Bench {
         Self { lambda, client, code, created: AtomicU32::new(0) }
     }
 
-    /// The ARN of one of its functions.
     pub(crate) fn arn(&self, function: &str) -> String {
         format!("arn:aws:lambda:{}:000000000000:function:{function}", self.lambda.region())
     }
@@ -104,14 +103,12 @@ impl Bench {
         name
     }
 
-    /// Gives `$LATEST` a memory size, as its owner may.
     pub(crate) async fn set_memory(&self, name: &str, memory_mb: i32) {
         let update = self.client.update_function_configuration().function_name(name);
         update.memory_size(memory_mb).send().await.expect("UpdateFunctionConfiguration");
         self.settled(name).await;
     }
 
-    /// The function of a step of the state machine.
     pub(crate) async fn create_step(&self, step: Step, code: &Path) -> String {
         let function = NewFunction {
             name: step.handler().to_owned(),
@@ -135,7 +132,6 @@ impl Bench {
         if invoked.function_error.is_some() { Err(answer) } else { Ok(answer) }
     }
 
-    /// Deletes a function, and ends its processes.
     pub(crate) async fn delete(&self, name: &str) {
         let delete = self.client.delete_function().function_name(name);
         delete.send().await.expect("DeleteFunction");

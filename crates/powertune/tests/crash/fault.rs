@@ -176,7 +176,6 @@ impl Log {
     }
 }
 
-/// A complete body.
 pub(crate) fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed()
 }

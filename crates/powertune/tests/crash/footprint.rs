@@ -9,7 +9,6 @@ use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration};
 
 use crate::kind::POWERS;
 
-/// A function's configuration, versions, aliases and tags.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Footprint {
     pub(crate) latest: FunctionConfiguration,
@@ -19,7 +18,6 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    /// True if the function has tags of a run.
     pub(crate) fn is_announced(&self) -> bool {
         self.tags.keys().any(|key| key.starts_with("powertune:"))
     }

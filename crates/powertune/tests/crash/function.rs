@@ -30,7 +30,6 @@ pub(crate) fn is_started_by_lambda() -> bool {
     env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
 
-/// Answers invocations until Lambda ends the process.
 pub(crate) fn serve() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = runtime.expect("a runtime").block_on(lambda_runtime::run(service_fn(answer)));

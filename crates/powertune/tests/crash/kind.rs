@@ -2,7 +2,6 @@
 
 use crate::footprint::Footprint;
 
-/// A kind of run.
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
@@ -24,11 +23,8 @@ pub(crate) enum Applied {
     Alias(&'static str),
 }
 
-/// The alias that the user has.
 pub(crate) const ALIAS: &str = "live";
-/// The powers that are measured.
 pub(crate) const POWERS: &str = "128,192,256";
-/// The size of the function.
 pub(crate) const ORIGINAL_MB: u32 = 256;
 /// The size at which the function is the cheapest. It is published last, so that Lambda has to
 /// publish it once more for an alias: the longest way.
@@ -96,7 +92,6 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 impl Applied {
-    /// The options for this target.
     pub(crate) fn arguments(self) -> Vec<&'static str> {
         match self {
             Self::Nowhere => Vec::new(),

@@ -57,7 +57,7 @@ const AT_ONCE: usize = 8;
 const TRIALS_AT_ONCE: usize = 4;
 /// The argument for every kind of execution of the state machine, and nothing else.
 const EVERY_MACHINE: &str = "--every-machine";
-/// With fewer points, the proxy has missed some.
+/// The least number of crash points: with fewer, the proxy has missed some.
 const FEWEST_POINTS: usize = 6;
 /// The soak that runs with the other tests.
 const SMALL_SOAK: Options = Options { seed: 20_261_125, runs: 15, run: None };

@@ -1,4 +1,4 @@
-//! Requests, by AWS's names of their operations.
+//! The operations of requests, by AWS's names.
 
 use hyper::{Method, Uri};
 

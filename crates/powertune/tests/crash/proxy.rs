@@ -28,7 +28,6 @@ use crate::{
     upstream::Upstream,
 };
 
-/// A proxy for one process.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     front: Arc<Front>,
@@ -36,7 +35,6 @@ pub(crate) struct Proxy {
     _server: AbortOnDropHandle<()>,
 }
 
-/// A request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) operation: Operation,
@@ -60,7 +58,6 @@ struct Front {
 }
 
 impl Proxy {
-    /// Starts to listen on a port of its own.
     pub(crate) async fn start(bench: &Bench, traps: &[Trap]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
@@ -121,7 +118,6 @@ impl Proxy {
         Bill::of(seen.iter().filter(|seen| seen.operation == Operation::Invoke), timeout_s)
     }
 
-    /// Waits until the process is to be killed.
     pub(crate) async fn crash(&self) {
         self.front.crashed.cancelled().await;
     }

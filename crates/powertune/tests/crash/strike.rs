@@ -36,7 +36,6 @@ pub(crate) struct Strike {
     pub(crate) timeout_s: i32,
 }
 
-/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     /// With the right answer.
@@ -50,7 +49,6 @@ pub(crate) enum Ending {
 /// The way to put the function back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// `powertune clean`.
     Clean,
     /// The commands that the run has named.
     ByHand,

@@ -27,7 +27,6 @@ use powertune_local::LocalLambda;
 const REMADE: [HeaderName; 5] =
     [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName::from_static("x-amz-date")];
 
-/// A local Lambda and the key pair to call it with.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     endpoint: String,

@@ -20,7 +20,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// An execution that has started.
     pub(crate) fn started() -> Self {
         let details = json!({ "input": "{}", "roleArn": "arn:aws:iam::123456789012:role/states" });
         Self { events: Vec::new() }
@@ -71,7 +70,6 @@ impl History {
         self.event(&format!("{kind}StateExited"), Some(("stateExitedEventDetails", details)))
     }
 
-    /// A function is called.
     pub(crate) fn called(self) -> Self {
         let resource = "arn:aws:lambda:us-east-1:123456789012:function:a-step";
         let details = json!({ "resource": resource, "input": "{}", "timeoutInSeconds": 960 });
@@ -82,7 +80,6 @@ impl History {
         .event("LambdaFunctionStarted", None)
     }
 
-    /// The call fails with this error, with or without a cause.
     pub(crate) fn call_failed(self, error: &str, cause: Option<&str>) -> Self {
         let details = error_and_cause(error, cause);
         match error {
@@ -95,7 +92,6 @@ impl History {
         }
     }
 
-    /// A step that goes well.
     pub(crate) fn step(self, name: &str, output: &Value) -> Self {
         let details = json!({ "output": output.to_string() });
         self.entered("Task", name)
@@ -121,7 +117,6 @@ impl History {
         self.entered("Fail", name).failed(error, Some(cause))
     }
 
-    /// The execution fails.
     pub(crate) fn failed(self, error: &str, cause: Option<&str>) -> Execution {
         let details = error_and_cause(error, cause);
         let mut described = details.clone();
@@ -130,7 +125,6 @@ impl History {
         Execution { described, events: ended.events, ..Execution::default() }
     }
 
-    /// Somebody stops the execution.
     pub(crate) fn aborted(self, error: Option<&str>, cause: Option<&str>) -> Execution {
         let mut details = json!({});
         for (name, text) in [("error", error), ("cause", cause)] {
@@ -151,7 +145,6 @@ impl History {
         Execution { described, events: ended.events, ..Execution::default() }
     }
 
-    /// The execution succeeds.
     pub(crate) fn succeeded(self, output: &Value) -> Execution {
         let details = json!({ "output": output.to_string() });
         let described = json!({ "status": "SUCCEEDED", "output": output.to_string() });

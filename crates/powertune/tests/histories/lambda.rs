@@ -11,7 +11,6 @@ use uuid::{Uuid, fmt::Simple};
 
 use crate::server::EXECUTION;
 
-/// The function's name.
 pub(crate) const FUNCTION: &str = "fn";
 
 /// The Lambda, and a client of AWS's SDK.
@@ -51,7 +50,6 @@ impl Lambda {
         self.lambda.environment()
     }
 
-    /// The number of versions of the function.
     pub(crate) async fn versions(&self) -> usize {
         let listed = self.client.list_versions_by_function().function_name(FUNCTION).send().await;
         let listed = listed.expect("ListVersionsByFunction").versions.unwrap_or_default();
@@ -69,7 +67,6 @@ impl Lambda {
         tag.send().await.expect("TagResource");
     }
 
-    /// Deletes the function.
     pub(crate) async fn delete(&self) {
         self.client.delete_function().function_name(FUNCTION).send().await.expect("DeleteFunction");
     }
@@ -81,7 +78,6 @@ impl Lambda {
     }
 }
 
-/// The id of the execution's run.
 fn run() -> Simple {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, EXECUTION.as_bytes()).simple()
 }

@@ -10,7 +10,6 @@ use crate::{
     server::{Execution, MACHINE, Server},
 };
 
-/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -62,7 +61,6 @@ pub(crate) fn command(
     powertune(&[of_all.as_slice(), &["--no-progress"], arguments].concat(), lambda)
 }
 
-/// `powertune` with these arguments.
 pub(crate) fn powertune(arguments: &[&str], lambda: &[(&'static str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powertune"));
     command.args(arguments).stdin(Stdio::null());

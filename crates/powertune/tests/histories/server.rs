@@ -10,10 +10,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// The execution's ARN.
 pub(crate) const EXECUTION: &str =
     "arn:aws:states:us-east-1:123456789012:execution:machine:an-execution";
-/// The ARN of its state machine.
 pub(crate) const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
 /// Another state machine, whose tags the caller may not read.
 pub(crate) const OTHER: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
@@ -27,7 +25,6 @@ const LONGEST: Duration = Duration::from_mins(1);
 pub(crate) struct Execution {
     /// The fields of DescribeExecution beyond those of every execution.
     pub(crate) described: Value,
-    /// The events of its history.
     pub(crate) events: Vec<Value>,
     /// The number of GetExecutionHistory calls before the last events appear.
     pub(crate) lag: usize,
@@ -49,9 +46,7 @@ pub(crate) struct Fault {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
-    /// No answer.
     Silence,
-    /// An error with this status and name.
     Error(u16, &'static str),
 }
 
@@ -85,7 +80,6 @@ impl Server {
         server
     }
 
-    /// The number of calls of an operation.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         let state = self.state.lock().expect("nobody panics");
         state.calls.iter().filter(|call| *call == operation).count()

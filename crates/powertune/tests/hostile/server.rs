@@ -65,7 +65,6 @@ fn answer(stream: TcpStream, answers: Answers, hostile: &str) -> std::io::Result
     )
 }
 
-/// Errors only.
 pub(crate) fn errors(_: &Request, hostile: &str) -> (u16, Value) {
     (400, json!({ "__type": "ValidationException", "message": hostile, "Message": hostile }))
 }
@@ -115,7 +114,6 @@ fn left_by(until: &str, request: &Request, hostile: &str) -> (u16, Value) {
     }
 }
 
-/// An execution that fails.
 pub(crate) fn failing_execution(request: &Request, hostile: &str) -> (u16, Value) {
     let arn = format!("arn:aws:states:us-east-1:123456789012:execution:x:{hostile}");
     match request.target.split('.').next_back() {

@@ -55,7 +55,6 @@ struct Front {
 }
 
 impl Door {
-    /// Starts to listen on a port of its own.
     pub(crate) async fn open(upstream: Upstream) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();

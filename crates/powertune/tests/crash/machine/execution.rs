@@ -172,7 +172,6 @@ impl<'a> Execution<'a> {
         self.bench().footprint(&self.function).await
     }
 
-    /// Deletes the function, so that its processes end.
     pub(crate) async fn close(self) {
         self.bench().delete(&self.function).await;
     }

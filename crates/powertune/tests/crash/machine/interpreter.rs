@@ -18,7 +18,6 @@ use tokio::{
 
 use crate::bootstrap::workspace;
 
-/// The end of an execution.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Ended {
     id: String,
@@ -33,7 +32,6 @@ pub(crate) struct Ended {
 
 type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Box<Ended>>>>>;
 
-/// The interpreter, running.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     _process: Child,

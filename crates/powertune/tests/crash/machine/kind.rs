@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use crate::kind::{KINDS, Kind, POWERS};
 
-/// A kind of execution.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) name: &'static str,

@@ -10,12 +10,10 @@ use tempfile::TempDir;
 use super::{door::Door, interpreter::Interpreter};
 use crate::bench::Bench;
 
-/// Everything that executions need.
 pub(crate) struct Stage {
     pub(crate) bench: Bench,
     pub(crate) door: Door,
     pub(crate) interpreter: Interpreter,
-    /// The state machine.
     pub(crate) definition: Value,
     _code: TempDir,
 }

@@ -83,7 +83,6 @@ impl Trap {
 pub(crate) struct Watch {
     trap: Option<Trap>,
     seen: Mutex<Seen>,
-    /// The trap was sprung.
     pub(crate) sprung: CancellationToken,
     /// The held call may go on.
     pub(crate) released: CancellationToken,
@@ -91,7 +90,6 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The steps that were called.
     pub(crate) calls: Vec<Step>,
     /// The number of calls that have not ended.
     pub(crate) running: usize,
