@@ -190,7 +190,7 @@ const NARROW: usize = 60;
 /// The beginning of a line with a bar, and its columns.
 fn with_bar(name: &str, color: bool) -> (String, usize) {
     let name = if color { format!(".{name}") } else { String::new() };
-    let bar = if columns() < NARROW { 8 } else { 20 };
+    let bar = if columns() < NARROW { 6 } else { 20 };
     (format!("{PREFIX}{{bar:{bar}{name}}} {{pos:>4}}/{{len:<4}} "), PREFIX_COLUMNS + bar + 11)
 }
 
