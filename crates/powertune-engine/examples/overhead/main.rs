@@ -5,12 +5,13 @@
 //! cargo run --release -p powertune-engine --example overhead
 //! ```
 //!
-//! The endpoint is nginx, which answers every call of a run at once with what Lambda would say. Each
-//! measurement is a process of its own, so that none has another's memory.
+//! The endpoint is nginx, which answers every invocation at once as Lambda would. The few other
+//! calls of a run go on to a control plane with one function. Each measurement is a process of its
+//! own, so that none has another's memory.
 
 use std::{
     env, fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -32,6 +33,8 @@ use powertune_engine::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+
+mod control_plane;
 
 const IN_FLIGHT: [usize; 4] = [1, 100, 1_000, 5_000];
 const REQUEST_ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
@@ -163,7 +166,7 @@ fn start_nginx(folder: &Path) -> Option<(Child, String)> {
     // Whoever takes the port between here and there makes the first call fail.
     let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
     let configuration = folder.join("nginx.conf");
-    fs::write(&configuration, nginx_configuration(folder, port)).ok()?;
+    fs::write(&configuration, nginx_configuration(folder, port, control_plane::start())).ok()?;
     let nginx = Command::new("nginx")
         .args(["-c", configuration.to_str()?, "-p", folder.to_str()?, "-e", "stderr"])
         .stderr(Stdio::null())
@@ -179,26 +182,18 @@ fn start_nginx(folder: &Path) -> Option<(Child, String)> {
     Some((nginx, format!("http://127.0.0.1:{port}")))
 }
 
-fn nginx_configuration(folder: &Path, port: u16) -> String {
+fn nginx_configuration(folder: &Path, port: u16, control_plane: SocketAddr) -> String {
     let report = format!(
         "START RequestId: {REQUEST_ID} Version: 1\nEND RequestId: {REQUEST_ID}\nREPORT RequestId: \
          {REQUEST_ID}\tDuration: 3.50 ms\tBilled Duration: 4 ms\tMemory Size: 512 MB\tMax Memory \
          Used: 31 MB\t\n"
     );
     let tail = BASE64_STANDARD.encode(report);
-    let configuration = json!({
-        "FunctionName": "fn", "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:fn",
-        "Version": "1", "MemorySize": 512, "Timeout": 3, "State": "Active", "CodeSha256": "x",
-        "LastUpdateStatus": "Successful", "RevisionId": "1", "Description": "powertune run none",
-    });
-    let function = json!({ "Configuration": configuration });
-    let account = json!({ "AccountLimit": { "ConcurrentExecutions": 100_000 } });
     let folder = folder.display();
     format!(
         r#"daemon off; pid {folder}/nginx.pid; worker_processes 1; worker_rlimit_nofile 40000;
 events {{ worker_connections 30000; }}
 http {{
-  geo $dollar {{ default "$"; }}
   access_log off; keepalive_requests 1000000; default_type application/json;
   client_body_temp_path {folder}/body; client_max_body_size 10m;
   proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
@@ -207,15 +202,9 @@ http {{
     listen 127.0.0.1:{port} backlog=8192;
     location ~ /invocations$ {{
       add_header x-amzn-RequestId {REQUEST_ID}; add_header X-Amz-Log-Result {tail};
-      add_header X-Amz-Executed-Version 1; return 200 '{{}}';
+      add_header X-Amz-Executed-Version $arg_Qualifier; return 200 '{{}}';
     }}
-    location ~ ^/2016-08-19/account-settings {{ return 200 '{account}'; }}
-    location ~ ^/2017-03-31/tags/ {{ return 200 '{{"Tags":{{}}}}'; }}
-    location ~ /versions$ {{
-      if ($request_method = POST) {{ return 201 '{configuration}'; }}
-      return 200 '{{"Versions":[{{"Version":"${{dollar}}LATEST"}}]}}';
-    }}
-    location / {{ return 200 '{function}'; }}
+    location / {{ proxy_pass http://{control_plane}; }}
   }}
 }}
 "#
