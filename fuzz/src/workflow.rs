@@ -3,10 +3,10 @@
 use powertune_core::{
     observation::{Failure, Observation, Outcome},
     power::Power,
-    report::{Report, Start as Began, Status},
+    report::{Report, Start, Status},
     workflow::{
         Digest, decide,
-        state::{MeasureInput, Measured, Start, State},
+        state::{InitializeInput, MeasureInput, MeasureOutput, RunState},
     },
 };
 
@@ -83,9 +83,9 @@ fn observation([kind, low, middle, high, before, failure]: [u8; SAMPLE]) -> Obse
     let duration_ms = f64::from(u32::from_le_bytes([low, middle, high, 0])) / 20.0;
     let before_ms = f64::from(before) * 10.0;
     let start = match kind % 4 {
-        0 | 1 => Began::Warm,
-        2 => Began::Cold { init_ms: before_ms },
-        _ => Began::Restored { restore_ms: before_ms, billed_restore_ms: Some(u64::from(before)) },
+        0 | 1 => Start::Warm,
+        2 => Start::Cold { init_ms: before_ms },
+        _ => Start::Restored { restore_ms: before_ms, billed_restore_ms: Some(u64::from(before)) },
     };
     let report = Report {
         duration_ms,
@@ -118,12 +118,12 @@ fn observation([kind, low, middle, high, before, failure]: [u8; SAMPLE]) -> Obse
 
 /// What a state is given or gives, as JSON; and what Decide makes of it.
 pub(super) fn state(bytes: &[u8]) {
-    is_read_back::<Start>(bytes);
+    is_read_back::<InitializeInput>(bytes);
     is_read_back::<MeasureInput>(bytes);
-    if let Some(Measured { lost: Some(caught), .. }) = is_read_back(bytes) {
+    if let Some(MeasureOutput { lost: Some(caught), .. }) = is_read_back(bytes) {
         assert!(caught.said().len() <= caught.cause.len());
     }
-    let Some(state) = is_read_back::<State>(bytes) else { return };
+    let Some(state) = is_read_back::<RunState>(bytes) else { return };
     let measured = state.measured.iter().filter_map(|measured| measured.digest.as_ref());
     let seen = measured.chain(&state.seen.digests).map(Digest::invocations);
     if seen.fold(0, u64::saturating_add) > MOST || state.run.powers.len() > 20 {
@@ -134,7 +134,7 @@ pub(super) fn state(bytes: &[u8]) {
             assert!(decided.measured.is_empty());
             assert!(decided.next.is_some());
             let json = serde_json::to_vec(&decided).expect("a state is JSON");
-            is_read_back::<State>(&json).expect("what Decide gives is taken by what follows");
+            is_read_back::<RunState>(&json).expect("what Decide gives is taken by what follows");
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

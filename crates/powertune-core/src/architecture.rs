@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A processor architecture, under the name that Lambda gives it.
+/// A processor architecture. Each has Lambda's name in text and JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Architecture {
     /// Intel and AMD; Lambda's default.
@@ -32,7 +32,7 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// A name that is no architecture of Lambda's.
+/// The error for a name that is not an architecture of Lambda.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an architecture of AWS Lambda: write `x86_64` or `arm64`")]
 pub struct UnknownArchitecture(String);

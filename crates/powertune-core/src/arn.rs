@@ -1,81 +1,81 @@
-//! How users name a function: by name, partial ARN or ARN, each with or without a qualifier.
+//! References to a function: a name, a partial ARN or an ARN, each with or without a qualifier.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::region::{Partition, Region};
 
-/// A function, as precisely as it was named.
+/// A reference to a function.
 ///
 /// A name alone leaves account and region to the credentials and the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FunctionRef {
-    /// Known from an ARN only.
+    /// Only an ARN has a region.
     pub region: Option<Region>,
-    /// The account's twelve digits, known from an ARN or a partial ARN.
+    /// The account's twelve digits. A name alone has none.
     pub account: Option<String>,
-    /// The function's name.
+    /// 1 to 64 letters, digits, hyphens and underscores.
     pub name: String,
-    /// The version or alias that was named, if any.
+    /// `None` means `$LATEST`.
     pub qualifier: Option<Qualifier>,
 }
 
-/// Which of a function's versions is meant.
+/// A version of a function, or an alias for one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Qualifier {
-    /// The version that can be changed, `$LATEST`.
+    /// `$LATEST`, the only version that can be changed.
     Latest,
-    /// A published version.
+    /// The number of a published version, from 1.
     Version(u64),
-    /// An alias, by its name.
+    /// The name of an alias: 1 to 128 letters, digits, hyphens and underscores.
     Alias(String),
 }
 
-/// Why a text names no Lambda function.
+/// The error for a text that does not name a Lambda function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
-    /// Nothing there.
+    /// The text is empty.
     #[error("no function named: give a name, a partial ARN or an ARN")]
     Empty,
-    /// Too few or too many parts between colons.
+    /// The text has too few or too many parts between colons.
     #[error(
         "`{0}` is neither `NAME[:QUALIFIER]`, nor `ACCOUNT:function:NAME[:QUALIFIER]`, nor \
          `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`"
     )]
     Form(String),
-    /// `function:NAME`, which AWS takes for a function's name and people for a qualifier.
+    /// `function:NAME`: AWS reads a function name, people read a qualifier.
     #[error("`function:{0}` can be read in two ways: write `{0}` for the function of that name")]
     Ambiguous(String),
-    /// An ARN of another service.
+    /// The ARN belongs to another service.
     #[error("the ARN is one of the service `{0}`: give the ARN of an AWS Lambda function")]
     Service(String),
-    /// An ARN of something else in Lambda.
+    /// The ARN belongs to another Lambda resource, such as a layer.
     #[error("the ARN is that of a Lambda `{0}`: give the ARN of a function")]
     Resource(String),
-    /// No such partition.
+    /// The partition does not exist.
     #[error("`{0}` is not an AWS partition: an ARN starts with `arn:aws:`, `arn:aws-cn:` or alike")]
     Partition(String),
-    /// The ARN's region does not have the form of one.
+    /// The region is not valid.
     #[error("the ARN's region: {0}")]
     Region(#[from] crate::region::InvalidRegion),
     /// The region belongs to another partition.
     #[error("region {region} is not in partition `{given}`: write `arn:{}:...`", region.partition())]
     PartitionMismatch {
-        /// The ARN's partition.
+        /// The partition in the ARN.
         given: Partition,
-        /// The ARN's region.
+        /// The region in the ARN.
         region: Region,
     },
-    /// Not twelve digits.
+    /// The account does not have twelve digits.
     #[error("`{0}` is not an AWS account: an account has 12 digits")]
     Account(String),
-    /// A name that no function can have.
+    /// The function name is not valid.
     #[error(
         "`{0}` is not a function's name: a name has 1 to {NAME_MAX} letters, digits, hyphens and \
          underscores"
     )]
     Name(String),
-    /// Neither a version nor an alias.
+    /// The qualifier is not a version and not an alias.
     #[error(
         "`{0}` is not a qualifier: give `$LATEST`, a version's number from 1, or an alias of 1 to \
          {ALIAS_MAX} letters, digits, hyphens and underscores"
@@ -87,11 +87,6 @@ const NAME_MAX: usize = 64;
 const ALIAS_MAX: usize = 128;
 
 impl FunctionRef {
-    /// The partition that the ARN's region is in; `None` where no ARN named one.
-    pub fn partition(&self) -> Option<Partition> {
-        self.region.as_ref().map(Region::partition)
-    }
-
     /// The same function without its qualifier.
     #[must_use]
     pub fn unqualified(&self) -> Self {
@@ -157,7 +152,7 @@ impl FromStr for FunctionRef {
     }
 }
 
-/// As precise as the reference is, in the form that it was given in.
+/// Writes the same form that was read.
 impl fmt::Display for FunctionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let (Some(region), Some(account)) = (&self.region, &self.account) {
@@ -187,7 +182,7 @@ impl FromStr for Qualifier {
         if !text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Self::Alias(text.to_owned()));
         }
-        // Lambda counts versions from 1 and writes them without leading zeros.
+        // Lambda counts versions from 1 and writes no leading zeros.
         if text.starts_with('0') {
             return Err(invalid());
         }
@@ -256,10 +251,11 @@ mod tests {
         {
             let arn = format!("arn:{partition}:lambda:{region}:123456789012:function:f");
             let function = parse(&arn).unwrap();
-            assert_eq!(function.partition().map(Partition::id), Some(partition));
+            let region = function.region.as_ref().unwrap();
+            assert_eq!(region.partition().id(), partition);
             assert_eq!(function.to_string(), arn);
         }
-        assert_eq!(parse("f").unwrap().partition(), None);
+        assert_eq!(parse("f").unwrap().region, None);
     }
 
     #[test]

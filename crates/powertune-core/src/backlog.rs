@@ -1,16 +1,15 @@
-//! The book-keeping of a run's rounds: the invocations that the open round still wants, the versions
-//! that they go to, and when a power is given up.
+//! The books of a round: the invocations that it still needs, their versions, and the powers that
+//! it gives up.
 //!
-//! It is pure. `tune` holds it in memory, the state machine holds it as JSON between two steps; both
-//! carry out what it says, and tell it what came of that:
+//! This module is pure. `tune` keeps the books in memory, and the state machine keeps them as JSON
+//! between two steps. Both carry out each decision and report the outcome:
 //!
-//! 1. [`open`](Backlog::open) takes a round of the planner in,
-//! 2. [`line_up`](Backlog::line_up) picks the tasks that are measured next, side by side,
-//! 3. [`unpublished`](Backlog::unpublished) names the powers that need a version first, and
-//!    [`published`](Backlog::published) or [`skip`](Backlog::skip) says what came of it,
-//! 4. [`batch`](Backlog::batch) says how many invocations go to a task's version, and
-//!    [`take`](Backlog::take) takes their observations in; what is left waits for the next
-//!    `line_up`.
+//! 1. [`open`](Backlog::open) adds a round of the planner.
+//! 2. [`line_up`](Backlog::line_up) picks the tasks to measure next, side by side.
+//! 3. [`unpublished`](Backlog::unpublished) lists the powers that need a version first.
+//!    [`published`](Backlog::published) and [`skip`](Backlog::skip) take in the outcome.
+//! 4. [`batch`](Backlog::batch) is the number of invocations for the version of a task.
+//!    [`take`](Backlog::take) takes in their observations. The rest waits for the next `line_up`.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +21,12 @@ use crate::{
     verdict::is_condemned,
 };
 
-/// Batches in a row that may give no cold start, where cold starts alone count, before a power gets
-/// no more of them. Each goes to a version of its own.
+/// The limit on batches in a row without a cold start, where only cold starts count. The power then
+/// gets no more batches. Each of these batches goes to a new version.
 pub const MOST_BARREN: u32 = 5;
 
-/// Batches in a row that may come to nothing, because a version gets ready slowly, for example.
+/// The limit on batches in a row without any outcome. One reason is a version that becomes ready
+/// slowly.
 const MOST_IDLE: u32 = 3;
 
 /// The open round of a run.
@@ -36,52 +36,52 @@ pub struct Backlog {
     /// The tasks to measure next, side by side.
     #[serde(default)]
     pub tasks: Vec<Task>,
-    /// The tasks to measure after those.
+    /// The tasks to measure after `tasks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Task>,
-    /// Versions to invoke again when more is to be measured at their power. Where cold starts alone
-    /// count there are none: a version that was invoked has warm environments.
+    /// The versions to invoke again when their power needs more. Empty where only cold starts
+    /// count, because a version has warm environments after its first invocation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<(Power, String)>,
-    /// The highest number of a version that was invoked. Lambda numbers versions upwards.
+    /// The highest number of an invoked version. Lambda numbers versions upwards.
     #[serde(default)]
     pub last_used: u64,
 }
 
-/// One power's share of a round.
+/// The share of one power in a round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// The power to measure.
     pub power: Power,
-    /// The number of invocations that the round wants.
+    /// The number of invocations that the round needs.
     pub wanted: u32,
-    /// The number of them that count as sent. Where cold starts alone count, a warm invocation does
-    /// not.
+    /// The number of invocations that count as sent. A warm invocation does not count where only
+    /// cold starts count.
     pub sent: u32,
     /// The number of invocations that the power had before this round.
     #[serde(default)]
     pub first: u32,
-    /// The version to invoke; `None` until it is published.
+    /// The version to invoke. `None` until it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The number of last batches in a row without a cold start, where cold starts alone count.
+    /// The number of latest batches in a row without a cold start, where only cold starts count.
     #[serde(default)]
     pub barren: u32,
-    /// The number of last batches in a row that came to nothing.
+    /// The number of latest batches in a row without any outcome.
     #[serde(default)]
     pub idle: u32,
-    /// The most that the next batch may cost, where the run has a `maxCost`.
+    /// The cost limit of the next batch in the price's currency. `None` without `maxCost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<f64>,
 }
 
-/// The rest of a task that is not sent any more.
+/// The rest of a task that is not sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GivenUp {
     /// The number of invocations that are not sent.
     pub invocations: u32,
-    /// The reason.
+    /// The reason, as the outcome of each of them.
     pub failure: Failure,
 }
 
@@ -100,7 +100,7 @@ impl Task {
         }
     }
 
-    /// The number of invocations that are left.
+    /// The number of invocations that are still to be sent.
     pub fn left(&self) -> u32 {
         self.wanted.saturating_sub(self.sent)
     }
@@ -110,8 +110,8 @@ impl Task {
         self.first.saturating_add(self.sent)
     }
 
-    /// The number of invocations that count as sent once these observations are in; `None` where
-    /// nothing is left, or where another invocation would fail like these.
+    /// The number of invocations that count as sent after these observations. `None` if the task is
+    /// done, or if another invocation would fail in the same way.
     fn sent_after(&self, seen: &[Observation], only_cold_starts: bool) -> Option<u32> {
         let own = || seen.iter().filter(|seen| seen.power == self.power).map(|seen| &seen.outcome);
         if is_condemned(own()) {
@@ -128,8 +128,8 @@ impl Task {
 }
 
 impl Backlog {
-    /// Adds a round. `sent` is the number of invocations that a power has had so far. A power that
-    /// has a version is measured there again, unless that has to be fresh.
+    /// Adds a round. `sent` is the number of invocations that a power has had so far. A power with
+    /// a version is measured there again, unless the measurement asks for a fresh one.
     pub fn open(&mut self, measurements: &[Measurement], sent: impl Fn(Power) -> u32) {
         for &measurement in measurements {
             if measurement.fresh {
@@ -140,7 +140,7 @@ impl Backlog {
         }
     }
 
-    /// Makes this version the one to invoke at its power, whenever that is measured.
+    /// Stores the version to invoke at this power from now on.
     pub fn know(&mut self, power: Power, version: String) {
         for task in self.tasks.iter_mut().chain(&mut self.waiting) {
             if task.power == power {
@@ -155,9 +155,8 @@ impl Backlog {
         self.versions.iter().find(|known| known.0 == power).map(|known| known.1.as_str())
     }
 
-    /// Has as much measured next as can be measured and paid side by side: `width` powers, for
-    /// `room` in the currency of `tariff`; no `room` means that the run has no `maxCost`. The rest
-    /// waits.
+    /// Picks the tasks to measure next: at most `width` powers, within `room` in the currency of
+    /// `tariff`. A `room` of `None` means no `maxCost`. The other tasks wait.
     pub fn line_up(&mut self, width: usize, room: Option<f64>, tariff: &Tariff) {
         let limit = room.unwrap_or(f64::INFINITY);
         let mut queue = std::mem::take(&mut self.tasks);
@@ -180,13 +179,13 @@ impl Backlog {
         }
     }
 
-    /// Whether the round wants nothing more.
+    /// True if the round needs no more invocations.
     pub fn is_done(&self) -> bool {
         self.tasks.is_empty() && self.waiting.is_empty()
     }
 
-    /// The powers that need a version before they can be measured, smallest first; the function's
-    /// `own` power is last, since `$LATEST` goes back to it anyway.
+    /// The powers that need a version first, in ascending order. The function's `own` power comes
+    /// last, because `$LATEST` gets it back anyway.
     pub fn unpublished(&self, own: Power) -> Vec<Power> {
         let tasks = self.tasks.iter().chain(&self.waiting);
         let mut powers: Vec<Power> =
@@ -195,12 +194,12 @@ impl Backlog {
         powers
     }
 
-    /// Whether a version has never been invoked by this run, by its number.
+    /// True if this run has never invoked the version. The version number tells it.
     pub fn is_fresh(&self, version: &str) -> bool {
         version.parse().is_ok_and(|number: u64| number > self.last_used)
     }
 
-    /// Gives a power's task the version that was published for it; returns the task.
+    /// Gives the task of a power its version, and returns the task.
     ///
     /// # Panics
     /// When the power has no task.
@@ -211,13 +210,13 @@ impl Backlog {
         task.clone()
     }
 
-    /// There can be no version with this power: it is not measured.
+    /// Removes a power whose version could not be published.
     pub fn skip(&mut self, power: Power) {
         self.tasks.retain(|task| task.power != power);
         self.waiting.retain(|task| task.power != power);
     }
 
-    /// Takes one batch in: the task leaves `tasks`, and what is left of it waits.
+    /// Takes in one batch. The task leaves `tasks`, and the rest of it waits.
     pub fn take(
         &mut self,
         task: Task,
@@ -237,13 +236,13 @@ impl Backlog {
         if only_cold_starts && barren >= MOST_BARREN {
             return None;
         }
-        // A version that was invoked has warm environments.
+        // An invoked version has warm environments.
         let version = task.version.filter(|_| !only_cold_starts || idle > 0);
         self.waiting.push(Task { sent, barren, idle, version, budget: None, ..task });
         None
     }
 
-    /// A batch was lost: nobody knows how many of its invocations ran, so none is sent again.
+    /// Takes in a lost batch. Nobody knows how many of its invocations ran, so none is sent again.
     pub fn lose(&mut self, task: &Task, only_cold_starts: bool) {
         self.invoked(task, only_cold_starts);
     }
@@ -259,14 +258,14 @@ impl Backlog {
     }
 }
 
-/// The number of invocations that a task sends to its version at most, of which `in_flight` can run
-/// at the same time. Where cold starts alone count, each later one would find a warm environment.
+/// The maximum number of invocations that a task sends to its version. `in_flight` of them can run
+/// at the same time. Where only cold starts count, every later one would find a warm environment.
 pub fn batch(task: &Task, in_flight: u32, only_cold_starts: bool) -> u32 {
     if only_cold_starts { task.left().min(in_flight.max(1)) } else { task.left() }
 }
 
-/// The number of invocations that each of so many powers may have in flight, of as many as are
-/// `allowed` in all; at least 1.
+/// The number of invocations that each of `powers` powers may have in flight, out of `allowed` in
+/// total. At least 1.
 pub fn in_flight_each(allowed: u32, powers: usize) -> u32 {
     (allowed / u32::try_from(powers.max(1)).unwrap_or(u32::MAX)).max(1)
 }

@@ -1,92 +1,92 @@
-//! The most that a run's invocations may cost: `maxCost`.
+//! The cost limit of a run: `maxCost`.
 //!
-//! An invocation begins only if the run could pay for it were it to last until the timeout, beside
-//! everything that is in flight. Calls of pre- and post-processors are not counted.
+//! An invocation begins only if the run can pay for it and for everything in flight, even if all of
+//! them last until the timeout. Calls of pre- and post-processors are not counted.
 
 use crate::{observation::Outcome, power::Power, price::Price};
 
-/// What an invocation of one function costs: at most, and in the end.
+/// The cost of an invocation of one function: its maximum, and its final amount.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tariff {
-    /// What running the function costs.
+    /// The price of the function.
     pub price: Price,
-    /// The longest that an invocation can be billed for, in milliseconds.
+    /// The maximum billed duration of an invocation, in milliseconds.
     pub longest_ms: f64,
 }
 
 impl Tariff {
-    /// The most that an invocation at `power` can cost.
+    /// The maximum cost of an invocation at `power`.
     pub fn worst(&self, power: Power) -> f64 {
         self.price.invocation_cost(power, self.longest_ms)
     }
 
-    /// What an invocation has cost; the most that it can have cost where that is not known.
+    /// The cost of a finished invocation. Its maximum if the cost is not known.
     pub fn charged(&self, power: Power, outcome: &Outcome) -> f64 {
         outcome.cost(power, &self.price).unwrap_or_else(|| self.worst(power))
     }
 }
 
-/// What was spent, and what may still be.
+/// The money that a run has spent and reserved, in the currency of the price.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Account {
+pub struct CostLedger {
     most: Option<f64>,
     spent: f64,
-    /// The worst of what is in flight.
+    /// The maximum cost of everything in flight.
     reserved: f64,
     in_flight: u32,
 }
 
-/// Whether there is room for another invocation.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// There is, and its worst is reserved.
+pub enum ReserveOutcome {
+    /// The maximum cost of the invocation is reserved.
     Reserved,
-    /// Not before something that is in flight has turned out cheaper than its worst.
+    /// There may be room when an invocation in flight ends below its maximum.
     Later,
-    /// There is none, and there won't be any.
+    /// There is no room, and there will be none.
     Never,
 }
 
-impl Account {
-    /// Nothing is spent yet of `most`; `None` sets no bounds.
+impl CostLedger {
+    /// A ledger without spending. A `most` of `None` means no limit.
     pub fn new(most: Option<f64>) -> Self {
         Self { most, spent: 0.0, reserved: 0.0, in_flight: 0 }
     }
 
-    /// Makes room for an invocation that costs `worst` at most, if there is any.
-    pub fn reserve(&mut self, worst: f64) -> Room {
+    /// Reserves `worst`, the maximum cost of an invocation, if there is room.
+    pub fn reserve(&mut self, worst: f64) -> ReserveOutcome {
         let fits = self.most.is_none_or(|most| self.spent + self.reserved + worst <= most);
         if fits {
             self.reserved += worst;
             self.in_flight += 1;
-            Room::Reserved
+            ReserveOutcome::Reserved
         } else if self.in_flight > 0 {
-            Room::Later
+            ReserveOutcome::Later
         } else {
-            Room::Never
+            ReserveOutcome::Never
         }
     }
 
-    /// An invocation for which `worst` was reserved has ended, and has cost this much.
+    /// Replaces a reservation of `worst` with the real cost.
     pub fn settle(&mut self, worst: f64, cost: f64) {
         self.spent += cost;
         self.in_flight = self.in_flight.saturating_sub(1);
-        // Sums of fractions that come and go leave a rest.
+        // Rounding errors would add up over many reservations.
         self.reserved = if self.in_flight == 0 { 0.0 } else { self.reserved - worst };
     }
 }
 
-/// What somebody could spend who works beside others on the same account.
+/// The need of one power that shares a budget with others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
-    /// The worst of one invocation.
+    /// The maximum cost of one invocation.
     pub worst: f64,
-    /// How many of them there are.
+    /// The number of invocations.
     pub invocations: u32,
 }
 
-/// Divides `room` among those who need it: one worst for each, and what is beyond that in
-/// proportion to what each could still need. `room` has to be enough for one worst each.
+/// Divides `room` among the needs: first one invocation at maximum cost for each, then the rest in
+/// proportion to the further needs. `room` must suffice for one invocation each.
 pub fn shares(room: f64, needs: &[Need]) -> Vec<f64> {
     let further = |need: &Need| need.worst * f64::from(need.invocations.saturating_sub(1));
     let least: f64 = needs.iter().map(|need| need.worst).sum();
@@ -101,25 +101,28 @@ mod tests {
 
     use super::*;
 
-    /// Powers that send their invocations one after the other, side by side: each has a worst, and
-    /// what its invocations really cost, as shares of that.
+    /// A power that sends its invocations one after the other. `costs` are shares of `worst`.
     #[derive(Debug, Clone)]
-    struct Series {
+    struct SimulatedPower {
         worst: f64,
         costs: Vec<f64>,
         in_flight: Option<f64>,
     }
 
-    fn series() -> impl Strategy<Value = Series> {
-        (0.1_f64..10.0, vec(0.0_f64..=1.0, 1..12)).prop_map(|(worst, costs)| Series {
+    fn series() -> impl Strategy<Value = SimulatedPower> {
+        (0.1_f64..10.0, vec(0.0_f64..=1.0, 1..12)).prop_map(|(worst, costs)| SimulatedPower {
             worst,
             costs: costs.into_iter().map(|share| share * worst).collect(),
             in_flight: None,
         })
     }
 
-    /// Plays them to the end, whoever's turn it is; what was spent, and whether all was sent.
-    fn play(mut powers: Vec<Series>, account: &mut Account, turns: &[usize]) -> (f64, bool) {
+    /// Runs all powers to the end. Returns the spent amount, and true if every invocation was sent.
+    fn play(
+        mut powers: Vec<SimulatedPower>,
+        account: &mut CostLedger,
+        turns: &[usize],
+    ) -> (f64, bool) {
         let mut spent = 0.0;
         let mut all = true;
         let mut turns = turns.iter().cycle();
@@ -136,9 +139,9 @@ mod tests {
                 powers.remove(index);
             } else {
                 match account.reserve(power.worst) {
-                    Room::Reserved => power.in_flight = power.costs.pop(),
-                    Room::Later => {}
-                    Room::Never => {
+                    ReserveOutcome::Reserved => power.in_flight = power.costs.pop(),
+                    ReserveOutcome::Later => {}
+                    ReserveOutcome::Never => {
                         all = false;
                         powers.remove(index);
                     }
@@ -155,13 +158,11 @@ mod tests {
             most in 0.05_f64..60.0,
             turns in vec(0_usize..6, 0..20),
         ) {
-            // Everybody has a turn.
             let turns = [turns, (0..6).collect()].concat();
-            let mut account = Account::new(Some(most));
+            let mut account = CostLedger::new(Some(most));
             let worst = powers.iter().map(|power| power.worst).fold(0.0, f64::max);
             let (spent, all) = play(powers, &mut account, &turns);
             prop_assert!(spent <= most * (1.0 + 1e-12), "{spent} of {most}");
-            // What was not sent had no room.
             prop_assert!(all || spent + worst > most);
         }
 
@@ -186,9 +187,9 @@ mod tests {
 
     #[test]
     fn without_a_cap_there_is_always_room() {
-        let mut account = Account::new(None);
+        let mut account = CostLedger::new(None);
         for _ in 0..3 {
-            assert_eq!(account.reserve(1e9), Room::Reserved);
+            assert_eq!(account.reserve(1e9), ReserveOutcome::Reserved);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a dry run comes to: whether the function works at each power, and what the run that was
-//! asked for would cost at most. Nothing is chosen.
+//! The result of a dry run: the powers at which the function works, and the maximum cost of the
+//! real run. A dry run chooses nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,34 +13,34 @@ use crate::{
     request::Request,
 };
 
-/// What a dry run comes to. Durations are in milliseconds, memory is in MB.
+/// The result of a dry run. Durations are in milliseconds, memory is in MB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
-    /// Always true, to tell it from a result.
+    /// Always true. It tells this JSON from a tuning result.
     pub dry_run: bool,
-    /// The function, unqualified.
+    /// The unqualified ARN.
     pub function_arn: String,
-    /// Its power now.
+    /// The power that the function has now.
     pub current_power: Power,
-    /// What the cost is in.
+    /// The currency of every amount.
     pub currency: Currency,
-    /// What the run asked for costs if its invocations take as long as those of the dry run; absent
-    /// where none of them worked.
+    /// The cost of the real run if its invocations take as long as those of the dry run. Absent if
+    /// none of them worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_cost: Option<f64>,
-    /// What the run asked for would cost, were every invocation to last until the timeout.
+    /// The cost of the real run if every invocation lasts until the timeout.
     pub worst_cost: f64,
-    /// What the run asked for would change, in the order in which it does.
+    /// The changes that the real run would make, in order.
     pub changes: Vec<String>,
-    /// What a user should know.
+    /// Advice for the user.
     pub warnings: Vec<String>,
-    /// Every power that was tried or skipped, smallest first.
+    /// Every power that was tried or skipped, in ascending order.
     pub stats: Vec<Trial>,
 }
 
-/// What the run asked for would change of a function that has this power now and is tried at
-/// these, in the order in which it does. What it changes for the time being is said with its end.
+/// The changes that the real run would make to a function, in order. `current` is its power now,
+/// `powers` are the powers to try. A temporary change is told together with its end.
 pub fn changes(request: &Request, current: Power, powers: &PowerValues) -> Vec<String> {
     let each: Vec<String> = powers.iter().map(|power| power.mb().to_string()).collect();
     let further = match most_unnamed(request) {
@@ -66,8 +66,8 @@ pub fn changes(request: &Request, current: Power, powers: &PowerValues) -> Vec<S
     changes
 }
 
-/// What the run asked for costs if its invocations take as long as those that were seen; `None`
-/// where none of them counts.
+/// The cost of the real run if its invocations take as long as the observed ones. `None` if none of
+/// those counts.
 pub fn expected_cost(request: &Request, price: &Price, seen: &Evidence) -> Option<f64> {
     let each = |observation: &Observation| {
         let (Outcome::Counted(report) | Outcome::Allowed(report)) = &observation.outcome else {
@@ -75,7 +75,7 @@ pub fn expected_cost(request: &Request, price: &Price, seen: &Evidence) -> Optio
         };
         let cost = |billed_ms: f64| price.invocation_cost(observation.power, billed_ms);
         let first = cost(report.billed_ms as f64);
-        // The others find a warm environment, unless cold starts alone count.
+        // The other invocations find a warm environment, unless only cold starts count.
         let other = if request.only_cold_starts { first } else { cost(report.duration_ms.ceil()) };
         Some(first + other * f64::from(request.expected_invocations().saturating_sub(1)))
     };
@@ -83,39 +83,39 @@ pub fn expected_cost(request: &Request, price: &Price, seen: &Evidence) -> Optio
     (!costs.is_empty()).then(|| costs.iter().sum())
 }
 
-/// The one invocation of a power.
+/// The one invocation at a power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trial {
-    /// The power.
+    /// The memory size, in MB in JSON.
     pub value: Power,
-    /// What became of it.
+    /// The outcome.
     pub state: TrialState,
-    /// How long the handler took.
+    /// The duration of the handler in milliseconds.
     pub duration: Option<f64>,
-    /// What was billed.
+    /// The billed duration in milliseconds.
     pub billed_duration: Option<u64>,
-    /// How long Init or Restore took, of a cold start.
+    /// The duration of a cold start's Init or Restore in milliseconds.
     pub init_duration: Option<f64>,
-    /// The memory that was used.
+    /// The memory that was used, in MB.
     pub max_memory_used: Option<u32>,
-    /// Why it does not work, or was skipped.
+    /// The reason of a failure or a skip.
     pub reason: Option<String>,
 }
 
-/// What became of a power.
+/// The outcome of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TrialState {
-    /// The function works at it.
+    /// The function works at this power.
     Works,
-    /// It does not.
+    /// The function fails at this power.
     Failed,
-    /// It could not be tried.
+    /// The power could not be tried.
     Skipped,
 }
 
-/// The trials among what was seen, smallest power first.
+/// The trials in the evidence, smallest power first.
 pub fn trials(seen: &Evidence) -> Vec<Trial> {
     let mut tried: Vec<Power> = seen.observations.iter().map(|seen| seen.power).collect();
     tried.sort_unstable();

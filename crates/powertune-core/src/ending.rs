@@ -14,29 +14,30 @@ use crate::{
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
-    /// A result.
+    /// The result of a tuning run.
     Tuned(Box<TuningResult>),
-    /// The findings of a dry run: one invocation a power, and what the run would change.
+    /// The result of a dry run: one invocation per power, and the changes that the run would make.
     Dry(Box<DryRun>),
 }
 
-/// A run's setup, as far as its ending depends on it.
+/// The facts from before the first invocation that the ending needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The request.
+    /// The checked request.
     pub request: Request,
-    /// The function.
+    /// The function to analyse.
     pub subject: Subject,
     /// The power of `$LATEST` before the run.
     pub original: Power,
-    /// The cost of the run if every invocation lasts until the timeout, in the price's currency.
+    /// The cost of the run if every invocation lasts until the timeout, in the currency of the
+    /// price.
     pub worst_cost: f64,
-    /// Warnings from before the first invocation.
+    /// The warnings from before the first invocation.
     pub warnings: Vec<Warning>,
 }
 
 impl Setup {
-    /// The ending of a run that has seen this, and stopped measuring for this reason.
+    /// The ending of a run with this evidence and this reason to stop.
     ///
     /// # Errors
     /// When no power could be measured. A dry run has no such error.

@@ -1,8 +1,8 @@
-//! What powertune knows about AWS Lambda, and how it decides.
+//! Facts about AWS Lambda, and the decisions of powertune.
 //!
-//! Everything here is pure: no clock, network, file or environment. The [`plan::Planner`] is told
-//! what was observed and says what to measure next; whoever drives it (a command line, a state
-//! machine, a replay of recorded samples) does the measuring.
+//! Everything here is pure: no clock, network, file or environment. The [`plan::Planner`] takes
+//! what was observed and says what to measure next. Its caller measures: a command line, a state
+//! machine, or a replay of recorded samples.
 
 pub mod analysis;
 pub mod architecture;

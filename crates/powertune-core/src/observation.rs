@@ -1,7 +1,7 @@
-//! What was seen: the outcome of every invocation, and the powers that could not be tried.
+//! The evidence: the outcome of every invocation, and the powers that could not be tried.
 //!
-//! This is the only thing a driver hands to the [planner](crate::plan) and to the
-//! [analysis](crate::analysis); both decide from it alone, whoever collected it.
+//! The [planner](crate::plan) and the [analysis](crate::analysis) decide from this alone, so they
+//! decide alike for every caller.
 
 use std::fmt;
 
@@ -13,76 +13,77 @@ use crate::{power::Power, price::Price, report::Report};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
-    /// The power it was sent to.
+    /// The power of the invoked version.
     pub power: Power,
-    /// What came of it.
+    /// The outcome of the invocation.
     pub outcome: Outcome,
 }
 
-/// What came of one invocation.
+/// The outcome of one invocation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It ran to an end that counts, and its REPORT was read.
+    /// The invocation counts, and its REPORT was read.
     Counted(Report),
-    /// It ended with an exception that the request allows: it counts, too.
+    /// The invocation ended with an exception that the request allows. It counts too.
     Allowed(Report),
-    /// It does not count as a measurement.
+    /// The invocation does not count as a measurement.
     Failed {
-        /// Why not.
+        /// The reason.
         failure: Failure,
-        /// What it was billed nevertheless, where the REPORT was read.
+        /// The REPORT with the billed duration, if it was read.
         report: Option<Report>,
     },
 }
 
-/// Why an invocation does not count.
+/// The reason why an invocation does not count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Failure {
-    /// The function ran into its own timeout.
+    /// The function reached its timeout.
     Timeout,
     /// The function needed more memory than this power has.
     OutOfMemory,
-    /// The function failed by itself: it threw, or its process ended.
+    /// The function threw an error, or its process ended.
     #[serde(rename_all = "camelCase")]
     FunctionError {
-        /// `errorType` of the error payload, where it had one.
+        /// `errorType` of the error payload, if present.
         error_type: Option<String>,
-        /// `errorMessage` of the error payload, where it had one.
+        /// `errorMessage` of the error payload, if present.
         message: Option<String>,
-        /// The first frames of `stackTrace` or `trace` in it.
+        /// The first frames of `stackTrace` or `trace` in the error payload.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         trace: Vec<String>,
     },
-    /// It ran, but what it took is not known.
+    /// The invocation ran, but its REPORT could not be read.
     NoReport {
-        /// What was missing or wrong in the log tail.
+        /// The part of the log tail that was missing or wrong.
         why: String,
     },
-    /// The connection broke: it may have run, and its cost is not known.
+    /// The connection broke. The invocation may have run, and its cost is not known.
     Lost {
-        /// What the client said.
+        /// The message of the client.
         why: String,
     },
-    /// Measuring ended before its answer came: it may have run, and its cost is not known.
+    /// The run ended before the answer came. The invocation may have run, and its cost is not
+    /// known.
     Unanswered,
-    /// Lambda did not run it.
+    /// Lambda refused the invocation and did not run it.
     Refused {
-        /// What Lambda said.
+        /// The message of Lambda.
         why: String,
     },
 }
 
 impl Failure {
-    /// Whether it says nothing about the function: its invocation was refused or lost, or its
-    /// REPORT was missing. An invocation that was cut off with the run is not counted here.
+    /// True if the failure says nothing about the function: the invocation was refused or lost, or
+    /// its REPORT was missing. False for an invocation that was cut off by the end of the run.
     pub fn is_foreign(&self) -> bool {
         matches!(self, Self::NoReport { .. } | Self::Lost { .. } | Self::Refused { .. })
     }
 
-    /// Whether both are the same error: of the same type or, where there is none, with the same
-    /// message. Messages of one type often differ, by an id in them for example.
+    /// True if both are the same error: they have the same type or, without a type, the same
+    /// message. Messages of one type often differ, for example by an id.
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -116,7 +117,7 @@ impl fmt::Display for Failure {
 }
 
 impl Outcome {
-    /// What the invocation cost at `power`, the request included; `None` where it is not known
+    /// The cost of the invocation at `power`, request charge included. `None` if it is not known
     /// whether it ran, or for how long.
     pub fn cost(&self, power: Power, price: &Price) -> Option<f64> {
         match self {
@@ -135,31 +136,31 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// The power.
+    /// The power that was left out.
     pub power: Power,
-    /// Why it was left out, for people.
+    /// The reason, as a text for people.
     pub reason: String,
 }
 
-/// Everything seen in a run so far.
+/// Everything that a run has seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// How many rounds have been measured.
+    /// The number of measured rounds.
     pub rounds: u32,
-    /// Every invocation, in the order in which it ended.
+    /// Every invocation, in the order in which they ended.
     pub observations: Vec<Observation>,
-    /// Powers that could not be tried.
+    /// The powers that could not be tried.
     pub skipped: Vec<Skipped>,
 }
 
 impl Evidence {
-    /// The outcomes at `power`, in order.
+    /// The outcomes at `power`, in the order in which they ended.
     pub fn at(&self, power: Power) -> impl Iterator<Item = &Outcome> {
         self.observations.iter().filter(move |seen| seen.power == power).map(|seen| &seen.outcome)
     }
 
-    /// Counts the powers among `planned` that a run has not come to as skipped.
+    /// Marks the `planned` powers without an invocation as skipped.
     pub fn skip_unseen(&mut self, planned: impl IntoIterator<Item = Power>) {
         for power in planned {
             let is_skipped = self.skipped.iter().any(|skipped| skipped.power == power);

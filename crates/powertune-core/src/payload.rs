@@ -1,7 +1,7 @@
-//! What the function is invoked with: one payload, or several by weight.
+//! The payloads of the function: one, or several by weight.
 //!
-//! The rules are those of AWS Lambda Power Tuning, but for the order: weighted payloads are
-//! interleaved, so that a drift during the run falls on all of them alike.
+//! The rules are those of AWS Lambda Power Tuning, except for the order. Weighted payloads are
+//! interleaved here, so that a drift during the run affects all of them equally.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 /// The payloads of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Payloads(Kind);
+pub struct Payloads(PayloadKind);
 
 #[derive(Debug, Clone, PartialEq)]
-enum Kind {
+enum PayloadKind {
     Single(Arc<str>),
     /// Never empty.
     Weighted(Vec<Weighted>),
@@ -24,60 +24,60 @@ struct Weighted {
     weight: f64,
 }
 
-/// The most bytes that a synchronous invocation takes.
+/// AWS's limit on the payload of a synchronous invocation, in bytes.
 pub const MAX_BYTES: usize = 6 * 1024 * 1024;
 
-/// The most that a payload can weigh: beyond it, weights times invocations could overflow.
+/// The maximum weight. Above it, weight times invocations could overflow.
 const MAX_WEIGHT: f64 = 1e100;
 
-/// Why a payload cannot be sent.
+/// The error for a payload that cannot be sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PayloadError {
-    /// A weight that is no positive number, or beyond reason.
+    /// The weight is not a positive number, or it is too large.
     #[error("payload[{index}].weight is {weight}: a weight is a number above 0, like 5 or 0.5")]
     Weight {
-        /// The payload's place in the list.
+        /// The index in the list, from 0.
         index: usize,
-        /// What stands there.
+        /// The given weight.
         weight: Value,
     },
-    /// Fewer invocations than payloads.
+    /// There are fewer invocations than payloads.
     #[error(
         "there are {payloads} payloads, and a power gets no more than {num} invocations: give a \
          larger num"
     )]
     FewerThanPayloads {
-        /// The invocations of a power.
+        /// The invocations per power.
         num: usize,
-        /// How many payloads there are.
+        /// The number of payloads.
         payloads: usize,
     },
-    /// Fewer invocations than it takes to send every payload by its weight.
+    /// There are too few invocations to send every payload by its weight.
     #[error(
         "Invalid payload weight (num is too small): of {num} invocations payload[{index}] would \
          get none; give a larger num, or raise the weight"
     )]
     NumTooSmall {
-        /// The invocations of a power.
+        /// The invocations per power.
         num: usize,
-        /// The first payload that would not be sent.
+        /// The index of the first payload that would not be sent.
         index: usize,
     },
-    /// More than Lambda takes.
+    /// The payload exceeds AWS's limit.
     #[error(
         "{at} has {bytes} bytes: a synchronous invocation takes {MAX_BYTES} at most; have the \
          function fetch what is larger"
     )]
     TooLarge {
-        /// The field.
+        /// The field of the request.
         at: String,
-        /// Its size as it would be sent.
+        /// Its size in bytes, as sent.
         bytes: usize,
     },
 }
 
 impl Payloads {
-    /// The payloads that an input's `payload` stands for; `null` where it is absent.
+    /// The payloads in the `payload` of a request. `null` if the field is absent.
     pub fn parse(value: Option<&Value>) -> Result<Self, PayloadError> {
         match value.and_then(as_weighted) {
             Some(elements) => elements
@@ -85,24 +85,23 @@ impl Payloads {
                 .enumerate()
                 .map(|(index, (payload, weight))| Weighted::parse(index, payload, weight))
                 .collect::<Result<_, _>>()
-                .map(|weighted| Self(Kind::Weighted(weighted))),
+                .map(|weighted| Self(PayloadKind::Weighted(weighted))),
             None => body("payload", value.unwrap_or(&Value::Null))
-                .map(|payload| Self(Kind::Single(payload))),
+                .map(|payload| Self(PayloadKind::Single(payload))),
         }
     }
 
-    /// Whether nothing was given: functions are invoked with `null` then.
+    /// True if the request has no payload. Lambda gets `null` then.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(&self.0, Kind::Single(payload) if &**payload == "null")
+        matches!(&self.0, PayloadKind::Single(payload) if &**payload == "null")
     }
 
-    /// The payloads of `num` invocations in the order to send them.
-    ///
-    /// The same `num` has the same order always.
+    /// The payloads of `num` invocations in the order to send them. Equal numbers give equal
+    /// orders.
     pub fn expand(&self, num: usize) -> Result<Vec<Arc<str>>, PayloadError> {
         match &self.0 {
-            Kind::Single(payload) => Ok(vec![Arc::clone(payload); num]),
-            Kind::Weighted(weighted) => {
+            PayloadKind::Single(payload) => Ok(vec![Arc::clone(payload); num]),
+            PayloadKind::Weighted(weighted) => {
                 let order = interleave(&counts(weighted, num)?);
                 Ok(order.into_iter().map(|i| Arc::clone(&weighted[i].payload)).collect())
             }
@@ -120,12 +119,12 @@ impl Weighted {
     }
 }
 
-/// The `payload` that a text stands for which a user gives, in a file for one. What begins like a
-/// document has to be one; other text is sent as a JSON string. JSON stays the text that it is, but
+/// Reads the `payload` from a text or a file of the user. A text that begins like a JSON object or
+/// list must be valid JSON. Other text is sent as a JSON string. JSON keeps its exact text, except
 /// for lists, which may be weighted.
 ///
 /// # Errors
-/// What is wrong with the document.
+/// The fault in the JSON.
 pub fn of_text(text: &str) -> Result<Value, String> {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Array(items)) => Ok(Value::Array(items)),
@@ -136,13 +135,13 @@ pub fn of_text(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The payloads and weights of a list that consists of nothing else.
+/// The payloads and weights of a list in which every element has both.
 fn as_weighted(value: &Value) -> Option<Vec<(&Value, &Value)>> {
     let elements = value.as_array().filter(|elements| !elements.is_empty())?;
     elements.iter().map(|element| element.get("payload").zip(element.get("weight"))).collect()
 }
 
-/// The JSON to send: a text that is JSON already goes as it is.
+/// The JSON to send. A text that is valid JSON is sent unchanged.
 fn body(at: &str, value: &Value) -> Result<Arc<str>, PayloadError> {
     let body = match value {
         Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
@@ -156,7 +155,8 @@ fn body(at: &str, value: &Value) -> Result<Arc<str>, PayloadError> {
     Ok(body.into())
 }
 
-/// How often each payload is sent: its share of `num` rounded down, and the last one the rest.
+/// The number of times that each payload is sent: its share of `num`, rounded down. The last
+/// payload gets the rest.
 fn counts(weighted: &[Weighted], num: usize) -> Result<Vec<usize>, PayloadError> {
     if num < weighted.len() {
         return Err(PayloadError::FewerThanPayloads { num, payloads: weighted.len() });
@@ -182,10 +182,10 @@ fn counts(weighted: &[Weighted], num: usize) -> Result<Vec<usize>, PayloadError>
     Ok(counts)
 }
 
-/// The indices of `counts`, each as often as it says, spread as evenly as they go.
+/// The indices of `counts`, each as often as its count, spread evenly.
 ///
-/// Smooth weighted round-robin: each turn everyone gains its count, the richest is next and pays
-/// the sum of all.
+/// This is smooth weighted round-robin: in each turn everyone gains its count, and the richest is
+/// next and pays the sum of all counts.
 fn interleave(counts: &[usize]) -> Vec<usize> {
     let turns: usize = counts.iter().sum();
     let mut credit = vec![0_i128; counts.len()];
@@ -194,7 +194,7 @@ fn interleave(counts: &[usize]) -> Vec<usize> {
             for (credit, count) in credit.iter_mut().zip(counts) {
                 *credit += *count as i128;
             }
-            // The first of the richest: `max_by_key` would take the last.
+            // `max_by_key` takes the last maximum; the first is needed here.
             let next = (0..counts.len()).rev().max_by_key(|&i| credit[i]).unwrap_or_default();
             credit[next] -= turns as i128;
             next
@@ -297,7 +297,7 @@ mod tests {
         let error = expand(&weighted(&[1.0, 10.0]), 10).unwrap_err();
         assert_eq!(error, PayloadError::NumTooSmall { num: 10, index: 0 });
         assert!(error.to_string().starts_with("Invalid payload weight (num is too small)"));
-        // The last one's rest would do, but its own share would not: as aws-lambda-power-tuning.
+        // As in aws-lambda-power-tuning, the share of the last payload decides, not its rest.
         let error = expand(&weighted(&[10.0, 1.0]), 10).unwrap_err();
         assert_eq!(error, PayloadError::NumTooSmall { num: 10, index: 1 });
         let error = expand(&weighted(&[1.0; 6]), 5).unwrap_err();
@@ -335,8 +335,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any run of the order has of each payload what its share of the run is, give or take:
-        /// blocks would be off by the length of the run.
+        /// Every section of the order holds about its share of each payload. An order in blocks
+        /// would fail this.
         #[test]
         fn an_order_is_complete_and_even(counts in proptest::collection::vec(1_usize..20, 1..6)) {
             let order = interleave(&counts);

@@ -1,7 +1,6 @@
-//! Memory sizes, which are what Lambda lets one choose of a function's power.
+//! Memory sizes, the setting by which a user chooses the power of a Lambda function.
 //!
-//! Lambda gives CPU in proportion to memory, so that a size in MB stands for both. A [`Power`] is
-//! always one that Lambda knows; a [`PowerValues`] is a set of them that can be measured.
+//! Lambda gives CPU in proportion to memory, so a size in MB stands for both.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "i64", into = "u32")]
 pub struct Power(u16);
 
-/// The sizes that are measured where none are named: those of a deployed AWS Lambda Power Tuning.
+/// The default sizes of AWS Lambda Power Tuning, used when the request names none.
 pub const DEFAULT: [Power; 6] =
     [Power(128), Power(256), Power(512), Power(1024), Power(1536), Power(3008)];
 
@@ -23,15 +22,18 @@ pub fn default_values() -> PowerValues {
 }
 
 impl Power {
-    /// The least memory a function can have.
+    /// Lambda's minimum.
     pub const MIN: Self = Self(128);
-    /// The most memory a function can have; some accounts stop at 3,008 MB.
+    /// Lambda's maximum. Some accounts stop at 3,008 MB.
     pub const MAX: Self = Self(10_240);
 
-    /// What one whole vCPU comes with.
+    /// AWS: 1,769 MB of memory come with one full vCPU.
     const MB_PER_VCPU: f64 = 1769.0;
 
-    /// The size of `mb` MB, if a function can have it.
+    /// The size of `mb` MB.
+    ///
+    /// # Errors
+    /// When Lambda does not offer this size.
     pub fn new(mb: impl Into<i64>) -> Result<Self, PowerError> {
         let mb = mb.into();
         u16::try_from(mb)
@@ -41,7 +43,7 @@ impl Power {
             .ok_or(PowerError::OutOfRange { mb })
     }
 
-    /// This size in MB.
+    /// The size in MB.
     pub const fn mb(self) -> u32 {
         self.0 as u32
     }
@@ -78,67 +80,70 @@ impl TryFrom<i64> for Power {
     }
 }
 
-/// Why something is not a power value, or not a set of them.
+/// The error for a text that is not a set of memory sizes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PowerError {
-    /// Lambda has no such size.
+    /// Lambda does not offer this size.
     #[error("a memory size of {mb} MB is out of range: AWS Lambda offers 128 to 10240 MB")]
     OutOfRange {
-        /// The size asked for.
+        /// The size in MB.
         mb: i64,
     },
-    /// Not a whole number.
+    /// The text is not a whole number.
     #[error(
         "`{text}` is not a memory size: write whole MB, like `128,256,512`, `ALL` or `128-3008:64`"
     )]
     NotANumber {
-        /// What stands there instead.
+        /// The given text.
         text: String,
     },
-    /// No value at all.
+    /// The set is empty.
     #[error("no memory size given: name at least one, like `128,256,512`, or `ALL`")]
     Empty,
-    /// A range whose end lies below its start.
+    /// The end of a range lies below its start.
     #[error("the range {from}-{to} runs backwards: write {to}-{from}")]
     Backwards {
         /// The start of the range.
         from: Power,
-        /// Its end.
+        /// The end of the range.
         to: Power,
     },
-    /// A range that would never get to its end.
+    /// The step of a range is not positive.
     #[error("a range cannot go in steps of {step} MB: give 1 or more, or none for 64")]
     Step {
-        /// The step asked for.
+        /// The given step in MB.
         step: i64,
     },
 }
 
-/// Power values to measure: at least one, each once, in ascending order.
+/// The memory sizes to measure: at least one, without duplicates, in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<i64>")]
 pub struct PowerValues(Vec<Power>);
 
 impl PowerValues {
-    /// The step of a range that names none, and of `ALL`.
+    /// The step of `ALL`, and of a range without a step.
     const STEP_MB: u16 = 64;
 
-    /// The distinct values of a list of MB; the first that Lambda does not offer is the error.
+    /// The distinct sizes of a list in MB.
+    ///
+    /// # Errors
+    /// When the list is empty, or for the first size that Lambda does not offer.
     pub fn from_list(list: impl IntoIterator<Item = i64>) -> Result<Self, PowerError> {
         list.into_iter().map(Power::new).collect::<Result<Vec<_>, _>>().and_then(Self::from_powers)
     }
 
-    /// AWS Lambda Power Tuning's `ALL`: 128 to 3,008 MB in steps of 64.
+    /// `ALL` as in AWS Lambda Power Tuning: 128 to 3,008 MB in steps of 64.
     pub fn all() -> Self {
         Self((Power::MIN.0..=3008).step_by(usize::from(Self::STEP_MB)).map(Power).collect())
     }
 
-    /// The values in ascending order.
+    /// The sizes in ascending order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Power> + DoubleEndedIterator + '_ {
         self.0.iter().copied()
     }
 
-    /// These values and `power`, which may be among them already.
+    /// Adds `power`, unless it is a member already.
     #[must_use]
     pub fn with(mut self, power: Power) -> Self {
         if let Err(place) = self.0.binary_search(&power) {
@@ -147,18 +152,18 @@ impl PowerValues {
         self
     }
 
-    /// Whether `power` is among them.
+    /// True if `power` is a member.
     pub fn contains(&self, power: Power) -> bool {
         self.0.binary_search(&power).is_ok()
     }
 
-    /// How many there are; never 0.
+    /// The number of sizes, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The values in ascending order.
+    /// The sizes in ascending order.
     pub fn as_slice(&self) -> &[Power] {
         &self.0
     }
@@ -172,7 +177,7 @@ impl PowerValues {
         Ok(Self(powers))
     }
 
-    /// `MIN-MAX[:STEP]`, already split: `from`, then every `step` MB up to `to` and no further.
+    /// Reads the parts of `MIN-MAX[:STEP]`: `from`, then every `step` MB, not beyond `to`.
     fn range(from: &str, to: &str, step: Option<&str>) -> Result<Self, PowerError> {
         let (from, to) = (Power::new(whole_mb(from)?)?, Power::new(whole_mb(to)?)?);
         if from > to {
@@ -212,7 +217,7 @@ impl FromStr for PowerValues {
         };
         match bounds.split_once('-') {
             Some((from, to)) if !from.trim().is_empty() => Self::range(from, to, step),
-            // A step belongs to a range; a leading `-` is a sign, for the range check to refuse.
+            // Only a range has a step. A leading `-` is a sign, and the range check refuses it.
             _ => text
                 .split(',')
                 .map(|item| Power::new(whole_mb(item)?))

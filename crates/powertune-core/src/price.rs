@@ -1,8 +1,8 @@
 //! The cost of an invocation.
 //!
-//! The prices come from AWS's public price list and carry the date of that list: a table of them is
-//! built in, and a newer list can take its place. A price that was not in it is an error: a
-//! recommendation built on a guessed price would look like any other.
+//! The prices come from AWS's public price list and carry its date. A table is built in, and a
+//! newer list can replace it. A missing price is an error, because nobody could tell a
+//! recommendation with a guessed price from a sound one.
 
 use crate::architecture::Architecture;
 use crate::power::Power;
@@ -27,67 +27,66 @@ pub use self::{
 const MB_PER_GB: f64 = 1024.0;
 const MS_PER_SECOND: f64 = 1000.0;
 
-/// The storage under /tmp that every function has without charge, in MB.
+/// The free storage under /tmp of every function, in MB.
 pub const FREE_EPHEMERAL_STORAGE_MB: u32 = 512;
 
-/// The on-demand prices that one function pays, at the first tier and before any free tier.
+/// The on-demand prices of one function, at the first tier and before any free tier.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price {
     /// The currency of the prices.
     pub currency: Currency,
-    /// A second of one GB of memory.
+    /// Per second of one GB of memory.
     pub per_gb_second: f64,
-    /// A request, however long it runs.
+    /// Per request, whatever its duration.
     pub per_request: f64,
-    /// A second of one GB under /tmp beyond what is free; `None` where that is not known.
+    /// Per second of one GB under /tmp beyond the free storage. `None` if it is not known.
     pub per_gb_second_of_storage: Option<f64>,
-    /// A second of the storage that this function has beyond what is free.
+    /// Per second of all the charged storage of this function.
     storage_per_second: f64,
 }
 
-/// A price that is not known.
+/// The error for a price that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownPrice {
-    /// The region is in no list.
+    /// No list has the region.
     #[error(
         "no AWS Lambda price is known for {architecture} in region {region} ({origin}): {}",
         advice(origin, region)
     )]
     Region {
-        /// The region asked for.
+        /// The region of the function.
         region: Region,
-        /// The architecture asked for.
+        /// The architecture of the function.
         architecture: Architecture,
-        /// Where it was looked for.
+        /// The searched price list.
         origin: Box<Origin>,
     },
-    /// The region's price is known for the other architecture only.
+    /// The list has the region for the other architecture only.
     #[error(
         "the AWS Lambda price for {architecture} in region {region} is not known, only the one for \
          the other architecture ({origin}): {}",
         advice(origin, region)
     )]
     Architecture {
-        /// The region asked for.
+        /// The region of the function.
         region: Region,
-        /// The architecture whose price is missing.
+        /// The architecture without a price.
         architecture: Architecture,
-        /// Where it was looked for.
+        /// The searched price list.
         origin: Box<Origin>,
     },
-    /// Memory's price is known, that of storage is not.
+    /// The price of memory is known, but the price of storage is not.
     #[error(
         "the price of ephemeral storage beyond {FREE_EPHEMERAL_STORAGE_MB} MB is not known where \
          the function runs, and it has {storage_mb} MB: set its ephemeral storage to \
          {FREE_EPHEMERAL_STORAGE_MB} MB, or tune it in another region"
     )]
     EphemeralStorage {
-        /// The storage that the function has.
+        /// The storage of the function in MB.
         storage_mb: u32,
     },
 }
 
-/// The advice to a user whose price is not known.
 fn advice(origin: &Origin, region: &Region) -> String {
     match origin.from {
         PricesFrom::File => "give a price list that has it with --prices".to_owned(),
@@ -106,14 +105,14 @@ pub fn on_demand(region: &Region, architecture: Architecture) -> Result<Price, U
     Prices::default().on_demand(region, architecture)
 }
 
-/// The cost of so many state transitions of a Step Functions Standard workflow in `region`, in its
+/// The cost of state transitions of a Step Functions Standard workflow in `region`, in its
 /// currency, before any free tier.
 pub fn of_transitions(region: &Region, transitions: u64) -> f64 {
     table::per_transition(region) * transitions as f64
 }
 
 impl Price {
-    /// The price of the same function with `storage_mb` under /tmp.
+    /// The price of the same function with `storage_mb` MB under /tmp.
     pub fn with_ephemeral_storage(self, storage_mb: u32) -> Result<Self, UnknownPrice> {
         let charged_mb = storage_mb.saturating_sub(FREE_EPHEMERAL_STORAGE_MB);
         if charged_mb == 0 {
@@ -125,15 +124,15 @@ impl Price {
         Ok(Self { storage_per_second, ..self })
     }
 
-    /// The cost of `billed_ms` at `power`, without the charge for the request.
+    /// The cost of `billed_ms` milliseconds at `power`, without the request charge.
     ///
-    /// The milliseconds are fractional so that a mean of billed durations has its cost too.
+    /// A mean of billed durations is not whole, so neither is this number.
     pub fn duration_cost(&self, power: Power, billed_ms: f64) -> f64 {
         let gb = f64::from(power.mb()) / MB_PER_GB;
         billed_ms / MS_PER_SECOND * (gb * self.per_gb_second + self.storage_per_second)
     }
 
-    /// The cost of an invocation of `billed_ms` at `power`, the charge for the request included.
+    /// The cost of an invocation of `billed_ms` milliseconds at `power`, request charge included.
     pub fn invocation_cost(&self, power: Power, billed_ms: f64) -> f64 {
         self.duration_cost(power, billed_ms) + self.per_request
     }

@@ -1,4 +1,4 @@
-//! AWS regions, the partitions they belong to and the currency they are billed in.
+//! AWS regions, their partitions and currencies.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,29 @@ use serde::{Deserialize, Serialize};
 
 /// The code of an AWS region, like `eu-west-1`.
 ///
-/// It has the form of one; AWS opens regions faster than programs are updated, so that none is
-/// refused for being unknown.
+/// Only the form is checked, because AWS opens regions faster than programs are updated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Region(String);
 
-/// A text that does not have the form of a region's code.
+/// The error for a text without the form of a region code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the code of an AWS region: write one like `us-east-1` or `us-gov-west-1`")]
 pub struct InvalidRegion(String);
 
 impl Region {
-    /// The region of this code, if it has the form of one.
+    /// Checks the form of the code.
     pub fn new(code: impl Into<String>) -> Result<Self, InvalidRegion> {
         let code = code.into();
         if is_region_code(&code) { Ok(Self(code)) } else { Err(InvalidRegion(code)) }
     }
 
-    /// The region's code.
+    /// The code, like `eu-west-1`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The partition whose accounts and ARNs this region has.
+    /// The partition of the region.
     pub fn partition(&self) -> Partition {
         Partition::ALL
             .into_iter()
@@ -40,7 +39,7 @@ impl Region {
             .unwrap_or(Partition::Aws)
     }
 
-    /// The currency that AWS bills this region in.
+    /// The currency in which AWS bills the region.
     pub fn currency(&self) -> Currency {
         match self.partition() {
             Partition::AwsCn => Currency::Cny,
@@ -55,7 +54,7 @@ impl Region {
     }
 }
 
-/// Letters, then one or more groups of letters, then a number of one or two digits.
+/// Two or three groups of letters, then a number of one or two digits.
 fn is_region_code(code: &str) -> bool {
     let letters = |group: &str| {
         (2..=16).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_lowercase())
@@ -96,7 +95,7 @@ impl From<Region> for String {
     }
 }
 
-/// A group of regions with accounts, endpoints and ARNs of its own.
+/// A group of regions with its own accounts, endpoints and ARNs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Partition {
     /// The commercial regions.
@@ -129,7 +128,7 @@ impl Partition {
         Self::AwsIsoF,
     ];
 
-    /// The partition's name in an ARN.
+    /// The name in an ARN, like `aws-cn`.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -143,12 +142,12 @@ impl Partition {
         }
     }
 
-    /// The partition that an ARN calls `id`.
+    /// The partition with this name in ARNs.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|partition| partition.id() == id)
     }
 
-    /// How the codes of its regions start; the commercial ones are those that start otherwise.
+    /// The prefixes of region codes. A code without any of them is commercial.
     const fn region_prefixes(self) -> &'static [&'static str] {
         match self {
             Self::Aws => &[],

@@ -1,10 +1,9 @@
-//! What Lambda reports about one invocation, read out of the tail of its log.
+//! The REPORT of one invocation, read from the tail of its log.
 //!
-//! The tail is the last 4 KB of a log that the function writes to as well, so that its first line
-//! may be cut and any line may be the function's own, made to look like a report or not. The
-//! report that counts is the *last* one that bears the invocation's request id: Lambda writes its
-//! own after the function has answered. What an extension writes later still, under the same id,
-//! cannot be told from Lambda's.
+//! The tail is the last 4 KB of the log. The function writes to the same log, so the first line may
+//! be cut, and any line may imitate a report. Lambda writes its report after the answer of the
+//! function. So the *last* report with the request id counts. Only a later line of an extension
+//! with the same id cannot be told from Lambda's.
 
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -14,50 +13,51 @@ use self::Start::{Cold, Restored, Warm};
 mod json;
 mod text;
 
-/// The longest that a report can speak of, in milliseconds: a day, which nothing in Lambda lasts. A
-/// larger figure is a function's own, and sums of such would be none.
+/// The maximum plausible time in milliseconds: one day, longer than anything in Lambda. A larger
+/// number is not Lambda's, and sums of such numbers could overflow.
 pub(crate) const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What Lambda reports about one invocation.
+/// Lambda's report on one invocation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The time that the handler took, a suppressed second initialisation included.
+    /// The duration of the handler in milliseconds, with a repeated initialisation if there was
+    /// one.
     pub duration_ms: f64,
-    /// What is billed, initialisation and restore included.
+    /// The billed duration in milliseconds, initialisation and restore included.
     pub billed_ms: u64,
-    /// The memory that the environment had.
+    /// The memory size in MB.
     pub memory_mb: u32,
-    /// The most memory that was in use.
+    /// The maximum memory used, in MB.
     pub max_memory_mb: Option<u32>,
-    /// What came before the handler.
+    /// The kind of start.
     pub start: Start,
-    /// How the invocation ended.
+    /// The status at the end.
     pub status: Status,
 }
 
-/// What it took to get an environment ready for the invocation.
+/// The start of an invocation: in an existing environment or in a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Start {
-    /// Nothing: the environment was there.
+    /// In an existing environment.
     Warm,
-    /// A new environment was initialised.
+    /// In a new, initialised environment.
     Cold {
-        /// The time that initialisation took.
+        /// The duration of the initialisation in milliseconds.
         init_ms: f64,
     },
-    /// A new environment was restored from a SnapStart snapshot.
+    /// In a new environment, restored from a SnapStart snapshot.
     Restored {
-        /// The time that the restore took.
+        /// The duration of the restore in milliseconds.
         restore_ms: f64,
-        /// The part of [`Report::billed_ms`] that the restore is billed with.
+        /// The part of [`Report::billed_ms`] for the restore.
         billed_restore_ms: Option<u64>,
     },
 }
 
 impl Start {
-    /// Whether the invocation had to wait for a new environment.
+    /// True if the invocation waited for a new environment.
     pub const fn is_cold(self) -> bool {
         match self {
             Warm => false,
@@ -66,26 +66,26 @@ impl Start {
     }
 }
 
-/// How the platform saw the invocation end.
+/// The status of an invocation, as the platform sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
-    /// The handler returned. In the text format an error that the handler returned is one too:
-    /// only the answer to the invocation tells it.
+    /// The handler returned. In the text format this includes a returned error, which only the
+    /// answer to the invocation shows.
     Success,
     /// The runtime crashed, or the handler failed.
     Error {
         /// The platform's name of the error, like `Runtime.ExitError`.
         error_type: Option<String>,
     },
-    /// The function's timeout ended it.
+    /// The invocation reached the function's timeout.
     Timeout,
-    /// Lambda itself failed, or reported a status that is not known here.
+    /// Lambda failed, or the status is unknown to powertune.
     Failure,
 }
 
 impl Report {
-    /// All that a caller waited for: the handler and what came before it.
+    /// The time in milliseconds that a caller waited: start and handler.
     pub fn total_ms(&self) -> f64 {
         let before = match self.start {
             Warm => 0.0,
@@ -96,35 +96,35 @@ impl Report {
     }
 }
 
-/// Why a log holds no report of an invocation.
+/// The reason why a log has no usable report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// No report with this request id.
+    /// No report has this request id.
     #[error(
         "the log of request {request_id} has no REPORT: if the function logs in JSON, its system \
          log level has to be INFO"
     )]
     NotFound {
-        /// The invocation looked for.
+        /// The request id of the invocation.
         request_id: String,
     },
-    /// The report lacks something that every report has, or has it in another form.
+    /// The report lacks a required field, or the field has another form.
     #[error(
         "the REPORT of request {request_id} has no readable `{field}`: AWS may have changed the \
          format; please report this with the function's last log line"
     )]
     Unreadable {
-        /// The invocation looked for.
+        /// The request id of the invocation.
         request_id: String,
-        /// What could not be read, as the report calls it.
+        /// The name of the field in the text format.
         field: &'static str,
     },
 }
 
-/// The tail of a log out of `LogResult`, which Lambda's Invoke answers in base64.
+/// Decodes the log tail from `LogResult`, the base64 field in Invoke's answer.
 pub fn log_tail(log_result: &str) -> Option<String> {
     let tail = BASE64.decode(log_result).ok()?;
-    // It may begin in the middle of a character, and hold anything that a function writes.
+    // The tail may begin inside a character, and a function may write any bytes.
     Some(String::from_utf8_lossy(&tail).into_owned())
 }
 
@@ -139,14 +139,14 @@ pub fn find(log_tail: &str, request_id: &str) -> Result<Report, ReportError> {
     .map_err(|missing| missing.of(request_id))
 }
 
-/// The last report of `request_id` in this line: in front of it there may be output that did not
-/// end its line, made to look like a report of the other format.
-fn last_of(line: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
+/// The last report of `request_id` in this line. Output without a line break may precede it, and
+/// may imitate a report in the other format.
+fn last_of(line: &str, request_id: &str) -> Option<Result<ReportFields, Missing>> {
     let both = [text::read(line, request_id), json::read(line, request_id)];
     both.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, fields)| fields)
 }
 
-/// What a report is found to lack, before the invocation is named.
+/// The missing part of a report.
 #[derive(Debug, Clone, Copy)]
 enum Missing {
     Report,
@@ -163,14 +163,14 @@ impl Missing {
     }
 }
 
-/// A number of milliseconds that can have been measured.
+/// True for a plausible number of milliseconds.
 pub(crate) fn is_time(ms: f64) -> bool {
     (0.0..=LONGEST_MS as f64).contains(&ms)
 }
 
-/// The fields of a report in either format; an absent one is `None`.
+/// The fields of a report in either format. `None` means absent.
 #[derive(Debug, Default)]
-struct Fields {
+struct ReportFields {
     duration_ms: Option<f64>,
     billed_ms: Option<u64>,
     memory_mb: Option<u32>,
@@ -182,7 +182,7 @@ struct Fields {
     error_type: Option<String>,
 }
 
-impl Fields {
+impl ReportFields {
     fn report(self, log_tail: &str, request_id: &str) -> Result<Report, Missing> {
         let duration_ms = self.duration_ms.ok_or(Missing::Field("Duration"))?;
         Ok(Report {

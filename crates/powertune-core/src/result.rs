@@ -1,8 +1,9 @@
-//! The result of a run, as JSON: everything that aws-lambda-power-tuning gives under its names, and
-//! what powertune adds.
+//! The result of a run, as JSON: every field of aws-lambda-power-tuning under its name, and the
+//! fields of powertune.
 //!
-//! Money is in the region's currency per invocation, durations are in milliseconds, memory is in
-//! MB, intervals are at 95 %. What was not measured is absent (or null inside a statistic), never 0.
+//! Money is in the currency of the region and per invocation. Durations are in milliseconds, memory
+//! is in MB, intervals are at 95 %. A figure that was not measured is absent (or null inside a
+//! statistic), never 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,120 +18,118 @@ use crate::{
     visualization,
 };
 
-/// The version of this schema; it changes when a field changes its meaning or goes.
+/// The version of this schema. It rises when a field changes its meaning or disappears.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The result of a tuning run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TuningResult {
-    /// The power to choose.
+    /// The chosen power.
     pub power: Power,
-    /// Cost of one invocation at it, by the rule in `decidedBy`.
+    /// The cost of one invocation at the chosen power, by the rule in `decidedBy`.
     pub cost: f64,
-    /// Duration of one invocation at it, by the rule in `decidedBy`.
+    /// The duration of one invocation at the chosen power, by the rule in `decidedBy`.
     pub duration: f64,
-    /// What the run cost, and a link to its picture.
+    /// The cost of the run, and the link to the chart.
     pub state_machine: StateMachine,
-    /// [`SCHEMA_VERSION`].
+    /// Equal to [`SCHEMA_VERSION`] in a new result.
     pub schema_version: u32,
-    /// The function, unqualified.
+    /// The unqualified ARN.
     pub function_arn: String,
-    /// Its instruction set architecture.
+    /// The instruction set architecture.
     pub architecture: Architecture,
-    /// Its region.
+    /// The region of the function.
     pub region: Region,
     /// The currency of every amount.
     pub currency: Currency,
-    /// The date of the price list that the costs are computed with.
+    /// The date of the price list, as year, month and day.
     pub prices_published: String,
-    /// Where that list is from; left out where it is built in.
+    /// The source of the price list. Left out if it is built in.
     #[serde(default, skip_serializing_if = "is_built_in")]
     pub prices_from: PricesFrom,
-    /// When that list was fetched, in the form of RFC 3339; absent where it was not.
+    /// The time at which the list was fetched, in RFC 3339. Absent if it was not fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices_fetched: Option<String>,
-    /// The file that has the list; absent where there is none.
+    /// The file with the list. Absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices_file: Option<String>,
-    /// The strategy of the choice: `cost`, `speed`, `balanced` or `max-duration`.
+    /// The goal: `cost`, `speed`, `balanced` or `max-duration`.
     pub strategy: StrategyName,
-    /// The weight of the cost, for `balanced`.
+    /// The weight of the cost from 0 to 1, for `balanced`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced_weight: Option<f64>,
     /// The limit in milliseconds, for `max-duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration: Option<f64>,
-    /// The percentile (0 to 100) at which the limit is to be kept, for `max-duration`.
+    /// The percentile (0 to 100) that must stay within the limit, for `max-duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percentile: Option<f64>,
-    /// Whether the chosen power is known to keep to the limit, for `max-duration`.
+    /// True if the chosen power is known to stay within the limit, for `max-duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_kept: Option<bool>,
-    /// Which figures decided.
+    /// The figures that decided.
     pub decided_by: DecidedBy,
-    /// The probability that no other measured power is better by more than the indifference zone;
-    /// absent where `unmeasured` names a power, since that one may be better by any amount.
+    /// The probability (0 to 1) that no other measured power is better by more than `indifference`.
+    /// Absent if `unmeasured` names a power, because that power may be better by any amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// By how much another power may be better, as a share, without anything to choose by: `confidence`
-    /// says how likely it is that none is better by more.
+    /// The indifference zone, as a share: a smaller difference is not worth a choice.
     #[serde(default)]
     pub indifference: f64,
-    /// Powers that were tried and could not be measured for reasons outside of the function:
-    /// invocations that were refused, not sent, lost, or came back without a REPORT.
+    /// The powers that could not be measured for reasons outside of the function: invocations were
+    /// refused, not sent or lost, or came back without a REPORT.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmeasured: Vec<Power>,
-    /// Powers that were to be chosen from and never invoked: they could not win any more, or the run
-    /// ended before.
+    /// The powers without an invocation: they could not win any more, or the run ended first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_tried: Vec<Power>,
-    /// The confidence, in percent, below which nothing is applied, where one was asked for.
+    /// The required confidence in percent. Below it, nothing is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_confidence: Option<f64>,
-    /// Powers not told apart from the chosen one by what the strategy compares.
+    /// The powers that the figures do not tell apart from the chosen one.
     pub ties: Vec<Power>,
-    /// The function's own power, where it was measured.
+    /// The function's own power, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Current>,
-    /// What choosing saves, as a share of the current cost; negative = dearer.
+    /// The saving as a share of the current cost. Negative if the choice costs more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub savings: Option<f64>,
-    /// How many invocations were sent to the function.
+    /// The number of invocations of the function.
     pub invocations: u64,
-    /// What they were billed, requests included, as far as known.
+    /// The cost of all invocations, request charges included, as far as it is known.
     pub exploration_cost: f64,
-    /// How long the run took, from the first call to the last.
+    /// The time from the first call of the run to the last.
     pub elapsed_ms: u64,
-    /// Why measuring ended.
+    /// The reason why measuring ended.
     pub stopped: Stopped,
-    /// Whether measuring came to its end; left out where it did.
+    /// False if measuring was cut short. Left out if true.
     #[serde(default = "complete", skip_serializing_if = "is_complete")]
     pub complete: bool,
-    /// What was applied, once that is done.
+    /// The applied power, after it was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
-    /// What a user should know.
+    /// Advice for the user.
     pub warnings: Vec<String>,
-    /// One row a power, smallest first.
+    /// One row per power, in ascending order.
     pub stats: Vec<PowerStats>,
 }
 
 impl TuningResult {
-    /// Whether the choice is one to apply: the limit on the duration is kept, if there is one, and
-    /// no power is left out that may be better, and it is as sure as was asked for.
+    /// True if the choice may be applied: it stays within the limit on the duration, no better
+    /// power was left out, and it has the required confidence.
     pub fn is_applicable(&self) -> bool {
         self.limit_kept != Some(false) && self.unmeasured.is_empty() && self.is_sure_enough()
     }
 
-    /// Whether the choice is as sure as was asked for.
+    /// True if the choice has the required confidence.
     pub fn is_sure_enough(&self) -> bool {
         self.min_confidence.is_none_or(|percent| {
             self.confidence.is_some_and(|confidence| confidence * 100.0 >= percent)
         })
     }
 
-    /// Where the prices are from, and from when.
+    /// The source and date of the prices.
     pub fn origin(&self) -> Origin {
         Origin {
             published: self.prices_published.clone(),
@@ -140,7 +139,7 @@ impl TuningResult {
         }
     }
 
-    /// Has the picture shown by another page than [`visualization::BASE`].
+    /// Replaces the page of the chart, which is [`visualization::BASE`] at first.
     pub fn show_at(&mut self, page: &str) {
         let link = &mut self.state_machine.visualization;
         if let Some(data) = link.strip_prefix(visualization::BASE) {
@@ -159,7 +158,7 @@ fn is_built_in(from: &PricesFrom) -> bool {
     *from == PricesFrom::BuiltIn
 }
 
-/// Results of before the field was there are of runs that came to their end.
+/// Results without this field come from older versions, and their runs were complete.
 fn complete() -> bool {
     true
 }
@@ -169,13 +168,13 @@ fn is_complete(complete: &bool) -> bool {
     *complete
 }
 
-/// What the function, or an alias of it, was given.
+/// The change that was applied to the function or to an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
-    /// The power.
+    /// The chosen power.
     pub power: Power,
-    /// The alias that points to it; absent where `$LATEST` has the power.
+    /// The alias that points to the new version. Absent if `$LATEST` has the power.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// The version that the alias points to.
@@ -183,106 +182,106 @@ pub struct Applied {
     pub version: Option<String>,
 }
 
-/// aws-lambda-power-tuning's part about the run itself.
+/// The part of aws-lambda-power-tuning about the run itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateMachine {
-    /// What the state transitions cost; 0 where no state machine ran.
+    /// The cost of the state transitions. 0 without a state machine.
     pub execution_cost: f64,
-    /// What the invocations cost.
+    /// The cost of the invocations.
     pub lambda_cost: f64,
-    /// The picture of the result.
+    /// The link to the chart of the result.
     pub visualization: String,
 }
 
-/// Which figures decide between powers.
+/// The figures that decide between powers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DecidedBy {
-    /// aws-lambda-power-tuning's: `averagePrice` and `averageDuration`.
+    /// The figures of aws-lambda-power-tuning: `averagePrice` and `averageDuration`.
     AveragePrice,
-    /// What is really paid and waited for: the means in `cost` and `duration`, warm-ups aside.
+    /// The means in `cost` and `duration`, which users really pay and wait for, without warm-ups.
     CostMean,
 }
 
-/// The power that the function has now.
+/// The figures at the power that the function has now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Current {
-    /// The power.
+    /// The power of the function, or of the named version or alias.
     pub power: Power,
-    /// Cost of one invocation at it.
+    /// The cost of one invocation.
     pub cost: f64,
-    /// Duration of one invocation at it.
+    /// The duration of one invocation.
     pub duration: f64,
 }
 
-/// What was measured at one power.
+/// The measurements at one power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PowerStats {
-    /// The power.
+    /// The memory size in MB.
     pub value: Power,
-    /// aws-lambda-power-tuning's: price of the trimmed mean of the billed time, rounded up, without
-    /// the request charge.
+    /// As in aws-lambda-power-tuning: the price of the trimmed mean of the billed duration, rounded
+    /// up, without the request charge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_price: Option<f64>,
-    /// aws-lambda-power-tuning's: trimmed mean of duration, init and restore together.
+    /// As in aws-lambda-power-tuning: the trimmed mean of the duration, init and restore included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_duration: Option<f64>,
-    /// How many invocations were sent to it.
+    /// The number of invocations.
     pub invocations: u32,
-    /// How many of those that count were cold starts.
+    /// The number of cold starts among the invocations that count.
     pub cold_starts: u32,
-    /// How many failed, and do not count.
+    /// The number of failed invocations, which do not count.
     pub failures: u32,
-    /// How many of those that count ended with an allowed exception.
+    /// The number of invocations that count and ended with an allowed exception.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub allowed_exceptions: u32,
-    /// What an invocation costs, the request included: of warm ones, or of cold ones where there
-    /// are no others or cold ones alone were asked for.
+    /// The mean cost of a warm invocation, request charge included. Of a cold one if there are only
+    /// cold ones, or if only cold starts count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Estimate>,
-    /// The figures that the choice was made by; absent where the power takes no part in it.
+    /// The figures that decided. Absent if the power takes no part in the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deciding: Option<Deciding>,
-    /// How long an invocation takes; of the same ones.
+    /// The durations of the same invocations as `cost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<DurationStats>,
-    /// How long a cold start's Init or Restore took, on average.
+    /// The mean duration of Init or Restore in the cold starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_duration: Option<f64>,
-    /// The most memory that an invocation used, in MB.
+    /// The maximum memory that an invocation used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_used: Option<u32>,
-    /// Whether it takes part in the decision.
+    /// The part of this power in the decision.
     pub state: State,
-    /// Why not.
+    /// The reason of a `state` other than `measured`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// The figures that a choice is made by: those of `decidedBy`.
+/// The figures that decide, by the rule in `decidedBy`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deciding {
-    /// Cost of one invocation.
+    /// The cost of one invocation.
     pub cost: Estimate,
-    /// Duration of one invocation, in milliseconds.
+    /// The duration of one invocation.
     pub duration: Estimate,
-    /// Duration at the percentile of the limit, for `max-duration`.
+    /// The duration at the percentile of the limit, for `max-duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited: Option<f64>,
-    /// The weighted sum of cost and duration, each as a share of the highest measured, for
-    /// `balanced`; lower is better.
+    /// The weighted sum of cost and duration, each as a share of the highest measured one, for
+    /// `balanced`. Lower is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
 }
 
-/// How long invocations take, in milliseconds. A percentile is null with too few samples for it.
+/// The durations of invocations. A percentile is null if there are too few samples for it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DurationStats {
-    /// Mean, and its interval.
+    /// The mean with its interval.
     #[serde(flatten)]
     pub mean: Estimate,
     /// Median.
@@ -295,14 +294,14 @@ pub struct DurationStats {
     pub p99: Option<f64>,
 }
 
-/// What became of a power.
+/// The part of a power in the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// It was measured and takes part in the decision.
+    /// The power was measured and takes part.
     Measured,
-    /// The function does not work at it, or it is among the `unmeasured`.
+    /// The function does not work at this power, or the power is in `unmeasured`.
     Failed,
-    /// It could not be tried.
+    /// The power could not be tried.
     Skipped,
 }

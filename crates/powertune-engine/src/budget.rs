@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use powertune_core::{
-    budget::{Account, Room, Tariff},
+    budget::{CostLedger, ReserveOutcome, Tariff},
     observation::Outcome,
     power::Power,
 };
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Budget {
     tariff: Tariff,
-    account: Mutex<Account>,
+    account: Mutex<CostLedger>,
     settled: Notify,
     used_up: AtomicBool,
 }
@@ -36,7 +36,7 @@ impl Budget {
     pub(crate) fn new(most: Option<f64>, tariff: Tariff) -> Arc<Self> {
         Arc::new(Self {
             tariff,
-            account: Mutex::new(Account::new(most)),
+            account: Mutex::new(CostLedger::new(most)),
             settled: Notify::new(),
             used_up: AtomicBool::new(false),
         })
@@ -55,11 +55,11 @@ impl Budget {
             let settled = self.settled.notified();
             let room = self.account().reserve(worst);
             match room {
-                Room::Reserved => {
+                ReserveOutcome::Reserved => {
                     return Some(Reservation { budget: Arc::clone(self), power, cost: worst });
                 }
-                Room::Later => settled.await,
-                Room::Never => {
+                ReserveOutcome::Later => settled.await,
+                ReserveOutcome::Never => {
                     self.used_up.store(true, Ordering::Relaxed);
                     return None;
                 }
@@ -72,7 +72,7 @@ impl Budget {
         self.used_up.load(Ordering::Relaxed)
     }
 
-    fn account(&self) -> MutexGuard<'_, Account> {
+    fn account(&self) -> MutexGuard<'_, CostLedger> {
         // Its figures are whole even where somebody panicked.
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,7 +21,7 @@ use powertune_core::{
     visualization,
     workflow::{
         Undecided,
-        state::{Run, State},
+        state::{RunContext, RunState},
     },
 };
 
@@ -185,7 +185,7 @@ fn left_behind(left: Vec<LeftBehind>) -> StepError {
 }
 
 /// A client for the region that the state's function is in.
-async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepError> {
+async fn gateway(connection: &Connection, run: &RunContext) -> Result<Gateway, StepError> {
     let function = run.function.arn.parse().map_err(|error| {
         StepErrorKind::BadInput.error(&format!("{}: {error}", run.function.arn))
     })?;
@@ -202,7 +202,7 @@ async fn gateway(connection: &Connection, run: &Run) -> Result<Gateway, StepErro
 ///
 /// # Errors
 /// When a call failed, or the function or that version is no longer what it was.
-async fn baseline(gateway: &Gateway, state: &State) -> Result<Baseline, Cause> {
+async fn baseline(gateway: &Gateway, state: &RunState) -> Result<Baseline, Cause> {
     let function = &state.run.function;
     let read =
         match (&state.reference, gateway.function(&function.arn, state.reference.as_deref()).await)
@@ -227,7 +227,7 @@ async fn baseline(gateway: &Gateway, state: &State) -> Result<Baseline, Cause> {
 
 /// Why the function is no longer what Initialize has read: another run's marks, which change its
 /// RevisionId too, or a change by somebody else.
-async fn changed_meanwhile(gateway: &Gateway, run: &Run) -> Result<Cause, Cause> {
+async fn changed_meanwhile(gateway: &Gateway, run: &RunContext) -> Result<Cause, Cause> {
     let function = run.function.arn.clone();
     let tags = gateway.tags(&function).await?;
     Ok(match Mark::all(&tags).into_iter().find(|mark| mark.run != run.mark) {
@@ -236,7 +236,7 @@ async fn changed_meanwhile(gateway: &Gateway, run: &Run) -> Result<Cause, Cause>
     })
 }
 
-fn mark(run: &Run) -> Mark {
+fn mark(run: &RunContext) -> Mark {
     let sets = Held::measured(run.powers.iter());
     let since = run.execution.start_time.parse().ok();
     let until = run.until.parse().ok();

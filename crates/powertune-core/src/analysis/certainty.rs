@@ -1,5 +1,4 @@
-//! How sure a choice is: what the strategy would say of each of many draws of what the powers'
-//! figures may truly be.
+//! The certainty of a choice: the strategy chooses again in many draws of the powers' true figures.
 
 use std::cmp::Ordering;
 
@@ -7,7 +6,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     environments::{Environments, environments},
-    row::Row,
+    size_samples::SizeSamples,
 };
 use crate::{
     price::Price,
@@ -23,12 +22,12 @@ use crate::{
     strategy::{Candidate, Strategy, badness, choose},
 };
 
-/// Differences of up to 3 % are nothing to choose by.
+/// A difference of up to 3 % is not worth a choice.
 const INDIFFERENCE: f64 = 0.03;
-/// Of two powers told apart at 95 %, one is better in less than this share of the draws.
+/// Two powers differ at 95 % if one of them is better in less than this share of the draws.
 const TAIL: f64 = 0.025;
 
-/// By what figures powers are compared, and how.
+/// The rule by which powers are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) strategy: Strategy,
@@ -39,29 +38,28 @@ pub(crate) struct Rule {
     pub(crate) seed: u64,
 }
 
-/// What the candidates may truly be, in many draws.
+/// Many draws of the candidates' true figures.
 #[derive(Debug)]
 pub(crate) struct Drawn {
     draws: Vec<Vec<Candidate>>,
-    /// The candidates as they are shown and chosen among.
+    /// The candidates with the figures that the result shows and chooses by.
     shown: Vec<Candidate>,
-    /// Whether too few invocations tell if a candidate keeps to the limit.
+    /// For each candidate, true if it has too few invocations to check the limit.
     open: Vec<bool>,
 }
 
-/// How sure a choice is.
+/// The certainty of a choice.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Certainty {
     /// The probability that no other candidate is better by more than the indifference zone.
     pub(crate) confidence: f64,
-    /// For each candidate, the probability that it is better by more than that.
+    /// For each candidate, the probability that it is better by more than the indifference zone.
     pub(crate) better: Vec<f64>,
-    /// The indices of the candidates that are not told apart from the chosen one.
+    /// The indices of the candidates that the figures do not tell apart from the chosen one.
     pub(crate) ties: Vec<usize>,
 }
 
 impl Rule {
-    /// The rule that a request asks for.
     pub(crate) fn of(request: &Request, price: Price) -> Self {
         Self {
             strategy: request.strategy,
@@ -76,9 +74,9 @@ impl Rule {
         }
     }
 
-    /// What all powers together tell of how a power's invocations vary.
-    pub(crate) fn reach(&self, rows: &[&Row<'_>]) -> Reach {
-        let durations: Vec<Vec<f64>> = rows.iter().map(|row| row.steady_durations()).collect();
+    /// The variation of invocations, as all powers together show it.
+    pub(crate) fn reach(&self, sizes: &[&SizeSamples<'_>]) -> Reach {
+        let durations: Vec<Vec<f64>> = sizes.iter().map(|size| size.steady_durations()).collect();
         let durations = durations.iter().map(Vec::as_slice);
         match self.decided_by {
             DecidedBy::AveragePrice => Reach::typical(durations),
@@ -86,28 +84,28 @@ impl Rule {
         }
     }
 
-    /// What is known of one power that was measured.
-    pub(crate) fn candidate(&self, row: &Row<'_>) -> Candidate {
+    /// The figures of one measured power.
+    pub(crate) fn candidate(&self, size: &SizeSamples<'_>) -> Candidate {
         let measured = "a measured power has samples";
-        let limited_ms = self.percentile().and_then(|percentile| row.duration_at(percentile));
+        let limited_ms = self.percentile().and_then(|percentile| size.duration_at(percentile));
         match self.decided_by {
             DecidedBy::AveragePrice => Candidate {
-                cost: row.average_price(self.discard, &self.price).expect(measured),
-                duration_ms: row.average_duration(self.discard).expect(measured),
+                cost: size.average_price(self.discard, &self.price).expect(measured),
+                duration_ms: size.average_duration(self.discard).expect(measured),
                 limited_ms,
             },
             DecidedBy::CostMean => {
-                let billed_ms = row.steady_billed().expect(measured);
+                let billed_ms = size.steady_billed().expect(measured);
                 Candidate {
-                    cost: self.price.invocation_cost(row.power, billed_ms),
-                    duration_ms: row.steady_duration().expect(measured),
+                    cost: self.price.invocation_cost(size.power, billed_ms),
+                    duration_ms: size.steady_duration().expect(measured),
                     limited_ms,
                 }
             }
         }
     }
 
-    /// The index of the candidate to choose.
+    /// The index of the best candidate.
     pub(crate) fn choose(&self, candidates: &[Candidate]) -> Option<usize> {
         choose(self.strategy, self.tolerance, candidates)
     }
@@ -119,7 +117,7 @@ impl Rule {
         }
     }
 
-    /// By how much another one may be better without anything to choose by.
+    /// The indifference zone as a factor: a candidate must be better by more than this.
     pub(crate) fn zone(&self) -> f64 {
         match self.decided_by {
             DecidedBy::AveragePrice => 1.0 + self.tolerance.max(INDIFFERENCE),
@@ -127,65 +125,69 @@ impl Rule {
         }
     }
 
-    /// What the candidates may truly be, as far as the result claims to know it.
-    pub(crate) fn draw(&self, rows: &[&Row<'_>]) -> Drawn {
-        self.draw_from(rows, winsorised_and_widened)
+    /// Draws the candidates' true figures, as far as the result may claim to know them.
+    pub(crate) fn draw(&self, sizes: &[&SizeSamples<'_>]) -> Drawn {
+        self.draw_from(sizes, winsorised_and_widened)
     }
 
-    /// The same for a race, which decides what to measure next: it makes up its mind sooner, since
-    /// another round costs more than a claim that is checked afterwards.
-    pub(crate) fn draw_for_race(&self, rows: &[&Row<'_>]) -> Drawn {
-        self.draw_from(rows, winsorised)
+    /// Draws the figures for a race, which decides what to measure next. These draws vary less,
+    /// because another round costs more than a claim that is checked afterwards.
+    pub(crate) fn draw_for_race(&self, sizes: &[&SizeSamples<'_>]) -> Drawn {
+        self.draw_from(sizes, winsorised)
     }
 
-    /// What the candidates may truly be, drawn together: a list for each draw. `evened` is what is
-    /// done about the rare slow invocations.
-    fn draw_from(&self, rows: &[&Row<'_>], evened: fn(&[Sample]) -> Vec<Sample>) -> Drawn {
+    /// Draws the candidates' figures together: one list per draw. `evened` treats the rare slow
+    /// invocations.
+    fn draw_from(&self, sizes: &[&SizeSamples<'_>], evened: fn(&[Sample]) -> Vec<Sample>) -> Drawn {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (samples, reach): (Vec<Vec<Sample>>, Reach) = match self.decided_by {
             DecidedBy::AveragePrice => {
-                (rows.iter().map(|row| row.samples()).collect(), Reach::default())
+                (sizes.iter().map(|size| size.samples()).collect(), Reach::default())
             }
             DecidedBy::CostMean => {
                 let samples: Vec<_> =
-                    rows.iter().map(|row| evened(&row.steady_samples())).collect();
-                let durations: Vec<Vec<f64>> = samples.iter().map(|row| durations(row)).collect();
+                    sizes.iter().map(|size| evened(&size.steady_samples())).collect();
+                let durations: Vec<Vec<f64>> = samples.iter().map(|size| durations(size)).collect();
                 (samples, Reach::pooled(durations.iter().map(Vec::as_slice)))
             }
         };
-        let by_row: Vec<Vec<Candidate>> = rows
+        let by_row: Vec<Vec<Candidate>> = sizes
             .iter()
             .zip(&samples)
-            .map(|(row, samples)| self.draws(row, samples, reach, &mut rng))
+            .map(|(size, samples)| self.draws(size, samples, reach, &mut rng))
             .collect();
-        let draws = (0..DEFAULT_DRAWS).map(|draw| by_row.iter().map(|row| row[draw]).collect());
+        let draws = (0..DEFAULT_DRAWS).map(|draw| by_row.iter().map(|size| size[draw]).collect());
         let mut draws: Vec<Vec<Candidate>> = draws.collect();
         if self.decided_by == DecidedBy::CostMean {
-            vary_environments(rows, &mut draws, &mut rng);
+            vary_environments(sizes, &mut draws, &mut rng);
         }
-        let shown = rows.iter().map(|row| self.candidate(row)).collect();
-        Drawn { draws, shown, open: rows.iter().map(|row| self.leaves_limit_open(row)).collect() }
+        let shown = sizes.iter().map(|size| self.candidate(size)).collect();
+        Drawn {
+            draws,
+            shown,
+            open: sizes.iter().map(|size| self.leaves_limit_open(size)).collect(),
+        }
     }
 
-    /// Whether the samples are sure to break the limit on the duration, if there is one: so many
-    /// above it would be found in one of forty cases at most if it were kept.
-    pub(crate) fn breaks_limit(&self, row: &Row<'_>) -> bool {
+    /// True if the samples surely exceed the limit on the duration. If the power kept the limit, at
+    /// most one case in forty would have as many samples above it.
+    pub(crate) fn breaks_limit(&self, size: &SizeSamples<'_>) -> bool {
         let Strategy::MaxDuration { limit_ms, percentile } = self.strategy else {
             return false;
         };
-        let durations = row.steady_durations();
+        let durations = size.steady_durations();
         let above = durations.iter().filter(|&&duration_ms| duration_ms > limit_ms).count();
         at_least(above, durations.len(), 1.0 - percentile / 100.0) < TAIL
     }
 
-    /// Whether a power has too few samples to tell if it keeps to the limit.
-    fn leaves_limit_open(&self, row: &Row<'_>) -> bool {
+    /// True if a power has too few samples to check the limit.
+    fn leaves_limit_open(&self, size: &SizeSamples<'_>) -> bool {
         let missing =
-            self.percentile().is_some_and(|percentile| row.duration_at(percentile).is_none());
-        missing && !self.breaks_limit(row)
+            self.percentile().is_some_and(|percentile| size.duration_at(percentile).is_none());
+        missing && !self.breaks_limit(size)
     }
 
-    /// How sure it is that the candidate `chosen` is the one to choose.
+    /// The certainty of choosing the candidate `chosen`.
     pub(crate) fn certainty(&self, drawn: &Drawn, chosen: usize) -> Certainty {
         let powers = drawn.shown.len();
         let mut better_at_all = vec![0.0; powers];
@@ -218,8 +220,8 @@ impl Rule {
         }
     }
 
-    /// How sure it is that even a candidate that is better than `index` by the factor `allowance`
-    /// is worse than the best.
+    /// The probability that candidate `index`, even if it were better by the factor `allowance`, is
+    /// worse than the best.
     pub(crate) fn certainty_of_worse(&self, drawn: &Drawn, index: usize, allowance: f64) -> f64 {
         let worse = drawn.draws.iter().filter(|candidates| {
             let badness = badness(self.strategy, candidates);
@@ -229,15 +231,15 @@ impl Rule {
         worse.count() as f64 / drawn.draws.len() as f64
     }
 
-    /// Draws of one power's candidate; `samples` are those that its means are drawn from.
+    /// The draws of one power's figures. Its means are drawn from `samples`.
     fn draws(
         &self,
-        row: &Row<'_>,
+        size: &SizeSamples<'_>,
         samples: &[Sample],
         reach: Reach,
         rng: &mut ChaCha8Rng,
     ) -> Vec<Candidate> {
-        let power = row.power;
+        let power = size.power;
         let discard = self.discard;
         let (billed, duration) = match self.decided_by {
             DecidedBy::AveragePrice => {
@@ -258,7 +260,7 @@ impl Rule {
         let plain = plain.expect("a measured power has samples, and no statistic here needs more");
         let limited = self.percentile().and_then(|percentile| {
             let at = Statistic::Percentile(percentile / 100.0);
-            draws(&row.steady_samples(), billed, at, reach, DEFAULT_DRAWS, rng)
+            draws(&size.steady_samples(), billed, at, reach, DEFAULT_DRAWS, rng)
         });
         match limited {
             Some(limited) => plain
@@ -271,11 +273,12 @@ impl Rule {
     }
 }
 
-/// Whether the candidate `index`, better than the chosen one in the share `better` of the draws, is
-/// told apart from it: nearly all draws agree, and the badness of the figures that are `shown` says
-/// the same. The draws even out rare slow invocations and the figures do not, so that they can
-/// contradict each other; then nothing is told. Nor is anything where it is not known whether a limit
-/// is kept, unless the candidate is dearer all the same.
+/// True if candidate `index` differs from the chosen one. `better` is the share of the draws in
+/// which it is better.
+///
+/// Nearly all draws must agree, and so must the `shown` figures: the draws even out rare slow
+/// invocations and the figures do not, so they can contradict each other. If the limit could not be
+/// checked, the candidate must also cost more.
 fn told_apart(drawn: &Drawn, shown: &[f64], chosen: usize, index: usize, better: f64) -> bool {
     if drawn.open[index] {
         let dearer =
@@ -294,19 +297,23 @@ fn durations(samples: &[Sample]) -> Vec<f64> {
     samples.iter().map(|sample| sample.duration_ms).collect()
 }
 
-/// Has the candidates vary by how much environments do, where that is more than their invocations
-/// explain: a power is as slow as the few environments that it was measured in.
-fn vary_environments(rows: &[&Row<'_>], draws: &mut [Vec<Candidate>], rng: &mut ChaCha8Rng) {
-    let Environments { spread, freedom } = environments(rows);
+/// Adds the variation between environments, if it exceeds the variation of the invocations. A power
+/// is measured in few environments, and its figures are as slow as those.
+fn vary_environments(
+    sizes: &[&SizeSamples<'_>],
+    draws: &mut [Vec<Candidate>],
+    rng: &mut ChaCha8Rng,
+) {
+    let Environments { spread, freedom } = environments(sizes);
     if spread <= 0.0 {
         return;
     }
-    // A power's environments weigh as much as they have invocations.
-    let deviations: Vec<f64> = rows
+    // Environments weigh as much as they have invocations.
+    let deviations: Vec<f64> = sizes
         .iter()
-        .map(|row| {
-            let groups = row.environments();
-            let count = row.steady_count().max(1);
+        .map(|size| {
+            let groups = size.environments();
+            let count = size.steady_count().max(1);
             let shares = groups.iter().map(|group| (group.len() as f64 / f64::from(count)).powi(2));
             spread * shares.sum::<f64>().sqrt()
         })
@@ -325,7 +332,7 @@ fn vary_environments(rows: &[&Row<'_>], draws: &mut [Vec<Candidate>], rng: &mut 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{super::row::Counting, *};
+    use super::{super::size_samples::Counting, *};
     use crate::{
         architecture::Architecture,
         observation::Outcome,
@@ -349,7 +356,7 @@ mod tests {
         })
     }
 
-    /// Which of some powers, given by their durations, is chosen, and which are its ties.
+    /// The chosen power and its ties, for powers given by their durations.
     fn decided(fields: Value, powers: &[(u32, Vec<f64>)]) -> (u32, Vec<u32>) {
         let Value::Object(mut fields) = fields else { panic!("a request is an object") };
         fields.insert("lambdaARN".to_owned(), "fn".into());
@@ -362,14 +369,15 @@ mod tests {
             .map(|(mb, durations)| (*mb, durations.iter().map(|ms| warm(*mb, *ms)).collect()))
             .collect();
         let counting = Counting { only_cold_starts: false, max_error_rate: 0.1 };
-        let row = |(mb, outcomes)| Row::new(Power::new(mb).expect("a power"), outcomes, counting);
-        let rows: Vec<Row<'_>> =
-            outcomes.iter().map(|(mb, outcomes)| row((*mb, outcomes.iter()))).collect();
-        let rows: Vec<&Row<'_>> = rows.iter().collect();
-        let candidates: Vec<Candidate> = rows.iter().map(|row| rule.candidate(row)).collect();
+        let size =
+            |(mb, outcomes)| SizeSamples::new(Power::new(mb).expect("a power"), outcomes, counting);
+        let sizes: Vec<SizeSamples<'_>> =
+            outcomes.iter().map(|(mb, outcomes)| size((*mb, outcomes.iter()))).collect();
+        let sizes: Vec<&SizeSamples<'_>> = sizes.iter().collect();
+        let candidates: Vec<Candidate> = sizes.iter().map(|size| rule.candidate(size)).collect();
         let chosen = rule.choose(&candidates).expect("something is measured");
-        let ties = rule.certainty(&rule.draw(&rows), chosen).ties;
-        (rows[chosen].power.mb(), ties.into_iter().map(|index| rows[index].power.mb()).collect())
+        let ties = rule.certainty(&rule.draw(&sizes), chosen).ties;
+        (sizes[chosen].power.mb(), ties.into_iter().map(|index| sizes[index].power.mb()).collect())
     }
 
     fn around(ms: f64, count: u32) -> Vec<f64> {
@@ -378,7 +386,7 @@ mod tests {
 
     #[test]
     fn what_the_draws_and_the_means_contradict_each_other_about_is_a_tie() {
-        // 128 MB is cheaper but for one slow invocation, which the draws even out.
+        // 128 MB is cheaper except for one slow invocation, which the draws even out.
         let slow = [around(100.0, 11), vec![500.0]].concat();
         let auto = json!({ "num": "auto", "tolerance": 0 });
         let powers = [(128, slow), (256, around(60.0, 12)), (512, around(90.0, 12))];
@@ -392,9 +400,9 @@ mod tests {
             decided(fields, &[(128, few), (512, around(60.0, 30)), (1024, around(50.0, 30))])
         };
         assert_eq!(limit(vec![90.0, 91.0]), (512, vec![128]));
-        // It takes far too long, and that is sure: no percentile is needed.
+        // All samples are far above the limit, so no percentile is needed.
         assert_eq!(limit(vec![300.0; 3]), (512, vec![]));
-        // It costs more than 512 MB, whether it keeps to the limit or not.
+        // It costs more than 512 MB in any case.
         assert_eq!(limit(vec![900.0]), (512, vec![]));
     }
 }

@@ -1,26 +1,26 @@
-//! The figures that a choice is made by, as they stand in a result.
+//! The deciding figures in a result.
 
-use super::{certainty::Rule, row::Row};
+use super::{certainty::Rule, size_samples::SizeSamples};
 use crate::{
     result::{DecidedBy, Deciding, PowerStats},
     strategy::{Candidate, Strategy, badness},
 };
 
-/// Puts the deciding figures into the `stats` of each measured row; `candidates` are in the order of
-/// the rows.
+/// Adds the deciding figures to the `stats` of each measured size. `candidates` have the order of
+/// the sizes.
 pub(super) fn decide(
     rule: &Rule,
-    rows: &[&Row<'_>],
+    sizes: &[&SizeSamples<'_>],
     candidates: &[Candidate],
     stats: &mut [PowerStats],
 ) {
     let scores = badness(rule.strategy, candidates);
     let is_balanced = matches!(rule.strategy, Strategy::Balanced { .. });
-    for ((row, candidate), score) in rows.iter().zip(candidates).zip(scores) {
-        let own = stats.iter_mut().find(|stats| stats.value == row.power);
-        let own = own.expect("every row is in the result");
+    for ((size, candidate), score) in sizes.iter().zip(candidates).zip(scores) {
+        let own = stats.iter_mut().find(|stats| stats.value == size.power);
+        let own = own.expect("every size is in the result");
         let figures = match rule.decided_by {
-            DecidedBy::AveragePrice => Some(row.trimmed_estimates(rule.discard, &rule.price)),
+            DecidedBy::AveragePrice => Some(size.trimmed_estimates(rule.discard, &rule.price)),
             DecidedBy::CostMean => own.cost.zip(own.duration.map(|duration| duration.mean)),
         };
         own.deciding = figures.map(|(cost, duration)| Deciding {

@@ -1,23 +1,23 @@
-//! Whether durations drifted while the run went on.
+//! Detects a drift of the durations during the run.
 
-use super::row::Row;
+use super::size_samples::SizeSamples;
 use crate::stats;
 
-/// How many standard deviations a trend has to be away from none.
+/// The z-score from which a trend is significant.
 const SURE: f64 = 3.0;
-/// Fewer invocations than this make no trend.
+/// The minimum number of invocations for a trend.
 const FEWEST: usize = 4;
 
-/// How much longer, as a share, the last third of the powers' invocations took than the first
-/// third, where that is no chance.
+/// The drift as a share: the difference between the last and the first third of the powers'
+/// invocations. `None` if it may be chance.
 ///
-/// The test is the seasonal Kendall test, with powers for seasons: Hirsch, Slack and Smith,
+/// The test is the seasonal Kendall test with powers as seasons: Hirsch, Slack and Smith,
 /// "Techniques of Trend Analysis for Monthly Water Quality Data" (Water Resources Research 18(1),
 /// 1982).
-pub(super) fn drift(rows: &[&Row<'_>]) -> Option<f64> {
+pub(super) fn drift(sizes: &[&SizeSamples<'_>]) -> Option<f64> {
     let (mut score, mut variance) = (0.0, 0.0);
     let mut ratios = Vec::new();
-    for durations in rows.iter().map(|row| row.steady_durations()) {
+    for durations in sizes.iter().map(|size| size.steady_durations()) {
         let count = durations.len();
         if count < FEWEST {
             continue;
@@ -34,7 +34,7 @@ pub(super) fn drift(rows: &[&Row<'_>]) -> Option<f64> {
     (z.abs() > SURE && z * change > 0.0).then_some(change)
 }
 
-/// How many pairs rise, less those that fall.
+/// The number of rising pairs minus the number of falling pairs.
 fn kendall(values: &[f64]) -> f64 {
     let mut score = 0.0;
     for (index, earlier) in values.iter().enumerate() {

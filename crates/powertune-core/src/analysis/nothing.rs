@@ -1,22 +1,21 @@
-//! A run that found no power at which the function works.
+//! The error of a run without any power at which the function works.
 
 use crate::{
     request::{PayloadSource, Request},
     result::PowerStats,
 };
 
-/// The function works at no power, so there is nothing to choose from.
+/// The function works at no power, so there is no choice.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the function could not be measured at any memory size: {}{}", reasons(.stats), listed(.hints))]
 pub struct NothingMeasured {
     /// The row of each power that was tried or skipped.
     pub stats: Vec<PowerStats>,
-    /// Advice for the user.
+    /// Advice for the user, one sentence each.
     pub hints: Vec<String>,
 }
 
 impl NothingMeasured {
-    /// The error for a request and its rows.
     pub(super) fn of(request: &Request, stats: Vec<PowerStats>) -> Self {
         let mut hints = Vec::new();
         if let Some(percent) = rate_to_give(&stats) {
@@ -38,7 +37,7 @@ impl NothingMeasured {
     }
 }
 
-/// The error rate, in percent, that lets every power pass that has good invocations.
+/// The error rate in percent that lets every power with good invocations pass.
 fn rate_to_give(stats: &[PowerStats]) -> Option<u32> {
     let rate = |row: &PowerStats| {
         let good = row.invocations.saturating_sub(row.failures);
@@ -49,7 +48,7 @@ fn rate_to_give(stats: &[PowerStats]) -> Option<u32> {
     Some((highest / 5 * 5 + 5).min(100))
 }
 
-/// The reason of each power; a reason that many share is told once.
+/// The reasons of all powers. Powers with the same reason share one entry.
 fn reasons(stats: &[PowerStats]) -> String {
     let mut causes: Vec<(String, Vec<&PowerStats>)> = Vec::new();
     for row in stats {

@@ -71,7 +71,7 @@ fn analysed(
     analyse(&request, &subject, &seen, Stopped::NumReached, Vec::new())
 }
 
-/// Ten invocations around a mean, with a spread of a percent or so.
+/// Ten invocations around a mean, with a spread of about one percent.
 fn around(mb: u32, mean_ms: f64) -> Vec<Observation> {
     (0..10).map(|i| counted(mb, mean_ms * (0.99 + 0.002 * f64::from(i)))).collect()
 }
@@ -85,10 +85,10 @@ fn upstreams_figures_are_upstreams() {
     let mut observations = vec![cold(512, 30.0, 170.0)];
     observations.extend([10.0, 11.5, 12.0, 10.2].map(|ms| counted(512, ms)));
     let result = analysed(json!({"num": 5}), observations).expect("a result");
-    // Sorted 10, 10.2, 11.5, 12, 200; floor(5 * 0.2) = 1 off each end.
+    // Sorted: 10, 10.2, 11.5, 12, 200. floor(5 * 0.2) = 1 is trimmed at each end.
     let average = (10.2 + 11.5 + 12.0) / 3.0;
     assert!((result.duration - average).abs() < 1e-9);
-    // Billed 10, 11, 12, 12, 200, so the mean of 11, 12, 12 rounded up.
+    // Billed: 10, 11, 12, 12, 200. The mean of 11, 12, 12 is rounded up.
     let price = subject().price.duration_cost(power(512), 12.0);
     assert!((result.cost - price).abs() < 1e-18);
     assert_eq!(result.stats[0].average_price, Some(result.cost));
@@ -157,7 +157,7 @@ fn a_lost_invocation_is_counted_and_told() {
     assert_eq!(result.warnings.len(), 2);
 }
 
-/// What says nothing about the function.
+/// Failures that say nothing about the function.
 fn outside() -> [Failure; 3] {
     [
         Failure::Refused { why: "too many files are open".to_owned() },
@@ -172,7 +172,7 @@ fn a_size_that_failed_for_reasons_outside_of_the_function_is_never_outdone_for_s
     for failure in outside() {
         let mut observations = all(&rows);
         observations.extend((0..10).map(|_| failed(512, failure.clone())));
-        // A few that came through do not make it a measurement either.
+        // A few good invocations do not make it a measurement either.
         observations.extend((0..9).map(|_| counted(512, 10.0)));
         let result = analysed(json!({"autoOptimize": true}), observations).expect("a result");
         assert_eq!((result.confidence, result.unmeasured.as_slice()), (None, &[power(512)][..]));
@@ -300,7 +300,7 @@ fn the_same_evidence_gives_the_same_result() {
 
 #[test]
 fn auto_decides_by_what_is_really_paid() {
-    // Dearer by upstream's trimmed mean, cheaper on average; its cold start is no part of it.
+    // Dearer by the trimmed mean, cheaper by the mean. The cold start is in neither.
     let mut observations = vec![cold(256, 900.0, 3000.0)];
     observations.extend([50.0, 90.0, 90.0, 90.0, 50.0, 50.0].map(|ms| counted(256, ms)));
     observations.extend([145.0; 7].map(|ms| counted(128, ms)));
@@ -321,14 +321,14 @@ fn a_tolerance_is_room_beside_the_indifference_zone() {
     let result = |tolerance: f64| {
         analysed(json!({ "num": "auto", "tolerance": tolerance }), close.clone()).unwrap()
     };
-    // 4 % dearer and 8 times as fast: not cheap enough by 3 %, but by 5 %.
+    // 4 % dearer and 8 times as fast: beyond a tolerance of 3 %, within one of 5 %.
     assert_eq!(result(3.0).power, power(128));
     let faster = result(5.0);
     assert_eq!(faster.power, power(1024));
     assert!(faster.confidence > Some(0.99), "{:?}", faster.confidence);
 }
 
-/// `good` invocations, and `failures` that fail with an error of this type.
+/// `good` invocations, and `failures` with this error type.
 fn some_failing(mb: u32, good: u32, failures: u32, error_type: &str) -> Vec<Observation> {
     let failure = || Failure::FunctionError {
         error_type: Some(error_type.to_owned()),

@@ -1,26 +1,27 @@
-//! The policy `auto`: measures as much as the answer needs.
+//! The policy `auto`: it measures as much as the answer needs.
 //!
-//! Powers are looked at from the cheap end, a few invocations each, until a bound says that what is
-//! left can't win. Then they race: each round adds invocations where the doubt is, at the power in
-//! front and at those that may still be better by more than the indifference zone, until none may
-//! at 95 %. A choice that is sure is confirmed where it rests on a handful of samples, a size
-//! between two measured ones is measured too where the curve promises more, and at last the race
-//! goes on for a little where the result would not call itself sure yet.
+//! 1. It looks at powers from the cheap end, a few invocations each, until a bound says that the
+//!    larger ones can't win.
+//! 2. The powers race. Each round adds invocations at the best power, and at the powers that may
+//!    still be better by more than the indifference zone, until none may at 95 %.
+//! 3. It confirms a sure choice that rests on a handful of samples.
+//! 4. It measures a size between two measured ones, if the curve promises a gain there.
+//! 5. The race goes on for a little, if the result would not call the choice sure yet.
 //!
-//! This is the elimination of Even-Dar, Mannor and Mansour ("Action Elimination and Stopping
+//! This is action elimination (Even-Dar, Mannor and Mansour, "Action Elimination and Stopping
 //! Conditions for the Multi-Armed Bandit and Reinforcement Learning Problems", Journal of Machine
-//! Learning Research 7, 2006), with draws of what the powers may truly be in the place of its
-//! bounds, which hold for everything and need hundreds of samples.
+//! Learning Research 7, 2006). Draws of the powers' true figures replace its bounds, which hold for
+//! every distribution and need hundreds of samples.
 //!
-//! The constants were chosen on published measurements, held against each other by source;
-//! docs/how-it-decides.md has the figures and how little most of them matter.
+//! The constants were chosen on published measurements, cross-validated by source.
+//! docs/how-it-decides.md has the figures, and shows how little most of the constants matter.
 
 use super::{Decision, Measurement, Round, Standing, Stopped, between};
 use crate::{
     analysis::{
+        by_size,
         certainty::{Certainty, Drawn, Rule},
-        row::{Counting, Row},
-        rows,
+        size_samples::{Counting, SizeSamples},
     },
     observation::Evidence,
     power::{Power, PowerValues},
@@ -29,76 +30,77 @@ use crate::{
     strategy::{Candidate, Strategy, badness},
 };
 
-/// Invocations of a first look that are to count.
+/// The invocations of a first look that count.
 const START: u32 = 4;
-/// Environments that the power in front is measured in, where it has one at a time and another
-/// power is close.
+/// The environments in which the best power is measured, if it has one at a time and another power
+/// is close.
 const ENVIRONMENTS: usize = 2;
-/// Powers of the first round.
+/// The powers of the first round.
 const FIRST_POWERS: usize = 3;
-/// The confidence that is enough.
+/// The sufficient confidence.
 const CONFIDENCE: f64 = 0.95;
-/// A power is raced on while it may be better with more than this probability.
+/// A power stays in the race while it is better with more than this probability.
 const DOUBT: f64 = 0.01;
-/// Of the powers in doubt, those are raced on that are doubted by this share of the most doubted.
+/// A power stays in a round while its probability to be better is more than this share of the
+/// highest one.
 const FOCUS: f64 = 0.3;
 /// A power is left out of a round while it has this many times the invocations of another.
 const EVEN: u32 = 2;
-/// The least invocations that a sure choice rests on,
+/// The invocations that confirm a sure choice.
 const CONFIRMED: u32 = 4;
-/// and where they vary by more than [`WIDE`]: a tight handful may have missed what makes the
-/// function slow now and then.
+/// The same if the durations vary by more than [`WIDE`], because a tight handful may have missed
+/// what makes the function slow now and then.
 const CONFIRMED_WIDE: u32 = 15;
-/// A standard deviation, by the mean.
+/// A standard deviation as a share of the mean.
 const WIDE: f64 = 0.5;
 /// A power that is worse than the choice by this factor needs no confirmation.
 const CLOSE: f64 = 1.25;
-/// A choice that the race is sure of and the result would not call sure is raced on while a power
-/// has fewer invocations than this. It is soon sure by then, or it takes very many.
+/// The race goes on for the result's confidence while a power has fewer invocations than this. Most
+/// choices become sure below it, and the others would need very many.
 const SETTLED: u32 = 10;
-/// More memory brings CPU in proportion, so that a function gets no cheaper by it; but for this
-/// factor, which leaves room for what memory itself is good for.
+/// CPU grows in proportion to memory, so more memory makes a function cheaper by this factor at
+/// most. The factor allows for the benefit of the memory itself.
 const ALLOWANCE: f64 = 0.9;
-/// How sure the bound has to be: what it rules out is allowed for already.
+/// The confidence that rules a power out. It is moderate, because [`ALLOWANCE`] is cautious
+/// already.
 const BOUND: f64 = 0.8;
-/// Below this, CPU is so scarce that more of it can speed a function up beyond proportion.
+/// Below this size, CPU is so scarce that more of it can speed a function up beyond proportion.
 const SCARCE_MB: u32 = 512;
-/// The same where an invocation used more than this share of the memory.
+/// Above this share of used memory, more memory can do the same.
 const CROWDED: f64 = 0.8;
-/// More powers than this are not raced all together,
+/// The race of more powers than this begins with a part of them.
 const FEW: usize = 8;
-/// but at first those that are this factor apart.
+/// The minimum factor between the powers of that part.
 const COARSE: f64 = 1.5;
-/// Sizes between measured ones that are measured too, at most.
+/// The maximum number of sizes between measured ones.
 pub(super) const BETWEEN: usize = 2;
-/// However little a round comes to, there are no more than this.
+/// The maximum number of rounds, however small they are.
 const ROUNDS: u32 = 60;
 
-/// The policy's settings.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Auto {
     rule: Rule,
     counting: Counting,
-    /// Whether a power's invocations follow each other, in the same environment.
+    /// True if the invocations of a power follow each other, in the same environment.
     series: bool,
-    /// The power that the function has now: what a choice saves is known only beside it.
+    /// The power of the function. It is measured early, because the saving is relative to it.
     current: Power,
-    /// The most invocations a power.
+    /// The maximum number of invocations per power.
     most: u32,
-    /// Whether sizes may be measured that were not named.
+    /// True if sizes may be measured that the request does not name.
     unnamed: bool,
-    /// How many invocations it takes until each payload was sent.
+    /// The number of invocations that send each payload once.
     payloads: u32,
 }
 
-/// What is known at one step.
-struct Look<'a> {
+/// The evidence of one step, with the figures and draws made from it.
+struct Assessment<'a> {
     auto: &'a Auto,
     powers: &'a PowerValues,
     seen: &'a Evidence,
-    rows: &'a [Row<'a>],
-    /// The rows of powers that work.
-    measured: Vec<&'a Row<'a>>,
+    sizes: &'a [SizeSamples<'a>],
+    /// The sizes that work.
+    measured: Vec<&'a SizeSamples<'a>>,
     candidates: Vec<Candidate>,
     drawn: Drawn,
 }
@@ -117,12 +119,13 @@ impl Auto {
     }
 
     pub(super) fn next(&self, powers: &PowerValues, seen: &Evidence) -> Decision {
-        let rows = rows(seen, self.counting);
-        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
-        let candidates = measured.iter().map(|row| self.rule.candidate(row)).collect();
+        let sizes = by_size(seen, self.counting);
+        let measured: Vec<&SizeSamples<'_>> = sizes.iter().filter(|size| size.works()).collect();
+        let candidates = measured.iter().map(|size| self.rule.candidate(size)).collect();
         let drawn = self.rule.draw_for_race(&measured);
-        let look = Look { auto: self, powers, seen, rows: &rows, measured, candidates, drawn };
-        match look.wanted() {
+        let assessment =
+            Assessment { auto: self, powers, seen, sizes: &sizes, measured, candidates, drawn };
+        match assessment.wanted() {
             Ok(mut measurements) if seen.rounds < ROUNDS => {
                 measurements.sort_by_key(|measurement| measurement.power);
                 Decision::Measure(Round { number: seen.rounds + 1, measurements })
@@ -132,18 +135,18 @@ impl Auto {
         }
     }
 
-    /// The power that would be chosen now, and how sure that would be.
+    /// The best power so far, and its confidence.
     pub(super) fn standing(&self, seen: &Evidence) -> Option<Standing> {
-        let rows = rows(seen, self.counting);
-        let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
+        let sizes = by_size(seen, self.counting);
+        let measured: Vec<&SizeSamples<'_>> = sizes.iter().filter(|size| size.works()).collect();
         let candidates: Vec<Candidate> =
-            measured.iter().map(|row| self.rule.candidate(row)).collect();
+            measured.iter().map(|size| self.rule.candidate(size)).collect();
         let front = self.rule.choose(&candidates)?;
         let certainty = self.rule.certainty(&self.rule.draw(&measured), front);
         Some(Standing { front: measured[front].power, confidence: certainty.confidence })
     }
 
-    /// How many invocations have to count before a power takes part.
+    /// The invocations that must count before a power takes part.
     fn start(&self) -> u32 {
         match self.rule.strategy {
             Strategy::MaxDuration { percentile, .. } => START.max(samples_for(percentile)),
@@ -157,30 +160,30 @@ impl Auto {
         Measurement::new(power, (START + warm_up).min(self.most))
     }
 
-    /// So many more invocations of a power, as far as it may have them; `None` where those are none.
-    fn more(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
-        let invocations = invocations.min(self.most.saturating_sub(row.invocations));
-        (invocations > 0).then_some(Measurement::new(row.power, invocations))
+    /// More invocations of a power within its maximum. `None` if it has reached that.
+    fn more(&self, size: &SizeSamples<'_>, invocations: u32) -> Option<Measurement> {
+        let invocations = invocations.min(self.most.saturating_sub(size.invocations));
+        (invocations > 0).then_some(Measurement::new(size.power, invocations))
     }
 
-    /// So many more that count, and at least one, in an environment that was not there before: one
-    /// that is slow by chance is to be noticed. Its first invocation is a cold start.
-    fn more_elsewhere(&self, row: &Row<'_>, invocations: u32) -> Option<Measurement> {
-        let more = self.more(row, invocations.max(1) + 1)?;
+    /// At least one more invocation that counts, in a new environment: an old one may be slow by
+    /// chance. The first invocation there is a cold start.
+    fn more_elsewhere(&self, size: &SizeSamples<'_>, invocations: u32) -> Option<Measurement> {
+        let more = self.more(size, invocations.max(1) + 1)?;
         // A warm-up alone would tell nothing.
         Some(Measurement { fresh: more.invocations > 1, ..more })
     }
 
-    /// Whether a power should be measured in another environment; where no cold start is ever seen,
-    /// there is no telling.
-    fn lacks_environments(&self, row: &Row<'_>) -> bool {
-        let told = row.is_warm() && row.cold_starts() > 0;
-        self.series && told && row.environments().len() < ENVIRONMENTS
+    /// True if a power should be measured in another environment. Without cold starts in the
+    /// evidence, environments cannot be told apart.
+    fn lacks_environments(&self, size: &SizeSamples<'_>) -> bool {
+        let told = size.is_warm() && size.cold_starts() > 0;
+        self.series && told && size.environments().len() < ENVIRONMENTS
     }
 }
 
-impl Look<'_> {
-    /// What to measure next, or why nothing.
+impl Assessment<'_> {
+    /// The next measurements, or the reason to stop.
     fn wanted(&self) -> Result<Vec<Measurement>, Stopped> {
         let mut wanted = self.short();
         wanted.extend(self.to_look_at().into_iter().map(|power| self.auto.first(power)));
@@ -207,34 +210,34 @@ impl Look<'_> {
             let raced = self.settle(front, &claimed);
             return if raced.is_empty() { Err(Stopped::MostReached) } else { Ok(raced) };
         }
-        if self.rows.iter().any(Row::is_unmeasured) {
+        if self.sizes.iter().any(SizeSamples::is_unmeasured) {
             // A power that could not be measured may be better.
             return Err(Stopped::MostReached);
         }
         Err(Stopped::Confident)
     }
 
-    /// More for powers that were looked at and have too few invocations that count.
+    /// More invocations for powers that have too few that count.
     fn short(&self) -> Vec<Measurement> {
-        let short = |row: &Row<'_>| {
-            // What fails more often than it counts is not asked for again and again.
-            let hopeless = row.failures.len() > START as usize;
-            if row.is_condemned() || hopeless && !row.works() {
+        let short = |size: &SizeSamples<'_>| {
+            // A power that mostly fails gets no further attempts.
+            let hopeless = size.failures.len() > START as usize;
+            if size.is_condemned() || hopeless && !size.works() {
                 return None;
             }
-            let counted = if row.is_warm() || self.auto.counting.only_cold_starts {
-                row.steady_count()
+            let counted = if size.is_warm() || self.auto.counting.only_cold_starts {
+                size.steady_count()
             } else {
                 0
             };
-            let start = if self.auto.rule.breaks_limit(row) { START } else { self.auto.start() };
-            self.auto.more(row, start.saturating_sub(counted))
+            let start = if self.auto.rule.breaks_limit(size) { START } else { self.auto.start() };
+            self.auto.more(size, start.saturating_sub(counted))
         };
-        self.rows.iter().filter_map(short).collect()
+        self.sizes.iter().filter_map(short).collect()
     }
 
-    /// The powers that are raced, in the order in which they are looked at: from the end where the
-    /// winner is likely and where what loses can be told early.
+    /// The powers of the race in the order of their first look. It begins at the end where the
+    /// winner is likely and where losers can be ruled out early.
     fn ladder(&self) -> Vec<Power> {
         let all = self.powers.as_slice();
         let mut ladder: Vec<Power> = Vec::new();
@@ -253,11 +256,10 @@ impl Look<'_> {
     }
 
     fn is_tried(&self, power: Power) -> bool {
-        self.rows.iter().any(|row| row.power == power)
+        self.sizes.iter().any(|size| size.power == power)
             || self.seen.skipped.iter().any(|skipped| skipped.power == power)
     }
 
-    /// The powers to look at next.
     fn to_look_at(&self) -> Vec<Power> {
         let mut untried = self.ladder();
         untried.retain(|&power| !self.is_tried(power));
@@ -272,16 +274,16 @@ impl Look<'_> {
         untried
     }
 
-    /// Whether neither `next` nor what comes after it on the ladder can win.
+    /// True if neither `next` nor the powers after it on the ladder can win.
     fn is_ruled_out(&self, next: Power) -> bool {
         let measured = &self.measured;
         let last = match self.auto.rule.strategy {
             Strategy::Cost | Strategy::MaxDuration { .. } => measured
                 .iter()
-                .rposition(|row| row.power < next)
+                .rposition(|size| size.power < next)
                 .filter(|&last| !may_gain_beyond_proportion(measured[last])),
-            // More memory is not slower.
-            Strategy::Speed => measured.iter().position(|row| row.power > next),
+            // More memory does not make a function slower.
+            Strategy::Speed => measured.iter().position(|size| size.power > next),
             Strategy::Balanced { .. } => None,
         };
         let allowance = ALLOWANCE / (1.0 + self.auto.rule.tolerance);
@@ -290,7 +292,7 @@ impl Look<'_> {
         })
     }
 
-    /// More invocations for the power in front and for those that may still be better.
+    /// More invocations for the best power and for the powers that may be better.
     fn race(&self, front: usize, certainty: &Certainty) -> Vec<Measurement> {
         let better = &certainty.better;
         let likeliest = (0..better.len())
@@ -299,56 +301,56 @@ impl Look<'_> {
         let doubt = likeliest.map_or(0.0, |index| DOUBT.max(better[index] * FOCUS));
         let in_doubt =
             |index: usize| index == front || Some(index) == likeliest || better[index] > doubt;
-        let raced: Vec<&Row<'_>> =
+        let raced: Vec<&SizeSamples<'_>> =
             (0..better.len()).filter(|&index| in_doubt(index)).map(|i| self.measured[i]).collect();
-        let open = raced.iter().filter(|row| row.invocations < self.auto.most);
-        let fewest = open.map(|row| row.steady_count()).min().unwrap_or(0);
+        let open = raced.iter().filter(|size| size.invocations < self.auto.most);
+        let fewest = open.map(|size| size.steady_count()).min().unwrap_or(0);
         raced
             .iter()
-            .filter(|row| row.steady_count() <= EVEN * fewest)
-            .filter_map(|row| self.auto.more(row, row.steady_count().div_ceil(2).max(2)))
+            .filter(|size| size.steady_count() <= EVEN * fewest)
+            .filter_map(|size| self.auto.more(size, size.steady_count().div_ceil(2).max(2)))
             .collect()
     }
 
-    /// More invocations for what is raced and has had few, so that the result can call itself sure.
+    /// More invocations for powers of the race that have few, so that the result can be sure.
     fn settle(&self, front: usize, claimed: &Certainty) -> Vec<Measurement> {
         let few = |power: Power| {
-            let mut rows = self.measured.iter();
-            rows.any(|row| row.power == power && row.steady_count() < SETTLED)
+            let mut sizes = self.measured.iter();
+            sizes.any(|size| size.power == power && size.steady_count() < SETTLED)
         };
         let mut raced = self.race(front, claimed);
         raced.retain(|measurement| few(measurement.power));
         raced
     }
 
-    /// What a sure choice is still to be confirmed with.
+    /// The invocations that still have to confirm a sure choice.
     fn unconfirmed(&self, front: usize) -> Vec<Measurement> {
         let rule = &self.auto.rule;
         let wide = rule.reach(&self.measured).relative_spread() > WIDE;
         let least = if wide { CONFIRMED_WIDE } else { CONFIRMED }.max(self.auto.payloads);
         let badness = badness(rule.strategy, &self.candidates);
-        // Where nothing else is close, no environment is so slow that it would change the choice.
+        // If no other power is close, not even a slow environment would change the choice.
         let is_close = (0..badness.len())
             .any(|index| index != front && badness[index] < CLOSE * badness[front]);
         (0..badness.len())
             .filter(|&index| index == front || badness[index] < CLOSE * badness[front])
             .filter_map(|index| {
-                let row = self.measured[index];
-                let lacking = least.saturating_sub(row.steady_count());
-                let alone = index == front && is_close && self.auto.lacks_environments(row);
+                let size = self.measured[index];
+                let lacking = least.saturating_sub(size.steady_count());
+                let alone = index == front && is_close && self.auto.lacks_environments(size);
                 if alone {
-                    self.auto.more_elsewhere(row, lacking)
+                    self.auto.more_elsewhere(size, lacking)
                 } else {
-                    self.auto.more(row, lacking)
+                    self.auto.more(size, lacking)
                 }
             })
             .collect()
     }
 
-    /// A size between measured ones that promises to be better.
+    /// The size between measured ones with the highest promise.
     fn between(&self, front: usize) -> Option<Power> {
         let ladder = self.ladder();
-        let measured = self.rows.iter().filter(|row| !ladder.contains(&row.power)).count();
+        let measured = self.sizes.iter().filter(|size| !ladder.contains(&size.power)).count();
         if measured >= BETWEEN {
             return None;
         }
@@ -359,9 +361,9 @@ impl Look<'_> {
     }
 }
 
-/// Whether more memory may make a function cheaper than this power does.
-fn may_gain_beyond_proportion(row: &Row<'_>) -> bool {
-    let used_mb = row.counted.iter().filter_map(|report| report.max_memory_mb).max();
-    let crowded_mb = CROWDED * f64::from(row.power.mb());
-    row.power.mb() < SCARCE_MB || used_mb.is_some_and(|mb| f64::from(mb) > crowded_mb)
+/// True if more memory may make a function cheaper than it is at this size.
+fn may_gain_beyond_proportion(size: &SizeSamples<'_>) -> bool {
+    let used_mb = size.counted.iter().filter_map(|report| report.max_memory_mb).max();
+    let crowded_mb = CROWDED * f64::from(size.power.mb());
+    size.power.mb() < SCARCE_MB || used_mb.is_some_and(|mb| f64::from(mb) > crowded_mb)
 }

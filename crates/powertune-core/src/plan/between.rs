@@ -1,26 +1,26 @@
 //! Sizes between measured ones.
 //!
-//! Where the duration falls ever more slowly with memory, as it does for a function that has some
-//! work that more CPU does not speed up, its curve on logarithmic scales bends upwards: between two
-//! measured sizes it lies below the straight line between them, and above that from either
-//! neighbour through the nearer end. Where those two meet is the farthest that it can lie below:
-//! the knee, if there is one. A curve is only ever a reason to measure.
+//! Some work of a function does not speed up with more CPU, so its duration falls ever more slowly
+//! with memory. On logarithmic scales such a curve bends upwards. Between two measured sizes it
+//! lies below the line that joins them. It lies above the two lines that extend from the outer
+//! neighbours through these sizes. Those lines meet at the knee, the lowest possible point. The
+//! curve never decides: it only gives a reason to measure.
 
 use crate::{
-    analysis::{certainty::Rule, row::Row},
+    analysis::{certainty::Rule, size_samples::SizeSamples},
     power::Power,
     strategy::{Candidate, Strategy, badness},
 };
 
-/// What a size has to promise to be worth measuring: beyond the indifference zone, as the curve is
-/// drawn through points that are not exactly where they seem.
+/// The minimum promise of a size that is measured. It exceeds the indifference zone, because the
+/// points of the curve are not exact.
 const LEAST_GAIN: f64 = 0.05;
-/// Sizes are tried in steps of so many MB, as Lambda's once were.
+/// The grid of the sizes in MB. Lambda once offered only multiples of 64 MB.
 const STEP_MB: u32 = 64;
-/// What takes no time at all has no logarithm, in milliseconds.
+/// The minimum duration in milliseconds, because zero has no logarithm.
 const LEAST_MS: f64 = 1e-3;
 
-/// A measured power, on logarithmic scales.
+/// A measured power on logarithmic scales.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     power: f64,
@@ -28,15 +28,15 @@ struct Point {
     billed: f64,
 }
 
-/// The size next to `measured[front]` that promises the most, if it promises enough.
+/// The size beside `measured[front]` with the highest promise, if it is high enough.
 pub(super) fn promising(
     rule: &Rule,
-    measured: &[&Row<'_>],
+    measured: &[&SizeSamples<'_>],
     candidates: &[Candidate],
     front: usize,
     allowed: impl Fn(Power) -> bool,
 ) -> Option<Power> {
-    let points: Vec<Point> = measured.iter().map(|row| Point::of(row)).collect::<Option<_>>()?;
+    let points: Vec<Point> = measured.iter().map(|size| Point::of(size)).collect::<Option<_>>()?;
     let mut best: Option<(f64, Power)> = None;
     for right in [front, front + 1].into_iter().filter(|&right| 0 < right && right < points.len()) {
         let left = right - 1;
@@ -54,8 +54,8 @@ pub(super) fn promising(
     best.map(|(_, power)| power)
 }
 
-/// What choosing the last candidate would bring over the one in front, as a share of what the
-/// strategy is about, or of the other good; 0 where it would not be chosen.
+/// The gain of the last candidate over the best one, as a share of cost or duration. 0 if it would
+/// not be chosen.
 fn gain(rule: &Rule, all: &[Candidate], front: usize) -> f64 {
     let new = all.len() - 1;
     if rule.choose(all) != Some(new) {
@@ -70,22 +70,22 @@ fn gain(rule: &Rule, all: &[Candidate], front: usize) -> f64 {
         Strategy::Speed => 1.0 - all[new].cost / all[front].cost,
         Strategy::Balanced { .. } => 0.0,
     };
-    // The other good is traded for only where a tolerance says so.
+    // Only a tolerance lets the strategy trade one figure for the other.
     if rule.tolerance > 0.0 { at_it.max(besides) } else { at_it }
 }
 
 impl Point {
-    fn of(row: &Row<'_>) -> Option<Self> {
+    fn of(size: &SizeSamples<'_>) -> Option<Self> {
         Some(Self {
-            power: f64::from(row.power.mb()).ln(),
-            duration: row.steady_duration()?.max(LEAST_MS).ln(),
-            billed: row.steady_billed()?.max(LEAST_MS).ln(),
+            power: f64::from(size.power.mb()).ln(),
+            duration: size.steady_duration()?.max(LEAST_MS).ln(),
+            billed: size.steady_billed()?.max(LEAST_MS).ln(),
         })
     }
 }
 
-/// What a size between `points[left]` and the next may come to: halfway between the straight line
-/// and the knee.
+/// The promise of a size between `points[left]` and the next: halfway between the line and the
+/// knee.
 fn promised(
     rule: &Rule,
     points: &[Point],
@@ -96,7 +96,7 @@ fn promised(
     let at = f64::from(power.mb()).ln();
     let duration = halfway(points, left, at, |point| point.duration);
     let billed = halfway(points, left, at, |point| point.billed);
-    // A percentile is taken to fall as the mean does.
+    // The percentile is assumed to fall like the mean.
     let limited =
         |index: usize| Some((points[index].power, own[index].limited_ms?.max(LEAST_MS).ln()));
     let limited_ms = limited(left).zip(limited(left + 1)).map(|(a, b)| line(a, b, at).exp());
@@ -114,7 +114,7 @@ fn halfway(points: &[Point], left: usize, at: f64, value: impl Fn(&Point) -> f64
         line(a, b, at)
     };
     let chord = line(left, right);
-    // Beyond the first and the last, nothing is known but that more memory is no slower.
+    // Beyond the measured sizes only one fact is known: more memory is not slower.
     let from_left = if left > 0 { line(left - 1, left) } else { f64::NEG_INFINITY };
     let from_right =
         if right + 1 < points.len() { line(right, right + 1) } else { value(&points[right]) };
@@ -122,7 +122,7 @@ fn halfway(points: &[Point], left: usize, at: f64, value: impl Fn(&Point) -> f64
     f64::midpoint(chord, knee)
 }
 
-/// The value at `at` on the straight line through two points.
+/// The value at `at` on the line through two points.
 fn line(a: (f64, f64), b: (f64, f64), at: f64) -> f64 {
     a.1 + (at - a.0) / (b.0 - a.0) * (b.1 - a.1)
 }

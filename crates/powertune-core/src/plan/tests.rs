@@ -14,7 +14,7 @@ fn planner(fields: Value) -> Planner {
     planner_at(128, fields)
 }
 
-/// A planner for a function that has so much memory now.
+/// A planner for a function that has `current` MB now.
 fn planner_at(current: u32, fields: Value) -> Planner {
     let mut request = json!({ "lambdaARN": "fn" });
     let (Value::Object(map), Value::Object(more)) = (&mut request, fields) else {
@@ -50,7 +50,7 @@ fn start(mb: u32, duration_ms: f64, max_memory_mb: u32, start: Start) -> Observa
     Observation { power: power(mb), outcome: Outcome::Counted(report) }
 }
 
-/// A warm-up and four invocations at each of some powers, within half a percent of a duration.
+/// A warm-up and four invocations at each power, within half a percent of its duration.
 fn looked_at(durations: &[(u32, f64)]) -> Evidence {
     let cold = Start::Cold { init_ms: 100.0 };
     let observations = durations.iter().flat_map(|&(mb, ms)| {
@@ -91,12 +91,12 @@ fn what_the_function_has_now_is_measured_too() {
     let planner = planner_at(3008, json!({ "tolerance": 0 }));
     let first = measured(planner.next(&Evidence::default()));
     assert_eq!(first, [(128, 5), (256, 5), (512, 5), (3008, 5)]);
-    // What lies between is looked at or ruled out as ever.
+    // The powers between them are looked at or ruled out as usual.
     let rising = looked_at(&[(128, 800.0), (256, 700.0), (512, 600.0), (3008, 500.0)]);
     assert_eq!(planner.next(&rising), SURE);
     let flat = looked_at(&[(128, 800.0), (256, 400.0), (512, 201.0), (3008, 100.0)]);
     assert_eq!(measured(planner.next(&flat)), [(1024, 5)]);
-    // A power that is not among those to choose from is not.
+    // The function's own power is not among the powers to choose from.
     let planner = planner_at(3008, json!({ "powerValues": [128, 256] }));
     assert_eq!(measured(planner.next(&Evidence::default())), [(128, 5), (256, 5)]);
 }
@@ -107,7 +107,7 @@ fn dearer_powers_are_looked_at_until_they_can_not_win() {
     let flat = looked_at(&[(128, 800.0), (256, 400.0), (512, 201.0)]);
     assert_eq!(measured(planner.next(&flat)), [(1024, 5)]);
     let rising = looked_at(&[(128, 800.0), (256, 700.0), (512, 600.0)]);
-    // None of the others can win.
+    // No other power can win.
     assert_eq!(planner.next(&rising), SURE);
 }
 
@@ -126,7 +126,7 @@ fn what_came_back_cold_is_asked_for_again() {
     seen.observations.extend((0..5).map(|_| cold()));
     let planner = planner(json!({ "powerValues": [128, 256, 512] }));
     assert_eq!(measured(planner.next(&seen)), [(512, 4)]);
-    // A power of which nothing is ever warm is judged by what there is, once it has had its most.
+    // A power without warm invocations is judged by its cold ones after the maximum number.
     seen.observations.extend((5..AUTO_MOST).map(|_| cold()));
     assert_eq!(planner.next(&seen), SURE);
 }
@@ -147,7 +147,7 @@ fn a_power_that_fails_or_is_skipped_is_left_alone() {
 #[test]
 fn a_limit_takes_as_many_as_its_percentile_where_it_may_be_kept() {
     let planner = planner(json!({ "maxDuration": 500, "powerValues": [128, 1024] }));
-    // All four above the limit: it is not kept at the 95th percentile.
+    // All four exceed the limit, so the 95th percentile does too.
     let seen = looked_at(&[(128, 800.0), (1024, 300.0)]);
     assert_eq!(measured(planner.next(&seen)), [(1024, 16)]);
 }
@@ -164,9 +164,9 @@ fn a_sure_choice_is_confirmed_in_another_environment_where_a_rival_is_close() {
     };
     let close = [(128, 800.0), (256, 440.0)];
     assert_eq!(confirmed(&close, false), Some(vec![(128, 2, true)]));
-    // Side by side they have many already, and who ran where is not known.
+    // In parallel they have many environments already, and nobody knows which.
     assert_eq!(confirmed(&close, true), None);
-    // No environment is so slow that 256 MB would be the better one.
+    // No environment is so slow that 256 MB would be better.
     assert_eq!(confirmed(&[(128, 800.0), (256, 700.0)], false), None);
 }
 

@@ -1,7 +1,7 @@
 //! AWS's public price list of one region (offer code `AWSLambda`).
 //!
-//! Its products name a group and a region, and its terms have the price of each product by tiers.
-//! The list is read strictly: a list that is not as it always was may mean something else.
+//! Each product has a group and a region, and the terms have its price by tiers. Reading is strict,
+//! because a changed form may have a changed meaning.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,15 @@ use super::{
 };
 use crate::region::Region;
 
-/// The code of AWS Lambda's list.
+/// The offer code of AWS Lambda.
 pub const OFFER_CODE: &str = "AWSLambda";
 
 const DURATION: [&str; 2] = ["AWS-Lambda-Duration", "AWS-Lambda-Duration-ARM"];
 const REQUESTS: [&str; 2] = ["AWS-Lambda-Requests", "AWS-Lambda-Requests-ARM"];
 const STORAGE: [&str; 2] = ["AWS-Lambda-Storage-Duration", "AWS-Lambda-Storage-Duration-ARM"];
 
-/// Products of this location are the free tier, which belongs to the account and to no region.
+/// The location of the free tier, which belongs to the account and not to a region.
 const ANYWHERE: &str = "Any";
-/// The end of the last tier.
 const OPEN_END: &str = "Inf";
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +41,7 @@ struct Product {
     attributes: Attributes,
 }
 
-/// A product that lacks one of these is none of those that are looked for.
+/// Attributes that other products may lack.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Attributes {
@@ -56,7 +55,7 @@ struct Attributes {
 
 #[derive(Debug, Deserialize)]
 struct Terms {
-    /// By SKU and by offer term. Only those of products that are looked for need the form of a
+    /// By SKU and by offer term. Only the terms of the needed products must have the form of a
     /// [`Term`].
     #[serde(rename = "OnDemand")]
     on_demand: BTreeMap<String, BTreeMap<String, Value>>,
@@ -76,9 +75,9 @@ struct Dimension {
     price_per_unit: BTreeMap<String, String>,
 }
 
-/// The price of a product from a threshold on.
+/// The price of a product above a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Step {
+struct PriceTier {
     above: f64,
     price: f64,
 }
@@ -86,7 +85,7 @@ struct Step {
 /// Reads AWS's list of one region.
 ///
 /// # Errors
-/// When anything in it is not as it should be.
+/// When its form is not the known one.
 pub(super) fn parse(list: Value) -> Result<Listing, ListFault> {
     let offer: Offer =
         serde_json::from_value(list).map_err(|error| ListFault::Json(error.to_string()))?;
@@ -117,7 +116,7 @@ impl Offer {
         })
     }
 
-    /// The one region of what is looked for.
+    /// The region of the needed products.
     fn region(&self) -> Result<Region, ListFault> {
         let groups = DURATION.into_iter().chain(REQUESTS);
         let codes = groups.flat_map(|group| self.products(group));
@@ -132,11 +131,11 @@ impl Offer {
         }
     }
 
-    /// The prices of an architecture: the first or the second of each pair of groups.
+    /// The prices of an architecture, by its index in each pair of groups.
     fn rates(&self, architecture: usize, region: &Region) -> Result<Rates, ListFault> {
         let duration = self.one(DURATION[architecture], region)?;
         let requests = self.one(REQUESTS[architecture], region)?;
-        // The list may do without it: few functions have more than what is free.
+        // This price is optional: few functions have more than the free storage.
         let storage = STORAGE[architecture];
         let storage = match self.products(storage).count() {
             0 => None,
@@ -146,15 +145,15 @@ impl Offer {
         Ok(Rates {
             per_gb_second: duration[0].price,
             per_request: requests[0].price,
-            per_gb_second_of_storage: storage.map(|steps| steps[0].price),
+            per_gb_second_of_storage: storage.map(|tiers| tiers[0].price),
             tiers: tiers
-                .map(|step| Tier { above_gb_seconds: step.above, per_gb_second: step.price })
+                .map(|tier| Tier { above_gb_seconds: tier.above, per_gb_second: tier.price })
                 .collect(),
         })
     }
 
-    /// The prices of the one product of a group, the first tier first. There is at least one.
-    fn one(&self, group: &'static str, region: &Region) -> Result<Vec<Step>, ListFault> {
+    /// The tiers of the one product in a group, in ascending order. There is at least one.
+    fn one(&self, group: &'static str, region: &Region) -> Result<Vec<PriceTier>, ListFault> {
         let found: Vec<&Product> = self.products(group).collect();
         let [product] = found.as_slice() else {
             return Err(ListFault::Group { group, count: found.len() });
@@ -173,14 +172,14 @@ impl Offer {
         let term = Term::deserialize(*term).map_err(|error| fault(error.to_string()))?;
         let currency = region.currency().code();
         let dimensions = term.price_dimensions.values();
-        let steps = dimensions.map(|dimension| dimension.step(currency));
-        in_order(steps.collect::<Result<Vec<_>, _>>().map_err(fault)?).map_err(fault)
+        let tiers = dimensions.map(|dimension| dimension.tier(currency));
+        in_order(tiers.collect::<Result<Vec<_>, _>>().map_err(fault)?).map_err(fault)
     }
 }
 
 impl Dimension {
-    /// A tier, and where it ends, which is infinite for the last one.
-    fn step(&self, currency: &str) -> Result<(Step, f64), String> {
+    /// A tier and its end, which is infinite for the last tier.
+    fn tier(&self, currency: &str) -> Result<(PriceTier, f64), String> {
         let [(found, price)] = self.price_per_unit.iter().collect::<Vec<_>>()[..] else {
             return Err("a tier has not one currency".to_owned());
         };
@@ -189,25 +188,25 @@ impl Dimension {
         }
         let above = number(&self.begin_range)?;
         let end = if self.end_range == OPEN_END { f64::INFINITY } else { number(&self.end_range)? };
-        Ok((Step { above, price: number(price)? }, end))
+        Ok((PriceTier { above, price: number(price)? }, end))
     }
 }
 
-/// The tiers in their order. Each begins where the one before it ends, the first at 0, and the last
-/// has no end.
-fn in_order(mut steps: Vec<(Step, f64)>) -> Result<Vec<Step>, String> {
-    steps.sort_by(|(a, _), (b, _)| a.above.total_cmp(&b.above));
+/// Sorts the tiers. Each must begin at the end of the one before, the first at 0, and the last must
+/// be open.
+fn in_order(mut tiers: Vec<(PriceTier, f64)>) -> Result<Vec<PriceTier>, String> {
+    tiers.sort_by(|(a, _), (b, _)| a.above.total_cmp(&b.above));
     let mut expected = 0.0;
-    for (step, end) in &steps {
-        if step.above.total_cmp(&expected).is_ne() {
-            return Err(format!("a tier begins at {}, where {expected} was expected", step.above));
+    for (tier, end) in &tiers {
+        if tier.above.total_cmp(&expected).is_ne() {
+            return Err(format!("a tier begins at {}, where {expected} was expected", tier.above));
         }
         expected = *end;
     }
     if expected.is_finite() {
         return Err(format!("its tiers end at {expected}"));
     }
-    Ok(steps.into_iter().map(|(step, _)| step).collect())
+    Ok(tiers.into_iter().map(|(tier, _)| tier).collect())
 }
 
 /// A decimal number as AWS writes it, without sign and exponent.

@@ -1,110 +1,108 @@
-//! The faults that a price list can have.
-
 use crate::{
     architecture::Architecture,
     region::{Currency, Region},
 };
 
-/// Why a price list is not used.
+/// The reason to refuse a price list.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ListFault {
-    /// The text is no JSON, or has not the fields of a price list.
+    /// The text is not JSON, or it lacks the fields of a price list.
     #[error("it is not the JSON of a price list: {0}")]
     Json(String),
-    /// Neither AWS's format nor powertune's.
+    /// The text has neither AWS's format nor powertune's.
     #[error(
         "it is no price list: it has neither the field offerCode, as AWS's price lists have, nor \
          the field format, as powertune's have"
     )]
     NoList,
-    /// A list of powertune's in another format.
+    /// The list has another version of powertune's format.
     #[error(
         "it has format {0} of powertune's price lists, and this powertune knows format 1: update powertune"
     )]
     Format(u64),
-    /// The list of another service.
+    /// The list belongs to another service.
     #[error(
         "it is the price list of another service: its offerCode is {0:?} and not \"AWSLambda\""
     )]
     OfferCode(String),
-    /// A date of publication that is no date, or a moment of fetching that is no moment.
+    /// The date of publication or the time of fetching is not valid.
     #[error("its date {0:?} is no date")]
     Date(String),
-    /// A product group that should be there once.
+    /// A product group does not occur once.
     #[error("the group {group} is in it {count} times for a region, and not once")]
     Group {
-        /// The group.
+        /// The name of the group.
         group: &'static str,
-        /// How many products of a region it has.
+        /// The number of its products in a region.
         count: usize,
     },
-    /// Products of several regions, or of none.
+    /// The products belong to several regions, or to none.
     #[error(
         "it has the prices of several regions ({0}), and not of one: take AWS's price list of one \
          region"
     )]
     Regions(String),
-    /// A product without the one price that it should have.
+    /// A product does not have one price.
     #[error("the price of {group} is not in it in the form that AWS's price lists have: {problem}")]
     Terms {
-        /// The product's group.
+        /// The name of its group.
         group: &'static str,
-        /// The fault.
+        /// The fault, as a text for people.
         problem: String,
     },
-    /// The list is of another region.
+    /// The list belongs to another region.
     #[error("it is the price list of {found}, and not of {wanted}")]
     OtherRegion {
         /// The region of the list.
         found: Region,
-        /// The region that was asked for.
+        /// The expected region.
         wanted: Region,
     },
-    /// No region at all.
+    /// The list has no region.
     #[error("it has no region")]
     Empty,
-    /// A region twice.
+    /// The list has a region twice.
     #[error("the region {0} is in it twice")]
     Twice(Region),
-    /// A region without an architecture.
+    /// A region has no prices.
     #[error("it has no prices for {0}, neither for x86_64 nor for arm64")]
     NoRates(Region),
-    /// Another currency than the region's.
+    /// The currency is not the one of the region.
     #[error("its prices for {region} are not in {expected}")]
     Currency {
-        /// The region.
+        /// The region of the prices.
         region: Region,
-        /// Its currency.
+        /// The currency in which AWS bills the region.
         expected: Currency,
     },
-    /// A currency that no built-in price has.
+    /// The currency has no built-in price to compare with.
     #[error(
         "prices in {} ({region}) can't be checked: powertune knows none to compare them with",
         region.currency()
     )]
     UnknownCurrency {
-        /// The region.
+        /// The region of the prices.
         region: Region,
     },
-    /// Tiers that do not follow each other.
+    /// The thresholds of the tiers do not rise.
     #[error("the tiers for {architecture} in {region} do not follow each other")]
     Tiers {
-        /// The region.
+        /// The region of the prices.
         region: Region,
-        /// The architecture.
+        /// The architecture of the prices.
         architecture: Architecture,
     },
-    /// A price that can't be.
+    /// The price is too far from the built-in one.
     #[error(
         "its price for {what} of {architecture} in {region}, {price}, is not within a factor of 100 \
          of the built-in one, {usual}"
     )]
     Implausible {
-        /// The thing that the price is of.
+        /// The priced unit.
         what: &'static str,
-        /// The architecture.
+        /// The architecture of the price.
         architecture: Architecture,
-        /// The region.
+        /// The region of the price.
         region: Region,
         /// The price in the list.
         price: f64,

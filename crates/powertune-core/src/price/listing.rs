@@ -1,5 +1,4 @@
-//! The prices of one region, wherever they are from, and what is asked of them before they are
-//! believed.
+//! The prices of one region from any source, and their plausibility checks.
 
 use std::fmt;
 
@@ -11,44 +10,44 @@ use crate::{
     region::{Currency, Region},
 };
 
-/// A price that differs from the built-in one by more than this factor is a mistake, be it of the
-/// unit or of the currency.
+/// The maximum factor between a price and the built-in one. A larger factor shows a mistake in the
+/// unit or the currency.
 const MOST_DIFFERENT: f64 = 100.0;
 
 /// The on-demand prices of one region, before any free tier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listing {
-    /// The region.
+    /// The region of the prices.
     pub region: Region,
     /// The currency of every price.
     pub currency: Currency,
-    /// The date on which AWS published them, as year, month and day.
+    /// The date of AWS's publication, as year, month and day.
     pub published: String,
-    /// Where they are from.
+    /// The source of the prices.
     #[serde(default)]
     pub from: PricesFrom,
-    /// When they were fetched, in the form of RFC 3339; absent where they were not.
+    /// The time of fetching, in RFC 3339. Absent if they were not fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetched: Option<String>,
-    /// The prices of x86_64; absent where they are not known.
+    /// The prices of x86_64. Absent if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "x86_64")]
     pub x86_64: Option<Rates>,
-    /// The prices of arm64; absent where they are not known.
+    /// The prices of arm64. Absent if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm64: Option<Rates>,
 }
 
-/// Where prices are from.
+/// The source of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PricesFrom {
-    /// powertune brings them.
+    /// The table in powertune.
     #[default]
     BuiltIn,
-    /// This user has fetched AWS's price list.
+    /// AWS's price list, fetched by this user.
     Fetched,
-    /// A file that this run was given.
+    /// The file that the run was given.
     File,
 }
 
@@ -56,39 +55,38 @@ pub enum PricesFrom {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rates {
-    /// A second of one GB of memory.
+    /// Per second of one GB of memory.
     pub per_gb_second: f64,
-    /// A request.
+    /// Per request.
     pub per_request: f64,
-    /// A second of one GB under /tmp beyond 512 MB; absent where that is not known.
+    /// Per second of one GB under /tmp beyond 512 MB. Absent if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_gb_second_of_storage: Option<f64>,
-    /// Lower prices further up in the account's month; empty where they are not known.
+    /// The lower prices above a monthly usage. Empty if they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Tier>,
 }
 
-/// A price for what an account uses beyond a threshold in a month, for each region and architecture
-/// by itself.
+/// The price above a monthly usage of an account, counted per region and architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tier {
-    /// The month's GB-seconds up to which the price before holds.
+    /// The GB-seconds in a month above which the price holds.
     pub above_gb_seconds: f64,
-    /// A second of one GB of memory from there on.
+    /// Per second of one GB of memory.
     pub per_gb_second: f64,
 }
 
-/// Where the prices of a result are from, and from when.
+/// The source and the date of the prices in a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The date on which AWS published them, as year, month and day.
+    /// The date of AWS's publication, as year, month and day.
     pub published: String,
-    /// Where they are from.
+    /// The source of the prices.
     pub from: PricesFrom,
-    /// When they were fetched, in the form of RFC 3339.
+    /// The time of fetching, in RFC 3339.
     pub fetched: Option<String>,
-    /// The file that has them.
+    /// The file name, if the source is a file.
     pub file: Option<String>,
 }
 
@@ -103,7 +101,7 @@ impl Default for Origin {
     }
 }
 
-/// As it is said to people: "prices of 2026-09-19", and where they are from if not built in.
+/// "prices of 2026-09-19", and the source unless built in.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "prices of {}", self.published)?;
@@ -121,13 +119,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The date in a time of RFC 3339.
+/// The date in an RFC 3339 time.
 fn day(time: &str) -> &str {
     time.split_once('T').map_or(time, |(day, _)| day)
 }
 
 impl Listing {
-    /// The prices of an architecture, where they are known.
+    /// The prices of an architecture, if they are known.
     pub fn rates(&self, architecture: Architecture) -> Option<&Rates> {
         match architecture {
             Architecture::X86_64 => self.x86_64.as_ref(),
@@ -135,11 +133,11 @@ impl Listing {
         }
     }
 
-    /// Makes sure that these can be the region's prices.
+    /// Checks that the prices are plausible for the region.
     ///
     /// # Errors
-    /// When the date is none, the currency is another one, or a price is not positive or far from
-    /// the built-in one.
+    /// When the date is not valid, the currency is not the region's, or a price is not positive or
+    /// too far from the built-in one.
     pub fn check(&self) -> Result<(), ListFault> {
         let Self { region, currency, .. } = self;
         if !is_date(&self.published) {
@@ -196,7 +194,7 @@ impl Rates {
     }
 }
 
-/// The built-in prices of the region, or those of a region with the same currency.
+/// The built-in prices of the region, or of a region with the same currency.
 fn usual(region: &Region, architecture: Architecture) -> Option<Rates> {
     let of = |code: &str| table::built_in().find(|listing| listing.region.as_str() == code);
     let usual = match region.currency() {
@@ -211,7 +209,7 @@ fn usual(region: &Region, architecture: Architecture) -> Option<Rates> {
     Some(Rates { per_gb_second_of_storage: storage, ..known().next()?.clone() })
 }
 
-/// Whether a text is a date: year, month and day.
+/// True for a date as year, month and day.
 pub(super) fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return false };
@@ -224,7 +222,7 @@ pub(super) fn is_date(text: &str) -> bool {
         && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
 }
 
-/// Whether a text is a date and a time.
+/// True for a date with a time.
 fn is_time(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_digit() || b":.+-Z".contains(&byte);
     let parts = text.split_once('T');

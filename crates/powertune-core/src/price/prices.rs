@@ -1,4 +1,4 @@
-//! The prices that a run goes by: the built-in ones, some that were fetched, or those of a file.
+//! The prices of a run: built in, fetched, or from a file.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{architecture::Architecture, region::Region};
 
-/// The number of powertune's own format of price lists.
+/// The version of powertune's own price list format.
 const FORMAT: u64 = 1;
 
-/// The prices that a run goes by.
+/// The prices of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Prices {
-    /// These come before the built-in ones.
+    /// The prices that override the built-in ones.
     listings: Vec<Listing>,
-    /// The file that they are from. Then nothing else counts.
+    /// The file of the listings. The built-in prices do not apply then.
     file: Option<String>,
 }
 
@@ -32,44 +32,43 @@ struct List {
 }
 
 impl Prices {
-    /// The built-in prices, but for regions whose prices were fetched.
+    /// The built-in prices, overridden by fetched ones.
     pub fn fetched(listings: impl IntoIterator<Item = Listing>) -> Self {
         let fetched = |listing| Listing { from: PricesFrom::Fetched, ..listing };
         Self { listings: listings.into_iter().map(fetched).collect(), file: None }
     }
 
-    /// The prices of a file of this name alone.
+    /// The prices of one file, without the built-in ones.
     pub fn of_file(listings: Vec<Listing>, file: String) -> Self {
         let of_file = |listing| Listing { from: PricesFrom::File, fetched: None, ..listing };
         Self { listings: listings.into_iter().map(of_file).collect(), file: Some(file) }
     }
 
-    /// The prices of a region, where they are known.
+    /// The prices of a region, if they are known.
     pub fn listing(&self, region: &Region) -> Option<&Listing> {
         let is_it = |listing: &&Listing| listing.region == *region;
         let given = self.listings.iter().find(is_it);
         given.or_else(|| self.built_in().find(is_it))
     }
 
-    /// The built-in prices, where they count.
+    /// The built-in prices, unless a file replaces them.
     fn built_in(&self) -> impl Iterator<Item = &'static Listing> {
         table::built_in().filter(|_| self.file.is_none())
     }
 
-    /// Every region with its prices, in the order of their codes.
+    /// Every region with its prices, sorted by region code.
     pub fn listings(&self) -> Vec<&Listing> {
         let mut listings: Vec<&Listing> = self.listings.iter().collect();
         for listing in self.built_in() {
             listings.push(listing);
         }
-        // It is stable: what was given stays before what is built in.
+        // A stable sort keeps the overriding prices before the built-in ones.
         listings.sort_by(|a, b| a.region.cmp(&b.region));
         listings.dedup_by(|later, kept| later.region == kept.region);
         listings
     }
 
-    /// Where the prices of a region are from. A region that has none is looked for where the others
-    /// are from.
+    /// The source of a region's prices. A region without prices has the common source.
     pub fn origin(&self, region: &Region) -> Origin {
         let file = self.file.clone();
         match self.listing(region).or(self.listings.first().filter(|_| file.is_some())) {
@@ -113,7 +112,7 @@ impl Prices {
 /// Reads a price list in AWS's format or in powertune's own.
 ///
 /// # Errors
-/// When it is neither, or when anything in it is not as it should be.
+/// When it has neither format, or fails a check.
 pub fn parse_list(text: &[u8]) -> Result<Vec<Listing>, ListFault> {
     let json = |error: serde_json::Error| ListFault::Json(error.to_string());
     let list: Value = serde_json::from_slice(text).map_err(json)?;
@@ -138,10 +137,10 @@ pub fn parse_list(text: &[u8]) -> Result<Vec<Listing>, ListFault> {
     Ok(regions)
 }
 
-/// Reads a price list that should be that of `region`, in the same formats.
+/// Reads a price list of `region`, in the same formats.
 ///
 /// # Errors
-/// Also when it is the list of another region.
+/// As [`parse_list`], and when the list belongs to another region.
 pub fn parse_list_of(text: &[u8], region: &Region) -> Result<Listing, ListFault> {
     let mut listings = parse_list(text)?;
     match listings.iter().position(|listing| listing.region == *region) {
@@ -153,7 +152,7 @@ pub fn parse_list_of(text: &[u8], region: &Region) -> Result<Listing, ListFault>
     }
 }
 
-/// A price list in powertune's own format, with a line break at its end.
+/// Writes a price list in powertune's own format, with a final line break.
 pub fn write_list(listings: &[&Listing]) -> String {
     let regions = listings.iter().copied().cloned().collect();
     let list = List { format: FORMAT, regions };

@@ -1,4 +1,4 @@
-//! The built-in prices: a file of data, as AWS's price list had them on the date in each row.
+//! The built-in prices: AWS's price list on the date in each row.
 
 use std::sync::LazyLock;
 
@@ -10,26 +10,23 @@ use crate::{
     region::{Currency, Region},
 };
 
-/// The table in the binary.
 const TABLE: &str = include_str!("table.csv");
 
-static ROWS: LazyLock<Vec<Row>> =
+static ROWS: LazyLock<Vec<RegionPrices>> =
     LazyLock::new(|| parse(TABLE).expect("a test reads the whole built-in table"));
 
-/// A state transition where no row says otherwise, in USD.
+/// The price in USD of a state transition in a region without a row.
 const USUAL_PER_TRANSITION: f64 = 0.000_025;
 
-/// The prices of a region.
 #[derive(Debug)]
-struct Row {
+struct RegionPrices {
     listing: Listing,
-    /// A state transition of a Standard workflow, in the listing's currency.
+    /// The price of a state transition in a Standard workflow, in the currency of the listing.
     per_transition: f64,
 }
 
-/// A line of the file.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct CsvRecord {
     region: Region,
     published: String,
     currency: Currency,
@@ -41,8 +38,7 @@ struct Line {
     per_transition: f64,
 }
 
-/// The usual prices of an architecture, and the tiers that AWS publishes for them. It publishes no
-/// tiers of other prices, so that those are unknown.
+/// The usual prices with their tiers. AWS publishes no tiers for other prices.
 const USUAL_TIERS: [(Architecture, f64, [Tier; 2]); 2] = [
     (
         Architecture::X86_64,
@@ -62,7 +58,7 @@ const USUAL_TIERS: [(Architecture, f64, [Tier; 2]); 2] = [
     ),
 ];
 
-/// The built-in prices of every region that is known, in the order of their codes.
+/// The built-in prices of every known region, sorted by region code.
 pub fn built_in() -> impl Iterator<Item = &'static Listing> {
     ROWS.iter().map(|row| &row.listing)
 }
@@ -78,38 +74,39 @@ pub(super) fn per_transition(region: &Region) -> f64 {
     row.map_or(USUAL_PER_TRANSITION, |row| row.per_transition)
 }
 
-fn parse(text: &str) -> Result<Vec<Row>, csv::Error> {
+fn parse(text: &str) -> Result<Vec<RegionPrices>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    reader.deserialize().map(|line| line.map(Row::of)).collect()
+    reader.deserialize().map(|record| record.map(RegionPrices::of)).collect()
 }
 
-impl Row {
-    fn of(line: Line) -> Self {
+impl RegionPrices {
+    fn of(record: CsvRecord) -> Self {
         let rates = |architecture, per_gb_second: Option<f64>, per_gb_second_of_storage| {
             per_gb_second.map(|per_gb_second| Rates {
                 per_gb_second,
-                per_request: of_one(line.per_million_requests),
+                per_request: of_one(record.per_million_requests),
                 per_gb_second_of_storage,
                 tiers: tiers(architecture, per_gb_second),
             })
         };
-        let x86_64 = rates(Architecture::X86_64, line.x86_64_per_gb_s, line.x86_64_tmp_per_gb_s);
-        let arm64 = rates(Architecture::Arm64, line.arm64_per_gb_s, line.arm64_tmp_per_gb_s);
+        let x86_64 =
+            rates(Architecture::X86_64, record.x86_64_per_gb_s, record.x86_64_tmp_per_gb_s);
+        let arm64 = rates(Architecture::Arm64, record.arm64_per_gb_s, record.arm64_tmp_per_gb_s);
         let listing = Listing {
-            region: line.region,
-            currency: line.currency,
-            published: line.published,
+            region: record.region,
+            currency: record.currency,
+            published: record.published,
             from: PricesFrom::BuiltIn,
             fetched: None,
             x86_64,
             arm64,
         };
-        Self { listing, per_transition: line.per_transition }
+        Self { listing, per_transition: record.per_transition }
     }
 }
 
-/// The price of one from the price of a million. It is the same number that a price list has for one,
-/// which a division would miss by a little.
+/// The price of one, from the price of a million. The result equals the number in AWS's list, where
+/// a division would add a rounding error.
 fn of_one(million: f64) -> f64 {
     format!("{million}e-6").parse().unwrap_or(million / 1e6)
 }

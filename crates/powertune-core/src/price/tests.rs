@@ -1,4 +1,4 @@
-//! The table against what AWS published, and what an invocation costs by it.
+//! Tests the table against AWS's publication.
 
 mod lists;
 
@@ -22,8 +22,8 @@ fn assert_close(actual: f64, expected: f64) {
     assert!((actual - expected).abs() <= expected.abs() * 1e-12, "{actual} is not {expected}");
 }
 
-/// A region's prices, typed by hand from the publication and not from the table: currency, x86_64,
-/// arm64, a million requests, /tmp on x86_64, /tmp on arm64. An empty text is not known.
+/// The prices of a region, typed by hand from the publication and not from the table: currency,
+/// x86_64, arm64, a million requests, /tmp on x86_64, /tmp on arm64. An empty text means unknown.
 type Published = (&'static str, [&'static str; 6]);
 
 const USUAL: [&str; 6] = ["USD", "0.0000166667", "0.0000133334", "0.20", "", ""];

@@ -1,37 +1,38 @@
-//! Reports in the JSON log format: events of type `platform.report`, one a line.
+//! Reports in the JSON log format: events of type `platform.report`, one per line.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Fields, Missing, is_time};
+use super::{Missing, ReportFields, is_time};
 
-/// The last report of `request_id` in this line, and where it begins.
-pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
+/// The last report of `request_id` in this line, and its position.
+pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<ReportFields, Missing>)> {
     let behind = line.rmatch_indices("{\"time\"").map(|(at, _)| at);
-    // Whatever key comes first in it.
+    // An object at the start of the line may begin with any key.
     let whole = line.len() - line.trim_start().len();
     behind
         .chain(line[whole..].starts_with('{').then_some(whole))
         .find_map(|at| Some((at, read_event(&line[at..], request_id)?)))
 }
 
-fn read_event(text: &str, request_id: &str) -> Option<Result<Fields, Missing>> {
-    // Only the first value: what follows on the same line is not Lambda's.
-    let event: Event = serde_json::Deserializer::from_str(text).into_iter().next()?.ok()?;
+fn read_event(text: &str, request_id: &str) -> Option<Result<ReportFields, Missing>> {
+    // Text after the first value on the line is not Lambda's.
+    let event: PlatformReport =
+        serde_json::Deserializer::from_str(text).into_iter().next()?.ok()?;
     (event.kind == "platform.report" && event.record.request_id == request_id)
         .then(|| event.record.fields())
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct PlatformReport {
     #[serde(rename = "type")]
     kind: String,
-    record: Record,
+    record: ReportRecord,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct ReportRecord {
     request_id: String,
     status: Option<String>,
     error_type: Option<String>,
@@ -39,7 +40,8 @@ struct Record {
     metrics: Metrics,
 }
 
-/// The metrics, each read apart: one in a form unheard of has to be named, not to hide the report.
+/// The metrics as untyped values, so that a changed metric leads to an error with its name. A typed
+/// field would hide the whole report.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Metrics {
@@ -59,10 +61,10 @@ struct Metrics {
     billed_restore: Value,
 }
 
-impl Record {
-    fn fields(self) -> Result<Fields, Missing> {
+impl ReportRecord {
+    fn fields(self) -> Result<ReportFields, Missing> {
         let metrics = &self.metrics;
-        Ok(Fields {
+        Ok(ReportFields {
             duration_ms: ms("Duration", &metrics.duration)?,
             billed_ms: whole_ms("Billed Duration", &metrics.billed)?,
             memory_mb: mb("Memory Size", &metrics.memory)?,
@@ -96,7 +98,7 @@ fn number(field: &'static str, value: &Value) -> Result<Option<f64>, Missing> {
     }
 }
 
-/// A whole number, which JSON may write as `3101` or as `3101.0`.
+/// A whole number, written as `3101` or as `3101.0`.
 fn whole<T: TryFrom<i64>>(field: &'static str, number: f64) -> Result<T, Missing> {
     #[expect(clippy::cast_possible_truncation, reason = "whole; what is beyond i64 saturates")]
     let whole = (number.fract() == 0.0).then_some(number as i64);

@@ -1,4 +1,4 @@
-//! The lines are AWS's own, as its documentation and users' logs have them.
+//! The lines come from AWS's documentation and from users' logs.
 
 use super::*;
 
@@ -81,7 +81,7 @@ mod in_a_tail {
         let others = line(WARM).replace(ID, OTHER);
         assert_eq!(find(&others, ID), Err(not_found()));
         assert_eq!(read(&format!("{}{others}", line(WARM))), warm(12.34, 13));
-        // An id that this one is the start of.
+        // This id is a prefix of the other one.
         assert_eq!(find(&line(WARM).replace(ID, &format!("{ID}0")), ID), Err(not_found()));
     }
 
@@ -94,8 +94,8 @@ mod in_a_tail {
     }
 }
 
-/// The sums that AWS bills, on lines that were really billed: what is measured here adds up to
-/// what is billed, so that nothing is to be added to Billed Duration.
+/// Lines of real bills. The measured durations add up to Billed Duration, so nothing must be added
+/// to it.
 mod billing {
     use super::*;
 

@@ -2,24 +2,24 @@
 
 use std::str::FromStr;
 
-use super::{Fields, LONGEST_MS, Missing, is_time};
+use super::{LONGEST_MS, Missing, ReportFields, is_time};
 
-/// The last report of `request_id` in this line, and where it begins.
-pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<Fields, Missing>)> {
+/// The last report of `request_id` in this line, and its position.
+pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<ReportFields, Missing>)> {
     let start = format!("REPORT RequestId: {request_id}\t");
     let at = line.rfind(&start)?;
     Some((at, fields(&line[at + start.len()..])))
 }
 
-/// What begins the trace of an invocation, behind its report where that does not end its line.
+/// The start of an X-Ray trace, which can follow a report on the same line.
 const TRACE: &str = "XRAY TraceId:";
 
-fn fields(text: &str) -> Result<Fields, Missing> {
-    let mut fields = Fields::default();
+fn fields(text: &str) -> Result<ReportFields, Missing> {
+    let mut fields = ReportFields::default();
     let text = text.find(TRACE).map_or(text, |end| &text[..end]);
     for (name, value) in text.split('\t').filter_map(|field| field.split_once(':')) {
-        // The first of a name counts: Lambda's metrics come before what a function can word itself
-        // (its error type).
+        // The first field of each name counts. A function can write further ones in its error type,
+        // and that comes after Lambda's metrics.
         match name.trim() {
             "Duration" => set(&mut fields.duration_ms, ms("Duration", value)?),
             "Billed Duration" => set(&mut fields.billed_ms, whole_ms("Billed Duration", value)?),
@@ -56,7 +56,7 @@ fn mb(field: &'static str, value: &str) -> Result<u32, Missing> {
     number(value, "MB").ok_or(Missing::Field(field))
 }
 
-/// The number of `<number> <unit>`; what may follow (tracing, on the same line) is not ours.
+/// The number of `<number> <unit>`. Tracing data may follow on the same line.
 fn number<T: FromStr>(value: &str, unit: &str) -> Option<T> {
     let mut words = value.split_ascii_whitespace();
     let number = words.next()?;
@@ -64,10 +64,9 @@ fn number<T: FromStr>(value: &str, unit: &str) -> Option<T> {
     number.parse().ok()
 }
 
-/// Whether the log has the old style's line of its own for a timeout.
+/// True if the log has the separate line with which Lambda reported timeouts in the past.
 ///
-/// The function can print such a line too; one that speaks of longer than the invocation took is
-/// not Lambda's.
+/// A function can print such a line too. A timeout longer than the invocation is not Lambda's.
 pub(super) fn timed_out(log_tail: &str, request_id: &str, duration_ms: f64) -> bool {
     // The line rounds to hundredths of a second.
     const ROUNDING_MS: f64 = 10.0;

@@ -1,7 +1,7 @@
 //! What a request says of applying the choice.
 
 use super::{
-    Fields,
+    RequestFields,
     fields::{boolean, text},
     flag,
 };
@@ -31,7 +31,7 @@ pub enum ReleaseLatest {
 
 /// Reads whether, and where, the chosen power is applied. A dry run applies nothing, but says what
 /// would be applied, and whether the alias can be moved.
-pub(super) fn auto_optimize(fields: &mut Fields<'_>) -> Option<AutoOptimize> {
+pub(super) fn auto_optimize(fields: &mut RequestFields<'_>) -> Option<AutoOptimize> {
     let asked = flag(fields, "autoOptimize");
     let alias = fields.read("autoOptimizeAlias", |value| alias_name(text(value)?));
     let release_latest = match fields.read("releaseLatest", boolean) {

@@ -29,7 +29,7 @@ pub struct Faults(pub Vec<Fault>);
 
 /// The fields of a request, being read.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(super) struct RequestFields<'a> {
     all: &'a Map<String, Value>,
     /// Those that are options of a command.
     options: &'a [&'a str],
@@ -37,7 +37,7 @@ pub(super) struct Fields<'a> {
     warnings: Vec<Warning>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> RequestFields<'a> {
     pub(super) fn new(fields: &'a Map<String, Value>, options: &'a [&'a str]) -> Self {
         Self { all: fields, options, faults: Vec::new(), warnings: Vec::new() }
     }

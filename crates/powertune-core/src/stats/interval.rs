@@ -26,18 +26,6 @@ pub struct Estimate {
     pub high: Option<f64>,
 }
 
-/// The mean with its 95 % interval; `None` of nothing. It knows of one power's samples alone:
-/// [`Reach::mean_interval`] makes more of a whole run's.
-pub fn mean_interval(samples: &[f64]) -> Option<Estimate> {
-    Reach::default().mean_interval(samples)
-}
-
-/// The mean of billed milliseconds with its 95 % interval; `None` of nothing. It knows of one
-/// power's samples alone: [`Reach::billed_mean_interval`] makes more of a whole run's.
-pub fn billed_mean_interval(samples: &[f64]) -> Option<Estimate> {
-    Reach::default().billed_mean_interval(samples)
-}
-
 /// An interval wider than the mean to either side, taken together, is no interval: a figure that
 /// may be a hundredth of what is shown or many times as much is unknown, and "± 2,000 %" says so
 /// only to a reader who knows that it does.
@@ -291,7 +279,7 @@ mod tests {
         assert_eq!(Reach::typical([&[2.0, 6.0][..]]), reach(0.5));
         assert_eq!(Reach::typical([]), Reach::default());
         let samples = [2.9, 3.0, 3.1];
-        let alone = mean_interval(&samples).unwrap();
+        let alone = Reach::default().mean_interval(&samples).unwrap();
         let wider = reach(0.2).mean_interval(&samples).unwrap();
         assert!(wider.low < alone.low && wider.high > alone.high);
         assert_eq!(reach(0.01).mean_interval(&samples).unwrap(), alone);
@@ -299,21 +287,24 @@ mod tests {
 
     #[test]
     fn equal_samples_leave_only_what_rounding_hides() {
-        let exact = mean_interval(&[7.5; 10]).unwrap();
+        let exact = Reach::default().mean_interval(&[7.5; 10]).unwrap();
         assert_eq!(exact, Estimate { mean: 7.5, low: Some(7.5), high: Some(7.5) });
-        let billed = billed_mean_interval(&[8.0; 10]).unwrap();
+        let billed = Reach::default().billed_mean_interval(&[8.0; 10]).unwrap();
         assert!((7.6..7.8).contains(&billed.low.unwrap()), "{billed:?}");
         assert!((8.2..8.4).contains(&billed.high.unwrap()), "{billed:?}");
-        assert_eq!(billed_mean_interval(&[1.0; 10]).unwrap().low, Some(1.0));
+        assert_eq!(Reach::default().billed_mean_interval(&[1.0; 10]).unwrap().low, Some(1.0));
     }
 
     #[test]
     fn few_samples_have_what_can_be_known_of_them() {
-        assert_eq!(mean_interval(&[]), None);
-        assert_eq!(mean_interval(&[3.0]), Some(Estimate { mean: 3.0, low: None, high: None }));
-        let two = mean_interval(&[100.0, 104.0]).unwrap();
+        assert_eq!(Reach::default().mean_interval(&[]), None);
+        assert_eq!(
+            Reach::default().mean_interval(&[3.0]),
+            Some(Estimate { mean: 3.0, low: None, high: None })
+        );
+        let two = Reach::default().mean_interval(&[100.0, 104.0]).unwrap();
         assert!(two.low.unwrap() < 90.0 && two.high.unwrap() > 114.0, "{two:?}");
-        let apart = mean_interval(&[100.0, 200.0]).unwrap();
+        let apart = Reach::default().mean_interval(&[100.0, 200.0]).unwrap();
         assert_eq!(apart, Estimate { mean: 150.0, low: None, high: None });
     }
 
@@ -322,7 +313,7 @@ mod tests {
 
         #[test]
         fn an_interval_contains_its_mean(samples in vec(0.01..1e6_f64, 2..40)) {
-            for estimate in [mean_interval(&samples), billed_mean_interval(&samples)] {
+            for estimate in [Reach::default().mean_interval(&samples), Reach::default().billed_mean_interval(&samples)] {
                 let Estimate { mean, low, high } = estimate.unwrap();
                 let Some((low, high)) = low.zip(high) else { continue };
                 prop_assert!(0.0 <= low && low <= mean && mean <= high && high.is_finite());
@@ -349,7 +340,7 @@ mod tests {
             scale in 0.001..1e3_f64,
         ) {
             let scaled: Vec<f64> = samples.iter().map(|sample| sample * scale).collect();
-            let (one, other) = (mean_interval(&samples).unwrap(), mean_interval(&scaled).unwrap());
+            let (one, other) = (Reach::default().mean_interval(&samples).unwrap(), Reach::default().mean_interval(&scaled).unwrap());
             for (one, other) in [(one.low, other.low), (one.high, other.high)] {
                 let Some((one, other)) = one.zip(other) else { continue };
                 prop_assert!((one * scale / other - 1.0).abs() < 1e-6);
@@ -361,7 +352,7 @@ mod tests {
             // Whole numbers, whose sum does not depend on the order either.
             let samples: Vec<f64> = samples.into_iter().map(f64::from).collect();
             let reversed: Vec<f64> = samples.iter().rev().copied().collect();
-            prop_assert_eq!(mean_interval(&samples), mean_interval(&reversed));
+            prop_assert_eq!(Reach::default().mean_interval(&samples), Reach::default().mean_interval(&reversed));
         }
     }
 }

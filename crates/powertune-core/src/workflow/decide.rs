@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Digest,
-    state::{Measured, Next, Seen, State},
+    state::{DigestedEvidence, MeasureOutput, Next, RunState},
 };
 use crate::{
     analysis::NothingMeasured,
@@ -38,7 +38,11 @@ pub enum Undecided {
 
 /// Takes `state.measured` in and says what comes next. `elapsed_ms` is how long the execution has
 /// been running; `visualization` is the page that the result's link points to.
-pub fn decide(mut state: State, elapsed_ms: u64, visualization: &str) -> Result<State, Undecided> {
+pub fn decide(
+    mut state: RunState,
+    elapsed_ms: u64,
+    visualization: &str,
+) -> Result<RunState, Undecided> {
     let request = state.run.request()?;
     let measured = std::mem::take(&mut state.measured);
     let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
@@ -77,8 +81,8 @@ pub fn decide(mut state: State, elapsed_ms: u64, visualization: &str) -> Result<
 /// The result of what was seen until an execution ended before its time, as [`decide`] would make
 /// it: of the last `state`, and of what has been `measured` since. `None` where nothing was.
 pub fn cut_off(
-    mut state: State,
-    measured: Vec<Measured>,
+    mut state: RunState,
+    measured: Vec<MeasureOutput>,
     stopped: Stopped,
     elapsed_ms: u64,
 ) -> Option<Value> {
@@ -89,7 +93,7 @@ pub fn cut_off(
     state.used.wave(measured.len() as u64, lost);
     for measured in measured {
         // Why the run could not go on is said elsewhere; what was seen before counts.
-        take_in(&mut state, &request, Measured { failed: None, ..measured }).ok()?;
+        take_in(&mut state, &request, MeasureOutput { failed: None, ..measured }).ok()?;
     }
     let mut seen = state.seen.evidence();
     if seen.observations.is_empty() {
@@ -101,8 +105,12 @@ pub fn cut_off(
 }
 
 /// Takes one batch in.
-fn take_in(state: &mut State, request: &Request, measured: Measured) -> Result<(), Undecided> {
-    let Measured { task, digest, failed, lost } = measured;
+fn take_in(
+    state: &mut RunState,
+    request: &Request,
+    measured: MeasureOutput,
+) -> Result<(), Undecided> {
+    let MeasureOutput { task, digest, failed, lost } = measured;
     if let Some(failed) = failed {
         return Err(Undecided::Failed(failed));
     }
@@ -136,12 +144,12 @@ fn take_in(state: &mut State, request: &Request, measured: Measured) -> Result<(
 
 /// The result, and what is to be done with it.
 fn finish(
-    mut state: State,
+    mut state: RunState,
     request: &Request,
     stopped: Stopped,
     elapsed_ms: u64,
     visualization: &str,
-) -> Result<State, Undecided> {
+) -> Result<RunState, Undecided> {
     let mut warnings = request.warnings.clone();
     warnings.extend(state.run.notes.iter().cloned().map(Warning::Note));
     let setup = Setup {
@@ -153,7 +161,7 @@ fn finish(
     };
     let seen = state.seen.evidence();
     state.backlog = Backlog::default();
-    state.seen = Seen::default();
+    state.seen = DigestedEvidence::default();
     let mut result = match setup.ending(&seen, stopped)? {
         Ending::Tuned(result) => result,
         Ending::Dry(dry_run) => {

@@ -50,7 +50,7 @@ fn is_zero(count: &u64) -> bool {
 #[serde(rename_all = "camelCase")]
 enum Samples {
     /// Each as it is, in the order in which they ended.
-    Exact(Vec<Sample>),
+    Exact(Vec<DigestSample>),
     /// How many took how long.
     Histograms(Histograms),
 }
@@ -66,7 +66,7 @@ struct Histograms {
 /// and the part of it that is billed. All in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Sample {
+enum DigestSample {
     Warm(f64, u64),
     Cold(f64, u64, f64),
     Restored(f64, u64, f64, Option<u64>),
@@ -111,7 +111,7 @@ impl Digest {
             Outcome::Counted(report) | Outcome::Allowed(report) => {
                 self.allowed += u64::from(matches!(outcome, Outcome::Allowed(_)));
                 self.max_memory_mb = self.max_memory_mb.max(report.max_memory_mb);
-                Sample::of(report)
+                DigestSample::of(report)
             }
             Outcome::Failed { failure, report } => {
                 let billed_ms = report.as_ref().map(|report| report.billed_ms);
@@ -236,14 +236,14 @@ impl Histograms {
         [&self.warm, &self.cold, &self.restored]
     }
 
-    fn of(samples: &[Sample]) -> Self {
-        let parts = |wanted: fn(&&Sample) -> bool| {
+    fn of(samples: &[DigestSample]) -> Self {
+        let parts = |wanted: fn(&&DigestSample) -> bool| {
             Histogram::of(samples.iter().filter(wanted).map(|sample| sample.part()))
         };
         Self {
-            warm: parts(|sample| matches!(sample, Sample::Warm(..))),
-            cold: parts(|sample| matches!(sample, Sample::Cold(..))),
-            restored: parts(|sample| matches!(sample, Sample::Restored(..))),
+            warm: parts(|sample| matches!(sample, DigestSample::Warm(..))),
+            cold: parts(|sample| matches!(sample, DigestSample::Cold(..))),
+            restored: parts(|sample| matches!(sample, DigestSample::Restored(..))),
         }
     }
 
@@ -255,13 +255,18 @@ impl Histograms {
         }
     }
 
-    fn samples(&self) -> Vec<Sample> {
-        let warm = |part: Part| Sample::Warm(part.total_ms, part.billed_ms);
+    fn samples(&self) -> Vec<DigestSample> {
+        let warm = |part: Part| DigestSample::Warm(part.total_ms, part.billed_ms);
         let cold = |part: Part| {
-            Sample::Cold(part.total_ms - part.before_ms, part.billed_ms, part.before_ms)
+            DigestSample::Cold(part.total_ms - part.before_ms, part.billed_ms, part.before_ms)
         };
         let restored = |part: Part| {
-            Sample::Restored(part.total_ms - part.before_ms, part.billed_ms, part.before_ms, None)
+            DigestSample::Restored(
+                part.total_ms - part.before_ms,
+                part.billed_ms,
+                part.before_ms,
+                None,
+            )
         };
         let warm = self.warm.parts().into_iter().map(warm);
         let cold = self.cold.parts().into_iter().map(cold);
@@ -270,7 +275,7 @@ impl Histograms {
     }
 }
 
-impl Sample {
+impl DigestSample {
     fn of(report: &Report) -> Self {
         let (duration_ms, billed_ms) = (report.duration_ms, report.billed_ms);
         match report.start {

@@ -21,7 +21,7 @@ use crate::{
 
 /// What Initialize is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Start {
+pub struct InitializeInput {
     /// The execution, from the context object.
     pub execution: Execution,
     /// The execution's input: a request.
@@ -41,15 +41,15 @@ pub struct Execution {
 /// What goes from Initialize to Publish, Decide, Apply and Clean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State {
+pub struct RunState {
     /// What holds for the whole run.
-    pub run: Run,
+    pub run: RunContext,
     /// The open round: `tasks` is what the Map goes over.
     #[serde(flatten)]
     pub backlog: Backlog,
     /// What was seen.
     #[serde(default)]
-    pub seen: Seen,
+    pub seen: DigestedEvidence,
     /// What the invocations have cost; the most that they can have cost where that is not known.
     #[serde(default)]
     pub spent: f64,
@@ -63,7 +63,7 @@ pub struct State {
     pub reference: Option<String>,
     /// What the Map over `tasks` came to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasureOutput>,
     /// What comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
@@ -81,13 +81,13 @@ pub struct State {
 /// What holds for the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Run {
+pub struct RunContext {
     /// The execution.
     pub execution: Execution,
     /// The request as it was given, checked.
     pub request: Map<String, Value>,
     /// The function.
-    pub function: Subjected,
+    pub function: TunedFunction,
     /// Every power that the planner is to choose from.
     pub powers: PowerValues,
     /// The id that its marks on the function bear.
@@ -121,7 +121,7 @@ pub struct Run {
 /// What is known of the function, and by what a change of it is noticed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Subjected {
+pub struct TunedFunction {
     /// Its unqualified ARN.
     pub arn: String,
     /// Its region.
@@ -146,7 +146,7 @@ pub struct Subjected {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeasureInput {
     /// The run.
-    pub run: Run,
+    pub run: RunContext,
     /// The task to measure.
     pub task: Task,
 }
@@ -154,7 +154,7 @@ pub struct MeasureInput {
 /// What an iteration of the Map comes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Measured {
+pub struct MeasureOutput {
     /// What was to be measured.
     pub task: Task,
     /// What was seen.
@@ -182,7 +182,7 @@ pub struct Caught {
 /// What was seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct DigestedEvidence {
     /// How many rounds have been measured.
     pub rounds: u32,
     /// At each power.
@@ -252,16 +252,16 @@ impl Caught {
     }
 }
 
-impl State {
+impl RunState {
     /// The state of a run that begins with this round: nothing was done to the function yet.
     ///
     /// # Errors
     /// When the price of the function is not known.
-    pub fn begin(run: Run, measurements: &[Measurement]) -> Result<Self, UnknownPrice> {
+    pub fn begin(run: RunContext, measurements: &[Measurement]) -> Result<Self, UnknownPrice> {
         let mut state = Self {
             run,
             backlog: Backlog::default(),
-            seen: Seen::default(),
+            seen: DigestedEvidence::default(),
             spent: 0.0,
             used: Used::initialized(),
             reference: None,
@@ -293,7 +293,7 @@ impl State {
     }
 }
 
-impl Run {
+impl RunContext {
     /// The request. It was checked when the run began.
     pub fn request(&self) -> Result<Request, Faults> {
         parse(&self.request)
@@ -301,7 +301,7 @@ impl Run {
 
     /// What the analysis has to know.
     pub fn subject(&self) -> Result<Subject, UnknownPrice> {
-        let Subjected { arn, region, architecture, current, .. } = &self.function;
+        let TunedFunction { arn, region, architecture, current, .. } = &self.function;
         Ok(Subject {
             function_arn: arn.clone(),
             region: region.clone(),
@@ -315,7 +315,7 @@ impl Run {
 
     /// The planner.
     pub fn planner(&self, request: &Request) -> Result<Planner, UnknownPrice> {
-        let Subjected { current, .. } = self.function;
+        let TunedFunction { current, .. } = self.function;
         Ok(Planner::new(request, self.function.price()?, current, self.powers.clone()))
     }
 
@@ -326,7 +326,7 @@ impl Run {
     }
 }
 
-impl Subjected {
+impl TunedFunction {
     /// What running the function costs; storage of unknown price aside.
     pub fn price(&self) -> Result<Price, UnknownPrice> {
         let price = price::on_demand(&self.region, self.architecture)?;
@@ -334,7 +334,7 @@ impl Subjected {
     }
 }
 
-impl Seen {
+impl DigestedEvidence {
     /// Takes in what was seen at a power.
     pub(super) fn take(&mut self, digest: Digest, bytes: u64) {
         match self.digests.iter_mut().find(|known| known.power == digest.power) {

@@ -13,7 +13,7 @@ use powertune_core::{
     warning::Warning,
     workflow::{
         self, Digest, Step,
-        state::{Caught, MeasureInput, Measured, Next, State},
+        state::{Caught, MeasureInput, MeasureOutput, Next, RunState},
     },
 };
 use serde_json::Value;
@@ -40,9 +40,9 @@ pub(super) struct ExecutionProgress {
     /// The result, once Decide has made it.
     result: Option<Value>,
     /// The last state.
-    state: Option<State>,
+    state: Option<RunState>,
     /// The results of Measure since `state`.
-    measured: Vec<Measured>,
+    measured: Vec<MeasureOutput>,
     /// The tasks that Measure is working on.
     open: Vec<Task>,
     published: BTreeSet<(Power, String)>,
@@ -85,7 +85,7 @@ impl ExecutionProgress {
         let lost = |task: &Task| {
             let caught =
                 Caught { error: "the end of the execution".to_owned(), cause: String::new() };
-            Measured { task: task.clone(), digest: None, failed: None, lost: Some(caught) }
+            MeasureOutput { task: task.clone(), digest: None, failed: None, lost: Some(caught) }
         };
         let measured = self.measured.iter().cloned().chain(self.open.iter().map(lost));
         let elapsed_ms = self.times.map_or(0, |(first, last)| last.abs_diff(first));
@@ -112,10 +112,10 @@ impl ExecutionProgress {
         match step {
             // The next state tells of an error that was caught.
             Step::Measure => read(output)
-                .filter(|portion: &Measured| portion.lost.is_none())
+                .filter(|portion: &MeasureOutput| portion.lost.is_none())
                 .map_or(Vec::new(), |portion| self.portion(portion)),
             Step::Clean => vec![Event::CleanedUp(Vec::new())],
-            _ => read(output).map_or(Vec::new(), |state: State| self.reached(step, state)),
+            _ => read(output).map_or(Vec::new(), |state: RunState| self.reached(step, state)),
         }
     }
 
@@ -135,7 +135,7 @@ impl ExecutionProgress {
     }
 
     /// Takes in the result of a Measure.
-    fn portion(&mut self, portion: Measured) -> Vec<Event> {
+    fn portion(&mut self, portion: MeasureOutput) -> Vec<Event> {
         self.open.retain(|task| task.power != portion.task.power);
         let mut events = observed(&portion);
         events.extend(lost(&portion));
@@ -143,7 +143,7 @@ impl ExecutionProgress {
         events
     }
 
-    fn reached(&mut self, step: Step, state: State) -> Vec<Event> {
+    fn reached(&mut self, step: Step, state: RunState) -> Vec<Event> {
         if step == Step::Decide {
             self.measured.clear();
         }
@@ -162,7 +162,7 @@ impl ExecutionProgress {
         }
     }
 
-    fn initialized(&mut self, state: &State) -> Vec<Event> {
+    fn initialized(&mut self, state: &RunState) -> Vec<Event> {
         let run = &state.run;
         let measurements = measurements(state);
         let (Ok(price), Ok(request)) = (run.function.price(), run.request()) else {
@@ -185,7 +185,7 @@ impl ExecutionProgress {
         vec![Event::Planned(plan), self.round(measurements)]
     }
 
-    fn published(&mut self, state: State) -> Vec<Event> {
+    fn published(&mut self, state: RunState) -> Vec<Event> {
         let mut events = Vec::new();
         for Task { power, version, .. } in
             state.backlog.tasks.into_iter().chain(state.backlog.waiting)
@@ -201,7 +201,7 @@ impl ExecutionProgress {
         events
     }
 
-    fn decided(&mut self, state: State) -> Vec<Event> {
+    fn decided(&mut self, state: RunState) -> Vec<Event> {
         let mut events = Vec::new();
         match state.next {
             Some(Next::Publish | Next::Measure) if state.seen.rounds > self.rounds => {
@@ -242,13 +242,13 @@ fn ending(event: &HistoryEvent) -> Option<Caught> {
     Some(Caught { error, cause })
 }
 
-fn observed(portion: &Measured) -> Vec<Event> {
+fn observed(portion: &MeasureOutput) -> Vec<Event> {
     let observations = portion.digest.iter().flat_map(Digest::observations);
     observations.map(Event::Observed).collect()
 }
 
 /// The outcome of a Measure that was lost. Its text names the number of invocations.
-fn lost(portion: &Measured) -> Option<Event> {
+fn lost(portion: &MeasureOutput) -> Option<Event> {
     let caught = portion.lost.as_ref()?;
     let why = caught.told();
     let failure =
@@ -257,7 +257,7 @@ fn lost(portion: &Measured) -> Option<Event> {
     Some(Event::Observed(Observation { power: portion.task.power, outcome }))
 }
 
-fn measurements(state: &State) -> Vec<Measurement> {
+fn measurements(state: &RunState) -> Vec<Measurement> {
     let tasks = state.backlog.tasks.iter().chain(&state.backlog.waiting);
     tasks.map(|task| Measurement::new(task.power, task.left())).collect()
 }

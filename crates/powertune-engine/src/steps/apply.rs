@@ -1,6 +1,6 @@
 //! Apply: gives the function the chosen power, or publishes it and points an alias to it.
 
-use powertune_core::{power::Power, result::Applied, workflow::state::State};
+use powertune_core::{power::Power, result::Applied, workflow::state::RunState};
 use serde::Deserialize;
 
 use super::{StepError, StepErrorKind, baseline, gateway, mark, publish::taken_back};
@@ -13,7 +13,7 @@ struct Chosen {
 }
 
 /// The power that a run has chosen.
-pub(super) fn chosen(state: &State) -> Option<Power> {
+pub(super) fn chosen(state: &RunState) -> Option<Power> {
     let result = state.result.clone()?;
     serde_json::from_value(result).ok().map(|Chosen { power }| power)
 }
@@ -23,7 +23,7 @@ pub(super) fn chosen(state: &State) -> Option<Power> {
 /// # Errors
 /// When there is none, the function was changed by somebody else, or a call failed; also when
 /// somebody has cleaned up meanwhile, as happens when the execution is aborted.
-pub async fn apply(connection: &Connection, mut state: State) -> Result<State, StepError> {
+pub async fn apply(connection: &Connection, mut state: RunState) -> Result<RunState, StepError> {
     let request = state.run.request()?;
     let (Some(power), Some(optimize)) = (chosen(&state), &request.auto_optimize) else {
         return Err(StepErrorKind::Failed.error(&"there is no choice to apply"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use powertune_core::{
     arn::FunctionRef,
     power::Power,
-    workflow::state::{Caught, State},
+    workflow::state::{Caught, RunState},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl PutBack {
 /// # Errors
 /// `NotYet` when something could not be put back: this may be tried again. `Failed` when all was
 /// put back, but somebody else has changed the function while it was measured.
-pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, StepError> {
+pub async fn clean(connection: &Connection, state: &RunState) -> Result<PutBack, StepError> {
     let gateway = gateway(connection, &state.run).await?;
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
@@ -107,7 +107,7 @@ pub async fn clean(connection: &Connection, state: &State) -> Result<PutBack, St
 /// What a step had applied of the choice before it failed, or before its answer was lost. It is
 /// what the user has asked for, and stays: to take it back would be a second change of what serves
 /// their calls.
-async fn applied_before(gateway: &Gateway, state: &State, put_back: &PutBack) -> Option<String> {
+async fn applied_before(gateway: &Gateway, state: &RunState, put_back: &PutBack) -> Option<String> {
     if let Some(version) = &put_back.pointed_to {
         return Some(format!("an alias points to the choice, version {version}"));
     }
@@ -127,7 +127,7 @@ async fn applied_before(gateway: &Gateway, state: &State, put_back: &PutBack) ->
 /// When a call failed.
 async fn outdated(
     gateway: &Gateway,
-    state: &State,
+    state: &RunState,
     leave_at: Power,
 ) -> Result<Option<Cause>, Cause> {
     let baseline = match baseline(gateway, state).await {

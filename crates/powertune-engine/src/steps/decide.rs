@@ -1,7 +1,7 @@
 //! Decide: core's own decision, at the time that it is now.
 
 use jiff::Timestamp;
-use powertune_core::workflow::{self, state::State};
+use powertune_core::workflow::{self, state::RunState};
 
 use super::{Settings, StepError};
 
@@ -9,7 +9,7 @@ use super::{Settings, StepError};
 ///
 /// # Errors
 /// When nothing could be measured, or a portion says that the run can't go on.
-pub fn decide(settings: &Settings, state: State) -> Result<State, StepError> {
+pub fn decide(settings: &Settings, state: RunState) -> Result<RunState, StepError> {
     let started: Option<Timestamp> = state.run.execution.start_time.parse().ok();
     let elapsed_ms = started.map_or(0, |started| {
         let elapsed = Timestamp::now().as_millisecond() - started.as_millisecond();

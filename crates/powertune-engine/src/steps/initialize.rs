@@ -9,7 +9,7 @@ use powertune_core::{
     request::{Pace, Request, parse},
     workflow::{
         check_event, digest_bytes,
-        state::{Run, Start, State, Subjected},
+        state::{InitializeInput, RunContext, RunState, TunedFunction},
     },
 };
 
@@ -42,8 +42,8 @@ const TUNES_ANY: &str = "this state machine may tune any function (its lambdaRes
 pub async fn initialize(
     connection: &Connection,
     settings: &Settings,
-    start: Start,
-) -> Result<State, StepError> {
+    start: InitializeInput,
+) -> Result<RunState, StepError> {
     let request = parse(&start.request)?;
     processors::check_any(&request, &settings.processors)?;
     let gateway = Gateway::connect(connection, &request.function).await?;
@@ -57,7 +57,7 @@ pub async fn initialize(
     check_timeouts(prepared.latest.timeout, longest, settings.measure_timeout)?;
     let mut run = run(start, &request, &prepared, longest)?;
     run.notes.extend(settings.tunes_any.then(|| TUNES_ANY.to_owned()));
-    Ok(State::begin(run, &prepared.plan.measurements)?)
+    Ok(RunState::begin(run, &prepared.plan.measurements)?)
 }
 
 fn check_timeouts(
@@ -97,11 +97,11 @@ fn check_timeouts(
 }
 
 fn run(
-    start: Start,
+    start: InitializeInput,
     request: &Request,
     prepared: &Prepared,
     longest: Duration,
-) -> Result<Run, StepError> {
+) -> Result<RunContext, StepError> {
     let Prepared { latest, powers, plan, .. } = prepared;
     let until = deadline(request, prepared);
     let baseline = Baseline::of(latest);
@@ -115,11 +115,11 @@ fn run(
     let digest_bytes =
         digest_bytes(request_bytes, most_powers, most_invocations, longest_ms as f64)
             .map_err(|error| StepErrorKind::Refused.error(&error))?;
-    Ok(Run {
+    Ok(RunContext {
         mark: mark::run_of(&start.execution.id),
         execution: start.execution,
         request: start.request,
-        function: Subjected {
+        function: TunedFunction {
             arn: latest.arn.clone(),
             region: latest.region.clone(),
             architecture: latest.architecture,

@@ -11,7 +11,7 @@ use powertune_core::{
     request::Request,
     workflow::{
         Digest,
-        state::{MeasureInput, Measured, Run},
+        state::{MeasureInput, MeasureOutput, RunContext},
     },
 };
 
@@ -39,7 +39,7 @@ pub async fn measure(
     connection: &Connection,
     input: MeasureInput,
     deadline: Instant,
-) -> Result<Measured, StepError> {
+) -> Result<MeasureOutput, StepError> {
     let MeasureInput { run, task } = input;
     let gateway = gateway(connection, &run).await?;
     let request = run.request()?;
@@ -55,12 +55,12 @@ pub async fn measure(
         }
         Err(cause) => (None, Some(cause.to_string())),
     };
-    Ok(Measured { task, digest, failed, lost: None })
+    Ok(MeasureOutput { task, digest, failed, lost: None })
 }
 
 async fn observe(
     gateway: &Gateway,
-    run: &Run,
+    run: &RunContext,
     request: &Request,
     task: &Task,
     budget: Arc<Budget>,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use powertune_core::workflow::state::State;
+use powertune_core::workflow::state::RunState;
 use tokio_util::sync::CancellationToken;
 
 use super::{StepError, baseline, gateway, left_behind, mark};
@@ -29,9 +29,9 @@ const RESERVE: Duration = Duration::from_mins(2);
 /// step did was taken back where that was possible.
 pub async fn publish(
     connection: &Connection,
-    mut state: State,
+    mut state: RunState,
     deadline: Instant,
-) -> Result<State, StepError> {
+) -> Result<RunState, StepError> {
     let mut mark = mark(&state.run);
     let missing = state.backlog.unpublished(state.run.function.power);
     if let Some(sets) = mark.sets.with(missing.iter().copied()) {
@@ -74,7 +74,7 @@ async fn publish_all(
     gateway: &Gateway,
     baseline: &Baseline,
     mark: &Mark,
-    state: &mut State,
+    state: &mut RunState,
     until: Instant,
 ) -> Result<(), Cause> {
     let mut publisher = if state.is_untouched() {
@@ -101,7 +101,7 @@ async fn announce_first(
     gateway: &Gateway,
     baseline: &Baseline,
     mark: &Mark,
-    state: &mut State,
+    state: &mut RunState,
 ) -> Result<Announced, Cause> {
     let missing = state.backlog.unpublished(baseline.power);
     let target = missing.into_iter().find(|&power| power != baseline.power);

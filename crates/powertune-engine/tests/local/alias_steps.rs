@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use powertune_core::workflow::state::{Execution, Start, State};
+use powertune_core::workflow::state::{Execution, InitializeInput, RunState};
 use powertune_engine::{
     gateway::Connection,
     steps::{Settings, StepError, StepErrorKind, apply, clean, clean_after, initialize, publish},
@@ -21,7 +21,7 @@ fn connection(bench: &Bench) -> Connection {
 }
 
 /// Begins an execution that is to release the choice by the alias.
-async fn begin(bench: &Bench, more: &Value) -> Result<State, StepError> {
+async fn begin(bench: &Bench, more: &Value) -> Result<RunState, StepError> {
     let mut request = json!({
         "lambdaARN": FUNCTION, "num": 5, "powerValues": [128, 256],
         "autoOptimize": true, "autoOptimizeAlias": ALIAS,
@@ -30,16 +30,16 @@ async fn begin(bench: &Bench, more: &Value) -> Result<State, StepError> {
     fields.extend(more.as_object().expect("an object").clone());
     let id = format!("arn:aws:states:us-east-1:123456789012:execution:powertune:{}", bench.arn);
     let execution = Execution { id, start_time: "2026-11-26T12:00:00Z".to_owned() };
-    let start = Start { execution, request: fields.clone() };
+    let start = InitializeInput { execution, request: fields.clone() };
     let settings = Settings { processors: "*".to_owned(), ..Settings::default() };
     initialize(&connection(bench), &settings, start).await
 }
 
 /// Publishes what is to be measured, and chooses 128 MB without measuring.
-async fn decided(bench: &Bench, state: State) -> State {
+async fn decided(bench: &Bench, state: RunState) -> RunState {
     let deadline = Instant::now() + Duration::from_mins(5);
     let state = publish(&connection(bench), state, deadline).await.expect("it is published");
-    State { result: Some(json!({ "power": 128 })), ..state }
+    RunState { result: Some(json!({ "power": 128 })), ..state }
 }
 
 /// What Apply says after `change` of the others; Clean puts back what the execution did.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_lambda::Client;
 use powertune_core::{
     result::State as RowState,
-    workflow::state::{Execution, MeasureInput, Start},
+    workflow::state::{Execution, InitializeInput, MeasureInput},
 };
 use powertune_engine::{
     error::{Cause, TuneError},
@@ -70,7 +70,7 @@ async fn a_version_that_somebody_deletes_ends_an_execution() {
         id: "arn:aws:states:us-east-1:000000000000:execution:machine:one".to_owned(),
         start_time: "2026-01-01T00:00:00Z".to_owned(),
     };
-    let start = Start { execution, request };
+    let start = InitializeInput { execution, request };
     let settings = Settings::default();
     let deadline = Instant::now() + Duration::from_mins(10);
     let state = steps::initialize(&connection, &settings, start).await.expect("it begins");

@@ -7,7 +7,9 @@ use std::{
 };
 
 use aws_sdk_lambda::types::Environment;
-use powertune_core::workflow::state::{MeasureInput, Measured, Next, Start, State};
+use powertune_core::workflow::state::{
+    InitializeInput, MeasureInput, MeasureOutput, Next, RunState,
+};
 use powertune_engine::{
     gateway::Connection,
     steps::{self, Settings, StepError, StepErrorKind},
@@ -38,18 +40,18 @@ impl<'a> Execution<'a> {
         state
     }
 
-    pub(crate) async fn initialize(&mut self, more: Value) -> Result<State, StepError> {
+    pub(crate) async fn initialize(&mut self, more: Value) -> Result<RunState, StepError> {
         let settings = Settings::default();
         initialize(self.bench, &settings, more).await.map(|state| self.keep(state))
     }
 
-    pub(crate) async fn publish(&mut self, state: State) -> Result<State, StepError> {
+    pub(crate) async fn publish(&mut self, state: RunState) -> Result<RunState, StepError> {
         steps::publish(&self.connection, state, soon()).await.map(|state| self.keep(state))
     }
 
     /// Measures what is to be measured, and decides.
-    pub(crate) async fn measure(&mut self, mut state: State) -> State {
-        let mut measured: Vec<Measured> = Vec::new();
+    pub(crate) async fn measure(&mut self, mut state: RunState) -> RunState {
+        let mut measured: Vec<MeasureOutput> = Vec::new();
         for task in &state.backlog.tasks {
             let portion = self.keep(MeasureInput { run: state.run.clone(), task: task.clone() });
             let seen = steps::measure(&self.connection, portion, soon()).await;
@@ -65,7 +67,11 @@ fn soon() -> Instant {
 }
 
 /// Initialize, with a request that has these fields beside the few that it needs.
-async fn initialize(bench: &Bench, settings: &Settings, more: Value) -> Result<State, StepError> {
+async fn initialize(
+    bench: &Bench,
+    settings: &Settings,
+    more: Value,
+) -> Result<RunState, StepError> {
     let mut request = json!({ "lambdaARN": FUNCTION, "num": 5, "powerValues": [256, 512] });
     let fields = request.as_object_mut().expect("an object");
     fields.extend(more.as_object().expect("an object").clone());
@@ -76,7 +82,8 @@ async fn initialize(bench: &Bench, settings: &Settings, more: Value) -> Result<S
         },
         "request": request,
     });
-    let start: Start = serde_json::from_value(start).expect("what the state machine sends");
+    let start: InitializeInput =
+        serde_json::from_value(start).expect("what the state machine sends");
     steps::initialize(&bench.connection(bench.endpoint()), settings, start).await
 }
 

@@ -1,4 +1,4 @@
-//! Price lists as AWS writes them, and what is no such list.
+//! Tests of AWS's price lists, valid and damaged.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::super::*;
 
 const REGION: &str = "eu-west-1";
 
-/// A term with these tiers, each with its beginning, its end and its price.
+/// A term with tiers of begin, end and price.
 fn term(tiers: &[(&str, &str, &str)]) -> Value {
     let dimension = |(begin, end, price): &(&str, &str, &str)| {
         let rate = format!("S.JRTCKXETXF.{begin}");
@@ -23,7 +23,7 @@ fn product(sku: &str, group: &str, location: &str, region: &str) -> Value {
         "group": group, "regionCode": region } })
 }
 
-/// A list of Ireland's, with prices that are not the built-in ones.
+/// A list of Ireland with prices that differ from the built-in ones.
 fn list() -> Value {
     let here = |sku: &str, group: &str| product(sku, group, "EU (Ireland)", REGION);
     json!({
@@ -62,7 +62,7 @@ fn parsed(list: &Value) -> Result<Vec<Listing>, ListFault> {
     parse_list(list.to_string().as_bytes())
 }
 
-/// The message that refuses the list after a change at a place in it.
+/// The error message after the value at `pointer` was replaced.
 fn refused(pointer: &str, value: Value) -> String {
     let mut list = list();
     *list.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
@@ -203,7 +203,7 @@ fn fetched_prices_come_before_the_built_in_ones_and_a_file_instead_of_them() {
     assert_eq!(file.listings().len(), 1);
 }
 
-/// Every number that stands in a text.
+/// Every number in a text.
 fn numbers(text: &str) -> Vec<f64> {
     let is_part = |c: char| c.is_ascii_digit() || c == '.';
     text.split(|c| !is_part(c)).filter_map(|number| number.parse().ok()).collect()

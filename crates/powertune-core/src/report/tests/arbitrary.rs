@@ -1,4 +1,4 @@
-//! Reports of any content among any other lines.
+//! Tests with arbitrary reports among arbitrary lines.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ fn written(report: &Report) -> String {
     fields.join("\t")
 }
 
-/// The line of a trace, whose segment may be missing.
+/// The line of a trace, with or without a segment.
 fn traces() -> impl Strategy<Value = String> {
     (proptest::option::of("[0-9a-f]{16}"), any::<bool>()).prop_map(|(segment, sampled)| {
         let segment = segment.map_or(String::new(), |id| format!("SegmentId: {id}\t"));
@@ -68,7 +68,7 @@ fn traces() -> impl Strategy<Value = String> {
     })
 }
 
-/// What a function may log: anything, and things that look like Lambda's.
+/// Arbitrary output of a function, and imitations of Lambda's lines.
 fn noise() -> impl Strategy<Value = String> {
     let lines = prop_oneof![
         "\\PC{0,60}",

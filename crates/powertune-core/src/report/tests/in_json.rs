@@ -1,5 +1,3 @@
-//! Reports in the JSON log format.
-
 use serde_json::{Value, json};
 
 use super::*;

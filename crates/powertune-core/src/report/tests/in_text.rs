@@ -1,5 +1,3 @@
-//! Reports in the text log format.
-
 use super::*;
 
 #[test]
@@ -62,9 +60,9 @@ fn a_timeout_line_rounds_up() {
 fn not_every_word_of_a_timeout_is_one() {
     let report = line(WARM);
     for said in [
-        // Longer than the invocation took.
+        // Longer than the invocation.
         format!("2019-11-20T20:55:17.203Z {ID} Task timed out after 3.00 seconds"),
-        // Another invocation's.
+        // Of another invocation.
         format!("2019-11-20T20:55:17.203Z {OTHER} Task timed out after 0.01 seconds"),
         format!("{ID} Task timed out after 0.00 seconds"),
         format!("{ID} Task timed out after NaN seconds"),
@@ -77,7 +75,7 @@ fn not_every_word_of_a_timeout_is_one() {
     assert_eq!(read(&format!("{said}\n{with_status}")).status, Status::Success);
 }
 
-/// What Lambda writes of a trace; the segment's id has been missing since 2026.
+/// Lambda's trace lines. The segment id has been missing since 2026.
 const TRACES: [&str; 3] = [
     "XRAY TraceId: 1-5e34a614-10bdxmplf1fb44f07bc535a1\tSegmentId: 07f5xmpl2d1f6f85\t\
      Sampled: true\t\n",
@@ -99,7 +97,7 @@ fn tracing_on_the_same_line_or_on_its_own() {
         let crash = tail(&format!("{WARM}Status: error\tError Type: Runtime.ExitError"));
         let error_type = Some("Runtime.ExitError".to_owned());
         assert_eq!(read(&crash).status, Status::Error { error_type }, "{between:?} {tracing:?}");
-        // A trace that comes first, and one of another invocation that follows.
+        // A trace before the report, and a trace of another invocation after it.
         assert_eq!(read(&format!("{tracing}{}{tracing}", line(WARM))), warm(12.34, 13));
     }
 }

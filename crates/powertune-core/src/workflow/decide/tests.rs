@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::{
     backlog::Task,
-    budget::{Account, Room},
+    budget::{CostLedger, ReserveOutcome},
     dry_run::DryRun,
     observation::{Evidence, Observation, Outcome},
     power::Power,
     report::{Report, Start, Status},
     request::parse,
-    workflow::state::{Caught, Execution, Run, Subjected},
+    workflow::state::{Caught, Execution, RunContext, TunedFunction},
 };
 
 const PAGE: &str = "https://example.org/";
@@ -26,17 +26,17 @@ fn fields(more: Value) -> Map<String, Value> {
 }
 
 /// A state as Initialize and Publish leave it.
-fn begun(more: Value) -> State {
+fn begun(more: Value) -> RunState {
     let request = fields(more);
     let checked = parse(&request).expect("a good request");
     let powers = checked.powers.clone().expect("the powers are named");
-    let run = Run {
+    let run = RunContext {
         execution: Execution {
             id: "arn".to_owned(),
             start_time: "2026-01-01T00:00:00Z".to_owned(),
         },
         request,
-        function: Subjected {
+        function: TunedFunction {
             arn: "arn:aws:lambda:us-east-1:123456789012:function:fn".to_owned(),
             region: "us-east-1".parse().expect("a region"),
             architecture: crate::architecture::Architecture::X86_64,
@@ -63,12 +63,12 @@ fn begun(more: Value) -> State {
     let Decision::Measure(round) = planner.next(&Evidence::default()) else {
         panic!("the first step measures");
     };
-    let mut state = State::begin(run, &round.measurements).expect("a price");
+    let mut state = RunState::begin(run, &round.measurements).expect("a price");
     publish(&mut state);
     state
 }
 
-fn publish(state: &mut State) {
+fn publish(state: &mut RunState) {
     let tasks = state.backlog.tasks.iter().chain(&state.backlog.waiting);
     let known = tasks.filter_map(|task| task.version.as_ref()?.parse().ok()).max();
     let mut last = known.unwrap_or(0).max(state.backlog.last_used);
@@ -116,11 +116,11 @@ fn unsteady(power: Power, number: u32, first: bool) -> Observation {
 }
 
 /// The next of a task's invocations, so many at most, through JSON as between two states.
-fn measure(state: &State, task: &Task, most: u32) -> Measured {
+fn measure(state: &RunState, task: &Task, most: u32) -> MeasureOutput {
     measure_of(steady, state, task, most)
 }
 
-fn measure_of(function: Function, state: &State, task: &Task, most: u32) -> Measured {
+fn measure_of(function: Function, state: &RunState, task: &Task, most: u32) -> MeasureOutput {
     let request = state.run.request().expect("a good request");
     let count = batch(task, state.run.in_flight, request.only_cold_starts).min(most);
     let first = task.first + task.sent;
@@ -130,7 +130,12 @@ fn measure_of(function: Function, state: &State, task: &Task, most: u32) -> Meas
         .map(|number| function(task.power, number, is_new && number == first))
         .collect();
     let digest = Digest::of(task.power, &observations).within(state.run.digest_bytes);
-    through_json(&Measured { task: task.clone(), digest: Some(digest), failed: None, lost: None })
+    through_json(&MeasureOutput {
+        task: task.clone(),
+        digest: Some(digest),
+        failed: None,
+        lost: None,
+    })
 }
 
 fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
@@ -140,7 +145,7 @@ fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) ->
 }
 
 /// Drives the states to the end, in portions of so many invocations.
-fn run(mut state: State, most: u32) -> State {
+fn run(mut state: RunState, most: u32) -> RunState {
     loop {
         state.measured =
             state.backlog.tasks.iter().map(|task| measure(&state, task, most)).collect();
@@ -230,14 +235,15 @@ fn a_cost_that_is_not_to_be_exceeded_ends_measuring_with_what_there_is() {
 }
 
 /// Drives the states to the end; each portion keeps to its budget.
-fn run_within_budgets(mut state: State, most: u32) -> State {
+fn run_within_budgets(mut state: RunState, most: u32) -> RunState {
     loop {
         let tariff = state.run.tariff().expect("a price");
         let within = |task: &Task| {
-            let mut account = Account::new(task.budget);
+            let mut account = CostLedger::new(task.budget);
             let worst = tariff.worst(task.power);
             let mut sent = 0;
-            while sent < most.min(task.left()) && account.reserve(worst) == Room::Reserved {
+            while sent < most.min(task.left()) && account.reserve(worst) == ReserveOutcome::Reserved
+            {
                 let number = task.first + task.sent + sent;
                 let seen = observed(task.power, number, Start::Warm);
                 account.settle(worst, tariff.charged(task.power, &seen.outcome));
@@ -262,7 +268,8 @@ fn a_lost_portion_has_spent_its_budget_at_most() {
     let budget = state.backlog.tasks[1].budget.expect("a share");
     state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 1)).collect();
     let lost = Caught { error: "States.Timeout".to_owned(), cause: String::new() };
-    state.measured[1] = Measured { digest: None, lost: Some(lost), ..state.measured[1].clone() };
+    state.measured[1] =
+        MeasureOutput { digest: None, lost: Some(lost), ..state.measured[1].clone() };
     let state = decide(state, 0, PAGE).expect("a decision");
     assert!(state.spent >= budget && state.spent < 0.1, "{} {budget}", state.spent);
     let shared: f64 = state.backlog.tasks.iter().filter_map(|task| task.budget).sum();
@@ -273,7 +280,7 @@ fn a_lost_portion_has_spent_its_budget_at_most() {
 fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
     let mut state = begun(json!({"num": 1000}));
     let exact = run(
-        State { run: Run { digest_bytes: 80_000, ..state.run.clone() }, ..state.clone() },
+        RunState { run: RunContext { digest_bytes: 80_000, ..state.run.clone() }, ..state.clone() },
         1000,
     );
     state.run.digest_bytes = 3000;
@@ -336,7 +343,7 @@ fn with_one_lost(error: &str, cause: &str) -> Value {
     let mut state = begun(json!({}));
     state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 30)).collect();
     let lost = Some(Caught { error: error.to_owned(), cause: cause.to_owned() });
-    state.measured[1] = Measured { digest: None, lost, ..state.measured[1].clone() };
+    state.measured[1] = MeasureOutput { digest: None, lost, ..state.measured[1].clone() };
     let result = decide(state, 0, PAGE).expect("a decision").result.expect("a result");
     assert_eq!(result["power"], 128);
     result
@@ -380,7 +387,7 @@ fn cold_starts_alone_get_fresh_versions_within_a_bound() {
                 })
                 .collect();
             let digest = Some(Digest::of(task.power, &observations));
-            Measured { task: task.clone(), digest, failed: None, lost: None }
+            MeasureOutput { task: task.clone(), digest, failed: None, lost: None }
         };
         state.measured = state.backlog.tasks.iter().map(measured).collect();
         portions += 1;
@@ -431,7 +438,7 @@ fn a_version_that_never_gets_ready_is_given_up() {
 #[test]
 fn what_a_portion_can_not_go_on_with_ends_the_run() {
     let mut state = begun(json!({}));
-    state.measured = vec![Measured {
+    state.measured = vec![MeasureOutput {
         task: state.backlog.tasks[0].clone(),
         digest: None,
         failed: Some("preProcessorARN: it failed".to_owned()),
@@ -460,7 +467,8 @@ fn a_choice_that_a_lost_portion_leaves_open_is_not_applied() {
     let mut state = begun(json!({"autoOptimize": true}));
     state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 30)).collect();
     let lost = Caught { error: "States.Timeout".to_owned(), cause: "after 900 s".to_owned() };
-    state.measured[1] = Measured { digest: None, lost: Some(lost), ..state.measured[1].clone() };
+    state.measured[1] =
+        MeasureOutput { digest: None, lost: Some(lost), ..state.measured[1].clone() };
     let ended = decide(state, 0, PAGE).expect("a decision");
     assert_eq!(ended.next, Some(Next::Clean));
     let result = ended.result.expect("a result");

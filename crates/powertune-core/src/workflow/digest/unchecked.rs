@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Digest, Failures, Sample, Samples};
+use super::{Digest, DigestSample, Failures, Samples};
 use crate::{
     power::Power,
     report::{LONGEST_MS, is_time},
@@ -40,7 +40,7 @@ impl TryFrom<Unchecked> for Digest {
             return Err("a digest with more allowed exceptions than samples");
         }
         let measured = match &samples {
-            Samples::Exact(samples) => samples.iter().all(Sample::is_sound),
+            Samples::Exact(samples) => samples.iter().all(DigestSample::is_sound),
             Samples::Histograms(histograms) => {
                 histograms.all().into_iter().all(|histogram| histogram.is_sound(LONGEST_MS))
             }
@@ -52,7 +52,7 @@ impl TryFrom<Unchecked> for Digest {
     }
 }
 
-impl Sample {
+impl DigestSample {
     fn is_sound(&self) -> bool {
         let (times, billed) = match *self {
             Self::Warm(duration_ms, billed_ms) => ([duration_ms, 0.0], [billed_ms, 0]),

@@ -1,8 +1,8 @@
-//! The planner: what to measure next, given what was seen.
+//! The planner: it decides from the evidence what to measure next.
 //!
-//! It speaks in rounds, because a policy may want powers that it only knows of after a first look.
-//! It holds no state besides its own settings: the same evidence always gives the same step, so a
-//! state machine can forget it between two steps and a replay can drive it over recorded samples.
+//! It plans in rounds, because a policy may need powers that it only knows after a first look.
+//! Besides its settings it holds no state: the same evidence always gives the same step. So a state
+//! machine can forget it between two steps, and a replay can drive it over recorded samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,14 @@ use crate::{
     stopped::Stopped,
 };
 
-/// How the number of invocations is chosen.
+/// The way to choose the number of invocations.
 #[derive(Debug, Clone, PartialEq)]
 enum Policy {
-    /// So many invocations at every power, cold ones included.
+    /// A fixed number of invocations at every power, cold starts included.
     Fixed { num: u32 },
     /// One invocation at every power, to see that it works.
     DryRun,
-    /// As many as the answer needs.
+    /// As many invocations as the answer needs.
     Auto(Box<Auto>),
 }
 
@@ -36,64 +36,63 @@ pub struct Planner {
     powers: PowerValues,
 }
 
-/// The planner's decision.
+/// The decision of the planner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Decision {
-    /// Measure this, then ask again.
+    /// Measure this round, then ask again.
     Measure(Round),
-    /// There is nothing more to measure.
+    /// Stop measuring.
     Done(Stopped),
 }
 
-/// How the powers stand after a round.
+/// The interim result after a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// The power that would be chosen now.
+    /// The best power so far.
     pub front: Power,
-    /// How sure that would be, from 0 to 1, among the powers measured so far.
+    /// The confidence from 0 to 1 that it is the best of the measured powers.
     pub confidence: f64,
 }
 
-/// Powers to measure together.
+/// The powers to measure together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Round {
-    /// The first round is 1.
+    /// The number of the round, from 1.
     pub number: u32,
-    /// What to measure, smallest power first.
+    /// One entry per power, in ascending order.
     pub measurements: Vec<Measurement>,
 }
 
-/// So many invocations at one power.
+/// The invocations to send at one power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
-    /// The power.
+    /// The memory size to measure.
     pub power: Power,
-    /// How many invocations to send to it.
+    /// The number of invocations to send.
     pub invocations: u32,
-    /// Whether to send them to an environment that was not there before, on a version of its own.
+    /// True if they need a new environment, and so a new version.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
 }
 
 impl Measurement {
-    /// So many invocations at a power, in whatever environment there is.
+    /// Invocations in any environment.
     pub fn new(power: Power, invocations: u32) -> Self {
         Self { power, invocations, fresh: false }
     }
 }
 
-/// How many sizes may be measured that are not among the powers to choose from: some between them,
-/// where nobody has named any.
+/// The maximum number of sizes that may be measured besides the powers to choose from. They lie
+/// between those, and are only allowed if the request names no powers.
 pub fn most_unnamed(request: &Request) -> usize {
     if request.num == Num::Auto && request.powers.is_none() { auto::BETWEEN } else { 0 }
 }
 
 impl Planner {
-    /// A planner for what is asked of a function that has the power `current` now and these to
-    /// choose from, at this price.
+    /// A planner for a request. `current` is the power that the function has now.
     pub fn new(request: &Request, price: Price, current: Power, powers: PowerValues) -> Self {
         let policy = match request.num {
             _ if request.dry_run => Policy::DryRun,
@@ -103,7 +102,7 @@ impl Planner {
         Self { policy, powers }
     }
 
-    /// What to do next, given everything seen so far.
+    /// The next step, given the evidence so far.
     pub fn next(&self, seen: &Evidence) -> Decision {
         let (invocations, stopped) = match &self.policy {
             Policy::Fixed { num } => (*num, Stopped::NumReached),
@@ -118,8 +117,8 @@ impl Planner {
         Decision::Measure(Round { number: 1, measurements })
     }
 
-    /// How the powers stand, where it is found out in the run how much is measured; `None` before
-    /// anything is.
+    /// The interim result. `None` before the first measurement, and for a fixed number of
+    /// invocations.
     pub fn standing(&self, seen: &Evidence) -> Option<Standing> {
         match &self.policy {
             Policy::Auto(auto) => auto.standing(seen),

@@ -1,18 +1,18 @@
-//! The analysis: from everything that was seen to the result.
+//! The analysis: it turns the evidence into the result.
 
 pub(crate) mod certainty;
 mod deciding;
 mod drift;
 pub(crate) mod environments;
 mod nothing;
-pub(crate) mod row;
+pub(crate) mod size_samples;
 
 use std::collections::BTreeSet;
 
 pub use self::nothing::NothingMeasured;
 use self::{
     certainty::Rule,
-    row::{Counting, Row},
+    size_samples::{Counting, SizeSamples},
 };
 use crate::{
     architecture::Architecture,
@@ -28,28 +28,29 @@ use crate::{
     warning::Warning,
 };
 
-/// What is tuned, as far as the analysis needs to know it.
+/// The tuned function, as far as the analysis needs to know it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
-    /// The function's unqualified ARN.
+    /// The unqualified ARN.
     pub function_arn: String,
-    /// Its region.
+    /// The region that sets currency and prices.
     pub region: Region,
-    /// Its instruction set architecture.
+    /// The instruction set architecture.
     pub architecture: Architecture,
-    /// The power that it has now.
+    /// The power of the function, or of the named version or alias.
     pub current: Power,
     /// The powers to choose from.
     pub powers: PowerValues,
-    /// The price of running it.
+    /// The price of running the function.
     pub price: Price,
-    /// Where that price is from.
+    /// The source of the price.
     pub origin: Origin,
 }
 
-/// Turns what was seen into a result.
+/// Turns the evidence into a result.
 ///
-/// `warnings` are those of the run so far; `elapsedMs` is 0 until whoever holds a clock fills it in.
+/// `warnings` come from the run so far. `elapsedMs` stays 0, because core knows no clock: the
+/// caller fills it in.
 ///
 /// # Errors
 /// When no power was measured.
@@ -61,10 +62,10 @@ pub fn analyse(
     mut warnings: Vec<Warning>,
 ) -> Result<TuningResult, NothingMeasured> {
     let rule = Rule::of(request, subject.price);
-    let rows = rows(seen, Counting::of(request));
-    let measured: Vec<&Row<'_>> = rows.iter().filter(|row| row.works()).collect();
-    let mut stats = all_stats(&rule, &rows, seen);
-    let candidates: Vec<Candidate> = measured.iter().map(|row| rule.candidate(row)).collect();
+    let sizes = by_size(seen, Counting::of(request));
+    let measured: Vec<&SizeSamples<'_>> = sizes.iter().filter(|size| size.works()).collect();
+    let mut stats = all_stats(&rule, &sizes, seen);
+    let candidates: Vec<Candidate> = measured.iter().map(|size| rule.candidate(size)).collect();
     let Some(chosen) = rule.choose(&candidates) else {
         return Err(NothingMeasured::of(request, stats));
     };
@@ -72,8 +73,8 @@ pub fn analyse(
     deciding::decide(&rule, &measured, &candidates, &mut stats);
     let winner = candidates[chosen];
     let unmeasured: Vec<Power> =
-        rows.iter().filter(|row| row.is_unmeasured()).map(|row| row.power).collect();
-    let current = measured.iter().position(|row| row.power == subject.current).map(|index| {
+        sizes.iter().filter(|size| size.is_unmeasured()).map(|size| size.power).collect();
+    let current = measured.iter().position(|size| size.power == subject.current).map(|index| {
         let Candidate { cost, duration_ms: duration, .. } = candidates[index];
         Current { power: subject.current, cost, duration }
     });
@@ -133,8 +134,8 @@ pub fn analyse(
     })
 }
 
-/// The cost of every invocation, requests included, as far as it is known. The sum does not depend
-/// on the order in which invocations ended.
+/// The cost of all invocations, request charges included, as far as it is known. Sorting makes the
+/// sum independent of the order in which the invocations ended.
 fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
     let cost = |seen: &Observation| seen.outcome.cost(seen.power, price).unwrap_or_default();
     let mut costs: Vec<f64> = seen.observations.iter().map(cost).collect();
@@ -142,21 +143,20 @@ fn exploration_cost(seen: &Evidence, price: &Price) -> f64 {
     costs.into_iter().sum()
 }
 
-/// What was seen, sorted out by power, smallest first.
-pub(crate) fn rows(seen: &Evidence, counting: Counting) -> Vec<Row<'_>> {
+/// The samples of each power, in ascending order.
+pub(crate) fn by_size(seen: &Evidence, counting: Counting) -> Vec<SizeSamples<'_>> {
     let powers: BTreeSet<Power> = seen.observations.iter().map(|seen| seen.power).collect();
-    powers.into_iter().map(|power| Row::new(power, seen.at(power), counting)).collect()
+    powers.into_iter().map(|power| SizeSamples::new(power, seen.at(power), counting)).collect()
 }
 
-/// The powers to choose from that are not among the rows.
 fn not_tried(powers: &PowerValues, stats: &[PowerStats]) -> Vec<Power> {
     powers.iter().filter(|power| stats.iter().all(|row| row.value != *power)).collect()
 }
 
-fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> {
-    // Few samples of one power may miss rare slow invocations that other powers' samples show.
-    let reach = rule.reach(&rows.iter().collect::<Vec<_>>());
-    let tried = rows.iter().map(|row| row.stats(rule.discard, &rule.price, reach));
+fn all_stats(rule: &Rule, sizes: &[SizeSamples<'_>], seen: &Evidence) -> Vec<PowerStats> {
+    // A power with few samples may miss the rare slow invocations that other powers show.
+    let reach = rule.reach(&sizes.iter().collect::<Vec<_>>());
+    let tried = sizes.iter().map(|size| size.stats(rule.discard, &rule.price, reach));
     let skipped = seen.skipped.iter().map(|skipped| PowerStats {
         value: skipped.power,
         average_price: None,
@@ -178,7 +178,7 @@ fn all_stats(rule: &Rule, rows: &[Row<'_>], seen: &Evidence) -> Vec<PowerStats> 
     stats
 }
 
-/// The limit in milliseconds and its percentile, where the strategy has one.
+/// The limit in milliseconds and its percentile, if the strategy has one.
 fn limit(strategy: Strategy) -> Option<(f64, f64)> {
     match strategy {
         Strategy::MaxDuration { limit_ms, percentile } => Some((limit_ms, percentile)),
@@ -207,19 +207,19 @@ fn unmeasured_warning(request: &Request, unmeasured: &[Power]) -> Option<Warning
     })
 }
 
-/// How many invocations a power was to have.
-fn asked(request: &Request, row: &Row<'_>) -> u32 {
+/// The number of invocations that a power should have had.
+fn asked(request: &Request, row: &SizeSamples<'_>) -> u32 {
     match request.num {
         Num::Fixed(num) => num,
         Num::Auto => row.invocations,
     }
 }
 
-/// What the samples themselves give to warn of.
+/// The warnings about the samples.
 fn sample_warnings(
     request: &Request,
     price: &Price,
-    measured: &[&Row<'_>],
+    measured: &[&SizeSamples<'_>],
     seen: &Evidence,
     stopped: Stopped,
 ) -> Vec<Warning> {
@@ -236,19 +236,19 @@ fn sample_warnings(
         }
     }
     if request.num == Num::Auto {
-        // Histograms, which long runs of the state machine hand over, have no order.
+        // A histogram from the state machine has no order, so it shows no drift.
         warnings.extend(drift::drift(measured).map(|change| Warning::Drift { change }));
         let spread = environments::environments(measured).spread;
         if spread > 0.0 {
             warnings.push(Warning::Environments { spread });
         }
     }
-    let powers = |wanted: &dyn Fn(&Row<'_>) -> bool| -> Vec<Power> {
+    let powers = |wanted: &dyn Fn(&SizeSamples<'_>) -> bool| -> Vec<Power> {
         measured.iter().filter(|row| wanted(row)).map(|row| row.power).collect()
     };
     let all_cold = powers(&|row| !row.is_warm());
     let mixed = powers(&|row| {
-        // Trimming takes care of so few.
+        // Trimming removes this many.
         let trimmed = (row.counted.len() as f64 * request.discard_top_bottom).floor();
         row.is_warm() && row.cold_starts() as f64 > trimmed
     });
@@ -267,7 +267,7 @@ fn sample_warnings(
     warnings
 }
 
-/// The limit that kept a power from the cold starts that were asked for.
+/// The reason why a power had fewer cold starts than the request asks for.
 fn cold_limit(stopped: Stopped) -> &'static str {
     match stopped {
         Stopped::CostReached => "another one could have exceeded maxCost",
@@ -281,8 +281,8 @@ fn cold_limit(stopped: Stopped) -> &'static str {
     }
 }
 
-/// A warning for each cause of failures at powers that work, which names the powers that share it.
-fn failures(measured: &[&Row<'_>]) -> Vec<Warning> {
+/// One warning for each cause of failures at powers that work. It names all powers with this cause.
+fn failures(measured: &[&SizeSamples<'_>]) -> Vec<Warning> {
     let mut causes: Vec<(&Failure, Vec<Power>)> = Vec::new();
     for row in measured {
         for failure in &row.failures {

@@ -13,7 +13,7 @@ mod reweighting;
 mod summary;
 mod trimmed;
 
-pub use interval::{Estimate, Reach, billed_mean_interval, mean_interval};
+pub use interval::{Estimate, Reach};
 pub(crate) use reweighting::students_t;
 pub(crate) use summary::at_least;
 pub use summary::{mean, percentile, trimmed_mean};

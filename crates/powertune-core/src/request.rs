@@ -1,6 +1,6 @@
 //! The request: what to tune and how, in aws-lambda-power-tuning's input format and ours.
 //!
-//! Fields that aws-lambda-power-tuning (or the 2017 design) has bear its names and mean what they
+//! RequestFields that aws-lambda-power-tuning (or the 2017 design) has bear its names and mean what they
 //! mean there. [`parse`] checks every field before anything is called and reports all faults at
 //! once; what aws-lambda-power-tuning clamps is clamped here too, with a warning.
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use self::{
     auto_optimize::auto_optimize,
-    fields::{Fields, boolean, number, shown, text, texts, whole},
+    fields::{RequestFields, boolean, number, shown, text, texts, whole},
 };
 pub use self::{
     auto_optimize::{AutoOptimize, ReleaseLatest},
@@ -175,7 +175,7 @@ pub fn parse_with_options(
     request: &Map<String, Value>,
     options: &[&str],
 ) -> Result<Request, Faults> {
-    let mut fields = Fields::new(request, options);
+    let mut fields = RequestFields::new(request, options);
     fields.reject_unknown(&FIELDS);
 
     let function = function(&mut fields);
@@ -229,7 +229,7 @@ pub fn parse_with_options(
     fields.finish(request)
 }
 
-fn function(fields: &mut Fields<'_>) -> Option<FunctionRef> {
+fn function(fields: &mut RequestFields<'_>) -> Option<FunctionRef> {
     if fields.get("lambdaARN").is_none() {
         fields.fault("lambdaARN", "is missing: name the function to tune");
     }
@@ -240,11 +240,11 @@ fn function_ref(value: &Value) -> Result<FunctionRef, String> {
     text(value)?.parse().map_err(|error: crate::arn::ArnError| error.to_string())
 }
 
-fn flag(fields: &mut Fields<'_>, field: &str) -> bool {
+fn flag(fields: &mut RequestFields<'_>, field: &str) -> bool {
     fields.read(field, boolean).unwrap_or(false)
 }
 
-fn powers(fields: &mut Fields<'_>) -> Option<PowerValues> {
+fn powers(fields: &mut RequestFields<'_>) -> Option<PowerValues> {
     let (powers, given) = fields.read("powerValues", power_values)?;
     if given.is_some_and(|given| given > powers.len()) {
         fields.warn(Warning::DuplicatePowers);
@@ -278,7 +278,7 @@ fn power_values(value: &Value) -> Result<(PowerValues, Option<usize>), String> {
     })
 }
 
-fn num(fields: &mut Fields<'_>, strategy: Strategy) -> Num {
+fn num(fields: &mut RequestFields<'_>, strategy: Strategy) -> Num {
     let given = fields.read("num", |value| {
         if value.as_str() == Some("auto") {
             return Ok(Num::Auto);
@@ -342,7 +342,7 @@ pub(crate) fn samples_for(percentile: f64) -> u32 {
     (1..=MAX_NUM).find(|&n| f64::from(n) * (100.0 - percentile) >= 100.0 - 1e-9).unwrap_or(MAX_NUM)
 }
 
-fn payload(fields: &mut Fields<'_>, num: u32) -> Option<PayloadSource> {
+fn payload(fields: &mut RequestFields<'_>, num: u32) -> Option<PayloadSource> {
     if fields.get("payloadS3").is_some() {
         if fields.get("payload").is_some() {
             fields.idle("payload", "payloadS3 overrides it");
@@ -369,7 +369,7 @@ fn s3_url(url: &str) -> Result<PayloadSource, String> {
     Ok(PayloadSource::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
 }
 
-fn pace(fields: &mut Fields<'_>) -> Pace {
+fn pace(fields: &mut RequestFields<'_>) -> Pace {
     let asked = fields.read("parallelInvocation", boolean);
     let asked_2017 = fields.read("enableParallel", boolean);
     if asked.zip(asked_2017).is_some_and(|(asked, asked_2017)| asked != asked_2017) {
@@ -391,7 +391,7 @@ fn pace(fields: &mut Fields<'_>) -> Pace {
     Pace::Parallel { limit }
 }
 
-fn strategy(fields: &mut Fields<'_>) -> Strategy {
+fn strategy(fields: &mut RequestFields<'_>) -> Strategy {
     let weight = fields.read("balancedWeight", |value| number(value, f64::MIN..=f64::MAX));
     let named = fields.read("strategy", |value| match text(value)? {
         "cost" => Ok(Strategy::Cost),
@@ -423,7 +423,7 @@ fn strategy(fields: &mut Fields<'_>) -> Strategy {
 
 /// The strategy with its weight in range, where it has one.
 fn weighted(
-    fields: &mut Fields<'_>,
+    fields: &mut RequestFields<'_>,
     named: Option<Strategy>,
     given: Option<f64>,
 ) -> Option<Strategy> {
@@ -442,7 +442,7 @@ fn weighted(
     }
 }
 
-fn discard(fields: &mut Fields<'_>, only_cold_starts: bool) -> f64 {
+fn discard(fields: &mut RequestFields<'_>, only_cold_starts: bool) -> f64 {
     let given = fields.read("discardTopBottom", |value| number(value, f64::MIN..=f64::MAX));
     let discard = given.map_or(0.2, |given| fields.clamped("discardTopBottom", given, 0.0, 0.4));
     if !only_cold_starts {
@@ -454,12 +454,12 @@ fn discard(fields: &mut Fields<'_>, only_cold_starts: bool) -> f64 {
     0.0
 }
 
-fn max_error_rate(fields: &mut Fields<'_>) -> f64 {
+fn max_error_rate(fields: &mut RequestFields<'_>) -> f64 {
     let percent = fields.read("maxErrorRate", |value| number(value, 0.0..=100.0));
     percent.map_or(MAX_ERROR_RATE, |percent| percent / 100.0)
 }
 
-fn min_confidence(fields: &mut Fields<'_>, applies: bool) -> Option<f64> {
+fn min_confidence(fields: &mut RequestFields<'_>, applies: bool) -> Option<f64> {
     let percent = fields.read("minConfidence", |value| {
         let percent = number(value, 0.0..=100.0)?;
         if percent > 1.0 {
@@ -473,7 +473,7 @@ fn min_confidence(fields: &mut Fields<'_>, applies: bool) -> Option<f64> {
     percent.filter(|_| applies)
 }
 
-fn tolerance(fields: &mut Fields<'_>, num: Num, strategy: Strategy) -> f64 {
+fn tolerance(fields: &mut RequestFields<'_>, num: Num, strategy: Strategy) -> f64 {
     let given = fields.read("tolerance", |value| number(value, 0.0..=100.0));
     let percent = given.unwrap_or(if num == Num::Auto { AUTO_TOLERANCE } else { 0.0 });
     if given.is_some_and(|given| given > 0.0) && matches!(strategy, Strategy::Balanced { .. }) {

@@ -1,4 +1,4 @@
-//! What the outcomes at one power come to.
+//! The samples and figures of one memory size.
 
 use crate::{
     observation::{Failure, Outcome},
@@ -11,12 +11,12 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Which invocations count, and how many may fail.
+/// The rule for invocations that count, and the limit on failures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Counting {
-    /// Whether warm invocations do not count.
+    /// Warm invocations do not count.
     pub(crate) only_cold_starts: bool,
-    /// The share of invocations that may end with an error.
+    /// The share of invocations that may end with an error, from 0 to 1.
     pub(crate) max_error_rate: f64,
 }
 
@@ -26,28 +26,27 @@ impl Counting {
     }
 }
 
-/// One power's outcomes, sorted out.
+/// The outcomes at one memory size, sorted into samples and failures.
 #[derive(Debug)]
-pub(crate) struct Row<'a> {
+pub(crate) struct SizeSamples<'a> {
     pub(crate) power: Power,
-    /// Those that count.
+    /// The reports of the invocations that count.
     pub(crate) counted: Vec<&'a Report>,
     pub(crate) failures: Vec<&'a Failure>,
-    /// How many of those that count ended with an allowed exception.
+    /// The invocations that count and ended with an allowed exception.
     allowed: u32,
     max_error_rate: f64,
-    /// All that were sent, those that do not count included.
+    /// All invocations, also those that do not count.
     pub(crate) invocations: u32,
 }
 
-impl<'a> Row<'a> {
-    /// Sorts out `outcomes`.
+impl<'a> SizeSamples<'a> {
     pub(crate) fn new(
         power: Power,
         outcomes: impl Iterator<Item = &'a Outcome>,
         counting: Counting,
     ) -> Self {
-        let mut row = Self {
+        let mut size = Self {
             power,
             counted: Vec::new(),
             failures: Vec::new(),
@@ -56,37 +55,35 @@ impl<'a> Row<'a> {
             max_error_rate: counting.max_error_rate,
         };
         for outcome in outcomes {
-            row.invocations += 1;
+            size.invocations += 1;
             match outcome {
                 Outcome::Counted(report) | Outcome::Allowed(report) => {
                     if counting.only_cold_starts && !report.start.is_cold() {
                         continue;
                     }
-                    row.counted.push(report);
-                    row.allowed += u32::from(matches!(outcome, Outcome::Allowed(_)));
+                    size.counted.push(report);
+                    size.allowed += u32::from(matches!(outcome, Outcome::Allowed(_)));
                 }
-                Outcome::Failed { failure, .. } => row.failures.push(failure),
+                Outcome::Failed { failure, .. } => size.failures.push(failure),
             }
         }
-        row
+        size
     }
 
-    /// Whether this power takes part in the decision, and why not.
     pub(crate) fn verdict(&self) -> Verdict<'a> {
         Verdict::of(self.counted.len(), &self.failures, self.max_error_rate)
     }
 
-    /// Whether it takes part in the decision.
     pub(crate) fn works(&self) -> bool {
         self.verdict() == Verdict::Works
     }
 
-    /// Whether more invocations would change nothing: they would fail like the others.
+    /// True if more invocations would fail like the others.
     pub(crate) fn is_condemned(&self) -> bool {
         matches!(self.verdict(), Verdict::Repeats { .. } | Verdict::TooMany { .. })
     }
 
-    /// Whether it is not known how the function does at this power.
+    /// True if nothing is known about the function at this size.
     pub(crate) fn is_unmeasured(&self) -> bool {
         matches!(self.verdict(), Verdict::Unmeasured { .. })
     }
@@ -95,7 +92,7 @@ impl<'a> Row<'a> {
         self.counted.iter().filter(|report| report.start.is_cold()).count()
     }
 
-    /// The warm ones, or the cold ones where there are no others.
+    /// The warm invocations, or the cold ones if there are no warm ones.
     fn steady(&self) -> Vec<&'a Report> {
         let warm: Vec<_> =
             self.counted.iter().copied().filter(|report| !report.start.is_cold()).collect();
@@ -117,33 +114,34 @@ impl<'a> Row<'a> {
         self.average_billed(discard).map(|billed_ms| price.duration_cost(self.power, billed_ms))
     }
 
-    /// The duration at a percentile (0 to 100), of the same invocations as `duration` in the result.
+    /// The duration at a percentile (0 to 100), of the same invocations as `duration` in the
+    /// result.
     pub(crate) fn duration_at(&self, percentile: f64) -> Option<f64> {
         stats::percentile(&self.steady_durations(), percentile / 100.0)
     }
 
-    /// How long the invocations behind `cost` and `duration` in the result took.
+    /// The durations in milliseconds of the invocations behind `cost` and `duration` in the result.
     pub(crate) fn steady_durations(&self) -> Vec<f64> {
         totals(&self.steady())
     }
 
-    /// Mean duration of the invocations behind `cost` and `duration` in the result.
+    /// The mean of [`Self::steady_durations`].
     pub(crate) fn steady_duration(&self) -> Option<f64> {
         stats::mean(&self.steady_durations())
     }
 
-    /// Mean of what those were billed, in milliseconds.
+    /// The mean billed duration of the same invocations, in milliseconds.
     pub(crate) fn steady_billed(&self) -> Option<f64> {
         stats::mean(&billed(&self.steady()))
     }
 
-    /// How many invocations those are.
+    /// The number of the same invocations.
     pub(crate) fn steady_count(&self) -> u32 {
         count(self.steady().len())
     }
 
-    /// The warm invocations by environment, where each cold start stands for a new one: that is so
-    /// where invocations follow each other. Where they run side by side, it finds one environment.
+    /// The warm invocations by environment. Each cold start begins a new environment if invocations
+    /// follow each other. For parallel invocations, the result is one environment.
     pub(crate) fn environments(&self) -> Vec<Vec<Sample>> {
         let mut environments = vec![Vec::new()];
         for report in &self.counted {
@@ -157,22 +155,22 @@ impl<'a> Row<'a> {
         environments
     }
 
-    /// Whether they are warm ones.
+    /// True if there are warm invocations.
     pub(crate) fn is_warm(&self) -> bool {
         self.cold_starts() < self.counted.len()
     }
 
-    /// Every counted invocation, for drawing from.
+    /// All samples that count.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         samples(&self.counted)
     }
 
-    /// The invocations behind `cost` and `duration` in the result, for drawing from.
+    /// The samples behind `cost` and `duration` in the result.
     pub(crate) fn steady_samples(&self) -> Vec<Sample> {
         samples(&self.steady())
     }
 
-    /// aws-lambda-power-tuning's averagePrice and averageDuration of a measured power.
+    /// aws-lambda-power-tuning's averagePrice and averageDuration with their intervals.
     pub(super) fn trimmed_estimates(&self, discard: f64, price: &Price) -> (Estimate, Estimate) {
         let measured = "a measured power has samples";
         let billed_ms = stats::trimmed_interval(&billed(&self.counted), discard);
@@ -182,7 +180,7 @@ impl<'a> Row<'a> {
         (cost.or_unknown(), duration.expect(measured).or_unknown())
     }
 
-    /// The row as it stands in the result.
+    /// The row of this size in the result.
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();
