@@ -1,8 +1,9 @@
-//! The request: what to tune and how, in aws-lambda-power-tuning's input format and ours.
+//! The request: the function to tune, and the options, in the input format of
+//! aws-lambda-power-tuning and with powertune's own fields.
 //!
-//! RequestFields that aws-lambda-power-tuning (or the 2017 design) has bear its names and mean what they
-//! mean there. [`parse`] checks every field before anything is called and reports all faults at
-//! once; what aws-lambda-power-tuning clamps is clamped here too, with a warning.
+//! Fields of aws-lambda-power-tuning (and of its 2017 design) have the same names and meanings
+//! here. [`parse`] checks every field before any call and reports all faults at once. A value that
+//! aws-lambda-power-tuning clamps is clamped here too, with a warning.
 
 mod auto_optimize;
 mod fields;
@@ -23,22 +24,22 @@ use crate::{
     arn::FunctionRef, payload::Payloads, power::PowerValues, strategy::Strategy, warning::Warning,
 };
 
-/// The fewest invocations a power, as aws-lambda-power-tuning has it.
+/// The minimum number of invocations per power, as in aws-lambda-power-tuning.
 pub const MIN_NUM: u32 = 5;
-/// The most invocations a power: far beyond what an answer needs, and a guard against a typing
-/// error that would cost money.
+/// The maximum number of invocations per power. It is far beyond any need, and guards against an
+/// expensive typing error.
 pub const MAX_NUM: u32 = 100_000;
-/// The most invocations a power where the planner itself decides how many it needs.
+/// The maximum number of invocations per power with `num: auto`.
 pub const AUTO_MOST: u32 = 60;
-/// The share of invocations that may end with an error where nobody says another one.
+/// The default of `maxErrorRate`, as a share.
 const MAX_ERROR_RATE: f64 = 0.1;
-/// The invocations that a power gets as a rule in the same case: about 40 for six powers.
+/// The usual number of invocations per power with `num: auto`: about 40 for six powers.
 const AUTO_EXPECTED: u32 = 7;
-/// How much more than the cheapest, in percent, a faster power may cost where the planner itself
-/// decides how much to measure.
+/// The default of `tolerance` with `num: auto`, in percent: a faster power may cost this much more
+/// than the cheapest.
 const AUTO_TOLERANCE: f64 = 3.0;
 
-/// Every field that a request may have.
+/// Every field of a request.
 pub const FIELDS: [&str; 29] = [
     "lambdaARN",
     "num",
@@ -76,82 +77,83 @@ pub const FIELDS: [&str; 29] = [
 pub struct Request {
     /// The function to tune.
     pub function: FunctionRef,
-    /// The powers to measure; `None` stands for the default ones and the function's own.
+    /// The powers to measure. `None` means the default ones and the function's own.
     pub powers: Option<PowerValues>,
-    /// How many invocations each power gets.
+    /// The number of invocations per power.
     pub num: Num,
-    /// Whether each power is invoked but once, to see that it works.
+    /// True for one invocation per power, to see that it works.
     pub dry_run: bool,
-    /// What the function is invoked with.
+    /// The source of the payload.
     pub payload: PayloadSource,
     /// One invocation at a time at each power, or many.
     pub pace: Pace,
-    /// Whether cold starts alone count.
+    /// True if only cold starts count.
     pub only_cold_starts: bool,
-    /// What the chosen power is to be best at.
+    /// The goal of the choice.
     pub strategy: Strategy,
-    /// How much worse than the best (a share) a choice may be for the sake of the other good.
+    /// The share by which a choice may be worse than the best in its goal, if it is better in the
+    /// other figure.
     pub tolerance: f64,
-    /// The share of samples cut off at each end for averagePrice and averageDuration.
+    /// The share of samples to trim at each end for averagePrice and averageDuration.
     pub discard_top_bottom: f64,
-    /// Called before each invocation; what it returns replaces the payload.
+    /// Invoked before each invocation. Its answer replaces the payload.
     pub pre_processor: Option<FunctionRef>,
-    /// Called after each invocation with what that returned.
+    /// Invoked after each invocation, with the answer of that.
     pub post_processor: Option<FunctionRef>,
-    /// `errorType`s of failures that count as results.
+    /// The `errorType`s of failures that count as results.
     pub allowed_exceptions: Vec<String>,
-    /// The share of a power's invocations that may end with an error; a power fails where the lower
-    /// 95 % bound of its error rate is above.
+    /// The share of a power's invocations that may end with an error. A power fails if the lower 95
+    /// % bound of its error rate exceeds it.
     pub max_error_rate: f64,
-    /// The confidence, in percent, below which nothing is applied.
+    /// The required confidence in percent. Below it, nothing is applied.
     pub min_confidence: Option<f64>,
-    /// Whether, and where, the chosen power is applied.
+    /// The way to apply the choice. `None` applies nothing.
     pub auto_optimize: Option<AutoOptimize>,
-    /// Whether payloads are to stay out of messages.
+    /// True if messages must not show payloads.
     pub disable_payload_logs: bool,
-    /// The most that the invocations may cost, in the currency of the function's region; those of
-    /// pre- and post-processors aside.
+    /// The cost limit of the invocations, in the currency of the function's region. Invocations of
+    /// pre- and post-processors are not counted.
     pub max_cost: Option<f64>,
-    /// Seed of everything random in the analysis.
+    /// The seed of every random number in the analysis.
     pub seed: u64,
-    /// What the request's author should know.
+    /// Advice for the author of the request.
     pub warnings: Vec<Warning>,
 }
 
-/// How many invocations each power gets.
+/// The number of invocations per power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Num {
     /// As many as the answer needs.
     Auto,
-    /// This many, cold ones included.
+    /// A fixed number, cold starts included.
     Fixed(u32),
 }
 
-/// Where the payload comes from.
+/// The source of the payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PayloadSource {
-    /// From the request itself.
+    /// The request itself.
     Inline(Payloads),
-    /// From an object in S3, to be fetched and read with [`Payloads::parse`].
+    /// An object in S3, to fetch and to read with [`Payloads::parse`].
     S3 {
-        /// The bucket.
+        /// The name of the bucket.
         bucket: String,
-        /// The object's key.
+        /// The key of the object.
         key: String,
     },
 }
 
-/// How the invocations of one power follow each other. Powers are measured side by side either way.
+/// The order of the invocations at one power. Powers are measured side by side in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// One after the other.
     Series {
-        /// The pause between two, in milliseconds.
+        /// The pause between two invocations, in milliseconds.
         sleep_ms: u64,
     },
     /// Many at a time.
     Parallel {
-        /// How many at most, over all powers; `None` for as many as the account has room for.
+        /// The maximum over all powers. `None` means the account's free concurrency.
         limit: Option<u32>,
     },
 }
@@ -159,18 +161,17 @@ pub enum Pace {
 /// Reads and checks a request.
 ///
 /// # Errors
-/// Everything wrong with it, each fault with its field's name.
+/// All faults of the request, each with its field.
 pub fn parse(request: &Map<String, Value>) -> Result<Request, Faults> {
     parse_with_options(request, &[])
 }
 
-/// Reads and checks a request of which the fields `options` were given as options of a command. An
-/// option that is out of range, or that has no effect beside the others, is a fault: its user is
-/// there to mend it. A field of a file is warned of, as files of aws-lambda-power-tuning may have
-/// it.
+/// Reads and checks a request. The fields in `options` came from the command line. For them, a
+/// value out of range or without effect is a fault, because the user can correct it at once. For
+/// other fields it is a warning, because aws-lambda-power-tuning accepts such files.
 ///
 /// # Errors
-/// Everything wrong with it, each fault with its field's name.
+/// All faults of the request, each with its field.
 pub fn parse_with_options(
     request: &Map<String, Value>,
     options: &[&str],
@@ -196,7 +197,7 @@ pub fn parse_with_options(
     let max_error_rate = max_error_rate(&mut fields);
     let min_confidence = min_confidence(&mut fields, auto_optimize.is_some());
     let disable_payload_logs = flag(&mut fields, "disablePayloadLogs");
-    // Its statistics are always part of our result; the field stays known for those who have it.
+    // The result always has these statistics. The field stays valid for existing input.
     let _ = flag(&mut fields, "includeOutputResults");
     let max_cost = fields.read("maxCost", |value| {
         number(value, f64::MIN_POSITIVE..=f64::MAX)
@@ -252,7 +253,7 @@ fn powers(fields: &mut RequestFields<'_>) -> Option<PowerValues> {
     Some(powers)
 }
 
-/// Power values, and how many a list has, repeated ones included.
+/// The powers, and the length of the list with duplicates.
 fn power_values(value: &Value) -> Result<(PowerValues, Option<usize>), String> {
     Ok(match value {
         Value::Array(items) => {
@@ -296,7 +297,6 @@ fn num(fields: &mut RequestFields<'_>, strategy: Strategy) -> Num {
     given.unwrap_or(Num::Auto)
 }
 
-/// The most invocations that a power can get.
 fn most_invocations(num: Num, strategy: Strategy) -> u32 {
     match (num, strategy) {
         (Num::Fixed(num), _) => num,
@@ -308,7 +308,7 @@ fn most_invocations(num: Num, strategy: Strategy) -> u32 {
 }
 
 impl Request {
-    /// How many invocations a power gets as a rule, warm-ups included.
+    /// The usual number of invocations per power, warm-ups included.
     pub(crate) fn expected_invocations(&self) -> u32 {
         match self.num {
             Num::Fixed(num) => num,
@@ -316,18 +316,18 @@ impl Request {
         }
     }
 
-    /// The most invocations that a power can get, warm-ups included.
+    /// The maximum number of invocations per power, warm-ups included.
     pub fn most_invocations(&self) -> u32 {
         most_invocations(self.num, self.strategy)
     }
 
-    /// The same, where it is found out in the run how many each gets.
+    /// The same maximum with `num: auto`, otherwise `None`.
     pub fn open_end(&self) -> Option<u32> {
         (self.num == Num::Auto && !self.dry_run).then(|| self.most_invocations())
     }
 
-    /// How many invocations it takes until every payload of the request was sent once; 1 where the
-    /// payload lies in S3 and is not known yet.
+    /// The number of invocations that send every payload once. It is 1 for a payload in S3, which
+    /// is not known yet.
     pub(crate) fn payload_cycle(&self) -> u32 {
         let PayloadSource::Inline(payloads) = &self.payload else { return 1 };
         let all = payloads.expand(self.most_invocations() as usize).unwrap_or_default();
@@ -337,7 +337,7 @@ impl Request {
     }
 }
 
-/// The fewest samples that have a percentile (0 to 100, exclusive): n >= 1/(1-p).
+/// The minimum number of samples for a percentile (0 to 100, exclusive): n >= 1/(1-p).
 pub(crate) fn samples_for(percentile: f64) -> u32 {
     (1..=MAX_NUM).find(|&n| f64::from(n) * (100.0 - percentile) >= 100.0 - 1e-9).unwrap_or(MAX_NUM)
 }
@@ -421,7 +421,7 @@ fn strategy(fields: &mut RequestFields<'_>) -> Strategy {
     Strategy::MaxDuration { limit_ms, percentile: percentile.unwrap_or(95.0) }
 }
 
-/// The strategy with its weight in range, where it has one.
+/// The strategy with its weight in range, if it has one.
 fn weighted(
     fields: &mut RequestFields<'_>,
     named: Option<Strategy>,
@@ -432,7 +432,7 @@ fn weighted(
             let weight = fields.clamped("balancedWeight", given, 0.0, 1.0);
             Some(Strategy::Balanced { weight })
         }
-        // Nobody knows which one was meant.
+        // A faulty strategy leaves open which one was meant.
         (None, Some(_)) if fields.get("strategy").is_some() => None,
         (named, Some(_)) => {
             fields.idle("balancedWeight", "it goes with the strategy balanced");

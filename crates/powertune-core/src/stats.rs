@@ -1,11 +1,11 @@
-//! What a power's samples say about it: single figures, how far a mean can be trusted, and draws
-//! of what the figures may truly be, for comparing powers with each other.
+//! Statistics of a power's samples: single figures, intervals of means, and draws of the true
+//! figures for a comparison of powers.
 //!
-//! Intervals and draws come from one model, the `reweighting` of what was seen: there is one
-//! answer to how sure a figure is, however it is asked for.
+//! Intervals and draws come from one model, [`reweighting`], so they agree about the certainty of a
+//! figure.
 //!
-//! Samples are finite numbers. They are taken as independent of each other; where they are not (a
-//! slow environment, drift), the truth is less certain than any figure here says.
+//! Samples are finite numbers and taken as independent. If they are not (a slow environment, a
+//! drift), the truth is less certain than the figures say.
 
 mod interval;
 pub mod resample;

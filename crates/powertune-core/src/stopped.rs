@@ -1,40 +1,40 @@
-//! The end of measuring.
+//! The reasons to stop measuring.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{region::Currency, warning::Warning};
 
-/// Why measuring ended.
+/// The reason why measuring ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stopped {
     /// Every power has had its `num` invocations.
     NumReached,
-    /// It was a dry run: one invocation a power.
+    /// The dry run has had one invocation per power.
     DryRun,
     /// No other power is better by more than the indifference zone, at 95 % confidence.
     Confident,
-    /// What could still tell the powers apart has had its most invocations.
+    /// The powers that could still change the choice have had their maximum number of invocations.
     MostReached,
     /// Another invocation could exceed `maxCost`.
     CostReached,
-    /// The time for measuring was up, which only `powertune demo` limits.
+    /// The time was up. Only `powertune demo` has such a limit.
     TimeReached,
     /// The execution of the state machine has no room for more events in its history.
     HistoryFull,
     /// The user stopped the run.
     Interrupted,
-    /// Something went wrong that ended the run.
+    /// An error ended the run.
     Failed,
 }
 
 impl Stopped {
-    /// Whether measuring came to the end that the request gives it.
+    /// True if measuring reached the end that the request defines.
     pub fn is_complete(self) -> bool {
         !matches!(self, Self::Interrupted | Self::Failed)
     }
 
-    /// What there is to warn of, where measuring ended before everything was measured.
+    /// The warning about a run whose measuring was cut short.
     pub fn warning(self, max_cost: Option<f64>, currency: Currency) -> Option<Warning> {
         match self {
             Self::HistoryFull => Some(Warning::HistoryFull),

@@ -1,25 +1,25 @@
-//! Strategies: which of the measured powers to choose.
+//! Strategies to choose among the measured powers.
 //!
-//! Cost, speed and balanced, with their rules for ties, are those of aws-lambda-power-tuning;
-//! the tolerance and the limit on the duration are powertune's own.
+//! Cost, speed and balanced, and their rules for ties, come from aws-lambda-power-tuning. The
+//! tolerance and the limit on the duration are powertune's own.
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-/// What the chosen power is to be best at.
+/// The goal of the choice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strategy {
-    /// The cheapest; of equally cheap powers the faster.
+    /// The cheapest power, and the faster of equally cheap ones.
     Cost,
-    /// The fastest; of equally fast powers the cheaper.
+    /// The fastest power, and the cheaper of equally fast ones.
     Speed,
-    /// The lowest weighted sum of cost and duration, each relative to the highest measured.
+    /// The lowest weighted sum of cost and duration, each as a share of the highest measured one.
     Balanced {
-        /// Weight of the cost, 0 (speed alone) to 1 (cost alone).
+        /// The weight of the cost, from 0 (speed alone) to 1 (cost alone).
         weight: f64,
     },
-    /// The cheapest whose duration, at a percentile, keeps to a limit.
+    /// The cheapest power whose duration, at a percentile, stays within a limit.
     MaxDuration {
         /// The limit in milliseconds.
         limit_ms: f64,
@@ -54,24 +54,23 @@ pub enum StrategyName {
     MaxDuration,
 }
 
-/// What a strategy knows of one power.
+/// The figures of one power that strategies compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Cost of one invocation.
+    /// The cost of one invocation.
     pub cost: f64,
-    /// Duration of one invocation in milliseconds.
+    /// The duration of one invocation in milliseconds.
     pub duration_ms: f64,
-    /// The duration to hold against a limit, at its percentile; missing with too few samples.
+    /// The duration at the percentile of the limit, in milliseconds. Missing with too few samples.
     pub limited_ms: Option<f64>,
 }
 
-/// The index of the candidate to choose, or `None` without candidates.
+/// The index of the best candidate. `None` without candidates.
 ///
-/// `tolerance` (a share, 0.03 for 3 %) trades what a strategy is best at for the other good: among
-/// the candidates that are at most so much worse than the best, [`Strategy::Cost`] and
-/// [`Strategy::MaxDuration`] take the fastest, [`Strategy::Speed`] the cheapest.
-/// [`Strategy::Balanced`] already weighs the two and ignores it. Of candidates equal in everything
-/// the first wins.
+/// `tolerance` is a share, 0.03 for 3 %. Among the candidates that are worse than the best by at
+/// most this share, [`Strategy::Cost`] and [`Strategy::MaxDuration`] take the fastest, and
+/// [`Strategy::Speed`] takes the cheapest. [`Strategy::Balanced`] weighs both figures already and
+/// ignores it. The first of equal candidates wins.
 pub fn choose(strategy: Strategy, tolerance: f64, candidates: &[Candidate]) -> Option<usize> {
     let badness = badness(strategy, candidates);
     let best = badness.iter().copied().min_by(f64::total_cmp)?;
@@ -87,11 +86,11 @@ pub fn choose(strategy: Strategy, tolerance: f64, candidates: &[Candidate]) -> O
         .min_by(|&a, &b| other(a).total_cmp(&other(b)).then(badness[a].total_cmp(&badness[b])))
 }
 
-/// How bad each candidate is by this strategy alone, positive, lower is better; comparable within
-/// one call only.
+/// The badness of each candidate by this strategy alone: positive, lower is better, and comparable
+/// only within one call.
 ///
-/// A candidate that breaks a limit is infinitely bad, unless every one does: then they rank by how
-/// far they are above it, so that the closest is chosen.
+/// A candidate above a limit is infinitely bad. If every candidate is above it, they rank by the
+/// distance to the limit, so the closest is chosen.
 pub fn badness(strategy: Strategy, candidates: &[Candidate]) -> Vec<f64> {
     match strategy {
         Strategy::Cost => candidates.iter().map(|c| c.cost).collect(),
@@ -118,7 +117,7 @@ pub fn badness(strategy: Strategy, candidates: &[Candidate]) -> Vec<f64> {
     }
 }
 
-/// Whether this candidate is known to keep to the limit.
+/// True if the candidate is known to stay within the limit.
 pub fn keeps(candidate: &Candidate, limit_ms: f64) -> bool {
     candidate.limited_ms.is_some_and(|duration_ms| duration_ms <= limit_ms)
 }
@@ -127,7 +126,7 @@ fn highest(values: impl Iterator<Item = f64>) -> f64 {
     values.max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
-/// `value` relative to `whole`; free and instantaneous things have no share of nothing.
+/// `value` as a share of `whole`. The share of zero is zero.
 fn share(value: f64, whole: f64) -> f64 {
     match whole.partial_cmp(&0.0) {
         Some(Ordering::Greater) => value / whole,

@@ -1,4 +1,5 @@
-//! Whether the function works at a memory size, told by what its invocations came to.
+//! The verdict on a memory size: whether the function works there, by the outcomes of its
+//! invocations.
 
 use std::fmt;
 
@@ -7,44 +8,44 @@ use crate::{
     stats,
 };
 
-/// So many invocations that fail alike, and none that counts: the next one would fail, too.
+/// After this many equal failures and no success, the next invocation would fail too.
 const ALIKE: usize = 3;
-/// The error rate is above the allowed one where its lower 95 % bound is.
+/// The error rate is too high if its lower 95 % bound is.
 const TAIL: f64 = 0.05;
 
-/// Whether the function works at one size, and why not.
+/// The verdict on one size.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict<'a> {
-    /// It works: the size takes part in the decision.
+    /// The function works, and the size takes part in the decision.
     Works,
     /// Every further invocation would fail in the same way.
     Repeats {
-        /// The failure that repeats itself.
+        /// The repeated failure.
         failure: &'a Failure,
     },
     /// More invocations failed than the request allows.
     TooMany {
-        /// How many failed,
+        /// The number of failed invocations.
         failed: usize,
-        /// of so many that came to an end.
+        /// The number of finished invocations.
         ended: usize,
-        /// The first of the failures.
+        /// The first failure.
         first: &'a Failure,
     },
-    /// Not known, for reasons outside of the function: its invocations were refused, lost, or came
+    /// Unknown for reasons outside of the function: invocations were refused or lost, or came
     /// without a REPORT.
     Unmeasured {
-        /// The first of the failures; `None` where no invocation counted and none failed.
+        /// The first failure. `None` if no invocation counted and none failed.
         first: Option<&'a Failure>,
     },
 }
 
 impl<'a> Verdict<'a> {
-    /// Judges a size by so many invocations that `counted` and by its `failures`.
+    /// Judges a size by the number of `counted` invocations and by its `failures`.
     ///
-    /// `max_error_rate` is a share, 0.1 for 10 %. The bound of the error rate is Clopper's and
-    /// Pearson's ("The Use of Confidence or Fiducial Limits Illustrated in the Case of the
-    /// Binomial", Biometrika 26(4), 1934), of one side.
+    /// `max_error_rate` is a share, 0.1 for 10 %. The bound of the error rate is the one-sided
+    /// bound of Clopper and Pearson ("The Use of Confidence or Fiducial Limits Illustrated in the
+    /// Case of the Binomial", Biometrika 26(4), 1934).
     pub fn of(counted: usize, failures: &[&'a Failure], max_error_rate: f64) -> Self {
         if let Some(failure) = repeats(counted, failures) {
             return Self::Repeats { failure };
@@ -67,7 +68,7 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// The failure that would repeat itself, if there is one among those of a size.
+/// The failure that would repeat itself, if there is one.
 fn repeats<'a>(counted: usize, failures: &[&'a Failure]) -> Option<&'a Failure> {
     let at_once = |failure: &&&Failure| matches!(failure, Failure::Timeout | Failure::OutOfMemory);
     if let Some(failure) = failures.iter().find(at_once) {
@@ -85,7 +86,7 @@ fn errors<'a>(failures: &[&'a Failure]) -> Vec<&'a Failure> {
     failures.iter().copied().filter(is_error).collect()
 }
 
-/// Whether another invocation would fail like these, which are all that a size has had.
+/// True if another invocation would fail like these outcomes, the only ones of a size so far.
 pub fn is_condemned<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> bool {
     let (mut counted, mut failures) = (0, Vec::new());
     for outcome in outcomes {

@@ -1,7 +1,7 @@
-//! The picture that AWS Lambda Power Tuning draws of a result, whose data is all in its URL.
+//! The chart of AWS Lambda Power Tuning, a page whose URL carries all the data.
 //!
-//! Sizes, times and costs are arrays of little-endian numbers in base64, separated by `;`, in the
-//! fragment: whoever serves the picture does not get to see them.
+//! Sizes, durations and costs are arrays of little-endian numbers in base64, separated by `;`. They
+//! are in the fragment, which a browser does not send to the server.
 
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -10,70 +10,70 @@ use base64::engine::{DecodePaddingMode, Engine};
 use crate::power::{Power, PowerError};
 use crate::region::Currency;
 
-/// Where AWS Lambda Power Tuning's picture is served.
+/// The page of AWS Lambda Power Tuning.
 pub const BASE: &str = "https://lambda-power-tuning.show/";
 
-/// A power, its average duration in milliseconds, and its average cost of an invocation in the
-/// picture's currency.
+/// A power, its average duration in milliseconds, and its average cost per invocation in the
+/// currency of the chart.
 pub type Point = (Power, f64, f64);
 
-/// What a URL shows: one series, or two to compare.
+/// The data of a URL: one series, or two to compare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// The currency of all costs.
     pub currency: Currency,
-    /// The series that every picture has.
+    /// The series of the first function.
     pub first: Series,
-    /// The one that it is compared to.
+    /// The series to compare with.
     pub second: Option<Series>,
 }
 
 /// The points of one function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// Its name, which only a comparison has.
+    /// The name, which only a comparison has.
     pub name: Option<String>,
-    /// Its points, in the order of the URL.
+    /// The points in the order of the URL.
     pub points: Vec<Point>,
 }
 
-/// Why a text is not the URL of a picture.
+/// The fault of a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// Nothing behind a `#`.
+    /// The URL has no `#`, or nothing after it.
     #[error("the visualization URL has no `#`: copy it whole, the data stand behind the `#`")]
     NoFragment,
-    /// Neither one series nor two.
+    /// The number of parts fits neither one series nor two.
     #[error(
         "the visualization URL has {0} parts behind the `#`: a result has 3, a comparison 8; copy \
          it whole"
     )]
     Parts(usize),
-    /// A part that is not base64 of whole numbers.
+    /// A part is not base64 of whole numbers.
     #[error("part {part} behind the URL's `#` is damaged: copy the URL whole")]
     Part {
         /// The part, counted from 1.
         part: usize,
     },
-    /// Sizes, times and costs differ in number.
+    /// The numbers of sizes, durations and costs differ.
     #[error(
         "the visualization URL has {sizes} sizes, {durations} durations and {costs} costs: there \
          has to be one each; copy it whole"
     )]
     Lengths {
-        /// How many sizes.
+        /// The number of sizes.
         sizes: usize,
-        /// How many durations.
+        /// The number of durations.
         durations: usize,
-        /// How many costs.
+        /// The number of costs.
         costs: usize,
     },
-    /// A size that Lambda does not have.
+    /// Lambda does not offer a size.
     #[error("the visualization URL: {0}")]
     Power(#[from] PowerError),
 }
 
-/// The URL of the picture of `points` under `base`, which is [`BASE`] or a copy of it.
+/// The URL of the chart of `points`. `base` is [`BASE`] or a copy of that page.
 pub fn url(base: &str, currency: Currency, points: &[Point]) -> String {
     let mut points = points.to_vec();
     points.sort_by_key(|(power, ..)| *power);
@@ -87,7 +87,7 @@ pub fn url(base: &str, currency: Currency, points: &[Point]) -> String {
     format!("{base}{query}#{sizes};{durations};{costs}")
 }
 
-/// The single precision that the picture has.
+/// The chart has single precision.
 #[expect(clippy::cast_possible_truncation, reason = "the format has no more precision")]
 fn single(value: f64) -> f32 {
     value as f32
@@ -97,7 +97,7 @@ fn encode<const N: usize>(points: &[Point], bytes: impl Fn(&Point) -> [u8; N]) -
     STANDARD.encode(points.iter().flat_map(bytes).collect::<Vec<u8>>())
 }
 
-/// What the URL of a picture shows.
+/// Reads the URL of a chart.
 pub fn parse(url: &str) -> Result<Picture, ParseError> {
     let (address, data) = url.trim().split_once('#').ok_or(ParseError::NoFragment)?;
     let currency = if address.contains("currency=CNY") { Currency::Cny } else { Currency::Usd };
@@ -136,7 +136,7 @@ fn points(parts: &[&str], from: usize) -> Result<Vec<Point>, ParseError> {
         .collect()
 }
 
-/// The durations or costs of a part: what is not a number that can be measured is damage.
+/// The durations or costs of a part. Negative and infinite numbers are faults.
 fn measures(text: &str, part: usize) -> Result<Vec<f64>, ParseError> {
     let values = decode(text, part, f32::from_le_bytes)?;
     if values.iter().all(|value| value.is_finite() && *value >= 0.0) {
@@ -146,8 +146,8 @@ fn measures(text: &str, part: usize) -> Result<Vec<f64>, ParseError> {
     }
 }
 
-/// The numbers of N bytes each in a part, which programs that pass URLs on may have
-/// percent-encoded or bereft of its padding.
+/// The numbers of N bytes each in a part. Other programs may have percent-encoded the part, or
+/// removed its padding.
 fn decode<const N: usize, T>(
     text: &str,
     part: usize,
@@ -164,7 +164,7 @@ fn decode<const N: usize, T>(
     if rest.is_empty() { Ok(numbers.iter().copied().map(number).collect()) } else { Err(damaged) }
 }
 
-/// The text that a percent-encoded one stands for, if it is UTF-8.
+/// Decodes percent-encoded UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -199,7 +199,7 @@ mod tests {
         [(power(128), 16.0, 3e-6), (power(256), 8.5, 2e-6)]
     }
 
-    /// `points` as the picture has them.
+    /// The points in single precision.
     fn rounded(points: &[Point]) -> Vec<Point> {
         let round = |value: f64| f64::from(single(value));
         points.iter().map(|&(power, ms, cost)| (power, round(ms), round(cost))).collect()
@@ -256,7 +256,7 @@ mod tests {
             ("g!AAAQ==;AACAQQAACEE=;nFNJNr03BjY=", ParseError::Part { part: 1 }),
             ("gAAA;AACAQQAACEE=;nFNJNr03BjY=", ParseError::Part { part: 1 }),
             ("gAAAAQ==;AACAQQAACEE=;nFNJNr03", ParseError::Part { part: 3 }),
-            // Half an escape, and one that is not hexadecimal.
+            // A cut escape, and an escape that is not hexadecimal.
             ("gAAAAQ==;AACAQQAACEE%3;nFNJNr03BjY=", ParseError::Part { part: 2 }),
             ("gAAAAQ==;AACAQQAACEE%+D;nFNJNr03BjY=", ParseError::Part { part: 2 }),
             // NaN, and a negative cost.

@@ -1,89 +1,89 @@
-//! Warnings: what a user should know although the run goes on.
+//! Warnings: advice for the user while the run goes on.
 
 use std::fmt;
 
 use crate::{power::Power, region::Currency};
 
-/// Something worth knowing that does not stop a run. Its text says what to do about it.
+/// A warning. Its text says what to do about it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
-    /// A value outside its range was moved into it, as aws-lambda-power-tuning does.
+    /// A value was moved into its range, as in aws-lambda-power-tuning.
     Clamped {
         /// The field of the request.
         field: &'static str,
-        /// What was given.
+        /// The value in the request.
         given: f64,
-        /// What is used.
+        /// The used value.
         used: f64,
     },
     /// A field has no effect beside another.
     Ignored {
         /// The field of the request.
         field: &'static str,
-        /// Why.
+        /// The reason.
         because: &'static str,
     },
-    /// Power values were given more than once.
+    /// A power is given more than once.
     DuplicatePowers,
-    /// What the run changes could not be written down on this machine.
+    /// No journal of the run's changes could be written on this machine.
     NoJournal {
-        /// Why.
+        /// The reason.
         because: String,
     },
-    /// The decision rests on cold and warm invocations mixed.
+    /// The deciding figures mix cold and warm invocations.
     MixedColdStarts {
         /// The powers with both.
         powers: Vec<Power>,
     },
-    /// Some powers were judged by cold starts alone, others by warm invocations too.
+    /// Some powers have only cold starts, others have warm invocations too.
     UnequalColdStarts {
-        /// The powers whose every invocation was cold.
+        /// The powers with only cold starts.
         cold: Vec<Power>,
     },
-    /// Cold starts were asked for and not all were had.
+    /// Fewer cold starts happened than the request asks for.
     WarmDespiteColdOnly {
-        /// The power.
+        /// The power that lacks cold starts.
         power: Power,
-        /// How many cold ones there were.
+        /// The number of cold starts.
         cold: u32,
-        /// How many were asked for.
+        /// The requested number.
         asked: u32,
-        /// The limit that stopped it.
+        /// The limit that was reached.
         because: &'static str,
     },
-    /// No power keeps to the limit.
+    /// No power stays within the limit.
     LimitNotKept {
         /// The limit in milliseconds.
         limit_ms: f64,
-        /// The percentile.
+        /// The percentile, between 0 and 100.
         percentile: f64,
-        /// The closest power's duration at it, where there were samples enough.
+        /// The lowest duration at the percentile, in milliseconds. `None` with too few samples.
         closest_ms: Option<f64>,
     },
     /// Some invocations of measured powers failed.
     SomeFailed {
-        /// The powers that share the cause.
+        /// The powers with the same cause.
         powers: Vec<Power>,
-        /// The cause, in the words of the first of them.
+        /// The cause, as the first failure tells it.
         first: String,
     },
-    /// The choice is not as sure as the request wants it for applying.
+    /// The choice lacks the confidence that the request requires.
     NotSureEnough {
-        /// The confidence, as a share.
+        /// The confidence as a share.
         confidence: f64,
-        /// What was asked for, in percent.
+        /// The required confidence in percent.
         least: f64,
     },
     /// Powers could not be measured for reasons outside of the function.
     Unmeasured {
-        /// The powers.
+        /// The powers without a measurement.
         powers: Vec<Power>,
-        /// Whether the choice was to be applied, which it is not.
+        /// True if the request asks to apply the choice. It is not applied then.
         apply: bool,
     },
-    /// Durations drifted while the run went on.
+    /// The durations drifted during the run.
     Drift {
-        /// How much longer the last invocations took than the first, as a share.
+        /// The difference between the last and the first invocations, as a share.
         change: f64,
     },
     /// Environments of one power differ more than the invocations within them.
@@ -91,69 +91,69 @@ pub enum Warning {
         /// The standard deviation of an environment's mean, as a share.
         spread: f64,
     },
-    /// Invocations ended without their cost being known.
+    /// The cost of some invocations is not known.
     CostUnknown {
-        /// How many.
+        /// The number of these invocations.
         invocations: u32,
     },
-    /// The endpoint is not able to show this power.
+    /// The machine of the endpoint is too small for some powers.
     BeyondHost {
-        /// The powers.
+        /// The powers beyond the machine.
         powers: Vec<Power>,
-        /// What the host has, in vCPUs.
+        /// The vCPUs of the machine.
         vcpus: f64,
     },
-    /// A local Lambda runs the function by another version of its language than was asked for.
+    /// A local Lambda uses another version of the language than the requested one.
     OtherRuntime {
-        /// The runtime asked for, by AWS's identifier.
+        /// The requested runtime, as AWS names it.
         asked: String,
-        /// What runs, as in `Python 3.11.2`.
+        /// The used version, as in `Python 3.11.2`.
         runs: String,
     },
     /// Other programs take CPU from the functions on this machine.
     BusyMachine {
-        /// The share of its CPU that they have, from 0 to 1.
+        /// Their share of the CPU, from 0 to 1.
         share: f64,
-        /// How many processors it has.
+        /// The number of processors.
         processors: u32,
     },
-    /// Temporary storage beyond the free 512 MB has a price that is not in the costs.
+    /// The costs lack the price of storage beyond the free 512 MB.
     EphemeralStorageNotPriced {
-        /// What the function has, in MB.
+        /// The storage of the function in MB.
         storage_mb: u32,
     },
-    /// Measuring ended before its time: the user or an error ended the run.
+    /// The user or an error ended the run early.
     Incomplete,
-    /// Measuring ended before everything was measured, for want of room in an execution's history.
+    /// The history of the execution was full before everything was measured.
     HistoryFull,
-    /// Measuring ended before everything was measured, for the sake of `maxCost`.
+    /// `maxCost` ended measuring before everything was measured.
     CostReached {
-        /// What was not to be exceeded.
+        /// The limit.
         most: f64,
-        /// What it is in.
+        /// The currency of the limit.
         currency: Currency,
     },
-    /// SnapStart bills what a test version caches and restores.
+    /// SnapStart bills the cache and the restores of a test version.
     SnapStartCosts,
     /// Applying the choice releases code or a configuration that the alias does not have.
     ReleasesLatest {
-        /// The alias.
+        /// The name of the alias.
         alias: String,
-        /// The version that it points to.
+        /// The version of the alias.
         version: String,
-        /// What differs.
+        /// The differing part.
         what: &'static str,
     },
-    /// A processor's Timeout may not be read.
+    /// The Timeout of a processor cannot be read.
     ProcessorUnread {
-        /// The field of the request that names it.
+        /// The field of the request that names the processor.
         field: &'static str,
         /// The processor.
         function: String,
-        /// What AWS said.
+        /// The message of AWS.
         because: String,
     },
-    /// Something of the run's could not be done, and the run went on.
+    /// Something in the run failed without ending it.
     Note(String),
 }
 

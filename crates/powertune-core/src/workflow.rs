@@ -1,8 +1,7 @@
-//! The workflow: a tuning run as a state machine, for AWS Step Functions.
+//! The workflow: a tuning run as a state machine for AWS Step Functions.
 //!
-//! The [`Step`]s are what the state machine calls; [`definition`] is the state machine itself, and
-//! everything that deploys it is generated from the same list. What the states hand to each other
-//! is in [`state`].
+//! The state machine of [`definition`] calls the [`Step`]s. Everything that deploys it is generated
+//! from the same list. [`state`] has the data that the states pass on.
 
 mod decide;
 mod definition;

@@ -35,7 +35,7 @@ fn failed(at: Power, failure: Failure) -> Observation {
 
 const COLD: Start = Start::Cold { init_ms: 1.0 };
 
-/// A backlog with `num` invocations at each of these powers, published in order from version 1.
+/// A backlog with `num` invocations at each power. The versions are published in order, from 1.
 fn opened(powers: &[u32], num: u32) -> Backlog {
     let mut backlog = Backlog::default();
     let round: Vec<_> = powers.iter().map(|&mb| Measurement::new(power(mb), num)).collect();
@@ -124,8 +124,8 @@ fn a_lost_batch_is_not_sent_again() {
 }
 
 proptest! {
-    /// However many powers and invocations, however wide, and however many come back from each
-    /// batch: every invocation is sent once, and the backlog comes to its end.
+    /// Every invocation is sent once, and the backlog ends, for any number of powers and
+    /// invocations, any width and any outcome of a batch.
     #[test]
     fn every_invocation_is_sent_once(
         nums in vec(1_u32..20, 1..8),

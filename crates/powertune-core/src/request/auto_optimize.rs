@@ -1,4 +1,4 @@
-//! What a request says of applying the choice.
+//! The fields about applying the choice.
 
 use super::{
     RequestFields,
@@ -7,30 +7,30 @@ use super::{
 };
 use crate::arn::Qualifier;
 
-/// Apply the chosen power.
+/// The way to apply the chosen power.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoOptimize {
-    /// The alias that is pointed to a new version; without one, `$LATEST` is changed.
+    /// The alias to point to a new version. Without it, `$LATEST` is changed.
     pub alias: Option<String>,
-    /// Whether that alias may get code or a configuration that it did not have.
+    /// The permission to release the code and configuration of `$LATEST` by this alias.
     pub release_latest: ReleaseLatest,
 }
 
-/// What to do where the alias has other code or another configuration than `$LATEST`, memory size
-/// aside: the new version is made of `$LATEST`, so that pointing the alias to it releases both.
+/// The treatment of an alias whose code or configuration differs from `$LATEST`, memory size aside.
+/// The new version is made from `$LATEST`, so moving the alias releases both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseLatest {
-    /// Refuse the run: `releaseLatest` is false.
+    /// `releaseLatest` is false: refuse the run.
     No,
-    /// Go on with a warning: `releaseLatest` is not there. To aws-lambda-power-tuning, which has no
-    /// such field, autoOptimizeAlias means to release `$LATEST`.
+    /// `releaseLatest` is absent: go on with a warning. aws-lambda-power-tuning has no such field,
+    /// and its autoOptimizeAlias releases `$LATEST`.
     Unsaid,
-    /// Go on: `releaseLatest` is true.
+    /// `releaseLatest` is true: go on.
     Yes,
 }
 
-/// Reads whether, and where, the chosen power is applied. A dry run applies nothing, but says what
-/// would be applied, and whether the alias can be moved.
+/// Reads the fields about applying the choice. A dry run reads them too, because it reports the
+/// change, and whether the alias can be moved.
 pub(super) fn auto_optimize(fields: &mut RequestFields<'_>) -> Option<AutoOptimize> {
     let asked = flag(fields, "autoOptimize");
     let alias = fields.read("autoOptimizeAlias", |value| alias_name(text(value)?));

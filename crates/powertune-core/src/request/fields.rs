@@ -1,5 +1,4 @@
-//! Reads the fields of a request one by one and remembers every fault, so that all of them can be
-//! reported at once.
+//! Reads the fields of a request and collects every fault, to report all of them at once.
 
 use std::fmt;
 
@@ -7,12 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::warning::Warning;
 
-/// One thing wrong with a request.
+/// One fault of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The field of the request that is at fault.
+    /// The name of the field.
     pub field: String,
-    /// What is wrong with it, and what would be right.
+    /// The fault, and a correct form.
     pub problem: String,
 }
 
@@ -22,16 +21,16 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything wrong with a request; never empty.
+/// All faults of a request, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Faults(pub Vec<Fault>);
 
-/// The fields of a request, being read.
+/// The fields of a request, and the faults and warnings found so far.
 #[derive(Debug)]
 pub(super) struct RequestFields<'a> {
     all: &'a Map<String, Value>,
-    /// Those that are options of a command.
+    /// The fields that came from the command line.
     options: &'a [&'a str],
     faults: Vec<Fault>,
     warnings: Vec<Warning>,
@@ -42,7 +41,7 @@ impl<'a> RequestFields<'a> {
         Self { all: fields, options, faults: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The field's value, where it is there and not null.
+    /// The value of a field. `None` if it is absent or null.
     pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
         self.all.get(field).filter(|value| !value.is_null())
     }
@@ -55,7 +54,7 @@ impl<'a> RequestFields<'a> {
         self.warnings.push(warning);
     }
 
-    /// Notes that a field has no effect: a fault where it is an option, else a warning.
+    /// Reports a field without effect: a fault for an option, otherwise a warning.
     pub(super) fn idle(&mut self, field: &'static str, because: &'static str) {
         if self.options.contains(&field) {
             self.fault(field, format!("has no effect: {because}"));
@@ -64,7 +63,7 @@ impl<'a> RequestFields<'a> {
         }
     }
 
-    /// A number moved into its range, with a warning; a fault where it is an option.
+    /// Clamps a number to its range: with a fault for an option, otherwise with a warning.
     pub(super) fn clamped(&mut self, field: &'static str, given: f64, low: f64, high: f64) -> f64 {
         let used = given.clamp(low, high);
         if used.total_cmp(&given).is_eq() {
@@ -78,12 +77,12 @@ impl<'a> RequestFields<'a> {
         used
     }
 
-    /// Takes the warnings of what was read so far.
+    /// Takes the warnings found so far.
     pub(super) fn warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Reads a field with `parse`; a fault is remembered and reads as absent.
+    /// Reads a field with `parse`. A faulty field reads as absent.
     pub(super) fn read<T>(
         &mut self,
         field: &str,
@@ -98,7 +97,7 @@ impl<'a> RequestFields<'a> {
         }
     }
 
-    /// Names every field that is not among `known`, with the nearest that is.
+    /// Reports every field that is not in `known`, with the most similar name.
     pub(super) fn reject_unknown(&mut self, known: &[&str]) {
         for field in self.all.keys().filter(|field| !known.contains(&field.as_str())) {
             let nearest = known
@@ -117,7 +116,6 @@ impl<'a> RequestFields<'a> {
         }
     }
 
-    /// What was read, unless there was a fault.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Faults> {
         match value {
             Some(value) if self.faults.is_empty() => Ok(value),
@@ -126,7 +124,7 @@ impl<'a> RequestFields<'a> {
     }
 }
 
-/// A boolean, or its name in a string as a command line gives it.
+/// A boolean, or the command line's text `true` or `false`.
 pub(super) fn boolean(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(value) => Ok(*value),
@@ -144,7 +142,7 @@ pub(super) fn text(value: &Value) -> Result<&str, String> {
     }
 }
 
-/// A number, or one in a string: aws-lambda-power-tuning lets those pass.
+/// A number, or a string with one, which aws-lambda-power-tuning accepts.
 pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
@@ -157,7 +155,7 @@ pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Res
     if range.contains(&number) {
         return Ok(number);
     }
-    // As it was given: a number may have hundreds of digits.
+    // The text of the user, shortened: a number may have hundreds of digits.
     let given = match value {
         Value::String(text) => text.trim().chars().take(60).collect(),
         other => shown(other),
@@ -165,7 +163,7 @@ pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Res
     Err(out_of_range(&given, *range.start(), *range.end()))
 }
 
-/// A whole number within a range, or one in a string.
+/// A whole number within a range, or a string with one.
 pub(super) fn whole(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
     let number = match value {
         Value::Number(number) => number.to_string(),
@@ -192,7 +190,7 @@ fn out_of_range(given: &str, low: f64, high: f64) -> String {
     }
 }
 
-/// A list of strings, or a command line's `A,B`.
+/// A list of strings, or the command line's `A,B`.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     let items: Vec<&str> = match value {
         Value::Array(items) => items.iter().map(text).collect::<Result<_, _>>()?,
@@ -205,7 +203,7 @@ pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     Ok(items.into_iter().map(str::to_owned).collect())
 }
 
-/// A value as it is shown in a message: short, and never a whole document.
+/// A value for a message: short, and never a whole document.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),

@@ -122,7 +122,7 @@ fn every_field_refuses_what_it_cannot_be() {
     let nonsense = json!({"not": "it"});
     for field in FIELDS.into_iter().filter(|&field| field != "payload") {
         let fields = faulty_fields(json!({ field: nonsense }));
-        // What goes with maxDuration is faulty alone, too.
+        // The other fields of maxDuration are checked without it, too.
         assert!(fields.contains(&field.to_owned()), "{field}: {fields:?}");
     }
 }
@@ -180,7 +180,7 @@ fn an_option_that_has_no_effect_or_is_out_of_range_is_a_fault() {
     assert_eq!(faults(idle.clone(), &["num"]), Vec::<String>::new());
     let both = ["balancedWeight", "autoOptimizeAlias"];
     assert_eq!(faults(idle, &both), both);
-    // Which strategy was meant is not known, so that nothing is said of its weight.
+    // It is not known which strategy was meant, so its weight gives no warning.
     let unknown = json!({"strategy": "balance", "balancedWeight": 0.3});
     assert_eq!(faults(unknown, &["strategy", "balancedWeight"]), ["strategy"]);
 }
@@ -225,7 +225,7 @@ fn auto_takes_a_little_more_for_a_faster_power_and_a_given_num_does_not() {
     }
     assert!(read(json!({"num": 10})).tolerance.abs() < f64::EPSILON);
     assert!(read(json!({"tolerance": 0})).tolerance.abs() < f64::EPSILON);
-    // What nobody asked for is nothing to warn of.
+    // A default gives no warning.
     assert!(read(json!({"strategy": "balanced"})).warnings.is_empty());
 }
 

@@ -1,4 +1,4 @@
-//! How far a mean of few and skewed samples can be trusted.
+//! Intervals of the mean of few and skewed samples.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,12 @@ use super::{
     reweighting::{Reweighting, Rounding, Spread, by_factor},
 };
 
-/// Draws behind an interval, as far as [`WORK`] allows.
+/// The draws behind an interval, within the limit of [`WORK`].
 const DRAWS: usize = 2_000;
-/// Draws times samples, so that long lists of samples, which need the draws least, stay cheap.
+/// The maximum of draws times samples. It keeps long lists of samples cheap, and those need fewer
+/// draws.
 const WORK: usize = 200_000;
-/// The least draws of all.
+/// The minimum number of draws.
 const LEAST_DRAWS: usize = 400;
 
 /// A mean with its 95 % interval.
@@ -20,37 +21,36 @@ const LEAST_DRAWS: usize = 400;
 pub struct Estimate {
     /// The mean of the samples.
     pub mean: f64,
-    /// The interval's lower end; missing where the samples tell too little to give one.
+    /// The lower end of the interval. Missing if the samples tell too little.
     pub low: Option<f64>,
-    /// The interval's upper end; missing where the lower one is.
+    /// The upper end. Missing if the lower one is.
     pub high: Option<f64>,
 }
 
-/// An interval wider than the mean to either side, taken together, is no interval: a figure that
-/// may be a hundredth of what is shown or many times as much is unknown, and "± 2,000 %" says so
-/// only to a reader who knows that it does.
+/// The maximum width of an interval, as a multiple of the mean. A wider one means that the figure
+/// is unknown, and few readers would understand "± 2,000 %" like that.
 const WIDEST: f64 = 2.0;
 
-/// How far above the mean, by the mean, a function's rare slow invocations lie.
+/// The distance of a function's rare slow invocations from the mean, as a share of the mean.
 ///
-/// A power whose few samples happened to meet none of them looks far more certain than it is; the
-/// same function's other powers tell. By default nothing is known from elsewhere.
+/// If the few samples of a power include no slow invocation, the power looks too certain. The
+/// function's other powers correct that. The default knows of no other powers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reach {
-    /// How far above the mean the farthest invocations lie, by the mean.
+    /// The distance of the slowest invocations from the mean, as a share of the mean.
     pub(super) farthest: f64,
-    /// How much invocations vary.
+    /// The variation of the invocations.
     pub(super) spread: Spread,
 }
 
 impl Estimate {
-    /// The same of a figure that grows with this one.
+    /// Applies a growing function to the mean and both ends.
     #[must_use]
     pub(crate) fn map(self, of: impl Fn(f64) -> f64) -> Self {
         Self { mean: of(self.mean), low: self.low.map(&of), high: self.high.map(&of) }
     }
 
-    /// Without the ends of an interval that tells nothing.
+    /// Removes the ends of an interval that is too wide.
     pub(crate) fn or_unknown(self) -> Self {
         let known = |(low, high): (f64, f64)| high - low <= WIDEST * self.mean;
         match self.low.zip(self.high).filter(|&ends| known(ends)) {
@@ -60,12 +60,12 @@ impl Estimate {
     }
 }
 
-/// How many samples the spread that all of a function's powers have together is worth at each.
+/// The weight of the pooled spread at each power, in samples.
 const SPREAD_WORTH: usize = 3;
 
 impl Reach {
-    /// Where the farthest sample lies at the median of a function's powers, each given by its
-    /// samples. The median, as low memory alone can make some powers far more erratic than others.
+    /// The median of the powers' distances between the slowest sample and the mean. It is the
+    /// median, because low memory alone can make some powers far more erratic than others.
     pub fn typical<'a>(powers: impl IntoIterator<Item = &'a [f64]>) -> Self {
         let relative = |samples: &[f64]| {
             let mean = mean(samples).filter(|mean| *mean > 0.0 && samples.len() > 1)?;
@@ -76,15 +76,14 @@ impl Reach {
         Self { farthest: median.unwrap_or_default(), spread: Spread::default() }
     }
 
-    /// How much invocations vary, as a standard deviation by the mean, where that is known.
+    /// The standard deviation of invocations as a share of the mean. 0 if it is not known.
     pub fn relative_spread(self) -> f64 {
         self.spread.relative
     }
 
-    /// What all of a function's powers tell, each given by its samples: where the farthest sample of
-    /// any lies, and how much samples vary, pooled over all powers. For few samples at each power,
-    /// and for a run that stops by what it sees: a power whose samples are alike by chance would
-    /// end it too early.
+    /// The distance of the slowest sample at any power, and the spread pooled over all powers. It
+    /// suits few samples per power, and a run that stops by its samples: a power whose samples are
+    /// alike by chance would end it too early.
     pub fn pooled<'a>(powers: impl IntoIterator<Item = &'a [f64]>) -> Self {
         let mut reach = Self::default();
         let (mut squares, mut freedom) = (0.0, 0.0);
@@ -100,14 +99,14 @@ impl Reach {
         reach
     }
 
-    /// The mean with its 95 % interval; `None` of nothing.
+    /// The mean with its 95 % interval. `None` without samples.
     ///
-    /// The interval is the middle 95 % of what the mean is under the reweightings of
-    /// `reweighting.rs`, set on the log scale. It was chosen by simulation over Student's t,
-    /// Johnson's and Hall's corrections of it for skewness, the studentised bootstrap, and
-    /// Olsson's modified Cox method for lognormal samples: all of them hold for fewer families or
-    /// need far wider intervals. Coverage of the true mean in percent, by how many samples there
-    /// are: of Student's t, of one power's samples alone, and with the reach of six powers:
+    /// The interval is the middle 95 % of the means under the reweightings of `reweighting.rs`, on
+    /// the log scale. Simulations compared it with Student's t, Johnson's and Hall's corrections of
+    /// it for skewness, the studentised bootstrap, and Olsson's modified Cox method for lognormal
+    /// samples. All of them cover fewer families or need far wider intervals. The table shows the
+    /// coverage of the true mean in percent by number of samples. Each cell has three methods:
+    /// Student's t, one power's samples alone, and the reach of six powers.
     ///
     /// | distribution | 5 | 10 | 20 | 50 | 100 |
     /// |---|--:|--:|--:|--:|--:|
@@ -118,25 +117,25 @@ impl Reach {
     /// | Pareto, index 2.5, above a minimum | 78, 85, 94 | 79, 90, 97 | 83, 91, 98 | 87, 93, 99 | 88, 97, 99 |
     /// | one in ten 3 times slower | 40, 40, 59 | 65, 66, 91 | 87, 86, 98 | 91, 98, 98 | 93, 98, 98 |
     ///
-    /// On resampled published measurements, by source: 83 to 95 with 5 samples, 87 to 97 with 10,
-    /// 90 to 96 with 20, 96 to 98 from 50. No interval knows of what no sample shows: where the
-    /// rare and far slower make the mean, it holds only once some of them were met.
+    /// On resampled published measurements, the coverage by source is 83 to 95 with 5 samples, 87
+    /// to 97 with 10, 90 to 96 with 20, and 96 to 98 from 50. No interval knows what no sample
+    /// shows. If rare and far slower invocations dominate the mean, the interval needs some of them
+    /// among the samples.
     ///
-    /// Equal samples, where the other powers' are equal too, give an interval of no width: a
-    /// duration is reported to a hundredth of a millisecond, and what that leaves open is nothing
-    /// to choose by.
+    /// If all samples are equal, at the other powers too, the interval has no width: durations are
+    /// reported to a hundredth of a millisecond, and a smaller difference is not worth a choice.
     ///
-    /// Where the interval would be wider than twice the mean, its ends are missing.
+    /// The ends are missing if the interval would be wider than twice the mean.
     pub fn mean_interval(self, samples: &[f64]) -> Option<Estimate> {
         self.estimate(samples, Rounding::None)
     }
 
-    /// The mean of billed milliseconds with its 95 % interval; `None` of nothing.
+    /// The mean of billed milliseconds with its 95 % interval. `None` without samples.
     ///
-    /// As [`Reach::mean_interval`], but for whole numbers, which hide how much the durations behind
-    /// them vary: samples that are all equal may only have missed the neighbouring millisecond.
-    /// The interval leaves room for it, from half a millisecond either way with 5 samples to
-    /// 0.04 ms with 100, and ends at the one millisecond that is always billed.
+    /// It differs from [`Reach::mean_interval`] for whole numbers, which hide the variation of the
+    /// durations behind them: equal samples may only have missed the next millisecond. The interval
+    /// allows for that, from half a millisecond either way with 5 samples to 0.04 ms with 100. It
+    /// never goes below the one millisecond that is always billed.
     pub fn billed_mean_interval(self, samples: &[f64]) -> Option<Estimate> {
         self.estimate(samples, Rounding::WholeMilliseconds)
     }
@@ -150,7 +149,7 @@ impl Reach {
         let Spread { relative, worth } = self.spread;
         let mut drawn = Reweighting::draw(samples.len(), worth, &mut rng);
         let draws = (WORK / samples.len()).clamp(LEAST_DRAWS, DRAWS);
-        // The same samples in another order are the same samples.
+        // The order of the samples must not change the result.
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         let farthest = self.farthest(&sorted, mean);
@@ -163,18 +162,17 @@ impl Reach {
         Some(within(mean, rounding, &deviations).or_unknown())
     }
 
-    /// What the farthest sample is above the mean, here or as it typically is.
+    /// The distance of the slowest sample from the mean: the observed or the typical one.
     fn farthest(self, samples: &[f64], mean: f64) -> f64 {
         farthest(samples, mean).max(self.farthest * mean)
     }
 }
 
-/// What the highest sample is above the mean.
 fn farthest(samples: &[f64], mean: f64) -> f64 {
     samples.iter().copied().fold(mean, f64::max) - mean
 }
 
-/// The middle 95 % of what the mean may be.
+/// The middle 95 % of the drawn means.
 fn within(mean: f64, rounding: Rounding, deviations: &[f64]) -> Estimate {
     let end = |p| {
         let deviation = percentile(deviations, p)?;
@@ -201,8 +199,8 @@ mod tests {
         -(1.0 - rng.random::<f64>()).ln()
     }
 
-    /// The share of samples of `count` whose interval contains `truth`, knowing the reach of
-    /// `powers` that are all alike.
+    /// The share of samples of `count` whose interval contains `truth`. The reach comes from
+    /// `powers` equal powers.
     fn coverage(
         count: usize,
         powers: usize,
@@ -212,7 +210,7 @@ mod tests {
     ) -> f64 {
         const RUNS: usize = 300;
         let mut rng = ChaCha8Rng::seed_from_u64(42);
-        // The same for all runs, which an interval has for itself: drawing them takes longest.
+        // All runs share the draws, which take the most time.
         let drawn: Vec<_> = (0..600).map(|_| Reweighting::draw(count, 0, &mut rng)).collect();
         let covered = (0..RUNS).filter(|_| {
             let run: Vec<Vec<f64>> =
@@ -230,7 +228,8 @@ mod tests {
         covered.count() as f64 / RUNS as f64
     }
 
-    /// That 92 to 98 % are covered, with room for the standard error of 300 runs, a good 1 %.
+    /// Checks a coverage of 92 to 98 %. The limits allow for the standard error of 300 runs, over 1
+    /// %.
     fn assert_covers(family: &str, truth: f64, sample: impl Fn(&mut ChaCha8Rng) -> f64) {
         for count in [5, 10, 20] {
             let covered = coverage(count, 1, Rounding::None, truth, &sample);
@@ -248,7 +247,7 @@ mod tests {
 
     #[test]
     fn intervals_of_billed_milliseconds_hold_where_most_samples_are_equal() {
-        // One in twenty takes a third millisecond: of 5 samples, three lists in four are all 2.
+        // One in twenty takes a third millisecond. Of 5 samples, three lists in four have only 2.
         let sample = |rng: &mut ChaCha8Rng| if rng.random::<f64>() < 0.05 { 3.0 } else { 2.0 };
         for count in [5, 10, 20] {
             let covered = coverage(count, 1, Rounding::WholeMilliseconds, 2.05, sample);
@@ -274,7 +273,7 @@ mod tests {
     #[test]
     fn the_reach_is_that_of_the_median_power() {
         let powers = [&[1.0, 1.0, 4.0][..], &[10.0, 10.0], &[2.0, 4.0], &[7.0], &[]];
-        // 4 is 1.0 above a mean of 2, by it; 10 is 0.0; 4 is a third.
+        // 4 is 1.0 above a mean of 2, as a share of it. The others are 0.0 and 1/3.
         assert_eq!(Reach::typical(powers), reach(1.0 / 3.0));
         assert_eq!(Reach::typical([&[2.0, 6.0][..]]), reach(0.5));
         assert_eq!(Reach::typical([]), Reach::default());
@@ -349,7 +348,7 @@ mod tests {
 
         #[test]
         fn the_order_of_samples_does_not_matter(samples in vec(1_u16..1_000, 2..20)) {
-            // Whole numbers, whose sum does not depend on the order either.
+            // The sum of whole numbers does not depend on their order.
             let samples: Vec<f64> = samples.into_iter().map(f64::from).collect();
             let reversed: Vec<f64> = samples.iter().rev().copied().collect();
             prop_assert_eq!(Reach::default().mean_interval(&samples), Reach::default().mean_interval(&reversed));

@@ -1,4 +1,4 @@
-//! Draws of what a power's figures may truly be, for comparing powers with each other.
+//! Draws of a power's true figures, for the comparison of powers.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -9,59 +9,58 @@ use super::{
     trimmed_mean,
 };
 
-/// How many draws give a probability to within about one hundredth.
+/// The number of draws that gives a probability to about one hundredth.
 pub const DEFAULT_DRAWS: usize = 2_000;
 
-/// One invocation, as it counts.
+/// One invocation that counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Milliseconds that are billed.
+    /// The billed duration in milliseconds.
     pub billed_ms: f64,
-    /// Milliseconds that it took.
+    /// The duration in milliseconds, start included.
     pub duration_ms: f64,
 }
 
-/// Which figure of a power's samples decides.
+/// The statistic of a power's samples that decides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
-    /// The mean: of billed milliseconds, what is really paid.
+    /// The mean. Of billed milliseconds, it is the really paid amount.
     Mean,
-    /// The mean without the share `discard` at each end, as [`trimmed_mean`] has it.
+    /// The mean without the share `discard` at each end, as in [`trimmed_mean`].
     TrimmedMean {
-        /// The share cut off each end.
+        /// The share to trim at each end.
         discard: f64,
     },
-    /// The trimmed mean rounded up to whole milliseconds, as aws-lambda-power-tuning prices it.
+    /// The trimmed mean, rounded up to whole milliseconds for the price as in
+    /// aws-lambda-power-tuning.
     CeilTrimmedMean {
-        /// The share cut off each end.
+        /// The share to trim at each end.
         discard: f64,
     },
-    /// The percentile (0.95 for the 95th), as [`percentile`] has it.
+    /// The percentile (0.95 for the 95th), as in [`percentile`].
     Percentile(f64),
 }
 
-/// What a power's two figures may truly be, drawn together.
+/// One draw of a power's two true figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Draw {
-    /// The billed figure.
+    /// The figure of the billed durations, in milliseconds.
     pub billed_ms: f64,
-    /// The duration figure.
+    /// The figure of the durations, in milliseconds.
     pub duration_ms: f64,
 }
 
-/// `count` draws of what the two figures may truly be, or `None` where the samples are too few to
-/// have them (none at all, or a percentile beyond them).
+/// `count` draws of the two true figures. `None` without samples, or with too few for a percentile.
 ///
 /// Both figures of a draw come from the same reweighting of the same invocations, so they vary
-/// together as the samples do. Draws of several powers are independent of each other: the share of
-/// draws in which one power is cheaper is the probability that it truly is. See `reweighting.rs`
-/// for the model.
+/// together like the samples. Draws of several powers are independent: the share of draws in which
+/// one power is cheaper is the probability that it truly is. `reweighting.rs` has the model.
 ///
-/// That probability errs on the careful side. Over pairs of memory sizes within a factor of two in
-/// cost, resampled from published measurements of 14 functions with 5 to 50 invocations a size:
-/// of claims of 83 % (mean of 75 to 90), 82 to 96 % were right, of 93 % 89 to 99, of 97 % 96 to
-/// 100, and of those above 99 %, 99 to 100 - but 95 to 97 with 5 invocations of functions that are
-/// now and then 50 times slower, which few samples cannot show.
+/// That probability is cautious. It was checked on pairs of memory sizes within a factor of two in
+/// cost, resampled from published measurements of 14 functions with 5 to 50 invocations per size.
+/// Of claims of 83 % (mean of 75 to 90), 82 to 96 % were right; of 93 %, 89 to 99; of 97 %, 96 to
+/// 100; above 99 %, 99 to 100. With 5 invocations of functions that are now and then 50 times
+/// slower, the last figure is 95 to 97, because few samples cannot show that.
 pub fn draws(
     samples: &[Sample],
     billed: Statistic,
@@ -82,15 +81,15 @@ pub fn draws(
     Some((0..count).map(draw).collect())
 }
 
-/// The share of the slowest samples that [`winsorised`] evens out.
+/// The share of the slowest samples that [`winsorised`] replaces.
 const EVENED: f64 = 0.05;
 
-/// The samples, the slowest twentieth of them (at least one of three) replaced by the next.
+/// Replaces the slowest twentieth of the samples (at least one of three) with the next slowest.
 ///
-/// A mean of few samples of a skewed distribution is closer to the truth so: Rivest, "Statistical
-/// Properties of Winsorized Means for Skewed Distributions" (Biometrika 81(2), 1994). Two powers of
-/// one function share their rare slow invocations, so that what a comparison loses is less still:
-/// of them, the one that happened to meet such an invocation looks worse than it is.
+/// The mean of few samples of a skewed distribution comes closer to the truth like that: Rivest,
+/// "Statistical Properties of Winsorized Means for Skewed Distributions" (Biometrika 81(2), 1994).
+/// A comparison loses even less, because two powers of one function share their rare slow
+/// invocations. Without this, a power that happened to meet one looks worse than it is.
 pub fn winsorised(samples: &[Sample]) -> Vec<Sample> {
     let mut samples = samples.to_vec();
     samples.sort_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
@@ -103,14 +102,14 @@ pub fn winsorised(samples: &[Sample]) -> Vec<Sample> {
     samples
 }
 
-/// The winsorised samples, spread out about their mean so that a mean that is drawn from them
-/// varies as much as it should.
+/// The winsorised samples, spread out about their mean, so that a mean drawn from them varies
+/// enough.
 ///
-/// Evening out hides how much samples vary, and of few samples it hides a large part. Tukey and
-/// McLaughlin ("Less Vulnerable Confidence and Significance Procedures for Location Based on a
-/// Single Sample", Sankhya A 25(3), 1963) widen the deviation of a winsorised mean by the number of
-/// samples less 1 over the number left untouched less 1. That is twice as wide with 3 samples, half
-/// as wide again with 4, and a twentieth wider with 20.
+/// Winsorising hides variation, and of few samples it hides a large part. Tukey and McLaughlin
+/// ("Less Vulnerable Confidence and Significance Procedures for Location Based on a Single Sample",
+/// Sankhya A 25(3), 1963) widen the deviation of a winsorised mean by (n - 1) / (h - 1), where h of
+/// n samples are untouched. That is twice as wide with 3 samples, 1.5 times with 4, and 1.05 times
+/// with 20.
 pub fn winsorised_and_widened(samples: &[Sample]) -> Vec<Sample> {
     let mut evened = winsorised(samples);
     let untouched = evened.len() - evened_count(evened.len());
@@ -133,24 +132,24 @@ fn widen(samples: &mut [Sample], factor: f64, figure: impl Fn(&mut Sample) -> &m
     }
 }
 
-/// How many of so many samples [`winsorised`] evens out.
+/// The number of samples that [`winsorised`] replaces.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below count")]
 fn evened_count(count: usize) -> usize {
     if count < 3 { 0 } else { (EVENED * count as f64).ceil() as usize }
 }
 
-/// A statistic of some values, ready to be drawn many times.
+/// A statistic of some values, prepared for many draws.
 struct Figure {
     statistic: Statistic,
     values: Vec<f64>,
     rounding: Rounding,
-    /// The statistic of the values as they are.
+    /// The statistic of the unweighted values.
     sampled: f64,
-    /// The values' indices from the lowest.
+    /// The indices of the values in ascending order.
     order: Vec<usize>,
-    /// How far the highest is above the mean, here or as it typically is.
+    /// The distance of the highest value from the mean: the observed or the typical one.
     farthest: f64,
-    /// What is known of the values' spread from elsewhere.
+    /// The spread that the other powers show.
     spread: Spread,
 }
 
@@ -176,7 +175,7 @@ impl Figure {
         Some(Self { statistic, values, rounding, sampled, order, farthest, spread })
     }
 
-    /// What the statistic is under a reweighting.
+    /// The statistic under a reweighting.
     fn under(&self, drawn: &Reweighting) -> f64 {
         let value = if self.values.len() == 1 && self.spread.worth == 0 {
             drawn.around_one(self.sampled)
@@ -193,7 +192,7 @@ impl Figure {
         };
         let value = value.max(self.rounding.least());
         match self.statistic {
-            // A whole number is not to become the next one by an error of rounding.
+            // A rounding error must not lift a whole number to the next one.
             Statistic::CeilTrimmedMean { .. } => (value - 1e-9).ceil(),
             _ => value,
         }
@@ -206,7 +205,7 @@ impl Figure {
         if worth > 0 { by_factor(*sampled, deviation) } else { sampled + deviation }
     }
 
-    /// A trimmed mean is not about the rare and the unseen: equal values leave it in no doubt.
+    /// A trimmed mean ignores rare and unseen values, so equal values leave no doubt about it.
     fn trimmed_mean(&self, drawn: &Reweighting, cut: usize) -> f64 {
         if cut == 0 {
             return self.mean(drawn, 0.0);
@@ -236,7 +235,7 @@ mod tests {
         durations.iter().map(sample).collect()
     }
 
-    /// Draws whose seed matters to no test.
+    /// Draws with a fixed seed, which no test depends on.
     fn drawn(samples: &[Sample], statistic: Statistic) -> Option<Vec<Draw>> {
         draws(
             samples,
@@ -256,7 +255,8 @@ mod tests {
     #[test]
     fn claims_that_one_power_is_better_are_right_as_often_as_they_say_or_more() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        // Of claims of 75 to 95 %, and of more: how many, how many right, the sum of what they say.
+        // For claims of 75 to 95 %, and for higher ones: their number, the right ones, and the sum
+        // of the claimed probabilities.
         let mut claims = [(0, 0, 0.0); 2];
         for _ in 0..1_000 {
             let ratio = rng.random_range(-1.0_f64..1.0).exp();
@@ -316,7 +316,7 @@ mod tests {
             let widened = winsorised_and_widened(&sampled(durations));
             widened.iter().map(|sample| sample.duration_ms).collect()
         };
-        // Evened to 1, 2, 2, 2 with a mean of 1.75; 3 degrees of freedom over 2.
+        // Winsorised to 1, 2, 2, 2 with a mean of 1.75. Degrees of freedom: 3 over 2.
         assert_eq!(widened(&[2.0, 9.0, 1.0, 2.0]), [0.625, 2.125, 2.125, 2.125]);
         assert_eq!(widened(&[1.0, 9.0]), [1.0, 9.0]);
         assert_eq!(widened(&[]), [0.0; 0]);
@@ -348,7 +348,8 @@ mod tests {
             let mean = mean(values).unwrap();
             (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / divisor).sqrt()
         };
-        // Tukey and McLaughlin's: the deviation with the 10 at each end set to the next one inside.
+        // Tukey and McLaughlin: the deviation after the 10 at each end are set to the next one
+        // inside.
         durations.sort_by(f64::total_cmp);
         let (low, high) = (durations[10], durations[39]);
         let winsorised: Vec<f64> = durations.iter().map(|d| d.clamp(low, high)).collect();
@@ -363,7 +364,7 @@ mod tests {
         let samples = sampled(&[80.0, 95.0, 100.0, 120.0, 150.0]);
         let drawn = drawn(&samples, Statistic::Mean).unwrap();
         let apart = |draw: &Draw| (draw.billed_ms - draw.duration_ms).abs();
-        // Billed equals duration here, but for what rounding may hide.
+        // Billed equals duration here, except for the effect of rounding.
         assert!(drawn.iter().all(|draw| apart(draw) <= 1.0 + 1e-9));
         assert!(drawn.iter().any(|draw| (draw.billed_ms - 109.0).abs() > 10.0));
     }
@@ -373,7 +374,7 @@ mod tests {
         let durations: Vec<f64> = (1..=20).map(f64::from).collect();
         let drawn = drawn(&sampled(&durations), Statistic::Percentile(0.95)).unwrap();
         let beyond = drawn.iter().filter(|draw| draw.duration_ms > 20.0).count();
-        // That all 20 lie below the 95th percentile: 0.95^20 = 36 %.
+        // The probability that all 20 lie below the 95th percentile: 0.95^20 = 36 %.
         assert!((110..180).contains(&beyond), "{beyond} of 400");
     }
 

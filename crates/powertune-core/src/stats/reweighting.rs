@@ -1,40 +1,40 @@
-//! What a figure may truly be, given few samples of it.
+//! The distribution of a figure's true value, given few samples.
 //!
-//! Rubin's Bayesian bootstrap ("The Bayesian Bootstrap", The Annals of Statistics 9(1), 1981)
-//! gives the samples random shares in place of equal ones and looks at how the figure changes.
-//! Taken plainly it is too sure of few samples, in two ways that are mended here:
+//! Rubin's Bayesian bootstrap ("The Bayesian Bootstrap", The Annals of Statistics 9(1), 1981) gives
+//! the samples random weights in place of equal ones, and looks at the change of the figure. In its
+//! plain form it is too sure of few samples. Two changes correct that:
 //!
-//! - It knows nothing beyond the farthest sample. As the next sample is as likely to fall into any
-//!   of the n + 1 gaps that n samples leave (Hill, "Posterior Distribution of Percentiles",
-//!   Journal of the American Statistical Association 63, 1968), one more share goes to what was
-//!   not seen yet; Gaffke's bound for the mean is made the same way (Learned-Miller and Thomas, "A
-//!   New Confidence Interval for the Mean of a Bounded Random Variable", 2019). Nobody knows where
-//!   the unseen lies: on average as far above the mean as the farthest sample does, exponentially
-//!   distributed. What that adds to a mean is zero on average, so that a power with few samples is
-//!   uncertain, not bad.
+//! - It knows nothing beyond the farthest sample. The next sample falls into each of the n + 1
+//!   gaps between n samples with the same probability (Hill, "Posterior Distribution of
+//!   Percentiles", Journal of the American Statistical Association 63, 1968). So one more weight
+//!   goes to unseen values. Gaffke's bound for the mean is made the same way (Learned-Miller and
+//!   Thomas, "A New Confidence Interval for the Mean of a Bounded Random Variable", 2019). The
+//!   place of the unseen values is exponentially distributed, on average as far above the mean as
+//!   the farthest sample. They add zero to a mean on average, so that a power with few samples is
+//!   uncertain and not bad.
 //! - Its spread lacks the uncertainty of the spread itself. Every deviation is stretched by
 //!   `sqrt((n + 1) / chi^2(n - 1))`, so that the mean of normal samples varies as Student's t says.
 //!
-//! Where other powers' samples tell how much the function varies, a prior for the spread, worth
-//! `d` samples, joins what a power's own say: the mean of normal samples then varies as Student's t
-//! with `n - 1 + d` degrees of freedom and the moderated variance of Smyth ("Linear Models and
-//! Empirical Bayes Methods for Assessing Differential Expression in Microarray Experiments",
-//! Statistical Applications in Genetics and Molecular Biology 3(1), 2004).
+//! The other powers of the function can show the spread too. They give a prior for the spread with
+//! the weight of `d` samples. The mean of normal samples then varies as Student's t with `n - 1 +
+//! d` degrees of freedom and the moderated variance of Smyth ("Linear Models and Empirical Bayes
+//! Methods for Assessing Differential Expression in Microarray Experiments", Statistical
+//! Applications in Genetics and Molecular Biology 3(1), 2004).
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// What values are rounded to.
+/// The rounding of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounding {
-    /// Nothing that matters: durations are reported to a hundredth of a millisecond.
+    /// No relevant rounding: durations are reported to a hundredth of a millisecond.
     None,
-    /// Up to whole milliseconds, at least one: what is billed.
+    /// Rounding up to whole milliseconds, at least one, as in billing.
     WholeMilliseconds,
 }
 
 impl Rounding {
-    /// How far a value is from its neighbours, in milliseconds.
+    /// The distance of neighbouring values in milliseconds.
     pub(super) fn step(self) -> f64 {
         match self {
             Self::None => 0.0,
@@ -42,7 +42,7 @@ impl Rounding {
         }
     }
 
-    /// The least value, in milliseconds.
+    /// The minimum in milliseconds.
     pub(super) fn least(self) -> f64 {
         match self {
             Self::None => 0.0,
@@ -51,36 +51,37 @@ impl Rounding {
     }
 }
 
-/// One way to share out the weight over samples.
+/// One draw of weights for the samples.
 #[derive(Debug, Clone)]
 pub(super) struct Reweighting {
-    /// Each sample's share of what was seen.
+    /// The weight of each sample among the seen values.
     seen: Vec<f64>,
-    /// The share of what was not seen, of everything.
+    /// The weight of the unseen values among all.
     unseen: f64,
-    /// How far above the mean the unseen lies, by the distance of the farthest sample.
+    /// The distance of the unseen values above the mean, as a multiple of the farthest sample's
+    /// distance.
     reach: f64,
-    /// Whether a rounded value's unseen neighbour is the one above (1) or below (-1).
+    /// The unseen neighbour of a rounded value: the one above (1) or below (-1).
     side: f64,
-    /// How much wider a deviation is for not knowing the spread.
+    /// The factor on a deviation for the uncertainty of the spread.
     stretch: f64,
-    /// How far the mean is off by a spread that the prior tells, by its standard deviation.
+    /// The deviation of the mean because of the prior, in standard deviations of the prior.
     prior: f64,
-    /// How many samples the prior is worth.
+    /// The weight of the prior, in samples.
     worth: usize,
 }
 
-/// What is known of the spread before the first sample.
+/// The prior for the spread.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Spread {
-    /// The standard deviation, by the mean.
+    /// The standard deviation as a share of the mean.
     pub(super) relative: f64,
-    /// How many samples that knowledge is worth; 0 for none.
+    /// The weight in samples. 0 means no prior.
     pub(super) worth: usize,
 }
 
 impl Reweighting {
-    /// A draw for `count` samples, where the spread is known as well as `worth` more tell it.
+    /// A draw for `count` samples, with a prior of the weight `worth`.
     pub(super) fn draw(count: usize, worth: usize, rng: &mut ChaCha8Rng) -> Self {
         let seen = vec![0.0; count];
         let mut drawn =
@@ -89,7 +90,7 @@ impl Reweighting {
         drawn
     }
 
-    /// Another draw in the place of this one.
+    /// Replaces this draw with another one, without new memory.
     pub(super) fn redraw(&mut self, rng: &mut ChaCha8Rng) {
         for share in &mut self.seen {
             *share = exponential(rng);
@@ -108,19 +109,18 @@ impl Reweighting {
             _ => 0.0,
         };
         if worth > 0 {
-            // The normal component of the t: stretch holds the root of n + 1 already.
+            // The normal part of Student's t. `stretch` has the root of n + 1 already.
             let scale = (worth as f64 / (count * (count + 1)) as f64).sqrt();
             self.prior = normal(rng) * scale * self.stretch;
         }
     }
 
-    /// How far the mean of `values` may truly be from `mean`, theirs. `farthest` is what the
-    /// highest is above it; `step` is what the values are rounded to, 0 for not at all.
+    /// A draw of the deviation between the true mean and `mean`, the mean of `values`. `farthest`
+    /// is the distance of the highest value from the mean. `step` is the rounding of the values, 0
+    /// for none. `spread` is the standard deviation of the prior, as a share of the mean.
     ///
-    /// `spread` is the prior's standard deviation, by the mean.
-    ///
-    /// The neighbour of a rounded value, a step away, can be missing in the samples even if every
-    /// one of them is equal, so that a share of the unseen goes there.
+    /// The neighbour of a rounded value, one step away, can be missing even if all values are
+    /// equal, so a part of the unseen weight goes there.
     pub(super) fn mean_deviation(
         &self,
         values: &[f64],
@@ -137,8 +137,8 @@ impl Reweighting {
         seen * self.stretch + prior + beyond + self.unseen * self.side * step
     }
 
-    /// How far the mean of `values` without `cut` of them at each end may truly be from
-    /// `trimmed_mean`, theirs. `order` lists their indices from the lowest.
+    /// A draw of the deviation between the true trimmed mean and `trimmed_mean`, which leaves out
+    /// `cut` of the `values` at each end. `order` has their indices in ascending order.
     pub(super) fn trimmed_mean_deviation(
         &self,
         values: &[f64],
@@ -157,11 +157,11 @@ impl Reweighting {
         sum / (1.0 - 2.0 * cut) * self.stretch
     }
 
-    /// What the percentile `p` of `values` may truly be. `order` lists their indices from the
-    /// lowest; `farthest` is what the highest is above the mean.
+    /// A draw of the true percentile `p` of `values`. `order` has their indices in ascending order.
+    /// `farthest` is the distance of the highest value from the mean.
     ///
-    /// The shares are those of the gaps below each sample (Banks, "Histospline Smoothing the
-    /// Bayesian Bootstrap", Biometrika 75(4), 1988); above the highest lies an exponential tail.
+    /// The weights belong to the gaps below each sample (Banks, "Histospline Smoothing the Bayesian
+    /// Bootstrap", Biometrika 75(4), 1988). Above the highest value lies an exponential tail.
     pub(super) fn percentile(&self, values: &[f64], order: &[usize], p: f64, farthest: f64) -> f64 {
         let (mut below, mut previous) = (0.0, None);
         for &index in order {
@@ -177,30 +177,30 @@ impl Reweighting {
         previous.unwrap_or_default() + farthest * (self.unseen / (1.0 - p)).ln().max(0.0)
     }
 
-    /// What a figure of one sample, which tells nothing of its spread, may truly be: within a
-    /// factor of two of it in half of the draws.
+    /// A draw for a single sample, which tells nothing of its spread: half of the draws lie within
+    /// a factor of two.
     pub(super) fn around_one(&self, value: f64) -> f64 {
         value * (self.side * self.reach).exp()
     }
 }
 
-/// A mean that is off by this much, on the log scale: a duration is wrong by a factor.
+/// Moves a mean by a deviation on the log scale, because errors of durations are factors.
 pub(super) fn by_factor(mean: f64, deviation: f64) -> f64 {
     if mean > 0.0 { mean * (deviation / mean).exp() } else { mean + deviation }
 }
 
-/// A draw from the exponential distribution of mean 1.
+/// A draw from the exponential distribution with mean 1.
 fn exponential(rng: &mut ChaCha8Rng) -> f64 {
     -uniform(rng).ln()
 }
 
-/// A draw from the chi-squared distribution: each pair of its normal squares is twice an
-/// exponential, an odd one is made as Box and Muller do.
+/// A draw from the chi-squared distribution. Each pair of its normal squares is twice an
+/// exponential, and an odd one comes from Box and Muller.
 fn chi_squared(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     let (mut sum, mut product) = (0.0, 1.0_f64);
     for _ in 0..freedom / 2 {
         product *= uniform(rng);
-        // One logarithm for many factors, taken before they underflow.
+        // One logarithm serves many factors, and is taken before they underflow.
         if product < 1e-200 {
             sum -= product.ln();
             product = 1.0;
@@ -211,7 +211,7 @@ fn chi_squared(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
         let angle = std::f64::consts::TAU * uniform(rng);
         sum += exponential(rng) * angle.cos().powi(2);
     }
-    // Far below any draw that matters, but not the zero that would make a stretch infinite.
+    // This limit is far below any relevant draw. Zero would make a stretch infinite.
     (2.0 * sum).max(1e-12)
 }
 
@@ -221,12 +221,12 @@ pub(crate) fn students_t(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     normal(rng) * (freedom as f64 / chi_squared(freedom, rng)).sqrt()
 }
 
-/// A draw from the standard normal distribution, as Box and Muller make it.
+/// A draw from the standard normal distribution, by Box and Muller.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (2.0 * exponential(rng)).sqrt() * (std::f64::consts::TAU * uniform(rng)).cos()
 }
 
-/// Uniform over (0, 1]: it has a logarithm.
+/// Uniform over (0, 1], so that a logarithm exists.
 fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     1.0 - rng.random::<f64>()
 }
@@ -259,7 +259,7 @@ mod tests {
                 Reweighting::draw(10, 4, &mut rng).mean_deviation(&values, 10.0, 45.0, 1.0, 0.5)
             })
             .sum();
-        // The standard error of the mean is 5, that of 20,000 draws 0.05.
+        // The standard error of the mean is 5, and that of 20,000 draws 0.05.
         assert!((sum / 20_000.0).abs() < 0.2);
     }
 

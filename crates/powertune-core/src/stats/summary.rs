@@ -1,6 +1,6 @@
-//! Single figures out of a list of samples.
+//! Single figures of a list of samples.
 
-/// The arithmetic mean, or `None` of nothing.
+/// The arithmetic mean. `None` without samples.
 pub fn mean(samples: &[f64]) -> Option<f64> {
     if samples.is_empty() {
         return None;
@@ -8,25 +8,24 @@ pub fn mean(samples: &[f64]) -> Option<f64> {
     Some(samples.iter().sum::<f64>() / samples.len() as f64)
 }
 
-/// The mean of what is left after cutting `floor(n * discard)` samples off each end, or `None` of
-/// nothing.
+/// The mean after trimming `floor(n * discard)` samples at each end. `None` without samples.
 ///
-/// This is the definition of aws-lambda-power-tuning 4.4.0, whose `averageDuration` and
-/// `averagePrice` are made of it; like there, `discard` is held to 0 to 0.4.
+/// This is the definition of aws-lambda-power-tuning 4.4.0 for `averageDuration` and
+/// `averagePrice`. As there, `discard` is clamped to 0 to 0.4.
 pub fn trimmed_mean(samples: &[f64], discard: f64) -> Option<f64> {
     let cut = trimmed_count(samples.len(), discard);
     let sorted = sorted(samples);
     mean(sorted.get(cut..samples.len() - cut)?)
 }
 
-/// The percentile `p` (0.95 for the 95th), or `None` where it takes more samples: fewer than
-/// `1 / (1 - p)` of them do not reach into the tail that it is about.
+/// The percentile `p` (0.95 for the 95th). `None` with fewer than `1 / (1 - p)` samples, which do
+/// not reach into that tail.
 ///
 /// Between samples it is interpolated by definition 8 of Hyndman and Fan, "Sample Quantiles in
-/// Statistical Packages" (The American Statistician 50(4), 1996), which they recommend: it is
-/// about as often too low as too high whatever the distribution. The more common definition 7
-/// (R, NumPy, spreadsheets) is too low in the upper tail of few samples, and would let a power
-/// pass a limit that it does not keep to.
+/// Statistical Packages" (The American Statistician 50(4), 1996). They recommend it, because it is
+/// too low about as often as too high for any distribution. The more common definition 7 (R, NumPy,
+/// spreadsheets) is too low in the upper tail of few samples, so a power could pass a limit that it
+/// breaks.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within 1 to n
 pub fn percentile(samples: &[f64], p: f64) -> Option<f64> {
     let count = samples.len() as f64;
@@ -40,14 +39,14 @@ pub fn percentile(samples: &[f64], p: f64) -> Option<f64> {
     Some(below + rank.fract() * (above - below))
 }
 
-/// Whether `count` samples have a percentile `p` at all.
+/// True if `count` samples are enough for the percentile `p`.
 pub(super) fn has_percentile(count: usize, p: f64) -> bool {
-    // 10 * (1 - 0.9) is a hair less than 1.
+    // Floating point: 10 * (1 - 0.9) is slightly less than 1.
     (0.0..1.0).contains(&p) && count as f64 * (1.0 - p) > 1.0 - 1e-9
 }
 
-/// The probability that of `count` independent trials, each a success with probability `chance`, at
-/// least `successes` succeed.
+/// The probability of at least `successes` in `count` independent trials, each with the probability
+/// `chance`.
 pub(crate) fn at_least(successes: usize, count: usize, chance: f64) -> f64 {
     let odds = chance / (1.0 - chance);
     let mut term = (1.0 - chance).powf(count as f64);
@@ -59,7 +58,7 @@ pub(crate) fn at_least(successes: usize, count: usize, chance: f64) -> f64 {
     1.0 - fewer
 }
 
-/// How many samples a trimmed mean cuts off each end.
+/// The number of samples to trim at each end.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most 0.4 of the count
 pub(super) fn trimmed_count(count: usize, discard: f64) -> usize {
     (count as f64 * discard.clamp(0.0, 0.4)).floor() as usize
@@ -87,7 +86,7 @@ mod tests {
     #[test]
     fn the_trimmed_mean_is_upstreams() {
         let samples = [9.0, 1.0, 100.0, 3.0, 2.0];
-        // floor(5 * 0.2) = 1 off each end of 1 2 3 9 100.
+        // floor(5 * 0.2) = 1 is trimmed at each end of 1 2 3 9 100.
         assert_eq!(trimmed_mean(&samples, 0.2), Some(14.0 / 3.0));
         assert_eq!(trimmed_mean(&samples, 0.19), Some(23.0));
         assert_eq!(trimmed_mean(&samples, 0.4), Some(3.0));
@@ -98,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_percentile_is_interpolated_by_definition_8() {
-        // (n + 1/3) p + 1/3, by hand; R's quantile(1:10, .9, type = 8) says the same.
+        // (n + 1/3) p + 1/3, by hand. R's quantile(1:10, .9, type = 8) gives the same.
         let to_10: Vec<f64> = (1..=10).map(f64::from).collect();
         let to_20: Vec<f64> = (1..=20).map(f64::from).collect();
         let close = |got: Option<f64>, wanted: f64| (got.unwrap() - wanted).abs() < 1e-9;

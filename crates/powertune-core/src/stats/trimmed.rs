@@ -1,14 +1,12 @@
-//! The interval of a trimmed mean.
-
 use super::{Estimate, summary::trimmed_count, trimmed_mean};
 
-/// The mean without a share `discard` of the samples at each end, with its 95 % interval; `None` of
-/// nothing. Where fewer than two samples are left, the interval is unknown.
+/// The mean without the share `discard` of the samples at each end, with its 95 % interval. `None`
+/// without samples. The interval is unknown if fewer than two samples are left.
 ///
-/// The interval is Tukey's and McLaughlin's ("Less Vulnerable Confidence and Significance Procedures
-/// for Location Based on a Single Sample: Trimming/Winsorization 1", Sankhya A 25(3), 1963): the
-/// variance is that of the winsorised samples, Student's t has the degrees of freedom of the samples
-/// that are left. A cold start among the samples, which trimming takes away, does not widen it.
+/// The interval is Tukey's and McLaughlin's ("Less Vulnerable Confidence and Significance
+/// Procedures for Location Based on a Single Sample: Trimming/Winsorization 1", Sankhya A 25(3),
+/// 1963): the variance of the winsorised samples, and Student's t with the degrees of freedom of
+/// the samples that are left. Trimming removes a cold start, so it does not widen the interval.
 pub(crate) fn trimmed_interval(samples: &[f64], discard: f64) -> Option<Estimate> {
     let mean = trimmed_mean(samples, discard)?;
     let count = samples.len();
@@ -30,9 +28,9 @@ pub(crate) fn trimmed_interval(samples: &[f64], discard: f64) -> Option<Estimate
     Some(Estimate { mean, low: Some(mean - half), high: Some(mean + half) })
 }
 
-/// The 97.5th percentile of Student's t: exact for one and two degrees of freedom, else the expansion
-/// of Cornish and Fisher (Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.5), which
-/// is off by less than 1 %.
+/// The 97.5th percentile of Student's t: exact for one and two degrees of freedom, otherwise the
+/// expansion of Cornish and Fisher (Abramowitz and Stegun, "Handbook of Mathematical Functions",
+/// 26.7.5), with an error below 1 %.
 fn t_975(freedom: usize) -> f64 {
     const Z: f64 = 1.959_964;
     match freedom {
@@ -65,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_interval_by_hand() {
-        // Winsorised 2 2 3 4 4: mean 3, variance 1, deviation 1; three of five are left.
+        // Winsorised: 2 2 3 4 4, mean 3, variance 1, deviation 1. Three of five are left.
         let estimate = trimmed_interval(&[1.0, 2.0, 3.0, 4.0, 100.0], 0.2).expect("samples");
         let half = 4.302_653 / (0.6 * 5.0_f64.sqrt());
         assert!((estimate.mean - 3.0).abs() < 1e-12);
@@ -79,7 +77,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for count in [5, 10, 20] {
             let held = (0..2_000).filter(|_| {
-                // The mean of twelve uniform draws is nearly normal, around a half.
+                // The mean of twelve uniform draws is nearly normal around 0.5.
                 let mut sample = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() / 12.0;
                 let samples: Vec<f64> = (0..count).map(|_| sample()).collect();
                 let estimate = trimmed_interval(&samples, 0.2).expect("samples");

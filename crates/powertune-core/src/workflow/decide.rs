@@ -1,4 +1,4 @@
-//! Decide: takes in what was measured and says what comes next; at the end, what the result is.
+//! The step Decide: it takes in the measurements, and returns the next step or the result.
 
 use serde_json::Value;
 
@@ -19,25 +19,25 @@ use crate::{
     warning::Warning,
 };
 
-/// Why nothing can be decided.
+/// The reason why Decide fails.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Undecided {
-    /// The request is no request any more.
+    /// The request is not valid any more.
     #[error("{0}")]
     Request(#[from] Faults),
-    /// The function's price is not known any more.
+    /// The price of the function is not known any more.
     #[error("{0}")]
     Price(#[from] UnknownPrice),
     /// No power could be measured.
     #[error("{0}")]
     NothingMeasured(#[from] NothingMeasured),
-    /// A portion could not go on, and with it the run.
+    /// A batch could not go on, which ends the run.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Takes `state.measured` in and says what comes next. `elapsed_ms` is how long the execution has
-/// been running; `visualization` is the page that the result's link points to.
+/// Takes in `state.measured` and decides the next step. `elapsed_ms` is the age of the execution.
+/// `visualization` is the page of the chart in the result.
 pub fn decide(
     mut state: RunState,
     elapsed_ms: u64,
@@ -78,8 +78,8 @@ pub fn decide(
     Ok(state)
 }
 
-/// The result of what was seen until an execution ended before its time, as [`decide`] would make
-/// it: of the last `state`, and of what has been `measured` since. `None` where nothing was.
+/// The result of an execution that ended early, as [`decide`] would make it from the last `state`
+/// and from everything `measured` since. `None` without measurements.
 pub fn cut_off(
     mut state: RunState,
     measured: Vec<MeasureOutput>,
@@ -92,7 +92,7 @@ pub fn cut_off(
     let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
     state.used.wave(measured.len() as u64, lost);
     for measured in measured {
-        // Why the run could not go on is said elsewhere; what was seen before counts.
+        // The reason of a failure is reported elsewhere. Earlier measurements count.
         take_in(&mut state, &request, MeasureOutput { failed: None, ..measured }).ok()?;
     }
     let mut seen = state.seen.evidence();
@@ -104,7 +104,6 @@ pub fn cut_off(
     finish(state, &request, stopped, elapsed_ms, visualization::BASE).ok()?.result
 }
 
-/// Takes one batch in.
 fn take_in(
     state: &mut RunState,
     request: &Request,
@@ -118,7 +117,7 @@ fn take_in(
     let (power, cold) = (task.power, request.only_cold_starts);
     let mut digest = digest.unwrap_or_else(|| Digest::empty(power));
     if let Some(caught) = lost {
-        // Nobody knows how many of these ran, and what they cost: none is sent again.
+        // Nobody knows how many of these invocations ran and what they cost, so none is sent again.
         let why = format!("the portion ended with {}", caught.told());
         let count = batch(&task, state.run.in_flight, cold);
         let failure = if caught.ran_nothing() {
@@ -142,7 +141,7 @@ fn take_in(
     Ok(())
 }
 
-/// The result, and what is to be done with it.
+/// The result, and the step that follows it.
 fn finish(
     mut state: RunState,
     request: &Request,

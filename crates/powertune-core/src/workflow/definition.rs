@@ -1,43 +1,42 @@
-//! The state machine, in the Amazon States Language (<https://states-language.net/spec.html>).
+//! The state machine in the Amazon States Language (<https://states-language.net/spec.html>).
 //!
-//! JSONPath, Lambda ARNs as resources and INLINE maps only: what every interpreter of the language
-//! knows.
+//! It uses only JSONPath, Lambda ARNs as resources and INLINE maps, which every interpreter of the
+//! language knows.
 
 use serde_json::{Value, json};
 
 use super::Step;
 
-/// Longer than any Lambda function runs: without it a task would wait for ever for an answer that
-/// was lost.
+/// Longer than the maximum Timeout of a Lambda function. Without it, a task would wait forever for
+/// a lost answer.
 const TASK_TIMEOUT_S: u32 = 960;
-/// What Lambda answers when it ran nothing, because too much is running.
+/// Lambda's error for too many concurrent invocations. The function did not run.
 pub(super) const THROTTLED: &str = "Lambda.TooManyRequestsException";
-/// What Step Functions says when Lambda, or what calls it, has a fault of its own. Whether the
-/// function ran is open.
+/// Errors of Lambda or its client. The function may have run.
 const UNAVAILABLE: [&str; 3] =
     ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"];
-/// What Clean says when something is in the way that may go away by itself.
+/// Clean's error for an obstacle that may disappear by itself.
 const NOT_YET: &str = "Powertune.NotYet";
-/// What a step says when the run failed; Clean, when what was measured is out of date.
+/// A step's error for a failed run. Clean's error for outdated measurements.
 const FAILED: &str = "Powertune.Failed";
-/// What Clean says when something stays that it can't put back.
+/// Clean's error for a change that it can't take back.
 const LEFT_BEHIND: &str = "Powertune.LeftBehind";
-/// A result that does not fit into a state. AWS documents that `States.ALL` does not catch it, and
-/// was seen to catch it: so it is caught by its name too.
+/// The error for a result that does not fit into a state. AWS documents that `States.ALL` does not
+/// catch it, but in practice it does. So this name is caught as well.
 const TOO_LARGE: &str = "States.DataLimitExceeded";
-/// What a step says itself, and would say again.
+/// Errors of the steps themselves, which a retry would only repeat.
 const TOLD: [&str; 5] =
     ["Powertune.BadInput", "Powertune.Refused", "Powertune.NotBegun", FAILED, LEFT_BEHIND];
 
-/// The state machine's definition. `resource` names each step's function: its ARN, or what a
-/// template has in its place.
+/// The definition of the state machine. `resource` gives the ARN of each step's function, or the
+/// placeholder of a template.
 pub fn definition(resource: impl Fn(Step) -> String) -> Value {
     let resource = |step| Value::from(resource(step));
     json!({
         "Comment": "powertune: which power (memory size) to choose for a Lambda function",
         "StartAt": "Initialize",
         "States": {
-            // The one state that changes nothing: what it refuses fails the execution as it is.
+            // Initialize changes nothing, so a refusal ends the execution without clean-up.
             "Initialize": {
                 "Type": "Task",
                 "TimeoutSeconds": TASK_TIMEOUT_S,
@@ -105,19 +104,19 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
                 "ResultPath": "$.cleaned",
                 "Next": "Failed",
             },
-            // What failed is told by Clean, in words and without the names that Fail may not use.
+            // Clean has described the failure. It avoids the error names that Fail may not use.
             "Failed": {
                 "Type": "Fail",
                 "ErrorPath": "$.cleaned.failure.Error",
                 "CausePath": "$.cleaned.failure.Cause",
             },
-            // All is put back, but the function was changed while it was measured.
+            // Everything is restored, but the function changed during the measurements.
             "Outdated": {
                 "Type": "Fail",
                 "Error": FAILED,
                 "CausePath": "$.left.Cause",
             },
-            // Whatever Clean failed with in the end: what the run did is not all taken back.
+            // Clean failed for good, so some changes of the run may remain.
             "LeftBehind": {
                 "Type": "Fail",
                 "Error": LEFT_BEHIND,
@@ -127,8 +126,8 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
     })
 }
 
-/// One iteration a power. A portion that fails may have invoked the function, so that only one
-/// that never ran is sent again; what any other failure says goes to Decide, as a loss.
+/// One iteration per power. A failed batch may have invoked the function, so it is only sent again
+/// if it never ran. Decide counts the other failures as losses.
 fn measure_powers(resource: &Value) -> Value {
     json!({
         "Type": "Map",
@@ -174,7 +173,7 @@ fn outdated_or_left_behind() -> Value {
     [outdated].into_iter().chain(catchers).collect()
 }
 
-/// Whatever fails goes to `next`. `States.ALL` has to stand alone, and last.
+/// Sends every error to `next`. `States.ALL` must stand alone, and last.
 fn caught(result_path: &str, next: &str) -> Value {
     let catch =
         |error: &str| json!({ "ErrorEquals": [error], "ResultPath": result_path, "Next": next });
@@ -185,19 +184,18 @@ fn throttled() -> Value {
     retry(&[THROTTLED], 1, 2.0, 8)
 }
 
-/// No attempt more.
+/// No retry.
 fn told() -> Value {
     retry(&TOLD, 1, 2.0, 0)
 }
 
-/// Anything else that ends a step which changes nothing: a crash, an answer that was lost.
+/// Retries for a step that changes nothing, after any other error such as a crash or a lost answer.
 fn unfinished() -> Value {
     retry(&["States.ALL"], 2, 2.0, 3)
 }
 
-/// For Clean, which can be done twice and is not to be given up soon: about a quarter of an hour
-/// for what goes away by itself, in intervals that grow. What else ends it (a crash, a timeout)
-/// takes time itself.
+/// Retries for Clean, which may run twice and must not give up soon. An obstacle gets about a
+/// quarter of an hour, in growing intervals. Other errors, such as a timeout, take time themselves.
 fn patiently() -> Value {
     let unavailable = [&[THROTTLED][..], &UNAVAILABLE].concat();
     json!([

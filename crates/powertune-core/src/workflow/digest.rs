@@ -1,8 +1,7 @@
-//! What was seen at one power, in few bytes: between two states of a state machine there is room
-//! for 256 KB.
+//! The observations at one power in few bytes, because a state has only 256 KB.
 //!
-//! Samples travel as they are, in their order, while they fit; beyond that as [`Histogram`]s.
-//! Failures of a kind are counted, and the first one is kept.
+//! Samples keep their order and exact values while they fit, and become [`Histogram`]s above that.
+//! Failures of one kind are counted, and the first one is kept.
 
 mod unchecked;
 
@@ -16,24 +15,24 @@ use crate::{
     report::{Report, Start, Status},
 };
 
-/// The longest text of a failure that is kept, in characters.
+/// The maximum length of a kept failure text, in characters.
 const LONGEST_TEXT: usize = 160;
-/// The longest name of an error's type, and the longest frame of its stack trace; of the frames the
-/// first is kept.
+/// The maximum length of an error type and of a stack frame, in characters. Only the first frame is
+/// kept.
 const LONGEST_NAME: usize = 80;
-/// What a digest takes besides its samples: its frame, and failures of every kind.
+/// The bytes of a digest besides its samples: its frame, and failures of every kind.
 const FRAME: u64 = 500;
 
-/// What was seen at one power.
+/// The observations at one power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "Unchecked")]
 pub struct Digest {
-    /// The power.
+    /// The power of all observations.
     pub power: Power,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_memory_mb: Option<u32>,
     samples: Samples,
-    /// How many of the samples ended with an allowed exception.
+    /// The number of samples that ended with an allowed exception.
     #[serde(default, skip_serializing_if = "is_zero")]
     allowed: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,9 +48,9 @@ fn is_zero(count: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Samples {
-    /// Each as it is, in the order in which they ended.
+    /// Exact values, in the order in which the invocations ended.
     Exact(Vec<DigestSample>),
-    /// How many took how long.
+    /// The distribution of the values.
     Histograms(Histograms),
 }
 
@@ -62,8 +61,8 @@ struct Histograms {
     restored: Histogram,
 }
 
-/// A report as a list: duration and billed; of a cold start, init too; of a restored one, restore
-/// and the part of it that is billed. All in milliseconds.
+/// A report as a JSON list: duration and billed duration, then Init for a cold start, or Restore
+/// and its billed part for a restored one. All are in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum DigestSample {
@@ -72,21 +71,21 @@ enum DigestSample {
     Restored(f64, u64, f64, Option<u64>),
 }
 
-/// Failures of one kind.
+/// The failures of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Failures {
-    /// The first of them.
+    /// The first failure.
     first: Failure,
     count: u64,
-    /// Of how many it is known what they were billed.
+    /// The number of failures with a known billed duration.
     reported: u64,
-    /// What those were billed together, in milliseconds.
+    /// The sum of their billed durations, in milliseconds.
     billed_ms: u64,
 }
 
 impl Digest {
-    /// Nothing seen yet.
+    /// A digest without observations.
     pub fn empty(power: Power) -> Self {
         Self {
             power,
@@ -97,7 +96,7 @@ impl Digest {
         }
     }
 
-    /// What was seen at `power` among these observations.
+    /// The digest of the observations at `power`.
     pub fn of(power: Power, observations: &[Observation]) -> Self {
         let mut digest = Self::empty(power);
         for observation in observations.iter().filter(|seen| seen.power == power) {
@@ -144,14 +143,14 @@ impl Digest {
         }
     }
 
-    /// `count` invocations of which nothing came back.
+    /// Adds `count` invocations without an answer.
     pub fn lose(&mut self, count: u64, failure: Failure) {
         if count > 0 {
             self.fail(Failures { first: shortened(failure), count, reported: 0, billed_ms: 0 });
         }
     }
 
-    /// Takes in what was seen later at the same power.
+    /// Adds later observations at the same power.
     pub fn merge(&mut self, later: Self) {
         self.max_memory_mb = self.max_memory_mb.max(later.max_memory_mb);
         self.allowed = self.allowed.saturating_add(later.allowed);
@@ -166,10 +165,11 @@ impl Digest {
         }
     }
 
-    /// The same in at most `bytes` of JSON, as long as a histogram can be as short as that.
+    /// Shortens the digest to at most `bytes` of JSON, if a histogram can be that short.
     #[must_use]
     pub fn within(mut self, bytes: u64) -> Self {
-        // A sample is at least `[0,1],` long: no need to write out what can't fit.
+        // A sample has at least the length of `[0,1],`, so an impossible fit needs no
+        // serialization.
         let too_long = match &self.samples {
             Samples::Exact(samples) => samples.len() as u64 * 6 > bytes || self.length() > bytes,
             Samples::Histograms(_) => false,
@@ -184,15 +184,16 @@ impl Digest {
         serde_json::to_string(self).map_or(u64::MAX, |json| json.len() as u64)
     }
 
-    /// The longest that the digest of `count` invocations of at most `longest_ms` each can be once
-    /// it is [`within`](Self::within) limits, in bytes of JSON.
+    /// The maximum length in bytes of JSON of a digest of `count` invocations of up to
+    /// `longest_ms`, after [`within`](Self::within).
     pub fn longest(count: u64, longest_ms: f64) -> u64 {
-        // The same number of samples is never longer in one histogram than in three.
+        // Three histograms are longest if one of them has all samples.
         FRAME + Histogram::longest(count, longest_ms) + 2 * Histogram::longest(0, longest_ms)
     }
 
-    /// The observations again; of histograms, ones that are as good as them. The samples of allowed
-    /// exceptions are not told from the others: the first ones stand for them.
+    /// Restores the observations. Those of histograms are equivalent to the original ones. The
+    /// first samples stand for the allowed exceptions, because a digest does not tell which ones
+    /// they were.
     pub fn observations(&self) -> Vec<Observation> {
         let reports = match &self.samples {
             Samples::Exact(samples) => samples.clone(),
@@ -206,7 +207,7 @@ impl Digest {
         counted.chain(failed).map(|outcome| Observation { power: self.power, outcome }).collect()
     }
 
-    /// How many invocations it stands for.
+    /// The number of invocations.
     pub fn invocations(&self) -> u64 {
         self.samples.count() + self.failures.iter().map(|failures| failures.count).sum::<u64>()
     }
@@ -322,7 +323,7 @@ impl DigestSample {
 impl Failures {
     fn outcomes(&self, power: Power) -> impl Iterator<Item = Outcome> {
         (0..self.count).map(move |number| {
-            // The sum is what counts: the first of them bear what can't be divided evenly.
+            // Only the sum matters, so the first failure takes the remainder.
             let billed_ms = (number < self.reported).then(|| {
                 self.billed_ms / self.reported + u64::from(number < self.billed_ms % self.reported)
             });
@@ -339,7 +340,7 @@ impl Failures {
     }
 }
 
-/// A failure without more of its text than is needed to know it again.
+/// Shortens the texts of a failure to a recognizable part.
 fn shortened(failure: Failure) -> Failure {
     let text = |text: String| text.chars().take(LONGEST_TEXT).collect::<String>();
     let name = |name: String| name.chars().take(LONGEST_NAME).collect::<String>();
@@ -408,7 +409,7 @@ mod tests {
         outcomes.into_iter().map(observation).collect()
     }
 
-    /// What counts of some observations: how many of each kind, and what they were billed.
+    /// The number of observations of each kind, and their billed durations.
     fn account(observations: &[Observation]) -> (usize, usize, usize, u64, u64) {
         let mut account = (0, 0, 0, 0, 0);
         for Observation { outcome, .. } in observations {

@@ -1,52 +1,52 @@
-//! Samples too many to travel one by one: how many fell where, and what they add up to.
+//! Histograms, for more samples than fit into a state one by one: the count of each bucket, and
+//! exact sums.
 //!
-//! The buckets are powers of two milliseconds, each cut into 256 equal parts, as HdrHistogram has
-//! them: the middle of a bucket is within 0.2 % of everything in it. A bucket holds its upper end
-//! and not its lower one, so that below half a second no bucket spans a whole millisecond, and
-//! what was rounded up to be billed is still known exactly.
+//! The buckets are powers of two milliseconds, each cut into 256 equal parts, as in HdrHistogram.
+//! The middle of a bucket is within 0.2 % of everything in it. A bucket includes its upper end and
+//! not its lower one. So below half a second no bucket spans a whole millisecond, and billed
+//! durations, which are rounded up, stay exact.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 
-/// Parts of an octave.
+/// The buckets of one octave.
 const PARTS: f64 = 256.0;
-/// The lowest octave: all that is less than a microsecond is in it.
+/// The lowest octave, with everything below a microsecond.
 const LOWEST_OCTAVE: i32 = -10;
-/// Octaves up to a whole day.
+/// The octaves up to one day.
 const OCTAVES: u32 = 37;
 
-/// One sample's share in a histogram, in milliseconds.
+/// The values of one sample, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::struct_field_names, reason = "a unit is in the name")]
 pub(super) struct Part {
-    /// All that a caller waited for.
+    /// The time that a caller waited.
     pub(super) total_ms: f64,
-    /// What of it came before the handler.
+    /// The part of it before the handler.
     pub(super) before_ms: f64,
-    /// What was billed.
+    /// The billed duration.
     pub(super) billed_ms: u64,
 }
 
-/// How many samples fell into which bucket, with exact sums.
+/// The counts of all buckets, with exact sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Histogram {
-    /// How many samples there are.
+    /// The number of samples.
     pub(super) count: u64,
-    /// The sum of their totals, in microseconds.
+    /// The sum of the total times, in microseconds.
     total_us: u64,
-    /// The sum of what came before the handler, in microseconds.
+    /// The sum of the times before the handler, in microseconds.
     before_us: u64,
-    /// The sum of what was billed, in milliseconds.
+    /// The sum of the billed durations, in milliseconds.
     billed_ms: u64,
-    /// The buckets from the lowest: see [`encode`].
+    /// The buckets in ascending order, in the format of [`encode`].
     buckets: String,
 }
 
 impl Histogram {
-    /// The histogram of some samples.
     pub(super) fn of(parts: impl IntoIterator<Item = Part>) -> Self {
         let mut histogram = Self::default();
         let mut buckets = BTreeMap::new();
@@ -61,8 +61,7 @@ impl Histogram {
         histogram
     }
 
-    /// Whether it can be of samples that lasted no longer than this, what came before the handler
-    /// included.
+    /// True if it can come from samples of at most `longest_ms`, start included.
     pub(super) fn is_sound(&self, longest_ms: u64) -> bool {
         let buckets = decode(&self.buckets);
         let counted = buckets.values().copied().fold(0, u64::saturating_add);
@@ -76,7 +75,7 @@ impl Histogram {
             && within(self.billed_ms, longest_ms)
     }
 
-    /// Both together.
+    /// The sum of both histograms.
     pub(super) fn merged(&self, other: &Self) -> Self {
         let mut buckets = decode(&self.buckets);
         for (bucket, count) in decode(&other.buckets) {
@@ -91,7 +90,7 @@ impl Histogram {
         }
     }
 
-    /// As many samples as went in: each within half a percent of its own, their sums exact.
+    /// The same number of samples with the same sums, each within half a percent of its original.
     pub(super) fn parts(&self) -> Vec<Part> {
         let middles: Vec<f64> = decode(&self.buckets)
             .into_iter()
@@ -111,14 +110,13 @@ impl Histogram {
         middles.into_iter().map(part).collect()
     }
 
-    /// The longest that a histogram of `count` samples, none above `longest_ms`, can get as JSON,
-    /// in bytes.
+    /// The maximum length in bytes of JSON of a histogram of `count` samples of up to `longest_ms`.
     pub(super) fn longest(count: u64, longest_ms: f64) -> u64 {
         const FRAME: u64 = 140;
         let buckets = u64::from(bucket(longest_ms)) + 1;
         let used = count.min(buckets);
-        // One byte for the gap, one more for each of the few that can be 64 or wider, and as many as
-        // it takes for a count above one.
+        // One byte for the gap, one more for each of the few gaps of 64 or more, and the bytes of a
+        // count above one.
         let wide = used.min(buckets / 64 + 1);
         let of_counts =
             if count > buckets { varint_length(count.div_ceil(buckets)) + 1 } else { 0 };
@@ -126,7 +124,7 @@ impl Histogram {
     }
 }
 
-/// Hands out a sum in proportion to weights, in whole numbers that add up to it exactly.
+/// Divides a sum in proportion to weights, into whole numbers with exactly this sum.
 struct Apportioned {
     sum: u64,
     weights: u64,
@@ -169,13 +167,13 @@ fn least_billed(ms: f64) -> u64 {
     (ms.ceil() as u64).max(1)
 }
 
-/// The bucket that a duration is in.
+/// The bucket of a duration.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held to the octaves")]
 fn bucket(ms: f64) -> u32 {
-    // Upper ends belong to their bucket: 2 ms is the last of 1 to 2 ms.
+    // A bucket includes its upper end: 2 ms is the last value of 1 to 2 ms.
     let octave = (ms.max(f64::MIN_POSITIVE).log2().ceil() as i32 - 1).max(LOWEST_OCTAVE);
     let low = f64::from(octave).exp2();
-    // A logarithm can be a hair off its whole number.
+    // A logarithm can miss its whole number by a rounding error.
     let octave = if ms <= low {
         octave - 1
     } else if ms > 2.0 * low {
@@ -197,8 +195,8 @@ fn middle(bucket: u32) -> f64 {
     (1.0 + (f64::from(bucket % 256) + 0.5) / PARTS) * octave.exp2()
 }
 
-/// The buckets and counts in base64: for each bucket in order, the distance from the one before,
-/// doubled, and one more if a count above one follows; as LEB128 numbers.
+/// The buckets and counts in base64. Each bucket is a LEB128 number: the distance from the one
+/// before, doubled, plus one if a count above one follows.
 fn encode(buckets: &BTreeMap<u32, u64>) -> String {
     let mut bytes = Vec::new();
     let mut previous = 0;
@@ -213,7 +211,7 @@ fn encode(buckets: &BTreeMap<u32, u64>) -> String {
     BASE64.encode(bytes)
 }
 
-/// What [`encode`] wrote; what it did not write ends the list.
+/// Reads the format of [`encode`]. The list ends at the first fault.
 fn decode(text: &str) -> BTreeMap<u32, u64> {
     let bytes = BASE64.decode(text).unwrap_or_default();
     let mut numbers = Varints(&bytes);

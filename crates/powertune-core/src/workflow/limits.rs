@@ -1,93 +1,92 @@
-//! What Step Functions has room for, and what of it a run needs.
+//! The limits of Step Functions, and the needs of a run.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 
 use super::{Digest, state::Used};
 
-/// Input or output of a state, in bytes.
+/// The maximum input or output of a state, in bytes.
 pub const STATE_BYTES: u64 = 256 * 1024;
-/// Input of an execution in the event of its end, in bytes, quotes and backslashes escaped: a longer
-/// one is left out, and with it the name of the function to clean.
+/// The maximum input of an execution in the event of its end, in bytes, with escaped quotes and
+/// backslashes. A longer input is left out, and with it the name of the function to clean.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
 pub const EVENT_BYTES: u64 = 248 * 1024;
-/// Events in the history of an execution.
+/// The maximum number of events in the history of an execution.
 const HISTORY_EVENTS: u64 = 25_000;
-/// Of those, so many are used as planned; the rest is for retries, which nobody counts.
+/// The events that a run may plan with. The rest is for retries, which nobody counts.
 const PLANNED_EVENTS: u64 = HISTORY_EVENTS / 5 * 4;
-/// Room for what grows with no power: counters, marks, the frames of JSON.
+/// The bytes that do not grow with the powers: counters, marks, the frames of JSON.
 const FRAME_BYTES: u64 = 4 * 1024;
-/// What a power takes in a state beside its digests: a task on the way in and on the way out, and
-/// its version.
+/// The bytes of a power besides its digests: a task before and after Measure, and its version.
 const TASK_BYTES: u64 = 2 * 160 + 20;
 
-/// Events of a Task state that goes well: entered, scheduled, started, succeeded, exited.
+/// The events of a successful Task: entered, scheduled, started, succeeded, exited.
 const TASK_EVENTS: u64 = 5;
-/// Of an iteration: started, the task's, succeeded.
+/// The events of an iteration: started, those of the Task, succeeded.
 const ITERATION_EVENTS: u64 = TASK_EVENTS + 2;
-/// Of a Map state: entered, started, succeeded, exited.
+/// The events of a Map: entered, started, succeeded, exited.
 const MAP_EVENTS: u64 = 4;
 const CHOICE_EVENTS: u64 = 2;
 
-/// What does not fit into the states of a state machine.
+/// The part of a request that exceeds the limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
-    /// The request itself, most likely its payload.
+    /// The request itself is too long, most likely its payload.
     #[error(
         "payload: the request has {bytes} bytes, and leaves no room for what is measured in the \
          {STATE_BYTES} bytes of a state; put the payload into S3 and name it with payloadS3"
     )]
     Request {
-        /// Its length as JSON.
+        /// The length as JSON, in bytes.
         bytes: u64,
     },
-    /// The request itself, in the event of the execution's end.
+    /// The request is too long for the event of the execution's end.
     #[error(
         "payload: the request has {bytes} bytes in the event of an execution's end, which has room \
          for {EVENT_BYTES}, so that nothing could clean up after an execution that is stopped; put \
          the payload into S3 and name it with payloadS3"
     )]
     Event {
-        /// Its length as JSON in a text of JSON.
+        /// The length as escaped JSON, in bytes.
         bytes: u64,
     },
-    /// So many invocations at so many powers.
+    /// There are too many invocations for this number of powers.
     #[error(
         "num: {num} invocations at {powers} powers do not fit into the {STATE_BYTES} bytes of a \
          state; {most} would, or fewer powers, or `powertune tune`, which has no such limit"
     )]
     Num {
-        /// Invocations a power.
+        /// The invocations per power.
         num: u32,
-        /// How many powers.
+        /// The number of powers.
         powers: u64,
-        /// How many invocations a power would fit.
+        /// The maximum number of invocations per power.
         most: u32,
     },
-    /// So many powers, however few invocations they have.
+    /// There are too many powers, even for few invocations.
     #[error(
         "powerValues: {powers} powers do not fit into the {STATE_BYTES} bytes of a state; {most} \
          would, or `powertune tune`, which has no such limit"
     )]
     Powers {
-        /// How many powers.
+        /// The number of powers.
         powers: u64,
-        /// How many would fit.
+        /// The maximum number of powers.
         most: u64,
     },
 }
 
-/// Makes sure that the event of an execution's end has room for a request, given as JSON.
+/// Checks that a request in JSON fits into the event of an execution's end.
 ///
-/// The event has the very text that the execution was started with, and there each UTF-16 unit of
-/// what is not ASCII may be written as an escape, `\u4e2d`.
+/// The event has the exact input of the execution, but may escape each UTF-16 unit outside ASCII,
+/// like `\u4e2d`.
 ///
 /// # Errors
-/// When it has not.
+/// When it does not fit.
 pub fn check_event(request: &str) -> Result<(), TooLarge> {
     let bytes = request.chars().map(event_bytes).sum();
     if bytes > EVENT_BYTES { Err(TooLarge::Event { bytes }) } else { Ok(()) }
 }
 
-/// The most that a character of JSON takes in a text of JSON.
+/// The maximum length in bytes of a character of JSON, inside a JSON string.
 const fn event_bytes(character: char) -> u64 {
     match character {
         '"' | '\\' => 2,
@@ -97,12 +96,12 @@ const fn event_bytes(character: char) -> u64 {
     }
 }
 
-/// The bytes that each digest may have, so that a state with two of each power's still fits: one
-/// of what was seen before, and one that was measured just now.
+/// The maximum bytes of each digest, so that a state with two digests per power fits: one of
+/// earlier observations and one of new ones.
 ///
 /// # Errors
-/// When it does not fit for `num` invocations of at most `longest_ms` at `powers` powers, beside
-/// a request of `request_bytes`.
+/// When `num` invocations of up to `longest_ms` at `powers` powers do not fit beside a request of
+/// `request_bytes`.
 pub fn digest_bytes(
     request_bytes: u64,
     powers: u64,
@@ -115,7 +114,7 @@ pub fn digest_bytes(
     if needed(num) <= each(powers) {
         return Ok(each(powers));
     }
-    // Longest grows with num: the last that fits lies where it stops fitting.
+    // The length grows with num, so a search finds the last that fits.
     let fewest = crate::request::MIN_NUM;
     let fitting = |num: &u32| needed(*num) <= each(powers);
     if fitting(&fewest) {
@@ -131,7 +130,7 @@ pub fn digest_bytes(
     Err(TooLarge::Powers { powers, most: last_fitting(1, powers, fits) })
 }
 
-/// The last number that fits, from one that does to one that does not.
+/// The last number that fits, between one that does and one that does not.
 fn last_fitting(mut fits: u64, mut does_not: u64, test: impl Fn(u64) -> bool) -> u64 {
     while does_not - fits > 1 {
         let middle = fits + (does_not - fits) / 2;
@@ -145,28 +144,26 @@ fn last_fitting(mut fits: u64, mut does_not: u64, test: impl Fn(u64) -> bool) ->
 }
 
 impl Used {
-    /// What an execution has used when it comes to Publish for the first time: it has started, and
-    /// Initialize has ended.
+    /// The usage at the first Publish: the execution has started, and Initialize has ended.
     pub fn initialized() -> Self {
         Self { transitions: 1, events: 1 + TASK_EVENTS }
     }
 
-    /// Publish was entered.
+    /// Adds a Publish.
     pub fn publish(&mut self) {
         self.transitions += 1;
         self.events += TASK_EVENTS;
     }
 
-    /// A Map over so many tasks and the states after it, Decide and the choice, were entered; of
-    /// the tasks so many were caught.
+    /// Adds a Map over `tasks` tasks, `lost` of which were caught, and the states after it: Decide
+    /// and the choice.
     pub(super) fn wave(&mut self, tasks: u64, lost: u64) {
         self.transitions += 1 + tasks + lost + 2;
         self.events +=
             MAP_EVENTS + tasks * ITERATION_EVENTS + 2 * lost + TASK_EVENTS + CHOICE_EVENTS;
     }
 
-    /// Whether there is room for another wave of so many tasks, with a Publish before it, and for
-    /// the end.
+    /// True if there is room for a Publish, a Map over `tasks` tasks, and the end.
     pub(super) fn has_room_for(&self, tasks: u64) -> bool {
         let mut then = *self;
         then.publish();
@@ -174,7 +171,7 @@ impl Used {
         then.events + 4 * TASK_EVENTS <= PLANNED_EVENTS
     }
 
-    /// The transitions of an execution that ends now, with Apply or without it.
+    /// The transitions of an execution that ends now, with or without Apply.
     pub(super) fn transitions_to_the_end(&self, apply: bool) -> u64 {
         self.transitions + 1 + u64::from(apply)
     }
@@ -213,11 +210,11 @@ mod tests {
     #[test]
     fn a_request_fits_into_the_event_of_its_end() {
         let request = |items: usize| serde_json::json!({ "payload": vec![r#"a "word""#; items] });
-        // Each has 13 bytes as JSON, and 19 in a text.
+        // Each has 13 bytes as JSON, and 19 in a JSON string.
         assert_eq!(check_event(&request(10_000).to_string()), Ok(()));
         let error = check_event(&request(14_000).to_string()).unwrap_err().to_string();
         assert!(error.contains("payloadS3"), "{error}");
-        // 20,000 of them written as escapes have 14 bytes each in a text.
+        // 20,000 of them, escaped, have 14 bytes each in a JSON string.
         let faces = |number: usize| format!(r#"{{"payload":"{}"}}"#, "\u{1f600}".repeat(number));
         assert_eq!(check_event(&faces(18_000)), Ok(()));
         assert!(check_event(&faces(20_000)).is_err());

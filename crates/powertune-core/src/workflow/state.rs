@@ -1,5 +1,4 @@
-//! What the states hand to each other, as JSON. Field names are those that the definition's paths
-//! speak of.
+//! The data that the states pass on, as JSON. The paths in the definition use these field names.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,12 +18,12 @@ use crate::{
     result::Applied,
 };
 
-/// What Initialize is given.
+/// The input of Initialize.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InitializeInput {
     /// The execution, from the context object.
     pub execution: Execution,
-    /// The execution's input: a request.
+    /// The input of the execution: a request.
     pub request: Map<String, Value>,
 }
 
@@ -32,112 +31,113 @@ pub struct InitializeInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Execution {
-    /// Its ARN.
+    /// The ARN.
     pub id: String,
-    /// When it started, in RFC 3339.
+    /// The start time in RFC 3339.
     pub start_time: String,
 }
 
-/// What goes from Initialize to Publish, Decide, Apply and Clean.
+/// The state that Initialize passes to Publish, Decide, Apply and Clean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunState {
-    /// What holds for the whole run.
+    /// The facts that do not change during the run.
     pub run: RunContext,
-    /// The open round: `tasks` is what the Map goes over.
+    /// The open round. The Map iterates over its `tasks`.
     #[serde(flatten)]
     pub backlog: Backlog,
-    /// What was seen.
+    /// The evidence so far.
     #[serde(default)]
     pub seen: DigestedEvidence,
-    /// What the invocations have cost; the most that they can have cost where that is not known.
+    /// The cost of the invocations, in the currency of the region. An unknown cost counts as its
+    /// maximum.
     #[serde(default)]
     pub spent: f64,
-    /// What the execution has used of what Step Functions limits.
+    /// The used part of Step Functions' limits.
     #[serde(default)]
     pub used: Used,
-    /// A version with the configuration that the function had when the run began, memory aside:
-    /// the first that Publish made. A later step compares the function with it, so that nothing
-    /// that is made of the configuration has to be in a state.
+    /// The first version of Publish. It has the function's configuration at the start, memory
+    /// aside. Later steps compare the function with it, so that no data of the configuration has to
+    /// be in a state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// What the Map over `tasks` came to.
+    /// The outputs of the Map over `tasks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<MeasureOutput>,
-    /// What comes next.
+    /// The next step after Decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
-    /// What failed, once something did.
+    /// The error of a failed step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Caught>,
-    /// What was applied, once something was.
+    /// The applied choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
-    /// The output of the execution, once there is one.
+    /// The output of the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
 }
 
-/// What holds for the whole run.
+/// The facts that do not change during a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunContext {
-    /// The execution.
+    /// The execution of the state machine.
     pub execution: Execution,
-    /// The request as it was given, checked.
+    /// The request as given, and checked.
     pub request: Map<String, Value>,
-    /// The function.
+    /// The function at the start.
     pub function: TunedFunction,
-    /// Every power that the planner is to choose from.
+    /// The powers to choose from.
     pub powers: PowerValues,
-    /// The id that its marks on the function bear.
+    /// The id of the run in its tags and versions.
     pub mark: String,
-    /// Until when it is over, in RFC 3339.
+    /// The time in RFC 3339 at which other runs may take this one as dead.
     pub until: String,
-    /// How many powers are measured at the same time.
+    /// The number of powers that are measured in parallel.
     pub width: u32,
-    /// How many invocations each of them may have in flight.
+    /// The maximum number of invocations in flight per power.
     pub in_flight: u32,
-    /// The longest that an invocation with its processors may take, in milliseconds.
+    /// The maximum duration of an invocation with its processors, in milliseconds.
     pub longest_ms: u64,
-    /// The longest that an invocation can be billed for, in milliseconds.
+    /// The maximum billed duration of an invocation, in milliseconds.
     pub longest_billed_ms: u64,
-    /// What the run can cost at most.
+    /// The maximum cost of the run, in the currency of the region.
     pub worst_cost: f64,
-    /// What it may cost at most, where that was asked for.
+    /// The cost limit of the request, in the same currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost: Option<f64>,
-    /// The most bytes of JSON that a digest may have.
+    /// The maximum length of a digest, in bytes of JSON.
     pub digest_bytes: u64,
-    /// The version that the alias of autoOptimizeAlias pointed to when the run began; `None` where
-    /// there was no such alias, or none is named.
+    /// The version of autoOptimizeAlias at the start. `None` without this field or without such an
+    /// alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_at: Option<String>,
-    /// What is worth knowing, beside what the request itself gives to warn of.
+    /// Advice for the user, besides the warnings of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// What is known of the function, and by what a change of it is noticed.
+/// The function as Initialize read it, with the marks by which a change is noticed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TunedFunction {
-    /// Its unqualified ARN.
+    /// The unqualified ARN.
     pub arn: String,
-    /// Its region.
+    /// The region of the function.
     pub region: Region,
-    /// Its instruction set architecture.
+    /// The instruction set architecture.
     pub architecture: Architecture,
     /// The power of `$LATEST`.
     pub power: Power,
-    /// The power of what was named, a version or alias perhaps.
+    /// The power of the named version or alias, or of `$LATEST`.
     pub current: Power,
-    /// Storage at /tmp in MB.
+    /// The storage under /tmp in MB.
     pub ephemeral_storage_mb: u32,
-    /// Of its deployment package, where the endpoint says it.
+    /// The hash of the deployment package, if the endpoint gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
-    /// Its RevisionId before the run announced itself, where it was at rest.
+    /// The RevisionId before the run's first change, if no update was in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
 }
@@ -145,79 +145,79 @@ pub struct TunedFunction {
 /// The input of Measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeasureInput {
-    /// The run.
+    /// The facts that do not change during the run.
     pub run: RunContext,
     /// The task to measure.
     pub task: Task,
 }
 
-/// What an iteration of the Map comes to.
+/// The output of one iteration of the Map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MeasureOutput {
-    /// What was to be measured.
+    /// The measured task.
     pub task: Task,
-    /// What was seen.
+    /// The observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Why the run can't go on, if it can't.
+    /// The reason why the run can't go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
-    /// How the portion was lost, if it was.
+    /// The error by which the batch was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Caught>,
 }
 
-/// An error as a Catch hands it on.
+/// An error, in the form that Catch passes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Caught {
-    /// Its name.
+    /// The name of the error.
     pub error: String,
-    /// What was said about it.
+    /// The text of the error.
     #[serde(default)]
     pub cause: String,
 }
 
-/// What was seen so far.
+/// The evidence of a run, with a digest for each power.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DigestedEvidence {
-    /// How many rounds have been measured.
+    /// The number of measured rounds.
     pub rounds: u32,
-    /// At each power.
+    /// At most one per power.
     pub digests: Vec<Digest>,
-    /// Powers that could not be tried.
+    /// The powers that could not be tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
 }
 
-/// What an execution has used.
+/// The used part of an execution's limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Used {
-    /// State transitions, retries aside.
+    /// The state transitions, without retries.
     pub transitions: u64,
-    /// Events of its history, retries aside.
+    /// The events in the history, without retries.
     pub events: u64,
 }
 
-/// What comes after Decide.
+/// The step after Decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Next {
-    /// Versions have to be published.
+    /// Versions must be published.
     Publish,
     /// There is more to measure.
     Measure,
-    /// The chosen power is to be applied.
+    /// The choice must be applied.
     Apply,
-    /// There is nothing more to do.
+    /// Everything is done.
     Clean,
 }
 
-/// The `Cause` of a Lambda function that failed: JSON text with the error's type, what it said,
-/// and a trace. What it said may be empty or missing.
+/// The `Cause` of a failed Lambda function: JSON with the type, message and trace of the error. The
+/// message may be empty or missing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LambdaCause {
@@ -225,13 +225,13 @@ struct LambdaCause {
     error_message: Option<String>,
 }
 
-/// Errors by which Step Functions says that the task's Lambda function did not run: Lambda has
-/// throttled the call, or there is no such function. Every other error leaves it open.
+/// Step Functions' errors for a Lambda function that did not run, because the call was throttled or
+/// the function does not exist. After any other error it may have run.
 const NOTHING_RAN: [&str; 2] = [THROTTLED, "Lambda.ResourceNotFoundException"];
 
 impl Caught {
-    /// What was said, without the JSON that Lambda puts around it; empty where nothing was, as by
-    /// a task that timed out.
+    /// The message without Lambda's JSON around it. Empty for an error without one, such as a
+    /// timeout.
     pub fn said(&self) -> String {
         match serde_json::from_str(&self.cause) {
             Ok(LambdaCause { error_message: Some(message), .. }) => message,
@@ -240,20 +240,20 @@ impl Caught {
         }
     }
 
-    /// The error's name, and what was said where something was.
+    /// The name of the error, with its message if there is one.
     pub fn told(&self) -> String {
         let said = self.said();
         if said.is_empty() { self.error.clone() } else { format!("{}: {said}", self.error) }
     }
 
-    /// Whether it is sure that the task's Lambda function did not run.
+    /// True if the Lambda function of the task did not run.
     pub fn ran_nothing(&self) -> bool {
         NOTHING_RAN.contains(&self.error.as_str())
     }
 }
 
 impl RunState {
-    /// The state of a run that begins with this round: nothing was done to the function yet.
+    /// The state at the start of a run with this round. The function is still unchanged.
     ///
     /// # Errors
     /// When the price of the function is not known.
@@ -276,7 +276,7 @@ impl RunState {
         Ok(state)
     }
 
-    /// Has as much measured next as can be measured and paid at the same time.
+    /// Picks the tasks to measure next, within the parallel width and the cost limit.
     ///
     /// # Errors
     /// When the price of the function is not known.
@@ -287,19 +287,19 @@ impl RunState {
         Ok(())
     }
 
-    /// Whether nothing was done to the function yet.
+    /// True if the run has not changed the function yet.
     pub fn is_untouched(&self) -> bool {
         self.used == Used::initialized()
     }
 }
 
 impl RunContext {
-    /// The request. It was checked when the run began.
+    /// Reads the request, which Initialize has checked.
     pub fn request(&self) -> Result<Request, Faults> {
         parse(&self.request)
     }
 
-    /// What the analysis has to know.
+    /// The function as the analysis needs it.
     pub fn subject(&self) -> Result<Subject, UnknownPrice> {
         let TunedFunction { arn, region, architecture, current, .. } = &self.function;
         Ok(Subject {
@@ -313,13 +313,13 @@ impl RunContext {
         })
     }
 
-    /// The planner.
+    /// The planner of this run.
     pub fn planner(&self, request: &Request) -> Result<Planner, UnknownPrice> {
         let TunedFunction { current, .. } = self.function;
         Ok(Planner::new(request, self.function.price()?, current, self.powers.clone()))
     }
 
-    /// What an invocation costs.
+    /// The cost of invocations of the function.
     pub fn tariff(&self) -> Result<Tariff, UnknownPrice> {
         let price = self.function.price()?;
         Ok(Tariff { price, longest_ms: self.longest_billed_ms as f64 })
@@ -327,7 +327,7 @@ impl RunContext {
 }
 
 impl TunedFunction {
-    /// What running the function costs; storage of unknown price aside.
+    /// The price of the function. Storage with an unknown price is not counted.
     pub fn price(&self) -> Result<Price, UnknownPrice> {
         let price = price::on_demand(&self.region, self.architecture)?;
         Ok(price.with_ephemeral_storage(self.ephemeral_storage_mb).unwrap_or(price))
@@ -335,7 +335,7 @@ impl TunedFunction {
 }
 
 impl DigestedEvidence {
-    /// Takes in what was seen at a power.
+    /// Adds observations at a power.
     pub(super) fn take(&mut self, digest: Digest, bytes: u64) {
         match self.digests.iter_mut().find(|known| known.power == digest.power) {
             Some(known) => {
@@ -347,13 +347,13 @@ impl DigestedEvidence {
         }
     }
 
-    /// The number of invocations that a power has had.
+    /// The number of invocations at a power so far.
     pub(super) fn invocations(&self, power: Power) -> u32 {
         let seen = self.digests.iter().find(|digest| digest.power == power);
         seen.map_or(0, |digest| u32::try_from(digest.invocations()).unwrap_or(u32::MAX))
     }
 
-    /// What planner and analysis decide by.
+    /// The evidence for planner and analysis.
     pub fn evidence(&self) -> Evidence {
         Evidence {
             rounds: self.rounds,

@@ -1,28 +1,28 @@
-//! What the state machine calls.
+//! The steps that the state machine calls.
 
-/// A step: one Lambda function of the deployed edition, all of them the same binary.
+/// A step: one Lambda function of the deployment. All of them use the same binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// Checks the request, reads the function, and refuses what can't work; changes nothing.
+    /// Checks the request, reads the function, and refuses a run that can't work. Changes nothing.
     Initialize,
-    /// Publishes a version for each power that needs one, and puts `$LATEST` back.
+    /// Publishes a version for each power that needs one, and restores `$LATEST`.
     Publish,
-    /// Sends one power's invocations, as many as its time allows.
+    /// Sends as many of one power's invocations as its time allows.
     Measure,
-    /// Takes in what was measured, and says what comes next or what the result is.
+    /// Takes in the measurements, and returns the next step or the result.
     Decide,
     /// Gives the function the chosen power.
     Apply,
-    /// Puts the function back as it was.
+    /// Restores the function.
     Clean,
 }
 
 impl Step {
-    /// All of them, in the order in which a run comes to them first.
+    /// All steps, in the order of their first call.
     pub const ALL: [Self; 6] =
         [Self::Initialize, Self::Publish, Self::Measure, Self::Decide, Self::Apply, Self::Clean];
 
-    /// Its name in the state machine and in templates.
+    /// The name in the state machine and in templates.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Initialize => "Initialize",
@@ -34,7 +34,7 @@ impl Step {
         }
     }
 
-    /// The `Handler` of its Lambda function, by which the binary knows what to do.
+    /// The `Handler` of the Lambda function, which tells the binary its step.
     pub const fn handler(self) -> &'static str {
         match self {
             Self::Initialize => "initialize",

@@ -25,7 +25,7 @@ fn fields(more: Value) -> Map<String, Value> {
     fields
 }
 
-/// A state as Initialize and Publish leave it.
+/// The state after Initialize and Publish.
 fn begun(more: Value) -> RunState {
     let request = fields(more);
     let checked = parse(&request).expect("a good request");
@@ -79,7 +79,7 @@ fn publish(state: &mut RunState) {
     state.used.publish();
 }
 
-/// The `number`th invocation at a power: shorter with more memory, and never twice the same.
+/// Invocation `number` at a power. More memory makes it shorter, and no two are equal.
 fn observed(power: Power, number: u32, start: Start) -> Observation {
     let duration_ms = 400_000.0 / f64::from(power.mb().min(600)) + f64::from(number * 7 % 13);
     let before = if let Start::Cold { init_ms } = start { init_ms } else { 0.0 };
@@ -96,14 +96,14 @@ fn observed(power: Power, number: u32, start: Start) -> Observation {
     Observation { power, outcome: Outcome::Counted(report) }
 }
 
-/// What the `number`th invocation at a power comes to, the first of an environment or not.
+/// The outcome of invocation `number` at a power. The flag marks the first in an environment.
 type Function = fn(Power, u32, bool) -> Observation;
 
 fn steady(power: Power, number: u32, _: bool) -> Observation {
     observed(power, number, Start::Warm)
 }
 
-/// Takes up to a fifth longer, so that it takes more than one look to be sure.
+/// Takes up to a fifth longer, so that one look is not enough to be sure.
 fn unsteady(power: Power, number: u32, first: bool) -> Observation {
     let start = if first { Start::Cold { init_ms: 100.0 } } else { Start::Warm };
     let mut observation = observed(power, number, start);
@@ -115,7 +115,7 @@ fn unsteady(power: Power, number: u32, first: bool) -> Observation {
     observation
 }
 
-/// The next of a task's invocations, so many at most, through JSON as between two states.
+/// At most `most` invocations of a task, passed through JSON as between two states.
 fn measure(state: &RunState, task: &Task, most: u32) -> MeasureOutput {
     measure_of(steady, state, task, most)
 }
@@ -144,7 +144,7 @@ fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) ->
     serde_json::from_str(&text).expect("the same again")
 }
 
-/// Drives the states to the end, in portions of so many invocations.
+/// Runs the states to the end, in batches of at most `most` invocations.
 fn run(mut state: RunState, most: u32) -> RunState {
     loop {
         state.measured =
@@ -166,7 +166,8 @@ fn batches_of_any_size_come_to_the_same_result() {
         let ended = run(state.clone(), most);
         assert_eq!(ended.next, Some(Next::Clean));
         let mut result = ended.result.unwrap();
-        // Initialize, Publish; a wave is the Map, three powers, Decide and the choice; Clean.
+        // Initialize and Publish, then per wave the Map, three powers, Decide and the choice, then
+        // Clean.
         let cost = f64::from(2 + 6 * waves + 1) * 0.000_025;
         assert_eq!(result["stateMachine"]["executionCost"].take(), json!(cost));
         assert_eq!(result["elapsedMs"], 1234);
@@ -202,14 +203,14 @@ fn rounds_of_auto_go_on_where_the_last_one_ended() {
         }
     };
     assert!(waves > publishings, "{waves} waves, {publishings} publishings");
-    // What was looked at twice, was so in two environments.
+    // A second look takes a second environment.
     assert!(published.values().all(|versions| versions.len() <= 2), "{published:?}");
     assert!(published.values().any(|versions| versions.len() == 2), "{published:?}");
     let result = ended.result.unwrap();
     assert_eq!(result["stopped"], "confident");
 }
 
-/// What was spent by then, by the result.
+/// The spent amount in the result.
 fn spent(result: &Value) -> f64 {
     result["explorationCost"].as_f64().expect("a cost")
 }
@@ -234,7 +235,7 @@ fn a_cost_that_is_not_to_be_exceeded_ends_measuring_with_what_there_is() {
     }
 }
 
-/// Drives the states to the end; each portion keeps to its budget.
+/// Runs the states to the end. Each batch stays within its budget.
 fn run_within_budgets(mut state: RunState, most: u32) -> RunState {
     loop {
         let tariff = state.run.tariff().expect("a price");
@@ -287,7 +288,7 @@ fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
     let coarse = run(state, 300);
     let [exact, coarse] = [exact, coarse].map(|state| state.result.expect("a result"));
     assert_eq!(coarse["power"], exact["power"]);
-    // Sums are exact, but for the order in which they are added up.
+    // Sums are exact except for the order of addition.
     for (field, within) in [("cost", 0.005), ("duration", 0.005), ("explorationCost", 1e-12)] {
         let ratio = coarse[field].as_f64().unwrap() / exact[field].as_f64().unwrap();
         assert!((ratio - 1.0).abs() < within, "{field} {ratio}");
@@ -299,7 +300,7 @@ fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
 fn few_powers_at_a_time_wait_for_each_other() {
     let mut state = begun(json!({}));
     state.run.width = 2;
-    // Publish has published for those that wait, too.
+    // Publish has published for the waiting powers, too.
     state.line_up().expect("a price");
     assert_eq!((state.backlog.tasks.len(), state.backlog.waiting.len()), (2, 1));
     let ended = run(state, 30);
@@ -308,8 +309,8 @@ fn few_powers_at_a_time_wait_for_each_other() {
 
 #[test]
 fn a_lost_portion_is_reported_and_never_repeated() {
-    // By the names that AWS gives: what leaves open whether Measure ran is lost, and only these
-    // two say that it did not.
+    // These are AWS's names. After the first ones Measure may have run. Only the last two exclude
+    // it.
     let open = [
         ("Lambda.ServiceException", "Service: AWSLambda; Status Code: 500"),
         ("Lambda.AWSLambdaException", "Service: AWSLambda; Status Code: 502"),
@@ -338,7 +339,7 @@ fn a_lost_portion_is_reported_and_never_repeated() {
     }
 }
 
-/// The result of a round in which one portion of three ended with this error.
+/// The result of a round in which one batch of three ended with this error.
 fn with_one_lost(error: &str, cause: &str) -> Value {
     let mut state = begun(json!({}));
     state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 30)).collect();
@@ -357,7 +358,7 @@ fn what_a_failure_says_is_read_out_of_what_lambda_makes_of_it() {
     let thrown = r#"{"errorMessage": "no such table", "errorType": "LookupError", "requestId":
         "1b2c", "stackTrace": ["  File \"/var/task/app.py\", line 7, in handler\n"]}"#;
     assert_eq!(told("LookupError", thrown), "LookupError: no such table");
-    // An error that was thrown without a word, in Python and in Java.
+    // An error without a message, in Python and in Java.
     for silent in [
         r#"{"errorMessage": "", "errorType": "Quiet", "stackTrace": []}"#,
         r#"{"errorMessage": null, "errorType": "Quiet", "stackTrace": []}"#,
@@ -366,7 +367,7 @@ fn what_a_failure_says_is_read_out_of_what_lambda_makes_of_it() {
         assert_eq!(told("Quiet", silent), "Quiet");
     }
     assert_eq!(told("States.Timeout", ""), "States.Timeout");
-    // What is JSON, but not Lambda's, is left as it is.
+    // JSON that is not Lambda's stays unchanged.
     assert_eq!(told("Odd", r#"{"code": 7}"#), r#"Odd: {"code": 7}"#);
     assert_eq!(told("Odd", r#""text""#), r#"Odd: "text""#);
 }
@@ -376,7 +377,7 @@ fn cold_starts_alone_get_fresh_versions_within_a_bound() {
     let mut state = begun(json!({"onlyColdStarts": true, "num": 10}));
     let mut portions = 0;
     let ended = loop {
-        // Every second one comes back warm, and is asked for again.
+        // Every second invocation is warm, and is requested again.
         let measured = |task: &Task| {
             assert!(task.version.is_some());
             let observations: Vec<Observation> = (0..4)
@@ -398,7 +399,7 @@ fn cold_starts_alone_get_fresh_versions_within_a_bound() {
             _ => break state,
         }
     };
-    // Two cold starts a portion: it takes five for ten.
+    // Two cold starts per batch: ten take five batches.
     assert_eq!(portions, 5);
     let result = ended.result.unwrap();
     assert_eq!(result["stats"][0]["coldStarts"], 10);

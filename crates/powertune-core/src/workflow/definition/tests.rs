@@ -1,11 +1,11 @@
-//! What the state machine does with errors that AWS tells of. Their names, and what comes with
-//! them, are as in histories of executions on AWS: an error that a function throws bears its own
-//! type as its name, one of Lambda's begins with `Lambda.`, one of Step Functions' with `States.`.
+//! Tests of the state machine with AWS's errors. Names and contents come from histories of
+//! executions on AWS: a function's error has its own type as its name, Lambda's begin with
+//! `Lambda.`, and those of Step Functions with `States.`.
 
 use super::*;
 
-/// What AWS was seen to name a task's error, or documents: a function that throws, a function that
-/// is not there, Lambda's faults and refusals, a task that timed out, a result that is too large.
+/// The names of task errors that AWS documents or that were seen: a function that throws or does
+/// not exist, faults and refusals of Lambda, a task that timed out, a result that is too large.
 const OF_AWS: [&str; 9] = [
     "Exception",
     "Lambda.ResourceNotFoundException",
@@ -22,8 +22,8 @@ fn machine() -> Value {
     definition(|step| step.name().to_owned())
 }
 
-/// Whether AWS counts an error among those of a retrier or catcher. `States.TaskFailed` is any but
-/// a timeout. Of `States.ALL` AWS says that it leaves out a result which is too large.
+/// True if AWS matches the error with a retrier or catcher. `States.TaskFailed` matches all but a
+/// timeout. `States.ALL` does not match a result that is too large, by AWS's documentation.
 fn has(block: &Value, error: &str) -> bool {
     block["ErrorEquals"].as_array().into_iter().flatten().any(|name| match name.as_str() {
         Some("States.ALL") => error != "States.DataLimitExceeded",
@@ -32,13 +32,13 @@ fn has(block: &Value, error: &str) -> bool {
     })
 }
 
-/// Where an error leads after its retries, if it is caught.
+/// The state that catches an error after its retries.
 fn caught_to<'a>(state: &'a Value, error: &str) -> Option<&'a str> {
     let mut catchers = state["Catch"].as_array().into_iter().flatten();
     catchers.find(|catcher| has(catcher, error)).and_then(|catcher| catcher["Next"].as_str())
 }
 
-/// The retrier of an error: the intervals between its attempts, in seconds.
+/// The intervals between the attempts after an error, in seconds.
 fn waits(state: &Value, error: &str) -> Vec<f64> {
     let mut retriers = state["Retry"].as_array().into_iter().flatten();
     let Some(retrier) = retriers.find(|retrier| has(retrier, error)) else { return Vec::new() };
@@ -100,7 +100,7 @@ fn clean_is_patient_for_a_quarter_of_an_hour() {
     assert_eq!(states["LeftBehind"]["Error"], "Powertune.LeftBehind");
     assert_eq!(caught_to(&states["Clean"], "Powertune.Failed"), Some("Outdated"));
     assert_eq!(states["Outdated"]["Error"], "Powertune.Failed");
-    // Nothing ends an execution while Clean is patient.
+    // Nothing must end an execution while Clean retries.
     assert!(machine()["TimeoutSeconds"].is_null());
 }
 

@@ -1,5 +1,5 @@
-//! A digest as it is read, before it is known to be one: a history of Step Functions can be anybody's,
-//! and whoever counts up to what it says has to know that there is an end.
+//! Checks of a digest from JSON. Anybody may have written a history of Step Functions, and its
+//! counts must not make powertune loop without end.
 
 use serde::Deserialize;
 
@@ -10,10 +10,10 @@ use crate::{
     request::MAX_NUM,
 };
 
-/// More than the invocations of any power: some of those asked for may have been sent again.
+/// More than the invocations of any power: some may have been sent twice.
 const MOST: u64 = 10 * MAX_NUM as u64;
 
-/// The same fields.
+/// The fields of [`Digest`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Unchecked {
