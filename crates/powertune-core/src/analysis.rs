@@ -6,6 +6,7 @@ mod drift;
 pub(crate) mod environments;
 mod nothing;
 pub(crate) mod size_samples;
+mod warnings;
 
 use std::collections::BTreeSet;
 
@@ -16,11 +17,11 @@ use self::{
 };
 use crate::{
     architecture::Architecture,
-    observation::{Evidence, Failure, Observation},
+    observation::{Evidence, Observation},
     power::{Power, PowerValues},
     price::{Origin, Price},
     region::Region,
-    request::{Num, Request},
+    request::Request,
     result::{Current, PowerStats, SCHEMA_VERSION, State, StateMachine, TuningResult},
     stopped::Stopped,
     strategy::{Candidate, Strategy, keeps},
@@ -78,12 +79,12 @@ pub fn analyse(
         let Candidate { cost, duration_ms: duration, .. } = candidates[index];
         Current { power: subject.current, cost, duration }
     });
-    warnings.extend(limit_warning(request.strategy, &winner));
-    warnings.extend(sample_warnings(request, &subject.price, &measured, seen, stopped));
-    warnings.extend(unmeasured_warning(request, &unmeasured));
     // A power that was not measured may be better by any amount.
     let confidence = unmeasured.is_empty().then_some(certainty.confidence);
-    warnings.extend(not_sure_warning(request, confidence));
+    warnings.extend(warnings::limit(request.strategy, &winner));
+    warnings.extend(warnings::samples(request, &subject.price, &measured, seen, stopped));
+    warnings.extend(warnings::unmeasured(request, &unmeasured));
+    warnings.extend(warnings::not_sure(request, confidence));
     let lambda_cost = exploration_cost(seen, &subject.price);
     Ok(TuningResult {
         power: measured[chosen].power,
@@ -184,118 +185,6 @@ fn limit(strategy: Strategy) -> Option<(f64, f64)> {
         Strategy::MaxDuration { limit_ms, percentile } => Some((limit_ms, percentile)),
         Strategy::Cost | Strategy::Speed | Strategy::Balanced { .. } => None,
     }
-}
-
-fn limit_warning(strategy: Strategy, winner: &Candidate) -> Option<Warning> {
-    let (limit_ms, percentile) = limit(strategy)?;
-    (!keeps(winner, limit_ms)).then_some(Warning::LimitNotKept {
-        limit_ms,
-        percentile,
-        closest_ms: winner.limited_ms,
-    })
-}
-
-fn not_sure_warning(request: &Request, confidence: Option<f64>) -> Option<Warning> {
-    let (least, confidence) = request.min_confidence.zip(confidence)?;
-    (confidence * 100.0 < least).then_some(Warning::NotSureEnough { confidence, least })
-}
-
-fn unmeasured_warning(request: &Request, unmeasured: &[Power]) -> Option<Warning> {
-    (!unmeasured.is_empty()).then(|| Warning::Unmeasured {
-        powers: unmeasured.to_vec(),
-        apply: request.auto_optimize.is_some(),
-    })
-}
-
-/// The number of invocations that a power should have had.
-fn asked(request: &Request, row: &SizeSamples<'_>) -> u32 {
-    match request.num {
-        Num::Fixed(num) => num,
-        Num::Auto => row.invocations,
-    }
-}
-
-/// The warnings about the samples.
-fn sample_warnings(
-    request: &Request,
-    price: &Price,
-    measured: &[&SizeSamples<'_>],
-    seen: &Evidence,
-    stopped: Stopped,
-) -> Vec<Warning> {
-    let mut warnings = failures(measured);
-    for row in measured {
-        let asked = asked(request, row);
-        if request.only_cold_starts && (row.counted.len() as u64) < u64::from(asked) {
-            warnings.push(Warning::WarmDespiteColdOnly {
-                power: row.power,
-                cold: u32::try_from(row.counted.len()).unwrap_or(u32::MAX),
-                asked,
-                because: cold_limit(stopped),
-            });
-        }
-    }
-    if request.num == Num::Auto {
-        // A histogram from the state machine has no order, so it shows no drift.
-        warnings.extend(drift::drift(measured).map(|change| Warning::Drift { change }));
-        let spread = environments::environments(measured).spread;
-        if spread > 0.0 {
-            warnings.push(Warning::Environments { spread });
-        }
-    }
-    let powers = |wanted: &dyn Fn(&SizeSamples<'_>) -> bool| -> Vec<Power> {
-        measured.iter().filter(|row| wanted(row)).map(|row| row.power).collect()
-    };
-    let all_cold = powers(&|row| !row.is_warm());
-    let mixed = powers(&|row| {
-        // Trimming removes this many.
-        let trimmed = (row.counted.len() as f64 * request.discard_top_bottom).floor();
-        row.is_warm() && row.cold_starts() as f64 > trimmed
-    });
-    if !all_cold.is_empty() && all_cold.len() < measured.len() {
-        warnings.push(Warning::UnequalColdStarts { cold: all_cold });
-    }
-    if !mixed.is_empty() && request.num != Num::Auto {
-        warnings.push(Warning::MixedColdStarts { powers: mixed });
-    }
-    let unknown = |seen: &&Observation| seen.outcome.cost(seen.power, price).is_none();
-    let unknown = seen.observations.iter().filter(unknown).count();
-    if unknown > 0 {
-        let invocations = u32::try_from(unknown).unwrap_or(u32::MAX);
-        warnings.push(Warning::CostUnknown { invocations });
-    }
-    warnings
-}
-
-/// The reason why a power had fewer cold starts than the request asks for.
-fn cold_limit(stopped: Stopped) -> &'static str {
-    match stopped {
-        Stopped::CostReached => "another one could have exceeded maxCost",
-        Stopped::HistoryFull => "the execution's history has no room for more",
-        Stopped::TimeReached | Stopped::Interrupted | Stopped::Failed => {
-            "the run ended before its time"
-        }
-        Stopped::NumReached | Stopped::DryRun | Stopped::Confident | Stopped::MostReached => {
-            "other invocations failed, or five fresh versions in a row gave none"
-        }
-    }
-}
-
-/// One warning for each cause of failures at powers that work. It names all powers with this cause.
-fn failures(measured: &[&SizeSamples<'_>]) -> Vec<Warning> {
-    let mut causes: Vec<(&Failure, Vec<Power>)> = Vec::new();
-    for row in measured {
-        for failure in &row.failures {
-            match causes.iter_mut().find(|(known, _)| failure.is_like(known)) {
-                Some((_, powers)) if powers.last() == Some(&row.power) => {}
-                Some((_, powers)) => powers.push(row.power),
-                None => causes.push((failure, vec![row.power])),
-            }
-        }
-    }
-    let warning =
-        |(cause, powers): (&Failure, _)| Warning::SomeFailed { powers, first: cause.to_string() };
-    causes.into_iter().map(warning).collect()
 }
 
 fn picture(subject: &Subject, stats: &[PowerStats]) -> String {

@@ -47,13 +47,15 @@ pub enum ArnError {
     #[error("`function:{0}` can be read in two ways: write `{0}` for the function of that name")]
     Ambiguous(String),
     /// The ARN belongs to another service.
-    #[error("the ARN is one of the service `{0}`: give the ARN of an AWS Lambda function")]
+    #[error("the ARN belongs to the service `{0}`: give the ARN of an AWS Lambda function")]
     Service(String),
     /// The ARN belongs to another Lambda resource, such as a layer.
-    #[error("the ARN is that of a Lambda `{0}`: give the ARN of a function")]
+    #[error("the ARN belongs to a Lambda `{0}`: give the ARN of a function")]
     Resource(String),
     /// The partition does not exist.
-    #[error("`{0}` is not an AWS partition: an ARN starts with `arn:aws:`, `arn:aws-cn:` or alike")]
+    #[error(
+        "`{0}` is not an AWS partition: an ARN starts with `arn:aws:`, `arn:aws-cn:` or similar"
+    )]
     Partition(String),
     /// The region is not valid.
     #[error("the ARN's region: {0}")]

@@ -65,8 +65,8 @@ pub enum PayloadError {
     },
     /// The payload exceeds AWS's limit.
     #[error(
-        "{at} has {bytes} bytes: a synchronous invocation takes {MAX_BYTES} at most; have the \
-         function fetch what is larger"
+        "{at} has {bytes} bytes: a synchronous invocation takes {MAX_BYTES} at most; let the \
+         function fetch larger data itself"
     )]
     TooLarge {
         /// The field of the request.

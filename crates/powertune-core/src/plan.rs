@@ -18,7 +18,6 @@ use crate::{
     stopped::Stopped,
 };
 
-/// The way to choose the number of invocations.
 #[derive(Debug, Clone, PartialEq)]
 enum Policy {
     /// A fixed number of invocations at every power, cold starts included.

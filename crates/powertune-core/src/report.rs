@@ -146,7 +146,6 @@ fn last_of(line: &str, request_id: &str) -> Option<Result<ReportFields, Missing>
     both.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, fields)| fields)
 }
 
-/// The missing part of a report.
 #[derive(Debug, Clone, Copy)]
 enum Missing {
     Report,
@@ -163,12 +162,10 @@ impl Missing {
     }
 }
 
-/// True for a plausible number of milliseconds.
 pub(crate) fn is_time(ms: f64) -> bool {
     (0.0..=LONGEST_MS as f64).contains(&ms)
 }
 
-/// The fields of a report in either format. `None` means absent.
 #[derive(Debug, Default)]
 struct ReportFields {
     duration_ms: Option<f64>,

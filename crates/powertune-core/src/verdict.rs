@@ -80,7 +80,6 @@ fn repeats<'a>(counted: usize, failures: &[&'a Failure]) -> Option<&'a Failure> 
     (counted == 0 && alike == own.len() && alike >= ALIKE).then_some(first)
 }
 
-/// The failures that are errors of the function itself.
 fn errors<'a>(failures: &[&'a Failure]) -> Vec<&'a Failure> {
     let is_error = |failure: &&Failure| matches!(failure, Failure::FunctionError { .. });
     failures.iter().copied().filter(is_error).collect()

@@ -41,24 +41,24 @@ pub struct Series {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The URL has no `#`, or nothing after it.
-    #[error("the visualization URL has no `#`: copy it whole, the data stand behind the `#`")]
+    #[error("the visualization URL has no `#`: copy the whole URL, its data come after the `#`")]
     NoFragment,
     /// The number of parts fits neither one series nor two.
     #[error(
-        "the visualization URL has {0} parts behind the `#`: a result has 3, a comparison 8; copy \
-         it whole"
+        "the visualization URL has {0} parts after the `#`: a result has 3, a comparison 8; copy \
+         the whole URL"
     )]
     Parts(usize),
     /// A part is not base64 of whole numbers.
-    #[error("part {part} behind the URL's `#` is damaged: copy the URL whole")]
+    #[error("part {part} after the URL's `#` is damaged: copy the whole URL")]
     Part {
         /// The part, counted from 1.
         part: usize,
     },
     /// The numbers of sizes, durations and costs differ.
     #[error(
-        "the visualization URL has {sizes} sizes, {durations} durations and {costs} costs: there \
-         has to be one each; copy it whole"
+        "the visualization URL has {sizes} sizes, {durations} durations and {costs} costs: the \
+         numbers must be equal; copy the whole URL"
     )]
     Lengths {
         /// The number of sizes.
@@ -87,7 +87,6 @@ pub fn url(base: &str, currency: Currency, points: &[Point]) -> String {
     format!("{base}{query}#{sizes};{durations};{costs}")
 }
 
-/// The chart has single precision.
 #[expect(clippy::cast_possible_truncation, reason = "the format has no more precision")]
 fn single(value: f64) -> f32 {
     value as f32
@@ -164,7 +163,6 @@ fn decode<const N: usize, T>(
     if rest.is_empty() { Ok(numbers.iter().copied().map(number).collect()) } else { Err(damaged) }
 }
 
-/// Decodes percent-encoded UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -194,12 +192,10 @@ mod tests {
         Power::new(mb).unwrap()
     }
 
-    /// The points of [`DATA`].
     fn example() -> [Point; 2] {
         [(power(128), 16.0, 3e-6), (power(256), 8.5, 2e-6)]
     }
 
-    /// The points in single precision.
     fn rounded(points: &[Point]) -> Vec<Point> {
         let round = |value: f64| f64::from(single(value));
         points.iter().map(|&(power, ms, cost)| (power, round(ms), round(cost))).collect()
@@ -259,7 +255,6 @@ mod tests {
             // A cut escape, and an escape that is not hexadecimal.
             ("gAAAAQ==;AACAQQAACEE%3;nFNJNr03BjY=", ParseError::Part { part: 2 }),
             ("gAAAAQ==;AACAQQAACEE%+D;nFNJNr03BjY=", ParseError::Part { part: 2 }),
-            // NaN, and a negative cost.
             ("gAA=;AADAfw==;AAAAPw==", ParseError::Part { part: 2 }),
             ("gAA=;AACAPw==;AAAAvw==", ParseError::Part { part: 3 }),
             ("gAAAAQ==;AACAPw==;nFNJNr03BjY=", lengths(2, 1, 2)),

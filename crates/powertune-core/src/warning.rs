@@ -1,13 +1,12 @@
 //! Warnings: advice for the user while the run goes on.
 
-use std::fmt;
-
 use crate::{power::Power, region::Currency};
 
 /// A warning. Its text says what to do about it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Warning {
     /// A value was moved into its range, as in aws-lambda-power-tuning.
+    #[error("{field}: {given} is outside its range, {used} is used")]
     Clamped {
         /// The field of the request.
         field: &'static str,
@@ -17,6 +16,7 @@ pub enum Warning {
         used: f64,
     },
     /// A field has no effect beside another.
+    #[error("{field} has no effect: {because}")]
     Ignored {
         /// The field of the request.
         field: &'static str,
@@ -24,23 +24,39 @@ pub enum Warning {
         because: &'static str,
     },
     /// A power is given more than once.
+    #[error("powerValues: a memory size given more than once is measured once")]
     DuplicatePowers,
     /// No journal of the run's changes could be written on this machine.
+    #[error(
+        "no journal could be written on this machine ({because}); if the run is killed, the tags \
+         on the function tell how to undo it"
+    )]
     NoJournal {
         /// The reason.
         because: String,
     },
     /// The deciding figures mix cold and warm invocations.
+    #[error(
+        "averagePrice and averageDuration mix cold and warm invocations at {}; `cost` and \
+         `duration` have only the warm ones",
+        list(powers)
+    )]
     MixedColdStarts {
         /// The powers with both.
         powers: Vec<Power>,
     },
     /// Some powers have only cold starts, others have warm invocations too.
+    #[error(
+        "every invocation at {} was a cold start, but some at other memory sizes were warm, so the \
+         comparison is not fair; without parallel invocations environments are reused",
+        list(cold)
+    )]
     UnequalColdStarts {
         /// The powers with only cold starts.
         cold: Vec<Power>,
     },
     /// Fewer cold starts happened than the request asks for.
+    #[error("{power}: only {cold} of the {asked} requested cold starts happened: {because}")]
     WarmDespiteColdOnly {
         /// The power that lacks cold starts.
         power: Power,
@@ -52,6 +68,7 @@ pub enum Warning {
         because: &'static str,
     },
     /// No power stays within the limit.
+    #[error("{}", limit_not_kept(*limit_ms, *percentile, *closest_ms))]
     LimitNotKept {
         /// The limit in milliseconds.
         limit_ms: f64,
@@ -61,6 +78,7 @@ pub enum Warning {
         closest_ms: Option<f64>,
     },
     /// Some invocations of measured powers failed.
+    #[error("some invocations failed at {} and do not count: {first}", list(powers))]
     SomeFailed {
         /// The powers with the same cause.
         powers: Vec<Power>,
@@ -68,6 +86,10 @@ pub enum Warning {
         first: String,
     },
     /// The choice lacks the confidence that the request requires.
+    #[error(
+        "nothing was applied: the choice is {:.0} % sure, and minConfidence asks for {least} %",
+        (confidence * 100.0).floor()
+    )]
     NotSureEnough {
         /// The confidence as a share.
         confidence: f64,
@@ -75,6 +97,7 @@ pub enum Warning {
         least: f64,
     },
     /// Powers could not be measured for reasons outside of the function.
+    #[error("{}", unmeasured(powers, *apply))]
     Unmeasured {
         /// The powers without a measurement.
         powers: Vec<Power>,
@@ -82,21 +105,36 @@ pub enum Warning {
         apply: bool,
     },
     /// The durations drifted during the run.
+    #[error("{}", drift(*change))]
     Drift {
         /// The difference between the last and the first invocations, as a share.
         change: f64,
     },
     /// Environments of one power differ more than the invocations within them.
+    #[error(
+        "speed differs between instances of the same size by {:.0} %; run it again for a surer \
+         answer",
+        spread * 100.0
+    )]
     Environments {
         /// The standard deviation of an environment's mean, as a share.
         spread: f64,
     },
     /// The cost of some invocations is not known.
+    #[error(
+        "{invocations} invocations may have run without their REPORT being seen; their cost is \
+         not in explorationCost"
+    )]
     CostUnknown {
         /// The number of these invocations.
         invocations: u32,
     },
     /// The machine of the endpoint is too small for some powers.
+    #[error(
+        "this machine's {vcpus} vCPUs are too few to show {}; measure there on AWS before you \
+         choose it",
+        list(powers)
+    )]
     BeyondHost {
         /// The powers beyond the machine.
         powers: Vec<Power>,
@@ -104,6 +142,10 @@ pub enum Warning {
         vcpus: f64,
     },
     /// A local Lambda uses another version of the language than the requested one.
+    #[error(
+        "the function ran on {runs} instead of {asked}, which this machine does not have; versions \
+         differ in speed, so install it, or measure on AWS before you trust small differences"
+    )]
     OtherRuntime {
         /// The requested runtime, as AWS names it.
         asked: String,
@@ -111,6 +153,7 @@ pub enum Warning {
         runs: String,
     },
     /// Other programs take CPU from the functions on this machine.
+    #[error("{}", busy(*share, *processors))]
     BusyMachine {
         /// Their share of the CPU, from 0 to 1.
         share: f64,
@@ -118,15 +161,32 @@ pub enum Warning {
         processors: u32,
     },
     /// The costs lack the price of storage beyond the free 512 MB.
+    #[error(
+        "the function has {storage_mb} MB of /tmp; the costs lack the price of the storage beyond \
+         512 MB, which is not known for this region"
+    )]
     EphemeralStorageNotPriced {
         /// The storage of the function in MB.
         storage_mb: u32,
     },
     /// The user or an error ended the run early.
+    #[error(
+        "the run ended before everything was measured; a whole run may choose another memory size, \
+         so tune again before you trust this result"
+    )]
     Incomplete,
     /// The history of the execution was full before everything was measured.
+    #[error(
+        "the execution's history is nearly full, so not every requested invocation was made; ask \
+         for fewer, or use `powertune tune`, which has no such limit"
+    )]
     HistoryFull,
     /// `maxCost` ended measuring before everything was measured.
+    #[error(
+        "maxCost ({most} {currency}) ended the run before everything was measured: another \
+         invocation that lasts until the timeout could have exceeded it; raise maxCost, or lower \
+         the function's Timeout"
+    )]
     CostReached {
         /// The limit.
         most: f64,
@@ -134,8 +194,17 @@ pub enum Warning {
         currency: Currency,
     },
     /// SnapStart bills the cache and the restores of a test version.
+    #[error(
+        "SnapStart: every test version is cached for at least three hours and each restore is \
+         billed; explorationCost does not hold either"
+    )]
     SnapStartCosts,
     /// Applying the choice releases code or a configuration that the alias does not have.
+    #[error(
+        "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
+         differs from that; applying the choice releases $LATEST by this alias; set releaseLatest \
+         to true if you want that, or to false to refuse it"
+    )]
     ReleasesLatest {
         /// The name of the alias.
         alias: String,
@@ -145,6 +214,10 @@ pub enum Warning {
         what: &'static str,
     },
     /// The Timeout of a processor cannot be read.
+    #[error(
+        "{field}: powertune may not read the Timeout of {function}, so it assumes 15 minutes for \
+         each call, and announces the run for that long: {because}"
+    )]
     ProcessorUnread {
         /// The field of the request that names the processor.
         field: &'static str,
@@ -154,110 +227,8 @@ pub enum Warning {
         because: String,
     },
     /// Something in the run failed without ending it.
+    #[error("{0}")]
     Note(String),
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Clamped { field, given, used } => {
-                write!(f, "{field}: {given} is outside its range, {used} is used")
-            }
-            Self::Ignored { field, because } => write!(f, "{field} has no effect: {because}"),
-            Self::DuplicatePowers => {
-                write!(f, "powerValues: a memory size given more than once is measured once")
-            }
-            Self::NoJournal { because } => write!(
-                f,
-                "no journal could be written on this machine ({because}); the tags on the function \
-                 say how to undo the run, should it be killed"
-            ),
-            Self::MixedColdStarts { powers } => write!(
-                f,
-                "averagePrice and averageDuration mix cold and warm invocations at {}; `cost` and \
-                 `duration` hold the warm ones alone",
-                list(powers)
-            ),
-            Self::UnequalColdStarts { cold } => write!(
-                f,
-                "every invocation at {} was a cold start, elsewhere some were warm, so the powers \
-                 are not on equal terms; without parallel invocations environments are reused",
-                list(cold)
-            ),
-            Self::WarmDespiteColdOnly { power, cold, asked, because } => write!(
-                f,
-                "{power}: only {cold} of the {asked} requested cold starts happened: {because}"
-            ),
-            Self::LimitNotKept { limit_ms, percentile, closest_ms } => {
-                f.write_str(&limit_not_kept(*limit_ms, *percentile, *closest_ms))
-            }
-            Self::SomeFailed { powers, first } => {
-                write!(f, "some invocations failed at {} and do not count: {first}", list(powers))
-            }
-            Self::NotSureEnough { confidence, least } => write!(
-                f,
-                "nothing was applied: the choice is {:.0} % sure, and minConfidence asks for \
-                 {least} %",
-                (confidence * 100.0).floor()
-            ),
-            Self::Unmeasured { powers, apply } => f.write_str(&unmeasured(powers, *apply)),
-            Self::Drift { change } => f.write_str(&drift(*change)),
-            Self::Environments { spread } => write!(
-                f,
-                "speed differs between instances of the same size by {:.0} %; run it again for a \
-                 surer answer",
-                spread * 100.0
-            ),
-            Self::CostUnknown { invocations } => write!(
-                f,
-                "{invocations} invocations may have run without their REPORT being seen; what \
-                 they cost is not in explorationCost"
-            ),
-            Self::BeyondHost { powers, vcpus } => write!(
-                f,
-                "this machine's {vcpus} vCPUs are too few to show {}; measure there on AWS before you \
-                 choose it",
-                list(powers)
-            ),
-            Self::OtherRuntime { asked, runs } => f.write_str(&other_runtime(asked, runs)),
-            Self::BusyMachine { share, processors } => f.write_str(&busy(*share, *processors)),
-            Self::EphemeralStorageNotPriced { storage_mb } => write!(
-                f,
-                "the function has {storage_mb} MB of /tmp; the price of what is beyond 512 MB is \
-                 not known for this region and not in the costs"
-            ),
-            Self::Incomplete => write!(
-                f,
-                "the run ended before everything was measured; this is what was measured until \
-                 then, and a whole run may choose another memory size: tune again before you go by it"
-            ),
-            Self::HistoryFull => write!(
-                f,
-                "the execution's history is nearly full, so that not every invocation asked for \
-                 was made; ask for fewer, or use `powertune tune`, which has no such limit"
-            ),
-            Self::CostReached { most, currency } => write!(
-                f,
-                "maxCost ({most} {currency}) ended measuring before everything was measured: \
-                 another invocation that lasts until the timeout could have exceeded it; give \
-                 more, or lower the function's Timeout"
-            ),
-            Self::SnapStartCosts => write!(
-                f,
-                "SnapStart: every test version is cached for at least three hours and each \
-                 restore is billed; explorationCost does not hold either"
-            ),
-            Self::ReleasesLatest { alias, version, what } => {
-                f.write_str(&releases_latest(alias, version, what))
-            }
-            Self::ProcessorUnread { field, function, because } => write!(
-                f,
-                "{field}: the Timeout of {function} may not be read; the run is announced for as \
-                 long as if each of its calls could take 15 minutes: {because}"
-            ),
-            Self::Note(text) => f.write_str(text),
-        }
-    }
 }
 
 fn limit_not_kept(limit_ms: f64, percentile: f64, closest_ms: Option<f64>) -> String {
@@ -271,8 +242,8 @@ fn limit_not_kept(limit_ms: f64, percentile: f64, closest_ms: Option<f64>) -> St
 fn unmeasured(powers: &[Power], apply: bool) -> String {
     format!(
         "{} could not be measured for reasons outside of the function (`reason` says which), and \
-         may be the better choice: how sure the choice is, is not known{}; remove the reason and \
-         tune again",
+         may be the better choice, so the confidence is not known{}; remove the reason and tune \
+         again",
         list(powers),
         if apply { ", and nothing was applied" } else { "" }
     )
@@ -281,18 +252,10 @@ fn unmeasured(powers: &[Power], apply: bool) -> String {
 fn drift(change: f64) -> String {
     format!(
         "durations drifted during the run: the last third of a power's invocations took {:.0} % {} \
-         than the first, so that the figures depend on how long a function is warm; powers were \
-         measured side by side, and the comparison holds",
+         than the first third, so the figures depend on the time that a function is warm; the \
+         comparison is still fair, because powers were measured side by side",
         change.abs() * 100.0,
         if change > 0.0 { "longer" } else { "less" }
-    )
-}
-
-fn other_runtime(asked: &str, runs: &str) -> String {
-    format!(
-        "the function ran on {runs}, not on {asked} as asked: this machine does not have that; \
-         versions differ in speed, so install it or measure on AWS before you go by small \
-         differences"
     )
 }
 
@@ -303,14 +266,6 @@ fn busy(share: f64, processors: u32) -> String {
         "this machine is busy: other programs use {:.0} % of its {what}; times vary more than on an \
          idle machine, and may be longer",
         share * 100.0
-    )
-}
-
-fn releases_latest(alias: &str, version: &str, what: &str) -> String {
-    format!(
-        "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
-         differs from that; applying the choice releases $LATEST by this alias; set releaseLatest \
-         to true if you want that, or to false to have it refused"
     )
 }
 

@@ -1,5 +1,5 @@
-//! Replays the corpus of the fuzz targets, so that what fuzzing has found stays found: everything
-//! under `fuzz/corpus` through the same checks, without a fuzzer.
+//! Replays the corpus of the fuzz targets: every input under `fuzz/corpus` passes through the same
+//! checks, without a fuzzer. So faults that fuzzing found once stay fixed.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -22,7 +22,7 @@ mod targets;
 
 use targets::{TARGETS, Target};
 
-/// A target whose seeds alone are fewer has lost its corpus.
+/// A target with fewer inputs than its seeds has lost its corpus.
 const FEWEST_INPUTS: usize = 6;
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
 }
 
-/// Everything in a folder, in the order of the names.
+/// Everything in a folder, sorted by name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
     let listed = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths = listed.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Failed>>()?;
@@ -63,7 +63,7 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
 }
 
-/// No input lies where nothing replays it, and cargo-fuzz knows every target.
+/// Checks that every folder of inputs has its target, and that cargo-fuzz knows every target.
 fn folders() -> Result<(), Failed> {
     let names = |paths: Vec<PathBuf>| -> Vec<String> {
         let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -1,48 +1,48 @@
-//! The powers that a function is tuned over, and which size is truly best for it.
+//! The powers that a function is tuned over, and the truly best size.
 
 use clap::ValueEnum;
 use powertune_core::power::{Power, PowerValues};
 
 use crate::function::{Function, Truth};
 
-/// The best size may be one of this grid that nobody named.
+/// The best size may be a multiple of this that the request does not name.
 const GRID_MB: u32 = 64;
 
-/// What the power is to be best at.
+/// The goal of the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Goal {
-    /// The least cost.
+    /// The lowest cost.
     Cost,
-    /// The least duration.
+    /// The lowest duration.
     Speed,
-    /// The least of both, in equal parts.
+    /// The lowest sum of both, in equal parts.
     Balanced,
 }
 
-/// Which of the powers raced the function has before it is tuned.
+/// The power that the function has before it is tuned, among the raced powers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Current {
-    /// The smallest.
+    /// The smallest power.
     Smallest,
-    /// The one in the middle; of two the larger.
+    /// The middle power, the larger one of two.
     Middle,
-    /// The largest.
+    /// The largest power.
     Largest,
 }
 
-/// A function, and what it is tuned over.
+/// A function, and the powers that it is tuned over.
 #[derive(Debug)]
 pub(crate) struct Contest {
     pub(crate) function: Function,
     pub(crate) powers: PowerValues,
     /// The truly best size, raced or not.
     pub(crate) best: Power,
-    /// Whether cold starts alone are replayed.
+    /// True if only cold starts are replayed.
     pub(crate) only_cold_starts: bool,
     scale: Scale,
 }
 
-/// How sizes compare.
+/// The comparison of sizes.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     goal: Goal,
@@ -51,7 +51,7 @@ struct Scale {
 }
 
 impl Goal {
-    /// Its name in a request.
+    /// The name in a request.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cost => "cost",
@@ -62,7 +62,7 @@ impl Goal {
 }
 
 impl Contest {
-    /// `function`, tuned over those of `powers` that lie within what was recorded.
+    /// `function`, tuned over the `powers` within its recorded range.
     pub(crate) fn new(
         function: Function,
         powers: &PowerValues,
@@ -89,7 +89,7 @@ impl Contest {
         Ok(Self { function, powers: within, best, only_cold_starts: false, scale })
     }
 
-    /// By how much `power` is worse than the best, as a share.
+    /// The share by which `power` is worse than the best size.
     pub(crate) fn regret(&self, power: Power) -> f64 {
         let value = |power| self.scale.value(self.function.truth(power));
         value(power) / value(self.best) - 1.0
@@ -105,14 +105,14 @@ impl Contest {
         }
     }
 
-    /// What one invocation costs at the best size, in MB times milliseconds.
+    /// The cost of one invocation at the best size, in MB times milliseconds.
     pub(crate) fn unit(&self) -> f64 {
         self.function.truth(self.best).cost
     }
 }
 
 impl Scale {
-    /// A scale on which the highest of the powers raced count 1.
+    /// A scale on which the highest of the raced powers counts 1.
     fn new(goal: Goal, raced: impl Iterator<Item = Truth>) -> Self {
         let start = Self { goal, highest_cost: 0.0, highest_duration_ms: 0.0 };
         raced.fold(start, |highest, truth| Self {
@@ -122,7 +122,7 @@ impl Scale {
         })
     }
 
-    /// What is to be low.
+    /// The value to minimize.
     fn value(&self, truth: Truth) -> f64 {
         match self.goal {
             Goal::Cost => truth.cost,
@@ -135,7 +135,7 @@ impl Scale {
     }
 }
 
-/// The sizes recorded, those raced, and those of the grid between them.
+/// The recorded sizes, the raced sizes, and the grid between them.
 fn sizes(function: &Function, raced: &PowerValues) -> Vec<Power> {
     let (least, greatest) = function.range();
     let grid = (least.mb().next_multiple_of(GRID_MB)..=greatest.mb()).step_by(GRID_MB as usize);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_best_may_be_a_size_that_is_not_raced() {
-        // More than in proportion up to 512 MB, and flat from there.
+        // More than proportional up to 512 MB, and flat from there.
         let sizes: [(u32, &[f64]); 3] = [(128, &[900.0]), (512, &[200.0]), (1024, &[200.0])];
         let contest = contest(&sizes, "128,1024,3008", Goal::Cost).unwrap();
         assert_eq!(contest.powers, "128,1024".parse().unwrap());

@@ -1,4 +1,4 @@
-//! Reads recorded samples, or what was published of them, from a CSV file.
+//! Reads recorded samples, or their published summaries, from a CSV file.
 
 use std::{collections::BTreeMap, io::Read, path::Path};
 
@@ -11,27 +11,27 @@ use crate::{
     function::{Function, Name},
 };
 
-/// What a row of the file is.
+/// The meaning of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// One invocation.
     Samples,
-    /// Mean and 99th percentile of many invocations.
+    /// The mean and the 99th percentile of many invocations.
     Summary,
 }
 
-/// What to take from a file.
+/// The selection from a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// What the rows are; by default the columns tell.
+    /// The meaning of the rows. `None` means that the columns tell.
     pub(crate) format: Option<Format>,
-    /// Whether cold starts are replayed, or warm invocations.
+    /// True to replay cold starts, false to replay warm invocations.
     pub(crate) cold: bool,
-    /// Whether the first invocation at a size is drawn from the cold starts, where there are some.
+    /// True to draw the first invocation at a size from the cold starts, if there are any.
     pub(crate) cold_warm_ups: bool,
 }
 
-/// The columns that are read; others don't matter.
+/// The columns that matter.
 #[derive(Debug, Deserialize)]
 struct Row {
     source: String,
@@ -49,7 +49,7 @@ struct Row {
     n: f64,
 }
 
-/// The rows of one function by size, warm ones and cold ones.
+/// The rows of one function by size: first the warm ones, then the cold ones.
 #[derive(Debug, Default)]
 struct Rows([BTreeMap<Power, Vec<Row>>; 2]);
 
@@ -69,7 +69,7 @@ impl Format {
         }
     }
 
-    /// What may be wrong instead of the file.
+    /// Advice for a file with other columns.
     fn hint(self) -> &'static str {
         match self {
             Self::Samples => "a file of means and percentiles has mean_ms in its place",
@@ -77,10 +77,10 @@ impl Format {
         }
     }
 
-    /// The distribution that the rows of one size stand for.
+    /// The distribution of the rows of one size.
     ///
-    /// Several means of one size, and their percentiles, are averaged, each weighted with the
-    /// number of its invocations.
+    /// Several means of one size, and their percentiles, are averaged with the number of their
+    /// invocations as weights.
     fn distribution(self, rows: &[Row]) -> Distribution {
         match self {
             Self::Samples => {
@@ -107,7 +107,7 @@ impl Row {
         self.function == name.function && self.arch == name.arch && self.source == name.source
     }
 
-    /// What is wrong with its figures, if anything.
+    /// The fault of its figures, if there is one.
     fn fault(&self, format: Format) -> Option<String> {
         let must = |holds: bool, column: &str, what: &str, is: f64| {
             (!holds).then(|| format!("{column} is {is}, which is not {what}"))
@@ -131,7 +131,7 @@ impl Row {
     }
 }
 
-/// The functions of a file that have rows of the wanted kind, in the order of their first rows.
+/// The functions of a file with rows of the wanted kind, in the order of their first rows.
 pub(crate) fn read(path: &Path, wanted: Wanted) -> Result<Vec<Function>, String> {
     let file = path.display();
     let reader =
@@ -168,7 +168,7 @@ fn functions(mut reader: Reader<impl Read>, wanted: Wanted) -> Result<Vec<Functi
     Ok(functions)
 }
 
-/// The rows by function, in the order of their first ones.
+/// The rows by function, in the order of their first rows.
 fn rows(
     mut reader: Reader<impl Read>,
     headers: &StringRecord,
@@ -200,7 +200,7 @@ fn unreadable(error: &csv::Error) -> String {
     format!("it can't be read: {error}; give a CSV file to --data")
 }
 
-/// A row that can be used, and the size that it is of.
+/// A usable row, and its size.
 fn row(
     record: &StringRecord,
     headers: &StringRecord,

@@ -1,40 +1,41 @@
-//! How long a function takes at one size, as a distribution that can be drawn from.
+//! Distributions of the duration at one size.
 
 use std::cmp::Ordering;
 
-/// The standard normal distribution's 99th percentile.
+/// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.3263;
 
 /// The durations at one size, in milliseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Distribution {
-    /// Those recorded, in ascending order; never empty.
+    /// The recorded durations in ascending order, at least one.
     Samples(Vec<f64>),
-    /// Known by its mean and 99th percentile alone.
+    /// A distribution known only by its mean and 99th percentile.
     Lognormal {
-        /// Mean of the logarithm.
+        /// The mean of the logarithm.
         mu: f64,
-        /// Standard deviation of the logarithm.
+        /// The standard deviation of the logarithm.
         sigma: f64,
     },
 }
 
 impl Distribution {
-    /// Recorded durations, at least one.
+    /// A distribution of recorded durations, at least one.
     pub(crate) fn of_samples(mut durations_ms: Vec<f64>) -> Self {
         durations_ms.sort_by(f64::total_cmp);
         Self::Samples(durations_ms)
     }
 
-    /// The lognormal distribution of this mean and 99th percentile.
+    /// The lognormal distribution with this mean and 99th percentile.
     pub(crate) fn lognormal(mean_ms: f64, p99_ms: f64) -> Self {
         let sigma = sigma(p99_ms / mean_ms);
         Self::Lognormal { mu: mean_ms.ln() - sigma * sigma / 2.0, sigma }
     }
 
-    /// The duration that the share `u` (from 0 to below 1) of the invocations stay below.
+    /// The quantile at `u`, from 0 to below 1.
     ///
-    /// Of recorded durations it is one of them, so that a uniform `u` draws them with replacement.
+    /// A quantile of recorded durations is one of them, so that a uniform `u` draws with
+    /// replacement.
     pub(crate) fn quantile(&self, u: f64) -> f64 {
         match self {
             Self::Samples(sorted) => sorted[place(u, sorted.len())],
@@ -43,7 +44,7 @@ impl Distribution {
     }
 }
 
-/// floor(u * n), and the last one for a `u` that rounding has brought to 1.
+/// floor(u * n), and the last one if rounding has lifted `u` to 1.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -55,9 +56,9 @@ fn place(u: f64, n: usize) -> usize {
 
 /// The sigma of the lognormal distribution whose 99th percentile is `ratio` times its mean.
 ///
-/// That ratio is exp(z sigma - sigma^2 / 2), which two values of sigma give: the smaller is the one
-/// of a distribution whose mean is near its middle. No sigma gives more than exp(z^2 / 2); what is
-/// beyond is held there. A percentile below the mean is taken for no spread at all.
+/// That ratio is exp(z sigma - sigma^2 / 2), and two values of sigma give it. The smaller one
+/// belongs to the distribution whose mean is near its middle. A higher ratio than exp(z^2 / 2) is
+/// clamped, because no sigma gives it. A percentile below the mean is taken as no spread.
 fn sigma(ratio: f64) -> f64 {
     match ratio.partial_cmp(&1.0) {
         Some(Ordering::Greater) => Z99 - (Z99 * Z99 - 2.0 * ratio.ln()).max(0.0).sqrt(),
@@ -65,10 +66,9 @@ fn sigma(ratio: f64) -> f64 {
     }
 }
 
-/// The standard normal distribution's quantile function.
-///
-/// Peter J. Acklam's rational approximation ("An algorithm for computing the inverse normal
-/// cumulative distribution function", 2003), whose relative error is below 1.15e-9.
+/// The quantile function of the standard normal distribution: Peter J. Acklam's rational
+/// approximation ("An algorithm for computing the inverse normal cumulative distribution function",
+/// 2003), with a relative error below 1.15e-9.
 fn standard_normal(u: f64) -> f64 {
     const CENTRE: [f64; 6] = [
         -3.969_683_028_665_376e1,
@@ -115,7 +115,7 @@ fn standard_normal(u: f64) -> f64 {
     q * polynomial(&CENTRE, q * q) / polynomial(&CENTRE_BELOW, q * q)
 }
 
-/// The polynomial of these coefficients, the highest power's first.
+/// A polynomial with these coefficients, the highest power first.
 fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().fold(0.0, |value, coefficient| value * x + coefficient)
 }

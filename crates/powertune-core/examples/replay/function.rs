@@ -1,4 +1,4 @@
-//! One recorded function: what an invocation takes at any size between those recorded.
+//! One recorded function, with durations at any size between the recorded ones.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,25 +11,25 @@ use serde::Serialize;
 
 use crate::distribution::Distribution;
 
-/// A mean over a distribution is taken at so many equidistant quantiles.
+/// The number of equidistant quantiles for a mean over a distribution.
 const MIDPOINTS: u32 = 2_000;
-/// The resolution of Lambda's durations stands for a duration of 0, which has no logarithm.
+/// The resolution of Lambda's durations. It replaces a duration of 0, which has no logarithm.
 const LEAST_MS: f64 = 0.01;
 
-/// A function, as it was recorded.
+/// A recorded function.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) name: Name,
     pub(crate) architecture: Architecture,
-    /// What is replayed, by size; never empty.
+    /// The durations by size, at least one.
     sizes: BTreeMap<Power, Distribution>,
-    /// What the first invocation at a size takes, where that is told apart.
+    /// The durations of the first invocation by size. Empty if they are not told apart.
     warm_ups: BTreeMap<Power, Distribution>,
-    /// Those asked for so far: they take long to find, and are asked for again and again.
+    /// The results so far: they take long to compute, and are needed often.
     truths: Mutex<HashMap<Power, Truth>>,
 }
 
-/// What tells a function from the others of its file.
+/// The name of a function in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Name {
     pub(crate) source: String,
@@ -37,7 +37,7 @@ pub(crate) struct Name {
     pub(crate) arch: String,
 }
 
-/// What an invocation at one size comes to on average.
+/// The true means of an invocation at one size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Truth {
     /// In MB times milliseconds.
@@ -57,19 +57,19 @@ impl Function {
         Self { name, architecture, sizes, warm_ups, truths: Mutex::default() }
     }
 
-    /// The sizes recorded, in ascending order.
+    /// The recorded sizes in ascending order.
     pub(crate) fn recorded(&self) -> impl ExactSizeIterator<Item = Power> {
         self.sizes.keys().copied()
     }
 
-    /// The least and the greatest size recorded.
+    /// The smallest and the largest recorded size.
     pub(crate) fn range(&self) -> (Power, Power) {
         let mut sizes = self.sizes.keys();
         let least = *sizes.next().expect("a function is recorded at some size");
         (least, sizes.next_back().copied().unwrap_or(least))
     }
 
-    /// The duration that the share `u` of the invocations at `power` stay below.
+    /// The quantile of the duration at `power`.
     pub(crate) fn quantile(&self, power: Power, u: f64) -> f64 {
         if let Some(recorded) = self.sizes.get(&power) {
             return recorded.quantile(u);
@@ -82,17 +82,17 @@ impl Function {
         between(point(below), point(above), power)
     }
 
-    /// The duration of the first invocation at `power`, at the share `u`: that of the size nearest
-    /// to it, by their ratio, or that of any other invocation where warm-ups are not told apart.
+    /// The quantile of the first invocation's duration: at the recorded size nearest to `power` by
+    /// their ratio, or as for any other invocation if warm-ups are not told apart.
     pub(crate) fn warm_up_quantile(&self, power: Power, u: f64) -> f64 {
         let distance = |size: Power| (f64::from(size.mb()) / f64::from(power.mb())).ln().abs();
         let nearest = self.warm_ups.iter().min_by(|a, b| distance(*a.0).total_cmp(&distance(*b.0)));
         nearest.map_or_else(|| self.quantile(power, u), |(_, durations)| durations.quantile(u))
     }
 
-    /// What an invocation at `power` truly comes to.
+    /// The true means of an invocation at `power`.
     pub(crate) fn truth(&self, power: Power) -> Truth {
-        // A thread that panicked has left every entry whole.
+        // A panic in another thread leaves every entry whole.
         let truths = || self.truths.lock().unwrap_or_else(PoisonError::into_inner);
         let known = truths().get(&power).copied();
         known.unwrap_or_else(|| {
@@ -124,7 +124,7 @@ impl Truth {
     }
 }
 
-/// The milliseconds that an invocation of this duration is billed.
+/// The billed milliseconds of an invocation with this duration.
 pub(crate) fn billed(duration_ms: f64) -> f64 {
     duration_ms.ceil().max(1.0)
 }
@@ -133,7 +133,7 @@ fn midpoints() -> impl ExactSizeIterator<Item = f64> {
     (0..MIDPOINTS).map(|index| (f64::from(index) + 0.5) / f64::from(MIDPOINTS))
 }
 
-/// The duration at `power` on the straight line, on logarithmic scales, between those at two sizes.
+/// The duration at `power` on the line through two points, on logarithmic scales.
 fn between(below: (Power, f64), above: (Power, f64), power: Power) -> f64 {
     let size = |power: Power| f64::from(power.mb()).ln();
     let duration = |duration_ms: f64| duration_ms.max(LEAST_MS).ln();
@@ -149,7 +149,7 @@ pub(crate) mod tests {
         Power::new(mb).unwrap()
     }
 
-    /// A function recorded at sizes of so many MB with these durations.
+    /// A function recorded at sizes in MB with these durations.
     pub(crate) fn recorded(sizes: &[(u32, &[f64])]) -> Function {
         with_warm_ups(sizes, &[])
     }

@@ -90,40 +90,40 @@ use crate::{
     score::Figures,
 };
 
-/// Runs the planner over recorded samples and says how well it chose.
+/// Run the planner over recorded samples, and tell how well it chose.
 #[derive(Debug, Parser)]
 struct Options {
-    /// CSV file of what was recorded; can be given several times.
+    /// CSV file of recorded samples; can be given several times.
     #[arg(long, value_name = "FILE", required_unless_present = "cold_data")]
     data: Vec<PathBuf>,
-    /// The same, whose cold starts are replayed whatever `--cold` says.
+    /// The same, but its cold starts are replayed whatever `--cold` says.
     #[arg(long, value_name = "FILE")]
     cold_data: Vec<PathBuf>,
     /// The files have means and 99th percentiles; without it, the columns tell.
     #[arg(long)]
     summary: bool,
-    /// How the number of invocations is chosen: `auto`, or `fixed:N` for N at each power.
+    /// The number of invocations: `auto`, or `fixed:N` for N at each power.
     #[arg(long, default_value = "auto")]
     policy: Policy,
     /// Powers to race, like `128,256,512` or `128-1024:64` [default: the planner's own].
     #[arg(long)]
     powers: Option<PowerValues>,
-    /// What the power is to be best at.
+    /// The goal of the choice.
     #[arg(long, value_enum, default_value_t = Goal::Cost)]
     strategy: Goal,
-    /// The size that the function has before it is tuned, of the powers raced.
+    /// The power that the function has before it is tuned, among the raced powers.
     #[arg(long, value_enum, default_value_t = Current::Smallest)]
     current: Current,
     /// Replay cold starts (1) or warm invocations (0).
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=1))]
     cold: u8,
-    /// What the first invocation at a size takes as long as.
+    /// The duration of the first invocation at a size.
     #[arg(long, value_enum, default_value_t = WarmUps::Recorded)]
     warm_ups: WarmUps,
     /// Runs of each function.
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
     reps: u32,
-    /// Seed of everything random.
+    /// Seed of every random number.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print one JSON object instead of a table.
@@ -131,7 +131,7 @@ struct Options {
     json: bool,
 }
 
-/// How the number of invocations is chosen.
+/// The number of invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
     Auto,
@@ -140,7 +140,7 @@ enum Policy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WarmUps {
-    /// A recorded cold start, where the function has some.
+    /// A recorded cold start, if the function has any.
     #[value(alias = "cold")]
     Recorded,
     /// Any other invocation.
@@ -216,13 +216,13 @@ fn replay(options: &Options) -> Result<Outcome, String> {
     })
 }
 
-/// Every file, and whether its cold starts are replayed.
+/// Every file, with true if its cold starts are replayed.
 fn files(options: &Options) -> impl Iterator<Item = (&Path, bool)> {
     let data = options.data.iter().map(|file| (file.as_path(), options.cold == 1));
     data.chain(options.cold_data.iter().map(|file| (file.as_path(), true)))
 }
 
-/// What is replayed of each file.
+/// A description of each file.
 fn described(options: &Options) -> Vec<String> {
     let kind = |cold| if cold { "cold starts" } else { "warm invocations" };
     files(options).map(|(file, cold)| format!("{} of {}", kind(cold), file.display())).collect()
@@ -245,7 +245,7 @@ fn sources(contests: &[Contest], runs: &[&[Repetition]]) -> Vec<Source> {
     by_source.into_iter().map(of).collect()
 }
 
-/// The functions of all files, without those that give no choice.
+/// The functions of all files, without those that leave no choice.
 fn contests(options: &Options) -> Result<Vec<Contest>, String> {
     let mut all = Vec::new();
     for (file, cold) in files(options) {
@@ -287,7 +287,7 @@ fn contests_of(file: &Path, cold: bool, options: &Options) -> Result<Vec<Contest
         .map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// The repetitions of every function, in order, whichever thread runs them.
+/// The repetitions of every function, in the same order for any number of threads.
 fn run_all(
     contests: &[Contest],
     manner: &Manner,

@@ -1,4 +1,4 @@
-//! The table and the JSON object that a replay ends with.
+//! The output of a replay: a table and a JSON object.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const HEADS: [&str; 16] = [
     "best",
 ];
 
-/// What was replayed, and what came of it.
+/// The replayed data, and the figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) policy: String,
@@ -60,7 +60,7 @@ pub(crate) struct Line {
     name: Name,
     /// The truly best size.
     best: Power,
-    /// How often each power was recommended.
+    /// The number of recommendations for each power.
     recommended: BTreeMap<u32, u32>,
     #[serde(flatten)]
     figures: Figures,
@@ -84,7 +84,7 @@ impl Line {
 }
 
 impl Outcome {
-    /// The table, for people.
+    /// The table for people.
     pub(crate) fn table(&self) -> String {
         let heads = HEADS.map(str::to_owned).to_vec();
         let overall = cells("overall".to_owned(), &self.overall, [dash(), dash()]);
@@ -110,7 +110,7 @@ impl Outcome {
     }
 }
 
-/// The power recommended most often; of several the smallest.
+/// The power with the most recommendations, the smallest one of several.
 fn most_often(recommended: &BTreeMap<u32, u32>) -> Option<u32> {
     let most = recommended.iter().rev().max_by_key(|(_, count)| **count);
     most.map(|(&mb, _)| mb)
@@ -144,7 +144,7 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-/// Lines of cells, the first cell to the left and the others to the right.
+/// Lines of cells: the first cell is aligned to the left, the others to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let width =
         |column: usize| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);

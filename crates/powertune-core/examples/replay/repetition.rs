@@ -1,5 +1,5 @@
-//! One tuning run over recorded samples: the planner and the analysis are the product's own, and
-//! what an invocation takes is drawn.
+//! One tuning run over recorded samples: planner and analysis are powertune's own, and the
+//! durations are drawn.
 
 use std::collections::BTreeSet;
 
@@ -23,41 +23,41 @@ use crate::{
     function::billed,
 };
 
-/// An interval of fewer invocations than this is not held against the truth.
+/// The minimum number of invocations of an interval that is compared with the truth.
 const FEWEST_FOR_COVERAGE: u32 = 5;
-/// An interval of samples that are all equal is a point: the truth may miss it by a rounding.
+/// An interval of equal samples has no width, so the truth may miss it by a rounding error.
 const ROUNDING: f64 = 1e-9;
 
-/// How every repetition tunes.
+/// The settings of all repetitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Manner {
     /// `num` of the request.
     pub(crate) num: Value,
     pub(crate) goal: Goal,
     pub(crate) current: Current,
-    /// Whether the powers raced were named: then no size in between is measured.
+    /// True if the raced powers were named. Then no size between them is measured.
     pub(crate) named: bool,
     pub(crate) seed: u64,
 }
 
-/// What came of one run.
+/// The outcome of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Repetition {
     pub(crate) recommended: Power,
-    /// The powers that were not told apart from it.
+    /// The powers that were not told apart from the recommended one.
     pub(crate) ties: Vec<Power>,
     pub(crate) regret: f64,
     pub(crate) confidence: f64,
     pub(crate) invocations: u32,
-    /// What they cost, in invocations at the best size.
+    /// Their cost, in invocations at the best size.
     pub(crate) units: f64,
-    /// How many intervals could be held against the truth.
+    /// The number of intervals that can be compared with the truth.
     pub(crate) intervals: u32,
-    /// How many of them contain it.
+    /// The number of these intervals that contain the truth.
     pub(crate) holding: u32,
 }
 
-/// A function that answers with what was recorded.
+/// A function that replays its recorded samples.
 struct Stage<'a> {
     contest: &'a Contest,
     rng: ChaCha8Rng,
@@ -66,9 +66,10 @@ struct Stage<'a> {
     cost: f64,
 }
 
-/// Runs the repetition `number` of the function that is the `index`th of all.
+/// Runs repetition `number` of the function with this `index`.
 ///
-/// Each has random numbers of its own, whatever others there are and whichever thread runs it.
+/// Each repetition has its own random numbers, so it does not depend on the others or on its
+/// thread.
 pub(crate) fn run(
     contest: &Contest,
     manner: &Manner,
@@ -115,7 +116,7 @@ fn subject(contest: &Contest, current: Power) -> Result<Subject, String> {
     let region = Region::new("us-east-1").map_err(|error| error.to_string())?;
     let architecture = contest.function.architecture;
     let mut price = price::on_demand(&region, architecture).map_err(|error| error.to_string())?;
-    // Requests cost nothing in what is true.
+    // The true costs have no request charge.
     price.per_request = 0.0;
     Ok(Subject {
         function_arn: format!("arn:aws:lambda:{}:123456789012:function:replayed", region.as_str()),
@@ -129,7 +130,7 @@ fn subject(contest: &Contest, current: Power) -> Result<Subject, String> {
 }
 
 impl Stage<'_> {
-    /// Invokes each power as often as it is asked for, one of each in turn.
+    /// Invokes each power as often as required, one of each in turn.
     fn measure(&mut self, measurements: &[Measurement], seen: &mut Vec<Observation>) {
         let most = measurements.iter().map(|wanted| wanted.invocations).max().unwrap_or(0);
         for wanted in measurements.iter().filter(|wanted| wanted.fresh) {
@@ -169,7 +170,7 @@ impl Stage<'_> {
     }
 }
 
-/// Holds a result against the truth.
+/// Compares a result with the truth.
 fn judge(contest: &Contest, subject: &Subject, result: &TuningResult, cost: f64) -> Repetition {
     let truth = |power| {
         let billed_ms = contest.function.truth(power).billed_ms;
@@ -190,10 +191,10 @@ fn judge(contest: &Contest, subject: &Subject, result: &TuningResult, cost: f64)
     }
 }
 
-/// Whether the interval of a power's cost contains the true one; nothing where there is no
-/// interval, or one of a few invocations.
+/// True if the interval of a power's cost contains the true cost. `None` without an interval, or
+/// with one of few invocations.
 ///
-/// The interval is that of the warm invocations, where there are any: the others don't count.
+/// The interval comes from the warm invocations, if there are any.
 fn holds(row: &PowerStats, truth: f64) -> Option<bool> {
     let sent = row.invocations - row.failures;
     let behind = if row.cold_starts < sent { sent - row.cold_starts } else { sent };
@@ -225,9 +226,9 @@ mod tests {
         let run = run(&contest(), &manner(json!(5)), 0, 0).unwrap();
         assert_eq!((run.recommended, run.invocations), (power(256), 15));
         assert!(run.regret.abs() < 1e-12 && run.confidence > 0.99, "{run:?}");
-        // 5 invocations each: 2 at 128 MB, 1 at 256 MB and 2 at 512 MB, in those at 256 MB.
+        // 5 invocations each: 2 at 128 MB, 1 at 256 MB and 2 at 512 MB, in units of 256 MB.
         assert!((run.units - 25.0).abs() < 0.5, "{run:?}");
-        // The first of the 5 is a warm-up, which leaves too few for an interval.
+        // The first of the 5 is a warm-up, so too few are left for an interval.
         assert_eq!(run.intervals, 0);
     }
 
@@ -257,7 +258,7 @@ mod tests {
             result.stats.remove(0)
         };
         let mean = |row: &PowerStats| row.cost.unwrap().mean;
-        // With warm invocations the first of all is a warm-up.
+        // With warm invocations, the very first one is a warm-up.
         for (num, only_cold_starts, counts) in
             [(5, false, false), (6, false, true), (5, true, true)]
         {

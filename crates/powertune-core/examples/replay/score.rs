@@ -1,4 +1,4 @@
-//! What many repetitions come to.
+//! The figures over many repetitions.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::repetition::Repetition;
 
-/// From here on a result calls itself sure.
+/// The confidence of a sure result.
 const CONFIDENT: f64 = 0.95;
-/// A sure result that is worse than this is wrong.
+/// The regret above which a sure result is wrong.
 const INDIFFERENT: f64 = 0.03;
-/// A result that is no worse than this is as good as the best.
+/// The regret up to which a result is as good as the best.
 const CLOSE: f64 = 0.05;
 
-/// How well was chosen, and at what price. What there is nothing to tell of is null.
+/// The quality of the choices, and their price. A figure without data is null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
@@ -34,7 +34,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The figures over functions and their repetitions; there is at least one.
+    /// The figures over functions and their repetitions, at least one.
     pub(crate) fn over(functions: &[&[Repetition]]) -> Self {
         let all: Vec<&Repetition> = functions.iter().copied().flatten().collect();
         let regrets = sorted(all.iter().map(|run| run.regret));
@@ -68,7 +68,7 @@ impl Figures {
     }
 }
 
-/// How often each power was recommended.
+/// The number of recommendations for each power.
 pub(crate) fn recommended(runs: &[Repetition]) -> BTreeMap<Power, u32> {
     let mut counts = BTreeMap::new();
     for run in runs {
@@ -85,8 +85,7 @@ fn agreement(runs: &[Repetition]) -> Option<f64> {
     (all > 0.0).then(|| same / all)
 }
 
-/// The same, where two repetitions also agree if each names what the other recommends among its
-/// ties.
+/// The same, but two repetitions also agree if each names the other's recommendation as a tie.
 fn agreement_or_tie(runs: &[Repetition]) -> Option<f64> {
     let names = |one: &Repetition, other: &Repetition| one.ties.contains(&other.recommended);
     let agree = |one: &Repetition, other: &Repetition| {
@@ -105,12 +104,12 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The least value that so many percent of the values don't exceed.
+/// The lowest value that `percent` percent of the values don't exceed.
 fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
     sorted[(percent * sorted.len()).div_ceil(100).max(1) - 1]
 }
 
-/// The mean of what there is at least one of.
+/// The mean of at least one value.
 fn mean_of(values: &[f64]) -> f64 {
     mean(values).expect("there is at least one repetition")
 }
@@ -147,7 +146,7 @@ mod tests {
         let runs = |mbs: &[u32]| mbs.iter().map(|&mb| run(mb, 0.0, 1.0)).collect::<Vec<_>>();
         assert_close(agreement(&runs(&[128, 128, 128])), 1.0);
         assert_close(agreement(&runs(&[128, 256])), 0.0);
-        // 3 of 4 the same: 3 * 2 ordered pairs of 4 * 3.
+        // 3 of 4 are equal: 3 * 2 ordered pairs of 4 * 3.
         assert_close(agreement(&runs(&[128, 256, 128, 128])), 0.5);
         assert_eq!(agreement(&runs(&[128])), None);
     }

@@ -10,7 +10,6 @@ use crate::stats;
 /// distributions with one or two, and about eight, degrees of freedom.
 const TOLD_APART: f64 = 6.0;
 
-/// The variation between environments.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Environments {
     /// The standard deviation of an environment's mean beyond what its own invocations explain, as

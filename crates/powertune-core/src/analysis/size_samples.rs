@@ -30,7 +30,6 @@ impl Counting {
 #[derive(Debug)]
 pub(crate) struct SizeSamples<'a> {
     pub(crate) power: Power,
-    /// The reports of the invocations that count.
     pub(crate) counted: Vec<&'a Report>,
     pub(crate) failures: Vec<&'a Failure>,
     /// The invocations that count and ended with an allowed exception.
@@ -99,17 +98,14 @@ impl<'a> SizeSamples<'a> {
         if warm.is_empty() { self.counted.clone() } else { warm }
     }
 
-    /// aws-lambda-power-tuning's averageDuration.
     pub(crate) fn average_duration(&self, discard: f64) -> Option<f64> {
         stats::trimmed_mean(&totals(&self.counted), discard)
     }
 
-    /// The billed milliseconds behind aws-lambda-power-tuning's averagePrice.
     fn average_billed(&self, discard: f64) -> Option<f64> {
         stats::trimmed_mean(&billed(&self.counted), discard).map(f64::ceil)
     }
 
-    /// aws-lambda-power-tuning's averagePrice.
     pub(crate) fn average_price(&self, discard: f64, price: &Price) -> Option<f64> {
         self.average_billed(discard).map(|billed_ms| price.duration_cost(self.power, billed_ms))
     }
@@ -125,7 +121,6 @@ impl<'a> SizeSamples<'a> {
         totals(&self.steady())
     }
 
-    /// The mean of [`Self::steady_durations`].
     pub(crate) fn steady_duration(&self) -> Option<f64> {
         stats::mean(&self.steady_durations())
     }
@@ -155,12 +150,10 @@ impl<'a> SizeSamples<'a> {
         environments
     }
 
-    /// True if there are warm invocations.
     pub(crate) fn is_warm(&self) -> bool {
         self.cold_starts() < self.counted.len()
     }
 
-    /// All samples that count.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         samples(&self.counted)
     }
@@ -180,7 +173,6 @@ impl<'a> SizeSamples<'a> {
         (cost.or_unknown(), duration.expect(measured).or_unknown())
     }
 
-    /// The row of this size in the result.
     pub(crate) fn stats(&self, discard: f64, price: &Price, reach: Reach) -> PowerStats {
         let verdict = self.verdict();
         let steady = self.steady();

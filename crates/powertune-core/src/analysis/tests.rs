@@ -157,7 +157,6 @@ fn a_lost_invocation_is_counted_and_told() {
     assert_eq!(result.warnings.len(), 2);
 }
 
-/// Failures that say nothing about the function.
 fn outside() -> [Failure; 3] {
     [
         Failure::Refused { why: "too many files are open".to_owned() },
@@ -328,7 +327,6 @@ fn a_tolerance_is_room_beside_the_indifference_zone() {
     assert!(faster.confidence > Some(0.99), "{:?}", faster.confidence);
 }
 
-/// `good` invocations, and `failures` with this error type.
 fn some_failing(mb: u32, good: u32, failures: u32, error_type: &str) -> Vec<Observation> {
     let failure = || Failure::FunctionError {
         error_type: Some(error_type.to_owned()),

@@ -35,9 +35,7 @@ const START: u32 = 4;
 /// The environments in which the best power is measured, if it has one at a time and another power
 /// is close.
 const ENVIRONMENTS: usize = 2;
-/// The powers of the first round.
 const FIRST_POWERS: usize = 3;
-/// The sufficient confidence.
 const CONFIDENCE: f64 = 0.95;
 /// A power stays in the race while it is better with more than this probability.
 const DOUBT: f64 = 0.01;
@@ -135,7 +133,6 @@ impl Auto {
         }
     }
 
-    /// The best power so far, and its confidence.
     pub(super) fn standing(&self, seen: &Evidence) -> Option<Standing> {
         let sizes = by_size(seen, self.counting);
         let measured: Vec<&SizeSamples<'_>> = sizes.iter().filter(|size| size.works()).collect();
@@ -183,7 +180,6 @@ impl Auto {
 }
 
 impl Assessment<'_> {
-    /// The next measurements, or the reason to stop.
     fn wanted(&self) -> Result<Vec<Measurement>, Stopped> {
         let mut wanted = self.short();
         wanted.extend(self.to_look_at().into_iter().map(|power| self.auto.first(power)));

@@ -20,7 +20,6 @@ const STEP_MB: u32 = 64;
 /// The minimum duration in milliseconds, because zero has no logarithm.
 const LEAST_MS: f64 = 1e-3;
 
-/// A measured power on logarithmic scales.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     power: f64,
@@ -122,7 +121,6 @@ fn halfway(points: &[Point], left: usize, at: f64, value: impl Fn(&Point) -> f64
     f64::midpoint(chord, knee)
 }
 
-/// The value at `at` on the line through two points.
 fn line(a: (f64, f64), b: (f64, f64), at: f64) -> f64 {
     a.1 + (at - a.0) / (b.0 - a.0) * (b.1 - a.1)
 }

@@ -14,7 +14,6 @@ fn planner(fields: Value) -> Planner {
     planner_at(128, fields)
 }
 
-/// A planner for a function that has `current` MB now.
 fn planner_at(current: u32, fields: Value) -> Planner {
     let mut request = json!({ "lambdaARN": "fn" });
     let (Value::Object(map), Value::Object(more)) = (&mut request, fields) else {
@@ -107,7 +106,6 @@ fn dearer_powers_are_looked_at_until_they_can_not_win() {
     let flat = looked_at(&[(128, 800.0), (256, 400.0), (512, 201.0)]);
     assert_eq!(measured(planner.next(&flat)), [(1024, 5)]);
     let rising = looked_at(&[(128, 800.0), (256, 700.0), (512, 600.0)]);
-    // No other power can win.
     assert_eq!(planner.next(&rising), SURE);
 }
 

@@ -75,7 +75,6 @@ struct Dimension {
     price_per_unit: BTreeMap<String, String>,
 }
 
-/// The price of a product above a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct PriceTier {
     above: f64,
@@ -116,7 +115,6 @@ impl Offer {
         })
     }
 
-    /// The region of the needed products.
     fn region(&self) -> Result<Region, ListFault> {
         let groups = DURATION.into_iter().chain(REQUESTS);
         let codes = groups.flat_map(|group| self.products(group));
@@ -213,5 +211,5 @@ fn in_order(mut tiers: Vec<(PriceTier, f64)>) -> Result<Vec<PriceTier>, String> 
 fn number(text: &str) -> Result<f64, String> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let number = text.parse::<f64>().ok().filter(|_| is_decimal);
-    number.filter(|number| number.is_finite()).ok_or_else(|| format!("{text:?} is no number"))
+    number.filter(|number| number.is_finite()).ok_or_else(|| format!("{text:?} is not a number"))
 }

@@ -1,7 +1,4 @@
-use crate::{
-    architecture::Architecture,
-    region::{Currency, Region},
-};
+use crate::{architecture::Architecture, region::Region};
 
 /// The reason to refuse a price list.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -11,8 +8,8 @@ pub enum ListFault {
     Json(String),
     /// The text has neither AWS's format nor powertune's.
     #[error(
-        "it is no price list: it has neither the field offerCode, as AWS's price lists have, nor \
-         the field format, as powertune's have"
+        "it is not a price list: it has neither the field offerCode of AWS's price lists nor the \
+         field format of powertune's"
     )]
     NoList,
     /// The list has another version of powertune's format.
@@ -26,10 +23,10 @@ pub enum ListFault {
     )]
     OfferCode(String),
     /// The date of publication or the time of fetching is not valid.
-    #[error("its date {0:?} is no date")]
+    #[error("its date {0:?} is not a date")]
     Date(String),
     /// A product group does not occur once.
-    #[error("the group {group} is in it {count} times for a region, and not once")]
+    #[error("it has the group {group} {count} times for a region, and not once")]
     Group {
         /// The name of the group.
         group: &'static str,
@@ -43,7 +40,7 @@ pub enum ListFault {
     )]
     Regions(String),
     /// A product does not have one price.
-    #[error("the price of {group} is not in it in the form that AWS's price lists have: {problem}")]
+    #[error("its price of {group} does not have the form of AWS's price lists: {problem}")]
     Terms {
         /// The name of its group.
         group: &'static str,
@@ -62,28 +59,20 @@ pub enum ListFault {
     #[error("it has no region")]
     Empty,
     /// The list has a region twice.
-    #[error("the region {0} is in it twice")]
+    #[error("it has the region {0} twice")]
     Twice(Region),
     /// A region has no prices.
     #[error("it has no prices for {0}, neither for x86_64 nor for arm64")]
     NoRates(Region),
     /// The currency is not the one of the region.
-    #[error("its prices for {region} are not in {expected}")]
-    Currency {
-        /// The region of the prices.
-        region: Region,
-        /// The currency in which AWS bills the region.
-        expected: Currency,
-    },
+    #[error("its prices for {0} are not in {currency}", currency = .0.currency())]
+    Currency(Region),
     /// The currency has no built-in price to compare with.
     #[error(
-        "prices in {} ({region}) can't be checked: powertune knows none to compare them with",
-        region.currency()
+        "prices in {currency} ({0}) can't be checked: powertune knows none to compare them with",
+        currency = .0.currency()
     )]
-    UnknownCurrency {
-        /// The region of the prices.
-        region: Region,
-    },
+    UnknownCurrency(Region),
     /// The thresholds of the tiers do not rise.
     #[error("the tiers for {architecture} in {region} do not follow each other")]
     Tiers {

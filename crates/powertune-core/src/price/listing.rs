@@ -119,7 +119,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The date in an RFC 3339 time.
 fn day(time: &str) -> &str {
     time.split_once('T').map_or(time, |(day, _)| day)
 }
@@ -149,10 +148,7 @@ impl Listing {
             return Err(ListFault::Date(fetched.clone()));
         }
         if *currency != region.currency() {
-            return Err(ListFault::Currency {
-                expected: region.currency(),
-                region: region.clone(),
-            });
+            return Err(ListFault::Currency(region.clone()));
         }
         let both = [Architecture::X86_64, Architecture::Arm64];
         if both.iter().all(|&architecture| self.rates(architecture).is_none()) {
@@ -168,7 +164,7 @@ impl Listing {
 impl Rates {
     fn check(&self, region: &Region, architecture: Architecture) -> Result<(), ListFault> {
         let usual = usual(region, architecture)
-            .ok_or_else(|| ListFault::UnknownCurrency { region: region.clone() })?;
+            .ok_or_else(|| ListFault::UnknownCurrency(region.clone()))?;
         let check = |what: &'static str, price: f64, usual: f64| {
             let is_near = price <= usual * MOST_DIFFERENT && price >= usual / MOST_DIFFERENT;
             if is_near {
@@ -209,7 +205,6 @@ fn usual(region: &Region, architecture: Architecture) -> Option<Rates> {
     Some(Rates { per_gb_second_of_storage: storage, ..known().next()?.clone() })
 }
 
-/// True for a date as year, month and day.
 pub(super) fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return false };
@@ -222,7 +217,6 @@ pub(super) fn is_date(text: &str) -> bool {
         && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
 }
 
-/// True for a date with a time.
 fn is_time(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_digit() || b":.+-Z".contains(&byte);
     let parts = text.split_once('T');
@@ -292,9 +286,9 @@ mod tests {
         listing.region = "eusc-de-east-1".parse().unwrap();
         listing.currency = Currency::Eur;
         let fault = listing.check().unwrap_err();
-        assert!(matches!(fault, ListFault::UnknownCurrency { .. }), "{fault}");
+        assert!(matches!(fault, ListFault::UnknownCurrency(_)), "{fault}");
         listing.region = "cn-north-1".parse().unwrap();
-        assert!(matches!(listing.check(), Err(ListFault::Currency { .. })));
+        assert!(matches!(listing.check(), Err(ListFault::Currency(_))));
     }
 
     #[test]

@@ -23,7 +23,6 @@ pub struct Prices {
     file: Option<String>,
 }
 
-/// powertune's own format.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -51,7 +50,6 @@ impl Prices {
         given.or_else(|| self.built_in().find(is_it))
     }
 
-    /// The built-in prices, unless a file replaces them.
     fn built_in(&self) -> impl Iterator<Item = &'static Listing> {
         table::built_in().filter(|_| self.file.is_none())
     }

@@ -68,7 +68,6 @@ pub fn published() -> &'static str {
     built_in().map(|listing| listing.published.as_str()).max().unwrap_or_default()
 }
 
-/// The price of a state transition in `region`, in its currency.
 pub(super) fn per_transition(region: &Region) -> f64 {
     let row = ROWS.iter().find(|row| row.listing.region == *region);
     row.map_or(USUAL_PER_TRANSITION, |row| row.per_transition)

@@ -1,9 +1,8 @@
 //! The fields about applying the choice.
 
 use super::{
-    RequestFields,
-    fields::{boolean, text},
-    flag,
+    fields::{RequestFields, boolean, text},
+    parse::flag,
 };
 use crate::arn::Qualifier;
 

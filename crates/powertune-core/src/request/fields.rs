@@ -41,7 +41,6 @@ impl<'a> RequestFields<'a> {
         Self { all: fields, options, faults: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The value of a field. `None` if it is absent or null.
     pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
         self.all.get(field).filter(|value| !value.is_null())
     }
@@ -77,7 +76,6 @@ impl<'a> RequestFields<'a> {
         used
     }
 
-    /// Takes the warnings found so far.
     pub(super) fn warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }

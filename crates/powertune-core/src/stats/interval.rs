@@ -13,7 +13,6 @@ const DRAWS: usize = 2_000;
 /// The maximum of draws times samples. It keeps long lists of samples cheap, and those need fewer
 /// draws.
 const WORK: usize = 200_000;
-/// The minimum number of draws.
 const LEAST_DRAWS: usize = 400;
 
 /// A mean with its 95 % interval.
@@ -39,18 +38,15 @@ const WIDEST: f64 = 2.0;
 pub struct Reach {
     /// The distance of the slowest invocations from the mean, as a share of the mean.
     pub(super) farthest: f64,
-    /// The variation of the invocations.
     pub(super) spread: Spread,
 }
 
 impl Estimate {
-    /// Applies a growing function to the mean and both ends.
     #[must_use]
     pub(crate) fn map(self, of: impl Fn(f64) -> f64) -> Self {
         Self { mean: of(self.mean), low: self.low.map(&of), high: self.high.map(&of) }
     }
 
-    /// Removes the ends of an interval that is too wide.
     pub(crate) fn or_unknown(self) -> Self {
         let known = |(low, high): (f64, f64)| high - low <= WIDEST * self.mean;
         match self.low.zip(self.high).filter(|&ends| known(ends)) {
@@ -172,7 +168,6 @@ fn farthest(samples: &[f64], mean: f64) -> f64 {
     samples.iter().copied().fold(mean, f64::max) - mean
 }
 
-/// The middle 95 % of the drawn means.
 fn within(mean: f64, rounding: Rounding, deviations: &[f64]) -> Estimate {
     let end = |p| {
         let deviation = percentile(deviations, p)?;

@@ -24,7 +24,6 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// The rounding of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounding {
     /// No relevant rounding: durations are reported to a hundredth of a millisecond.
@@ -34,7 +33,6 @@ pub(super) enum Rounding {
 }
 
 impl Rounding {
-    /// The distance of neighbouring values in milliseconds.
     pub(super) fn step(self) -> f64 {
         match self {
             Self::None => 0.0,
@@ -42,7 +40,6 @@ impl Rounding {
         }
     }
 
-    /// The minimum in milliseconds.
     pub(super) fn least(self) -> f64 {
         match self {
             Self::None => 0.0,
@@ -189,7 +186,6 @@ pub(super) fn by_factor(mean: f64, deviation: f64) -> f64 {
     if mean > 0.0 { mean * (deviation / mean).exp() } else { mean + deviation }
 }
 
-/// A draw from the exponential distribution with mean 1.
 fn exponential(rng: &mut ChaCha8Rng) -> f64 {
     -uniform(rng).ln()
 }
@@ -215,7 +211,6 @@ fn chi_squared(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     (2.0 * sum).max(1e-12)
 }
 
-/// A draw from Student's t distribution.
 pub(crate) fn students_t(freedom: usize, rng: &mut ChaCha8Rng) -> f64 {
     let freedom = freedom.max(1);
     normal(rng) * (freedom as f64 / chi_squared(freedom, rng)).sqrt()

@@ -39,7 +39,6 @@ pub fn percentile(samples: &[f64], p: f64) -> Option<f64> {
     Some(below + rank.fract() * (above - below))
 }
 
-/// True if `count` samples are enough for the percentile `p`.
 pub(super) fn has_percentile(count: usize, p: f64) -> bool {
     // Floating point: 10 * (1 - 0.9) is slightly less than 1.
     (0.0..1.0).contains(&p) && count as f64 * (1.0 - p) > 1.0 - 1e-9
@@ -58,7 +57,6 @@ pub(crate) fn at_least(successes: usize, count: usize, chance: f64) -> f64 {
     1.0 - fewer
 }
 
-/// The number of samples to trim at each end.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most 0.4 of the count
 pub(super) fn trimmed_count(count: usize, discard: f64) -> usize {
     (count as f64 * discard.clamp(0.0, 0.4)).floor() as usize

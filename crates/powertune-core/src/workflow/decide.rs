@@ -118,7 +118,7 @@ fn take_in(
     let mut digest = digest.unwrap_or_else(|| Digest::empty(power));
     if let Some(caught) = lost {
         // Nobody knows how many of these invocations ran and what they cost, so none is sent again.
-        let why = format!("the portion ended with {}", caught.told());
+        let why = format!("the batch ended with {}", caught.told());
         let count = batch(&task, state.run.in_flight, cold);
         let failure = if caught.ran_nothing() {
             Failure::Refused { why }
@@ -141,7 +141,6 @@ fn take_in(
     Ok(())
 }
 
-/// The result, and the step that follows it.
 fn finish(
     mut state: RunState,
     request: &Request,

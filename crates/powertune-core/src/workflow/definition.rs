@@ -31,16 +31,13 @@ const TOLD: [&str; 5] =
 /// The definition of the state machine. `resource` gives the ARN of each step's function, or the
 /// placeholder of a template.
 pub fn definition(resource: impl Fn(Step) -> String) -> Value {
-    let resource = |step| Value::from(resource(step));
+    let task = |step, more| task(&resource(step), more);
     json!({
         "Comment": "powertune: which power (memory size) to choose for a Lambda function",
         "StartAt": "Initialize",
         "States": {
             // Initialize changes nothing, so a refusal ends the execution without clean-up.
-            "Initialize": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Initialize),
+            "Initialize": task(Step::Initialize, json!({
                 "Parameters": {
                     "execution": {
                         "id.$": "$$.Execution.Id",
@@ -50,60 +47,33 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
                 },
                 "Retry": [throttled(), told(), unfinished()],
                 "Next": "Publish",
-            },
-            "Publish": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Publish),
+            })),
+            "Publish": task(Step::Publish, changing("MeasurePowers")),
+            "MeasurePowers": measure_powers(&task(Step::Measure, json!({
                 "Retry": [throttled()],
-                "Catch": clean_up(),
-                "Next": "MeasurePowers",
-            },
-            "MeasurePowers": measure_powers(&resource(Step::Measure)),
-            "Decide": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Decide),
+                "Catch": caught("$.lost", "Lost"),
+                "End": true,
+            }))),
+            "Decide": task(Step::Decide, json!({
                 "Retry": [throttled(), told(), unfinished()],
                 "Catch": clean_up(),
                 "Next": "WhatNext",
-            },
-            "WhatNext": {
-                "Type": "Choice",
-                "Choices": [
-                    next_is("publish", "Publish"),
-                    next_is("measure", "MeasurePowers"),
-                    next_is("apply", "Apply"),
-                ],
-                "Default": "Clean",
-            },
-            "Apply": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Apply),
-                "Retry": [throttled()],
-                "Catch": clean_up(),
-                "Next": "Clean",
-            },
-            "Clean": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Clean),
+            })),
+            "WhatNext": what_next(),
+            "Apply": task(Step::Apply, changing("Clean")),
+            "Clean": task(Step::Clean, json!({
                 "Retry": patiently(),
                 "Catch": outdated_or_left_behind(),
                 "ResultPath": "$.cleaned",
                 "OutputPath": "$.result",
                 "End": true,
-            },
-            "CleanAfterFailure": {
-                "Type": "Task",
-                "TimeoutSeconds": TASK_TIMEOUT_S,
-                "Resource": resource(Step::Clean),
+            })),
+            "CleanAfterFailure": task(Step::Clean, json!({
                 "Retry": patiently(),
                 "Catch": caught("$.left", "LeftBehind"),
                 "ResultPath": "$.cleaned",
                 "Next": "Failed",
-            },
+            })),
             // Clean has described the failure. It avoids the error names that Fail may not use.
             "Failed": {
                 "Type": "Fail",
@@ -111,24 +81,34 @@ pub fn definition(resource: impl Fn(Step) -> String) -> Value {
                 "CausePath": "$.cleaned.failure.Cause",
             },
             // Everything is restored, but the function changed during the measurements.
-            "Outdated": {
-                "Type": "Fail",
-                "Error": FAILED,
-                "CausePath": "$.left.Cause",
-            },
+            "Outdated": { "Type": "Fail", "Error": FAILED, "CausePath": "$.left.Cause" },
             // Clean failed for good, so some changes of the run may remain.
-            "LeftBehind": {
-                "Type": "Fail",
-                "Error": LEFT_BEHIND,
-                "CausePath": "$.left.Cause",
-            },
+            "LeftBehind": { "Type": "Fail", "Error": LEFT_BEHIND, "CausePath": "$.left.Cause" },
         },
     })
 }
 
+/// A Task of the function `resource`, with `more` fields.
+fn task(resource: &str, more: Value) -> Value {
+    let mut task = json!({
+        "Type": "Task",
+        "TimeoutSeconds": TASK_TIMEOUT_S,
+        "Resource": resource,
+    });
+    if let (Value::Object(task), Value::Object(more)) = (&mut task, more) {
+        task.extend(more);
+    }
+    task
+}
+
+/// The fields of a step that changes the function: it is sent again only if it never ran.
+fn changing(next: &str) -> Value {
+    json!({ "Retry": [throttled()], "Catch": clean_up(), "Next": next })
+}
+
 /// One iteration per power. A failed batch may have invoked the function, so it is only sent again
 /// if it never ran. Decide counts the other failures as losses.
-fn measure_powers(resource: &Value) -> Value {
+fn measure_powers(measure: &Value) -> Value {
     json!({
         "Type": "Map",
         "ItemsPath": "$.tasks",
@@ -137,14 +117,7 @@ fn measure_powers(resource: &Value) -> Value {
             "ProcessorConfig": { "Mode": "INLINE" },
             "StartAt": "Measure",
             "States": {
-                "Measure": {
-                    "Type": "Task",
-                    "TimeoutSeconds": TASK_TIMEOUT_S,
-                    "Resource": resource,
-                    "Retry": [throttled()],
-                    "Catch": caught("$.lost", "Lost"),
-                    "End": true,
-                },
+                "Measure": measure,
                 "Lost": {
                     "Type": "Pass",
                     "Parameters": { "task.$": "$.task", "lost.$": "$.lost" },
@@ -155,6 +128,18 @@ fn measure_powers(resource: &Value) -> Value {
         "ResultPath": "$.measured",
         "Catch": clean_up(),
         "Next": "Decide",
+    })
+}
+
+fn what_next() -> Value {
+    json!({
+        "Type": "Choice",
+        "Choices": [
+            next_is("publish", "Publish"),
+            next_is("measure", "MeasurePowers"),
+            next_is("apply", "Apply"),
+        ],
+        "Default": "Clean",
     })
 }
 
@@ -184,7 +169,6 @@ fn throttled() -> Value {
     retry(&[THROTTLED], 1, 2.0, 8)
 }
 
-/// No retry.
 fn told() -> Value {
     retry(&TOLD, 1, 2.0, 0)
 }

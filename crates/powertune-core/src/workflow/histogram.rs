@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 
-/// The buckets of one octave.
 const PARTS: f64 = 256.0;
 /// The lowest octave, with everything below a microsecond.
 const LOWEST_OCTAVE: i32 = -10;
@@ -30,11 +29,9 @@ pub(super) struct Part {
     pub(super) billed_ms: u64,
 }
 
-/// The counts of all buckets, with exact sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Histogram {
-    /// The number of samples.
     pub(super) count: u64,
     /// The sum of the total times, in microseconds.
     total_us: u64,
@@ -75,7 +72,6 @@ impl Histogram {
             && within(self.billed_ms, longest_ms)
     }
 
-    /// The sum of both histograms.
     pub(super) fn merged(&self, other: &Self) -> Self {
         let mut buckets = decode(&self.buckets);
         for (bucket, count) in decode(&other.buckets) {
@@ -167,7 +163,6 @@ fn least_billed(ms: f64) -> u64 {
     (ms.ceil() as u64).max(1)
 }
 
-/// The bucket of a duration.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held to the octaves")]
 fn bucket(ms: f64) -> u32 {
     // A bucket includes its upper end: 2 ms is the last value of 1 to 2 ms.
@@ -189,7 +184,6 @@ fn bucket(ms: f64) -> u32 {
     octave.min(OCTAVES - 1) * PARTS as u32 + part
 }
 
-/// The middle of a bucket in milliseconds.
 fn middle(bucket: u32) -> f64 {
     let octave = f64::from(bucket / 256) + f64::from(LOWEST_OCTAVE);
     (1.0 + (f64::from(bucket % 256) + 0.5) / PARTS) * octave.exp2()

@@ -9,7 +9,6 @@ pub const STATE_BYTES: u64 = 256 * 1024;
 /// backslashes. A longer input is left out, and with it the name of the function to clean.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
 pub const EVENT_BYTES: u64 = 248 * 1024;
-/// The maximum number of events in the history of an execution.
 const HISTORY_EVENTS: u64 = 25_000;
 /// The events that a run may plan with. The rest is for retries, which nobody counts.
 const PLANNED_EVENTS: u64 = HISTORY_EVENTS / 5 * 4;
@@ -31,7 +30,7 @@ const CHOICE_EVENTS: u64 = 2;
 pub enum TooLarge {
     /// The request itself is too long, most likely its payload.
     #[error(
-        "payload: the request has {bytes} bytes, and leaves no room for what is measured in the \
+        "payload: the request has {bytes} bytes, and leaves no room for the measurements in the \
          {STATE_BYTES} bytes of a state; put the payload into S3 and name it with payloadS3"
     )]
     Request {

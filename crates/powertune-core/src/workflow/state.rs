@@ -335,7 +335,6 @@ impl TunedFunction {
 }
 
 impl DigestedEvidence {
-    /// Adds observations at a power.
     pub(super) fn take(&mut self, digest: Digest, bytes: u64) {
         match self.digests.iter_mut().find(|known| known.power == digest.power) {
             Some(known) => {
@@ -347,7 +346,6 @@ impl DigestedEvidence {
         }
     }
 
-    /// The number of invocations at a power so far.
     pub(super) fn invocations(&self, power: Power) -> u32 {
         let seen = self.digests.iter().find(|digest| digest.power == power);
         seen.map_or(0, |digest| u32::try_from(digest.invocations()).unwrap_or(u32::MAX))

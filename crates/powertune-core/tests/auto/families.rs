@@ -1,4 +1,4 @@
-//! Families of functions: how the duration falls with memory, and how it varies.
+//! Families of functions: each has a curve of the duration over the memory, and noise.
 
 use powertune_core::{observation::Outcome, power::Power};
 use rand::RngExt;
@@ -9,23 +9,23 @@ use super::run::{Function, Invocation, counted};
 /// A family of functions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Family {
-    /// One thread that computes: no faster beyond one vCPU.
+    /// One computing thread, which is no faster beyond one vCPU.
     CpuBound,
     /// Two threads and a serial part.
     MultiThreaded,
-    /// Waits for others, whatever the memory.
+    /// Waits for other services, so the memory has no effect.
     Waiting,
-    /// A few milliseconds, where the rounding up of what is billed matters.
+    /// A few milliseconds, where billing rounds up by a large share.
     Short,
-    /// Slow out of proportion below 512 MB.
+    /// Slow beyond proportion below 512 MB.
     JvmLike,
     /// Every fifth invocation takes three times as long.
     Bimodal,
-    /// Now and then ten times slower, and always uneven.
+    /// Always uneven, and now and then ten times slower.
     HeavyTailed,
-    /// Some environments are a tenth slower or faster than others, whatever the power.
+    /// Some environments are a tenth slower or faster than others at every power.
     UnevenHosts,
-    /// Gets slower from one invocation to the next.
+    /// Slower from one invocation to the next.
     Drifting,
 }
 
@@ -56,7 +56,7 @@ impl Family {
         }
     }
 
-    /// How an invocation differs from the median, as a factor.
+    /// The factor between an invocation and the median.
     fn noise(self, number: u32, rng: &mut ChaCha8Rng) -> f64 {
         let tame = (0.05 * gauss(rng)).exp();
         match self {
@@ -74,11 +74,11 @@ impl Family {
         }
     }
 
-    /// The true mean of what is billed at a power, times its memory; drift apart, which falls on
-    /// all powers alike.
+    /// The true mean of the billed duration at a power, times its memory. The drift is left out,
+    /// because it affects all powers alike.
     pub(crate) fn cost(self, power: Power) -> f64 {
         const DRAWS: u32 = 4_000;
-        // The same noise at every power, so that they differ in nothing else.
+        // Equal noise at every power leaves only the difference between the medians.
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mut billed =
             |number| (self.median_ms(power) * self.noise(number, &mut rng)).ceil().max(1.0);
@@ -87,13 +87,13 @@ impl Family {
     }
 }
 
-/// How fast an environment is, as a factor, where they are not alike.
+/// The speed factor of an environment.
 fn host(invocation: Invocation, seed: u64) -> f64 {
     let own = u64::from(invocation.power.mb()) * 1000 + u64::from(invocation.environment);
     (0.1 * gauss(&mut ChaCha8Rng::seed_from_u64(seed ^ own))).exp()
 }
 
-/// Normally distributed, as Box and Muller make it.
+/// Normally distributed, by Box and Muller.
 fn gauss(rng: &mut ChaCha8Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
@@ -101,7 +101,7 @@ fn gauss(rng: &mut ChaCha8Rng) -> f64 {
 
 impl Function for Family {
     fn invoke(&self, invocation: Invocation, rng: &mut ChaCha8Rng) -> Outcome {
-        // The run's own hosts: the generator is that of the run.
+        // The seed of the run's generator gives each run its own hosts.
         let seed = rng.get_seed()[..8].try_into().map(u64::from_le_bytes).expect("eight bytes");
         let host = if matches!(self, Self::UnevenHosts) { host(invocation, seed) } else { 1.0 };
         let Invocation { power, number, .. } = invocation;

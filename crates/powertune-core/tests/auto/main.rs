@@ -1,5 +1,5 @@
-//! The policy `auto` on functions of known families: that it ends, with a winner and within its
-//! caps, that it decides the same twice, and how well it decides.
+//! The policy `auto` on families of functions: it ends with a winner and within its limits, decides
+//! the same twice, and decides well.
 
 mod families;
 mod properties;

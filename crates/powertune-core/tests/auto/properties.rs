@@ -1,4 +1,4 @@
-//! What holds whatever the function does.
+//! Properties that hold for every function.
 
 use powertune_core::{
     observation::{Failure, Outcome},
@@ -16,14 +16,14 @@ use super::{
     run::{Function, Invocation, counted, request, run},
 };
 
-/// A function that does as it likes.
+/// A function with arbitrary behaviour.
 #[derive(Debug, Clone)]
 struct Wild {
-    /// The scale of the duration at each of some powers, in milliseconds, and how it spreads.
+    /// The scale of the duration at each power, in milliseconds, and its spread.
     scales: Vec<(f64, f64)>,
-    /// How often an invocation is lost.
+    /// The probability that an invocation is lost.
     lost: f64,
-    /// Below this, it runs out of memory.
+    /// Below this size the function runs out of memory.
     needs_mb: u32,
 }
 
@@ -74,7 +74,7 @@ fn asked() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Ends within its caps, and with a winner if any power works.
+/// Checks that a run ends within its limits, and with a winner if any power works.
 fn check(request: &Request, function: &dyn Function, seed: u64) -> Result<(), TestCaseError> {
     let run = run(request, function, seed);
     let most = request.most_invocations();

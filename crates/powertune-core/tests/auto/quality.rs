@@ -1,4 +1,5 @@
-//! How well it decides, and what it takes: bounds that a change for the worse would break.
+//! The quality of the decisions and their price, with bounds that a change for the worse would
+//! break.
 
 use powertune_core::{
     plan::Round,
@@ -14,7 +15,7 @@ use super::{
 
 const RUNS: u64 = 20;
 
-/// The true regret of a choice: what it costs more than the best of the default powers.
+/// The true regret of a choice: its extra cost over the best of the default powers.
 fn regret(family: Family, power: Power) -> f64 {
     let costs = default_values().iter().map(|power| family.cost(power)).collect::<Vec<_>>();
     family.cost(power) / costs.into_iter().fold(f64::INFINITY, f64::min) - 1.0
@@ -25,7 +26,7 @@ fn runs(family: Family) -> Vec<Run> {
     (0..RUNS).map(|seed| run(&asked(seed), &family, seed)).collect()
 }
 
-/// Mean regret and mean number of invocations.
+/// The mean regret and the mean number of invocations.
 fn figures(family: Family) -> (f64, usize) {
     let runs = runs(family);
     let regrets: f64 = runs.iter().map(|run| regret(family, run.result().power)).sum();
@@ -79,7 +80,7 @@ fn what_waits_is_not_measured_at_dear_powers() {
 
 #[test]
 fn a_knee_between_two_powers_is_found_by_measuring_it() {
-    // One thread is no faster beyond 1,769 MB: the cheapest that is as fast as any lies between.
+    // One thread is no faster beyond 1,769 MB, so the cheapest of the fastest sizes lies between.
     let asked = request(json!({ "strategy": "speed", "tolerance": 3 }));
     let between = (0..RUNS).filter(|&seed| {
         let run = run(&asked, &Family::CpuBound, seed);
@@ -87,7 +88,7 @@ fn a_knee_between_two_powers_is_found_by_measuring_it() {
         assert!(run.invocations(chosen) >= 5, "{chosen} MB was measured");
         let measures = |round: &Round| round.measurements.iter().any(|m| m.power.mb() == chosen);
         let first = run.rounds.iter().position(measures);
-        // In a round of its own, after the named ones.
+        // The size has a round of its own after the named ones.
         (1_600..3_008).contains(&chosen) && first.is_some_and(|round| round > 0)
     });
     let between = between.count();

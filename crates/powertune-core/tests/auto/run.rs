@@ -1,4 +1,4 @@
-//! Drives the planner over a made-up function.
+//! Drives the planner with a simulated function.
 
 use std::collections::BTreeMap;
 
@@ -22,20 +22,20 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Invocation {
     pub(crate) power: Power,
-    /// Counts the power's invocations from 0.
+    /// The number of the invocation at its power, from 0.
     pub(crate) number: u32,
-    /// Counts the power's environments from 0.
+    /// The number of the environment at its power, from 0.
     pub(crate) environment: u32,
-    /// Whether it is the environment's first.
+    /// True for the first invocation in its environment.
     pub(crate) cold: bool,
 }
 
 pub(crate) trait Function {
-    /// What an invocation comes to.
+    /// The outcome of an invocation.
     fn invoke(&self, invocation: Invocation, rng: &mut ChaCha8Rng) -> Outcome;
 }
 
-/// A run that has ended.
+/// A finished run.
 pub(crate) struct Run {
     pub(crate) rounds: Vec<Round>,
     pub(crate) seen: Evidence,
@@ -54,7 +54,7 @@ impl Run {
     }
 }
 
-/// A checked request with these fields besides the function.
+/// A checked request with these fields and a function.
 pub(crate) fn request(fields: Value) -> Request {
     let mut request = json!({ "lambdaARN": "fn", "num": "auto" });
     let (Value::Object(map), Value::Object(more)) = (&mut request, fields) else {
@@ -94,7 +94,7 @@ pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run 
         assert!(rounds.len() < 100, "it goes on and on");
         assert!(!round.measurements.is_empty(), "a round without anything to do");
         let most = round.measurements.iter().map(|m| m.invocations).max().unwrap_or(0);
-        // Side by side, as the engine measures them.
+        // Side by side, as in the engine.
         for turn in 0..most {
             for measurement in round.measurements.iter().filter(|m| turn < m.invocations) {
                 let power = measurement.power;
@@ -115,7 +115,7 @@ pub(crate) fn run(request: &Request, function: &dyn Function, seed: u64) -> Run 
     Run { rounds, seen, stopped, result }
 }
 
-/// A counted invocation that took this long.
+/// A counted invocation of this duration.
 pub(crate) fn counted(Invocation { power, cold, .. }: Invocation, duration_ms: f64) -> Outcome {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, small")]
     let billed_ms = (duration_ms.ceil() as u64).max(1);

@@ -7,7 +7,6 @@ use super::super::*;
 
 const REGION: &str = "eu-west-1";
 
-/// A term with tiers of begin, end and price.
 fn term(tiers: &[(&str, &str, &str)]) -> Value {
     let dimension = |(begin, end, price): &(&str, &str, &str)| {
         let rate = format!("S.JRTCKXETXF.{begin}");
@@ -109,9 +108,9 @@ fn a_strange_list_is_refused_with_what_is_strange() {
         ("/terms", json!({}), "OnDemand"),
         ("/products/D1/attributes/regionCode", json!("eu-west-2"), "eu-west-1, eu-west-2"),
         ("/products/S1/attributes/regionCode", json!("eu-west-2"), "eu-west-2"),
-        ("/products/D2/attributes/group", json!("Other"), "AWS-Lambda-Duration-ARM is in it 0"),
+        ("/products/D2/attributes/group", json!("Other"), "AWS-Lambda-Duration-ARM 0 times"),
         ("/products/F2/attributes/location", json!("Mars"), "several regions"),
-        ("/products/P1/attributes/group", json!("AWS-Lambda-Requests"), "in it 2 times"),
+        ("/products/P1/attributes/group", json!("AWS-Lambda-Requests"), "2 times for a region"),
         ("/terms/OnDemand/R1", json!({}), "0 terms"),
         ("/terms/OnDemand/R1/S.JRTCKXETXF/priceDimensions", json!({}), "end at 0"),
         ("/terms/OnDemand/R1/S.JRTCKXETXF", json!({}), "priceDimensions"),
@@ -129,13 +128,13 @@ fn tiers_and_prices_are_read_strictly() {
     for (name, value, said) in [
         ("beginRange", json!("1"), "begins at 1"),
         ("endRange", json!("6000"), "end at 6000"),
-        ("beginRange", json!("-1"), "\"-1\" is no number"),
-        ("endRange", json!("infinity"), "no number"),
+        ("beginRange", json!("-1"), "\"-1\" is not a number"),
+        ("endRange", json!("infinity"), "not a number"),
         ("pricePerUnit", json!({ "CNY": "0.0001" }), "in CNY and not in USD"),
         ("pricePerUnit", json!({}), "not one currency"),
-        ("pricePerUnit", json!({ "USD": "1e-5" }), "\"1e-5\" is no number"),
-        ("pricePerUnit", json!({ "USD": "NaN" }), "no number"),
-        ("pricePerUnit", json!({ "USD": "" }), "no number"),
+        ("pricePerUnit", json!({ "USD": "1e-5" }), "\"1e-5\" is not a number"),
+        ("pricePerUnit", json!({ "USD": "NaN" }), "not a number"),
+        ("pricePerUnit", json!({ "USD": "" }), "not a number"),
         ("pricePerUnit", json!({ "USD": "0.0000000000" }), "factor of 100"),
         ("pricePerUnit", json!({ "USD": "0.0140000000" }), "factor of 100"),
     ] {
@@ -151,10 +150,10 @@ fn a_list_of_our_own_is_read_strictly() {
     let good = own(&listings);
     for (from, to, said) in [
         ("\"format\": 1", "\"format\": 2", "update powertune"),
-        ("\"format\": 1", "\"format\": \"1\"", "no price list"),
+        ("\"format\": 1", "\"format\": \"1\"", "it is not a price list"),
         ("\"perRequest\"", "\"perRequests\"", "perRequests"),
         ("\"USD\"", "\"CNY\"", "not in USD"),
-        ("2026-10-05", "2026-10-5", "no date"),
+        ("2026-10-05", "2026-10-5", "not a date"),
         ("\"regions\"", "\"offerCode\": \"AWSLambda\", \"regions\"", "publicationDate"),
         ("eu-west-1", "Ireland", "Ireland"),
     ] {
@@ -203,7 +202,6 @@ fn fetched_prices_come_before_the_built_in_ones_and_a_file_instead_of_them() {
     assert_eq!(file.listings().len(), 1);
 }
 
-/// Every number in a text.
 fn numbers(text: &str) -> Vec<f64> {
     let is_part = |c: char| c.is_ascii_digit() || c == '.';
     text.split(|c| !is_part(c)).filter_map(|number| number.parse().ok()).collect()

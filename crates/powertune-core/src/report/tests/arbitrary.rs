@@ -60,7 +60,6 @@ fn written(report: &Report) -> String {
     fields.join("\t")
 }
 
-/// The line of a trace, with or without a segment.
 fn traces() -> impl Strategy<Value = String> {
     (proptest::option::of("[0-9a-f]{16}"), any::<bool>()).prop_map(|(segment, sampled)| {
         let segment = segment.map_or(String::new(), |id| format!("SegmentId: {id}\t"));

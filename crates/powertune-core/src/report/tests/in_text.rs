@@ -60,7 +60,6 @@ fn a_timeout_line_rounds_up() {
 fn not_every_word_of_a_timeout_is_one() {
     let report = line(WARM);
     for said in [
-        // Longer than the invocation.
         format!("2019-11-20T20:55:17.203Z {ID} Task timed out after 3.00 seconds"),
         // Of another invocation.
         format!("2019-11-20T20:55:17.203Z {OTHER} Task timed out after 0.01 seconds"),
@@ -124,7 +123,7 @@ fn a_repeated_init_that_fails_is_in_the_duration_of_the_report_beside_it() {
         assert_eq!(read(&tail), expected);
         assert!((read(&tail).total_ms() - 97.30).abs() < 1e-9, "the init is in it already");
     }
-    // Where the function has left its last line open.
+    // The function has not ended its last line.
     assert_eq!(read(&format!("half a line{}{report}", init.trim_end())), expected);
 }
 
@@ -165,7 +164,7 @@ fn a_suppressed_init_leaves_no_trace_but_the_duration() {
 
 #[test]
 fn any_order_of_fields_is_read() {
-    // As AWS's runtime interface emulator has it.
+    // The order of AWS's runtime interface emulator.
     let report = read(&line(
         "Init Duration: 0.12 ms\tDuration: 12.34 ms\tBilled Duration: 13 ms\t\
          Memory Size: 128 MB\tMax Memory Used: 31 MB",

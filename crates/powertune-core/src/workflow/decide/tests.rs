@@ -25,7 +25,6 @@ fn fields(more: Value) -> Map<String, Value> {
     fields
 }
 
-/// The state after Initialize and Publish.
 fn begun(more: Value) -> RunState {
     let request = fields(more);
     let checked = parse(&request).expect("a good request");
@@ -203,14 +202,12 @@ fn rounds_of_auto_go_on_where_the_last_one_ended() {
         }
     };
     assert!(waves > publishings, "{waves} waves, {publishings} publishings");
-    // A second look takes a second environment.
     assert!(published.values().all(|versions| versions.len() <= 2), "{published:?}");
     assert!(published.values().any(|versions| versions.len() == 2), "{published:?}");
     let result = ended.result.unwrap();
     assert_eq!(result["stopped"], "confident");
 }
 
-/// The spent amount in the result.
 fn spent(result: &Value) -> f64 {
     result["explorationCost"].as_f64().expect("a cost")
 }

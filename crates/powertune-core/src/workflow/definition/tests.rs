@@ -38,7 +38,6 @@ fn caught_to<'a>(state: &'a Value, error: &str) -> Option<&'a str> {
     catchers.find(|catcher| has(catcher, error)).and_then(|catcher| catcher["Next"].as_str())
 }
 
-/// The intervals between the attempts after an error, in seconds.
 fn waits(state: &Value, error: &str) -> Vec<f64> {
     let mut retriers = state["Retry"].as_array().into_iter().flatten();
     let Some(retrier) = retriers.find(|retrier| has(retrier, error)) else { return Vec::new() };

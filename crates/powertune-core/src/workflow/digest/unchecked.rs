@@ -13,7 +13,6 @@ use crate::{
 /// More than the invocations of any power: some may have been sent twice.
 const MOST: u64 = 10 * MAX_NUM as u64;
 
-/// The fields of [`Digest`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Unchecked {
