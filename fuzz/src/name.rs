@@ -18,6 +18,7 @@ pub(super) fn arn(bytes: &[u8]) {
             let unqualified = function.unqualified();
             assert_eq!(unqualified.qualifier, None);
             assert_eq!(unqualified.to_string().parse(), Ok(unqualified));
+            assert_eq!(function.partition(), function.region.as_ref().map(Region::partition));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

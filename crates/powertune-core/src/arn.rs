@@ -89,6 +89,11 @@ const NAME_MAX: usize = 64;
 const ALIAS_MAX: usize = 128;
 
 impl FunctionRef {
+    /// The partition of the ARN's region. `None` for a name or a partial ARN.
+    pub fn partition(&self) -> Option<Partition> {
+        self.region.as_ref().map(Region::partition)
+    }
+
     /// The same function without its qualifier.
     #[must_use]
     pub fn unqualified(&self) -> Self {
@@ -253,11 +258,10 @@ mod tests {
         {
             let arn = format!("arn:{partition}:lambda:{region}:123456789012:function:f");
             let function = parse(&arn).unwrap();
-            let region = function.region.as_ref().unwrap();
-            assert_eq!(region.partition().id(), partition);
+            assert_eq!(function.partition().map(Partition::id), Some(partition));
             assert_eq!(function.to_string(), arn);
         }
-        assert_eq!(parse("f").unwrap().region, None);
+        assert_eq!(parse("f").unwrap().partition(), None);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::{
     workflow::state::{Caught, Execution, RunContext, TunedFunction},
 };
 
+mod losses;
+
 const PAGE: &str = "https://example.org/";
 
 fn fields(more: Value) -> Map<String, Value> {
@@ -261,20 +263,6 @@ fn run_within_budgets(mut state: RunState, most: u32) -> RunState {
 }
 
 #[test]
-fn a_lost_portion_has_spent_its_budget_at_most() {
-    let mut state = begun(json!({"maxCost": 0.1}));
-    let budget = state.backlog.tasks[1].budget.expect("a share");
-    state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 1)).collect();
-    let lost = Caught { error: "States.Timeout".to_owned(), cause: String::new() };
-    state.measured[1] =
-        MeasureOutput { digest: None, lost: Some(lost), ..state.measured[1].clone() };
-    let state = decide(state, 0, PAGE).expect("a decision");
-    assert!(state.spent >= budget && state.spent < 0.1, "{} {budget}", state.spent);
-    let shared: f64 = state.backlog.tasks.iter().filter_map(|task| task.budget).sum();
-    assert!(shared <= 0.1 - state.spent + 1e-12, "{shared}");
-}
-
-#[test]
 fn more_samples_than_fit_decide_the_same_within_what_histograms_leave_open() {
     let mut state = begun(json!({"num": 1000}));
     let exact = run(
@@ -302,71 +290,6 @@ fn few_powers_at_a_time_wait_for_each_other() {
     assert_eq!((state.backlog.tasks.len(), state.backlog.waiting.len()), (2, 1));
     let ended = run(state, 30);
     assert_eq!(ended.result.unwrap()["invocations"], 90);
-}
-
-#[test]
-fn a_lost_portion_is_reported_and_never_repeated() {
-    // These are AWS's names. After the first ones Measure may have run. Only the last two exclude
-    // it.
-    let open = [
-        ("Lambda.ServiceException", "Service: AWSLambda; Status Code: 500"),
-        ("Lambda.AWSLambdaException", "Service: AWSLambda; Status Code: 502"),
-        ("Lambda.SdkClientException", "Unable to execute HTTP request"),
-        ("Lambda.Unknown", "Lambda did not return an error type"),
-        ("States.Timeout", ""),
-        ("States.DataLimitExceeded", "returned a result with a size exceeding the maximum"),
-        ("Sandbox.Timedout", r#"{"errorType":"Sandbox.Timedout","errorMessage":"timed out"}"#),
-    ];
-    for (error, cause) in open {
-        let result = with_one_lost(error, cause);
-        let row = &result["stats"][1];
-        assert_eq!((&row["state"], &row["failures"]), (&json!("failed"), &json!(30)), "{error}");
-        let reason = row["reason"].as_str().unwrap();
-        assert!(reason.contains("may have run") && reason.contains(error), "{row}");
-        assert!(!reason.contains(": )") && !reason.ends_with(": "), "{reason}");
-        let warnings = result["warnings"].to_string();
-        assert!(warnings.contains("30 invocations may have run"), "{warnings}");
-    }
-    for error in ["Lambda.TooManyRequestsException", "Lambda.ResourceNotFoundException"] {
-        let result = with_one_lost(error, "Service: AWSLambda; Status Code: 4xx");
-        let row = &result["stats"][1];
-        assert!(row["reason"].as_str().unwrap().contains("did not run"), "{row}");
-        let warnings = result["warnings"].to_string();
-        assert!(!warnings.contains("may have run"), "{warnings}");
-    }
-}
-
-/// The result of a round in which one batch of three ended with this error.
-fn with_one_lost(error: &str, cause: &str) -> Value {
-    let mut state = begun(json!({}));
-    state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 30)).collect();
-    let lost = Some(Caught { error: error.to_owned(), cause: cause.to_owned() });
-    state.measured[1] = MeasureOutput { digest: None, lost, ..state.measured[1].clone() };
-    let result = decide(state, 0, PAGE).expect("a decision").result.expect("a result");
-    assert_eq!(result["power"], 128);
-    result
-}
-
-#[test]
-fn what_a_failure_says_is_read_out_of_what_lambda_makes_of_it() {
-    let told = |error: &str, cause: &str| {
-        Caught { error: error.to_owned(), cause: cause.to_owned() }.told()
-    };
-    let thrown = r#"{"errorMessage": "no such table", "errorType": "LookupError", "requestId":
-        "1b2c", "stackTrace": ["  File \"/var/task/app.py\", line 7, in handler\n"]}"#;
-    assert_eq!(told("LookupError", thrown), "LookupError: no such table");
-    // An error without a message, in Python and in Java.
-    for silent in [
-        r#"{"errorMessage": "", "errorType": "Quiet", "stackTrace": []}"#,
-        r#"{"errorMessage": null, "errorType": "Quiet", "stackTrace": []}"#,
-        r#"{"errorType": "Quiet"}"#,
-    ] {
-        assert_eq!(told("Quiet", silent), "Quiet");
-    }
-    assert_eq!(told("States.Timeout", ""), "States.Timeout");
-    // JSON that is not Lambda's stays unchanged.
-    assert_eq!(told("Odd", r#"{"code": 7}"#), r#"Odd: {"code": 7}"#);
-    assert_eq!(told("Odd", r#""text""#), r#"Odd: "text""#);
 }
 
 #[test]
@@ -434,19 +357,6 @@ fn a_version_that_never_gets_ready_is_given_up() {
 }
 
 #[test]
-fn what_a_portion_can_not_go_on_with_ends_the_run() {
-    let mut state = begun(json!({}));
-    state.measured = vec![MeasureOutput {
-        task: state.backlog.tasks[0].clone(),
-        digest: None,
-        failed: Some("preProcessorARN: it failed".to_owned()),
-        lost: None,
-    }];
-    let error = decide(state, 0, PAGE).expect_err("it can't go on");
-    assert_eq!(error, Undecided::Failed("preProcessorARN: it failed".to_owned()));
-}
-
-#[test]
 fn a_dry_run_decides_nothing() {
     let ended = run(begun(json!({"dryRun": true})), 30);
     let dry_run: DryRun = serde_json::from_value(ended.result.unwrap()).unwrap();
@@ -458,20 +368,4 @@ fn a_dry_run_decides_nothing() {
 fn the_choice_is_applied_where_that_was_asked_for() {
     let ended = run(begun(json!({"autoOptimize": true})), 30);
     assert_eq!(ended.next, Some(Next::Apply));
-}
-
-#[test]
-fn a_choice_that_a_lost_portion_leaves_open_is_not_applied() {
-    let mut state = begun(json!({"autoOptimize": true}));
-    state.measured = state.backlog.tasks.iter().map(|task| measure(&state, task, 30)).collect();
-    let lost = Caught { error: "States.Timeout".to_owned(), cause: "after 900 s".to_owned() };
-    state.measured[1] =
-        MeasureOutput { digest: None, lost: Some(lost), ..state.measured[1].clone() };
-    let ended = decide(state, 0, PAGE).expect("a decision");
-    assert_eq!(ended.next, Some(Next::Clean));
-    let result = ended.result.expect("a result");
-    assert_eq!((&result["confidence"], &result["unmeasured"]), (&Value::Null, &json!([512])));
-    let warnings = result["warnings"].to_string();
-    assert!(warnings.contains("512 MB could not be measured"), "{warnings}");
-    assert!(warnings.contains("nothing was applied"), "{warnings}");
 }
