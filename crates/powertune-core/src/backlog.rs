@@ -8,7 +8,7 @@
 //! 2. [`line_up`](Backlog::line_up) picks the tasks to measure next, side by side.
 //! 3. [`unpublished`](Backlog::unpublished) lists the powers that need a version first.
 //!    [`published`](Backlog::published) and [`skip`](Backlog::skip) take in the outcome.
-//! 4. [`batch`](Backlog::batch) is the number of invocations for the version of a task.
+//! 4. [`batch`] is the number of invocations for the version of a task.
 //!    [`take`](Backlog::take) takes in their observations. The rest waits for the next `line_up`.
 
 use serde::{Deserialize, Serialize};

@@ -37,7 +37,7 @@ pub struct Price {
     pub currency: Currency,
     /// Per second of one GB of memory.
     pub per_gb_second: f64,
-    /// Per request, whatever its duration.
+    /// Per request of any duration.
     pub per_request: f64,
     /// Per second of one GB under /tmp beyond the free storage. `None` if it is not known.
     pub per_gb_second_of_storage: Option<f64>,

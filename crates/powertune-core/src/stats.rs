@@ -1,7 +1,7 @@
 //! Statistics of a power's samples: single figures, intervals of means, and draws of the true
 //! figures for a comparison of powers.
 //!
-//! Intervals and draws come from one model, [`reweighting`], so they agree about the certainty of a
+//! Intervals and draws come from one model, `reweighting`, so they agree about the certainty of a
 //! figure.
 //!
 //! Samples are finite numbers and taken as independent. If they are not (a slow environment, a

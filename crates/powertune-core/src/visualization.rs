@@ -258,7 +258,6 @@ mod tests {
             ("gAA=;AADAfw==;AAAAPw==", ParseError::Part { part: 2 }),
             ("gAA=;AACAPw==;AAAAvw==", ParseError::Part { part: 3 }),
             ("gAAAAQ==;AACAPw==;nFNJNr03BjY=", lengths(2, 1, 2)),
-            // 64 MB, and -1.
             ("QAA=;AACAPw==;AAAAPw==", out_of_range(64)),
             ("//8=;AACAPw==;AAAAPw==", out_of_range(-1)),
             ("gAA=;AACAPw==;AAAAPw==;gAA=;AACAPw==;AAAA;a;b", ParseError::Part { part: 6 }),

@@ -1,54 +1,55 @@
-//! Runs the very planner over recorded samples, and says how well it chose.
+//! Runs powertune's planner over recorded samples, and tells how well it chose.
 //!
 //! ```text
 //! cargo run --release -p powertune-core --example replay -- --data FILE.csv
 //! ```
 //!
-//! A file has a row for each invocation, with the columns `source`, `function`, `arch`,
-//! `memory_mb`, `duration_ms` and `cold` (1 for a cold start); or it has a row for each size, with
-//! `mean_ms`, `p99_ms` and `n` in the place of `duration_ms`. A *function* is one source, function
-//! and arch. Only rows whose `cold` is that of `--cold` are replayed; of a file that is given as
-//! `--cold-data`, the cold starts. Functions recorded at a single size are left out: there is
-//! nothing to choose. Several files are replayed together, with a line for each source.
+//! A file has one of two forms. Either it has a row for each invocation, with the columns `source`,
+//! `function`, `arch`, `memory_mb`, `duration_ms` and `cold` (1 for a cold start). Or it has a row
+//! for each size, with `mean_ms`, `p99_ms` and `n` in place of `duration_ms`. A *function* is one
+//! source, function and arch. A file of `--data` gives the rows whose `cold` equals `--cold`. A
+//! file of `--cold-data` gives its cold starts. A function recorded at a single size is left out,
+//! because it leaves no choice. Several files are replayed together, with a line for each source.
 //!
-//! # What is drawn
-//! - At a size recorded by samples, one of them: Q(u) = sorted\[floor(u n)\], for a uniform u.
-//! - At a size known by mean and 99th percentile, the lognormal distribution of both: its sigma is
-//!   the smaller root of p99/mean = exp(2.3263 sigma - sigma²/2). Several rows of one size are
-//!   averaged, weighted with `n`.
-//! - At a size in between, equal quantiles of its recorded neighbours are interpolated: ln Q(u) is
-//!   linear in ln m between ln Q(u) at both.
-//! - The first invocation at a size, and in each further environment that the planner asks for, is
-//!   a cold start. Environments are alike. It takes as long as a cold row of the nearest size (by
-//!   ratio) that has some; where the function has no cold rows, and everywhere with
-//!   `--warm-ups same`, as long as any other. Where cold starts are replayed, every invocation is
-//!   one.
-//! - The function has the smallest of the powers raced before, or what `--current` says.
+//! # Draws
+//! - A size with recorded samples draws one of them: Q(u) = sorted\[floor(u n)\], for a uniform u.
+//! - A size with mean and 99th percentile draws from the lognormal distribution of both. Its sigma
+//!   is the smaller root of p99/mean = exp(2.3263 sigma - sigma²/2). Several rows of one size are
+//!   averaged with the weights `n`.
+//! - A size between recorded ones interpolates equal quantiles of its neighbours: ln Q(u) is linear
+//!   in ln m between ln Q(u) at both.
+//! - The first invocation at a size is a cold start, and so is the first one in each further
+//!   environment that the planner asks for. Environments are alike. A cold start takes as long as a
+//!   cold row of the nearest size (by ratio) with cold rows. If the function has no cold rows, or
+//!   with `--warm-ups same`, it takes as long as any other invocation. If cold starts are replayed,
+//!   every invocation is a cold start.
+//! - Before it is tuned, the function has the smallest of the raced powers, or the one of
+//!   `--current`.
 //!
-//! # What is true
-//! - The true cost of a size is its MB times the mean of ceil(duration), at least 1 ms each: over
-//!   all samples where there are any, over 2,000 equidistant quantiles elsewhere. The true duration
-//!   is the mean duration over the same. Requests cost nothing here.
-//! - The powers raced are those of `--powers`, or else the six default ones, without those outside
-//!   of what was recorded. Where they are not named, the planner may measure sizes in between.
+//! # Truth
+//! - The true cost of a size is its MB times the mean of ceil(duration), at least 1 ms each. The
+//!   mean is over all samples, or over 2,000 equidistant quantiles if there are none. The true
+//!   duration is the mean duration over the same. Requests cost nothing here.
+//! - The raced powers are the ones of `--powers`, or else the six default ones, within the recorded
+//!   range. Without `--powers`, the planner may measure sizes between them.
 //! - The value of a size is its true cost for the strategy cost, its true duration for speed, and
-//!   half of each for balanced, as shares of the highest among the powers raced.
-//! - The best size is the one of the least value among those recorded, those raced, and the
-//!   multiples of 64 MB between the least and the greatest recorded.
+//!   half of each for balanced, as shares of the highest among the raced powers.
+//! - The best size has the lowest value among the recorded sizes, the raced ones, and the multiples
+//!   of 64 MB within the recorded range.
 //!
-//! # What is told
-//! - Regret: value of the power recommended over that of the best size, less 1. It is negative
-//!   where a size off the grid was measured and is better still. Its mean, median, 95th percentile
-//!   and maximum (nearest rank) are over all repetitions, `within5` is the share up to 5 %.
+//! # Figures
+//! - Regret: the value of the recommended power over that of the best size, minus 1. It is negative
+//!   if a size off the grid was measured and is better still. Its mean, median, 95th percentile and
+//!   maximum (nearest rank) are over all repetitions. `within5` is the share up to 5 %.
 //! - Invocations: all that were sent, warm-ups included. Units: the sum of MB times ceil(duration)
-//!   over them, over the true cost of one invocation at the best size.
-//! - Coverage: of the 95 % intervals of the cost in the results, for powers with at least 5
-//!   invocations behind theirs, the share that contains the true cost.
-//! - Confident: the share of results with a confidence of at least 95 %. Confident and wrong: of
-//!   those, the share whose regret is above 3 %.
+//!   over them, divided by the true cost of one invocation at the best size.
+//! - Coverage: the share of the 95 % intervals of the cost that contain the true cost, for powers
+//!   with at least 5 invocations behind their interval.
+//! - Confident: the share of results with a confidence of at least 95 %. Confident and wrong: the
+//!   share of these results with a regret above 3 %.
 //! - Agreement: the probability that two repetitions of a function recommend the same power,
-//!   averaged over the functions. Or tie: the same, where they also agree if each names among its
-//!   ties what the other recommends.
+//!   averaged over the functions. Or tie: the same, but repetitions also agree if each names the
+//!   other's recommendation as a tie.
 
 #![allow(
     clippy::disallowed_methods,
@@ -96,7 +97,7 @@ struct Options {
     /// CSV file of recorded samples; can be given several times.
     #[arg(long, value_name = "FILE", required_unless_present = "cold_data")]
     data: Vec<PathBuf>,
-    /// The same, but its cold starts are replayed whatever `--cold` says.
+    /// The same, but its cold starts are replayed, also with `--cold 0`.
     #[arg(long, value_name = "FILE")]
     cold_data: Vec<PathBuf>,
     /// The files have means and 99th percentiles; without it, the columns tell.

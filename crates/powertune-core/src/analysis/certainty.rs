@@ -27,7 +27,6 @@ const INDIFFERENCE: f64 = 0.03;
 /// Two powers differ at 95 % if one of them is better in less than this share of the draws.
 const TAIL: f64 = 0.025;
 
-/// The rule by which powers are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) strategy: Strategy,
@@ -38,7 +37,6 @@ pub(crate) struct Rule {
     pub(crate) seed: u64,
 }
 
-/// Many draws of the candidates' true figures.
 #[derive(Debug)]
 pub(crate) struct Drawn {
     draws: Vec<Vec<Candidate>>,

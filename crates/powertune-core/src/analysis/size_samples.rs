@@ -26,7 +26,6 @@ impl Counting {
     }
 }
 
-/// The outcomes at one memory size, sorted into samples and failures.
 #[derive(Debug)]
 pub(crate) struct SizeSamples<'a> {
     pub(crate) power: Power,

@@ -8,7 +8,7 @@ pub enum ListFault {
     Json(String),
     /// The text has neither AWS's format nor powertune's.
     #[error(
-        "it is not a price list: it has neither the field offerCode of AWS's price lists nor the \
+        "it is no price list: it has neither the field offerCode of AWS's price lists nor the \
          field format of powertune's"
     )]
     NoList,

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{architecture::Architecture, region::Region};
 
-/// The version of powertune's own price list format.
 const FORMAT: u64 = 1;
 
 /// The prices of a run.

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::{Missing, ReportFields, is_time};
 
-/// The last report of `request_id` in this line, and its position.
 pub(super) fn read(line: &str, request_id: &str) -> Option<(usize, Result<ReportFields, Missing>)> {
     let behind = line.rmatch_indices("{\"time\"").map(|(at, _)| at);
     // An object at the start of the line may begin with any key.

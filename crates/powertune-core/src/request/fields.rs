@@ -161,7 +161,6 @@ pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<f64>) -> Res
     Err(out_of_range(&given, *range.start(), *range.end()))
 }
 
-/// A whole number within a range, or a string with one.
 pub(super) fn whole(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
     let number = match value {
         Value::Number(number) => number.to_string(),

@@ -48,7 +48,6 @@ impl Rounding {
     }
 }
 
-/// One draw of weights for the samples.
 #[derive(Debug, Clone)]
 pub(super) struct Reweighting {
     /// The weight of each sample among the seen values.
@@ -68,7 +67,6 @@ pub(super) struct Reweighting {
     worth: usize,
 }
 
-/// The prior for the spread.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Spread {
     /// The standard deviation as a share of the mean.

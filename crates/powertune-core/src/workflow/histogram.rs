@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 const PARTS: f64 = 256.0;
 /// The lowest octave, with everything below a microsecond.
 const LOWEST_OCTAVE: i32 = -10;
-/// The octaves up to one day.
 const OCTAVES: u32 = 37;
 
 /// The values of one sample, in milliseconds.

@@ -129,7 +129,7 @@ pub fn digest_bytes(
     Err(TooLarge::Powers { powers, most: last_fitting(1, powers, fits) })
 }
 
-/// The last number that fits, between one that does and one that does not.
+/// The largest number that fits, between `fits` and `does_not`.
 fn last_fitting(mut fits: u64, mut does_not: u64, test: impl Fn(u64) -> bool) -> u64 {
     while does_not - fits > 1 {
         let middle = fits + (does_not - fits) / 2;

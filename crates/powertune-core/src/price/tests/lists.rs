@@ -150,7 +150,7 @@ fn a_list_of_our_own_is_read_strictly() {
     let good = own(&listings);
     for (from, to, said) in [
         ("\"format\": 1", "\"format\": 2", "update powertune"),
-        ("\"format\": 1", "\"format\": \"1\"", "it is not a price list"),
+        ("\"format\": 1", "\"format\": \"1\"", "it is no price list"),
         ("\"perRequest\"", "\"perRequests\"", "perRequests"),
         ("\"USD\"", "\"CNY\"", "not in USD"),
         ("2026-10-05", "2026-10-5", "not a date"),
