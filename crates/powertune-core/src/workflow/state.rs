@@ -92,7 +92,7 @@ pub struct RunContext {
     pub powers: PowerValues,
     /// The id of the run in its tags and versions.
     pub mark: String,
-    /// The time in RFC 3339 at which other runs may take this one as dead.
+    /// The announced latest end of the run, in RFC 3339.
     pub until: String,
     /// The number of powers that are measured in parallel.
     pub width: u32,
