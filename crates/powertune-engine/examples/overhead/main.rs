@@ -191,7 +191,7 @@ fn nginx_configuration(folder: &Path, port: u16, control_plane: SocketAddr) -> S
     let tail = BASE64_STANDARD.encode(report);
     let folder = folder.display();
     format!(
-        r#"daemon off; pid {folder}/nginx.pid; worker_processes 1; worker_rlimit_nofile 40000;
+        r"daemon off; pid {folder}/nginx.pid; worker_processes 1; worker_rlimit_nofile 40000;
 events {{ worker_connections 30000; }}
 http {{
   access_log off; keepalive_requests 1000000; default_type application/json;
@@ -207,6 +207,6 @@ http {{
     location / {{ proxy_pass http://{control_plane}; }}
   }}
 }}
-"#
+"
     )
 }
