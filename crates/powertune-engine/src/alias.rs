@@ -1,7 +1,7 @@
-//! The alias by which the choice is released.
+//! The alias that releases the chosen memory size.
 //!
-//! Others move it, too: a deploy, a rollback, a canary. So it is read before anything is changed
-//! and again before it is moved, and it is moved from where the run has found it alone.
+//! A deploy, a rollback or a canary release may move the alias during a run. So the run reads it at
+//! the beginning and again before it moves it, and moves it only if nothing has changed.
 
 use powertune_core::{
     request::{AutoOptimize, ReleaseLatest},
@@ -14,10 +14,11 @@ use crate::{
     gateway::{Alias, ApiError, Function, Gateway},
 };
 
-/// The version that the alias points to which is to be moved; `None` where there is no such alias.
+/// The version that the alias points to; `None` if there is no such alias.
 ///
 /// # Errors
-/// A refusal where moving it would end a canary, or release what nobody has asked to release.
+/// `Canary` if the alias has weights, `ReleasesLatest` if moving it would release other code or
+/// configuration without consent.
 pub(crate) async fn found(
     gateway: &Gateway,
     latest: &Function,
@@ -45,7 +46,7 @@ pub(crate) async fn found(
     Ok(Some(version))
 }
 
-/// What of a version is not that of `$LATEST`, memory size aside.
+/// The difference between a version and `$LATEST`, apart from the memory size.
 fn difference(published: &Function, latest: &Function) -> Option<&'static str> {
     if published.code_sha256 != latest.code_sha256 {
         return Some("the code");
@@ -53,7 +54,7 @@ fn difference(published: &Function, latest: &Function) -> Option<&'static str> {
     (published.fingerprint != latest.fingerprint).then_some("the configuration")
 }
 
-/// Makes sure that the alias still is as it was `found`.
+/// An error if the alias has changed since the run `found` it.
 pub(crate) async fn check(
     gateway: &Gateway,
     arn: &str,
@@ -82,9 +83,8 @@ fn unchanged(alias: &str, found: Option<&str>, now: Option<&Alias>) -> Result<()
     Err(Cause::AliasChanged { alias: alias.to_owned(), what })
 }
 
-/// Points the alias to `version`, which is the run's own, unless somebody else has changed the
-/// alias since it was `found`. A change by others between reading and moving fails by the
-/// RevisionId, or because there is an alias by now.
+/// Points the alias to `version`, unless the alias has changed since the run `found` it. The
+/// RevisionId guards the call against a change between reading and moving.
 pub(crate) async fn point(
     gateway: &Gateway,
     arn: &str,
@@ -101,12 +101,12 @@ pub(crate) async fn point(
         };
         let is_there = now.as_ref().is_some_and(|now| now.version == version);
         if is_there && failed.is_some() {
-            // The answer to a try was lost.
+            // An earlier try succeeded, but its answer was lost.
             return Ok(());
         }
         unchanged(alias, found, now.as_ref())?;
         if is_there {
-            // Lambda has handed back the very version that the alias points to.
+            // PublishVersion returned the version that the alias already points to.
             return Ok(());
         }
         if let Some(error) = failed.take_if(|_| is_over) {
@@ -120,7 +120,7 @@ pub(crate) async fn point(
         if !error.may_pass() {
             return Err(error.into());
         }
-        // One more look comes after the last try: its answer may have been lost.
+        // Look once more after the last try: its answer may be lost.
         is_over = !backoff.wait().await;
         failed = Some(error);
     }

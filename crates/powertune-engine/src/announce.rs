@@ -1,4 +1,5 @@
-//! Announces a run on the function and makes its first change: carries out an [`Election`].
+//! Announces a run on the function and makes its first change. It executes the protocol of
+//! [`Election`].
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -18,16 +19,15 @@ use crate::{
     mark::{Mark, run_of_version},
 };
 
-/// How long other runs get to leave again. Each has a handful of calls to make.
+/// The longest wait for other runs that are leaving. Each has only a few calls to make.
 const WAIT: Duration = Duration::from_secs(20);
-/// How long Lambda gets for an update that was in progress before.
+/// The longest wait for an update that was in progress before the run.
 const UPDATE: Duration = Duration::from_mins(15);
-/// The first pause between two looks at runs that are leaving; it doubles from there.
+/// The first pause between two looks at the function; each pause is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause between two looks at runs that are leaving.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// A run that goes on: `$LATEST` has the memory size of its first change.
+/// A run that won the election: `$LATEST` has the memory size of its first change.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) latest: Function,
@@ -37,7 +37,7 @@ pub(crate) struct Announced {
 }
 
 impl Announced {
-    /// The number of the version with the function's own memory size, where it is not another run's.
+    /// The version with the function's own memory size, unless another run published it.
     pub(crate) fn own_version(&self, mark: &Mark) -> Option<String> {
         let is_usable = |version: &&Version| {
             run_of_version(&version.description).is_none_or(|run| run == mark.run)
@@ -46,31 +46,31 @@ impl Announced {
     }
 }
 
-/// An election in progress.
 struct Candidate<'a> {
     gateway: &'a Gateway,
     baseline: &'a Baseline,
     mark: &'a Mark,
     election: Election,
-    /// The function and its marks when it was last looked at.
+    /// The function and its marks at the last look.
     last: Option<(Function, Vec<Mark>)>,
     version: Option<Version>,
-    /// The LastModified that the answer to the first change told.
+    /// The LastModified in the answer to the first change.
     told: Option<Timestamp>,
-    /// Since when the run waits without a change of what it waits for.
+    /// The runs that this run waits for, and the time since when it waits for exactly these.
     waits_since: Option<(BTreeSet<String>, Instant)>,
-    /// Until when guarded calls may meet others'.
+    /// Deadline for retries of guarded calls that conflict with other runs' calls.
     meets_until: Option<Instant>,
-    /// How long to wait before the next look.
+    /// The wait before the next look.
     pause: Duration,
     cancelled: &'a CancellationToken,
 }
 
-/// Announces a run, and makes its first change, to `target`; `None` where it is cancelled before.
+/// Announces a run and sets the memory size to `target`. Returns `None` if the user cancels it
+/// before the first change.
 ///
 /// # Errors
-/// `Rival` where another run goes on, and `Changed` where the function is no longer as the run
-/// found it. Whatever it is, the caller takes away what the run has put on the function.
+/// `Rival` if another run wins, `Changed` if the function is no longer as the run found it. After
+/// any error the caller removes everything that the run has put on the function.
 pub(crate) async fn announce(
     gateway: &Gateway,
     baseline: &Baseline,
@@ -150,14 +150,13 @@ impl Candidate<'_> {
         self.look().await
     }
 
-    /// Waits a little, and each time a little longer: not as long as others, so that calls that met
-    /// once do not meet again.
+    /// Sleeps with exponential back-off and jitter, so that two runs that collided do not collide
+    /// again.
     async fn breathe(&mut self) {
         tokio::time::sleep(self.pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    /// Waits before the function is looked at again, because a guarded call met another one.
     async fn met(&mut self, error: ApiError) -> Result<(), Cause> {
         let until = *self.meets_until.get_or_insert_with(|| self.gateway.meets_until());
         if Instant::now() > until {
@@ -167,7 +166,7 @@ impl Candidate<'_> {
         Ok(())
     }
 
-    /// Publishes the function's own memory size: the version shows what to put back.
+    /// Publishes a version with the function's own memory size. It documents the size to restore.
     async fn publish(&mut self) -> Result<(), Cause> {
         let Some((latest, _)) = &self.last else { return self.look().await };
         let description = self.mark.description();
@@ -199,8 +198,8 @@ impl Candidate<'_> {
                 let change = if is_unknown { Change::Unknown } else { Change::Refused };
                 self.election.changed(change);
             }
-            // The size is skipped when it comes to be measured. Every account has the one beside
-            // the function's own.
+            // The account does not allow the target. The run will skip that power later; the
+            // neighbour of the function's own size is always allowed.
             Err(error) if beyond_account(&error) && target != neighbour(self.baseline.power) => {
                 self.election.retarget(neighbour(self.baseline.power));
             }
@@ -212,7 +211,7 @@ impl Candidate<'_> {
     async fn go_on(self) -> Result<Announced, Cause> {
         let latest = wait(self.gateway, &self.baseline.arn, None).await?;
         changed(&latest, self.baseline, &[self.election.target()])?;
-        // The last look came after the run's own tags and version, and before its first change.
+        // The last look came after the run's own tags and version, but before its first change.
         let before = self.last.and_then(|(latest, _)| latest.last_modified);
         let clock = Clock {
             is_moved_by_updates_alone: before.is_some() && before == self.baseline.last_modified,

@@ -11,8 +11,8 @@ use crate::{
     publish::{Publisher, Unpublished},
 };
 
-/// Applies `power`; returns the alias and the version that it points to, if an alias was asked for.
-/// `alias_at` is the version that it pointed to when the run began, if there was such an alias.
+/// Applies `power`. Returns the alias and the version that it points to now, if the request names
+/// an alias. `alias_at` is the version that the alias pointed to at the beginning of the run.
 pub(crate) async fn apply(
     gateway: &Gateway,
     baseline: &Baseline,
@@ -24,7 +24,6 @@ pub(crate) async fn apply(
     if let Some(alias) = &optimize.alias {
         alias::check(gateway, &baseline.arn, alias, alias_at).await?;
     }
-    // By the time a power is applied it was measured, so the account has it.
     let failed =
         |unpublished: Unpublished| unpublished.into_cause("applying the chosen memory size");
     let mut publisher = Publisher::again(gateway, baseline, mark, Clock::default()).await?;
@@ -33,7 +32,8 @@ pub(crate) async fn apply(
         publisher.keep().await?;
         return Ok(None);
     };
-    // Without our mark: as soon as the alias points to it, this version is the user's to keep.
+    // No run mark in the description: once the alias points to this version, it belongs to the
+    // user.
     let description = mark.choice(power);
     let usable = |version: &Version| mark::run_of_version(&version.description).is_none();
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The function as a run found it, and the changes of it that are not the run's own.
+//! The function as the run found it, and checks for changes by others.
 
 use std::time::Duration;
 
@@ -11,25 +11,24 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway, Readiness},
 };
 
-/// How long Lambda gets for an update, and for a version: with SnapStart that takes minutes.
+/// The longest wait for an update or a version. With SnapStart a version takes minutes.
 const PATIENCE: Duration = Duration::from_mins(15);
 const FIRST_POLL: Duration = Duration::from_millis(25);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
 
-/// What of `$LATEST` a run goes by, as it found it: any other change is somebody else's.
+/// The state of `$LATEST` at the beginning of a run. Any other difference comes from somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Baseline {
-    /// Unqualified.
+    /// The unqualified ARN.
     pub(crate) arn: String,
     pub(crate) power: Power,
     pub(crate) code_sha256: Option<String>,
     pub(crate) fingerprint: String,
-    /// When it was last modified, where that is known.
+    /// LastModified, if the endpoint returns it.
     pub(crate) last_modified: Option<Timestamp>,
 }
 
 impl Baseline {
-    /// The function as it is now.
     pub(crate) fn of(latest: &Function) -> Self {
         Self {
             arn: latest.arn.clone(),
@@ -41,16 +40,16 @@ impl Baseline {
     }
 }
 
-/// The meaning of LastModified at this endpoint. A run finds it out by its own first calls.
+/// The behaviour of LastModified at this endpoint. A run learns it from its own first calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Clock {
-    /// Tags and versions do not move it: where it moves, somebody has updated the function.
+    /// Tags and versions do not change LastModified; so a new value means an update.
     pub(crate) is_moved_by_updates_alone: bool,
-    /// The answer to an update tells it as it stays.
+    /// The answer to an update already contains the final LastModified.
     pub(crate) is_told_at_once: bool,
 }
 
-/// An error if anything but the power differs, or if that is none of `powers`.
+/// An error if the code or configuration has changed, or if the memory size is not in `powers`.
 pub(crate) fn changed(
     latest: &Function,
     baseline: &Baseline,
@@ -68,7 +67,7 @@ pub(crate) fn changed(
     Err(Cause::Changed { what })
 }
 
-/// Waits until `$LATEST`, or a version, is ready.
+/// Polls until `$LATEST` or a version is ready.
 pub(crate) async fn wait(
     gateway: &Gateway,
     arn: &str,
@@ -91,9 +90,9 @@ pub(crate) async fn wait(
     }
 }
 
-/// Whether an update was refused because the account's functions can't have so much memory.
+/// True if Lambda refused an update because the account does not allow that much memory.
 pub(crate) fn beyond_account(error: &ApiError) -> bool {
-    // AWS writes MemorySize here, and memorySize there.
+    // AWS writes both MemorySize and memorySize.
     error.kind == ErrorKind::Invalid
         && error.message.to_ascii_lowercase().contains("memorysize")
         && error.message.contains("less than or equal to")
@@ -110,8 +109,8 @@ mod tests {
 
     #[test]
     fn an_account_says_in_either_spelling_that_it_stops() {
-        // Capital in AWS's documentation and most reports, lower case where the value is named too;
-        // most accounts stop at 3,008 MB, some at 512.
+        // AWS's documentation and most reports write a capital M; messages that quote the value
+        // write a small one. Most accounts stop at 3,008 MB, some at 512 MB.
         for message in [
             "InvalidParameterValueException: 'MemorySize' value failed to satisfy constraint: \
              Member must have value less than or equal to 3008",

@@ -1,5 +1,5 @@
-//! Keeps a run within its `maxCost`: every invocation asks for room, and waits for it while others
-//! in flight may turn out cheaper than their worst.
+//! Keeps a run within its `maxCost`. Each invocation reserves its worst-case cost first. It waits
+//! while others in flight may still turn out cheaper than their worst case.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -13,7 +13,6 @@ use powertune_core::{
 };
 use tokio::sync::Notify;
 
-/// What all invocations of a run share.
 #[derive(Debug)]
 pub(crate) struct Budget {
     tariff: Tariff,
@@ -22,8 +21,8 @@ pub(crate) struct Budget {
     used_up: AtomicBool,
 }
 
-/// Room for one invocation. Where it is dropped, what became of the invocation is not known, and it
-/// counts at its worst.
+/// The reserved worst-case cost of one invocation. If it is dropped without a result, it stays
+/// spent: nobody knows whether the invocation ran.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Arc<Budget>,
@@ -32,7 +31,7 @@ pub(crate) struct Reservation {
 }
 
 impl Budget {
-    /// `most` can be spent; `None` sets no bounds.
+    /// A budget of `most`, in the currency of the tariff; `None` means unlimited.
     pub(crate) fn new(most: Option<f64>, tariff: Tariff) -> Arc<Self> {
         Arc::new(Self {
             tariff,
@@ -42,16 +41,15 @@ impl Budget {
         })
     }
 
-    /// The cost of an invocation.
     pub(crate) fn tariff(&self) -> &Tariff {
         &self.tariff
     }
 
-    /// Room for an invocation at `power`; `None` where there is none any more.
+    /// Reserves the cost of an invocation at `power`; `None` if the budget is exhausted.
     pub(crate) async fn reserve(self: &Arc<Self>, power: Power) -> Option<Reservation> {
         let worst = self.tariff.worst(power);
         loop {
-            // Before the look at the account, so that nothing that is settled after it is missed.
+            // Register before looking at the account, or a notification in between is lost.
             let settled = self.settled.notified();
             let room = self.account().reserve(worst);
             match room {
@@ -67,24 +65,24 @@ impl Budget {
         }
     }
 
-    /// Whether an invocation found no room.
+    /// True if an invocation got no reservation.
     pub(crate) fn is_used_up(&self) -> bool {
         self.used_up.load(Ordering::Relaxed)
     }
 
     fn account(&self) -> MutexGuard<'_, CostLedger> {
-        // Its figures are whole even where somebody panicked.
+        // The account stays consistent even if another thread panicked.
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reservation {
-    /// Gives back what the invocation did not cost.
+    /// Returns the difference between the worst case and the real cost.
     pub(crate) fn settle(mut self, outcome: &Outcome) {
         self.cost = self.budget.tariff.charged(self.power, outcome);
     }
 
-    /// Gives everything back: nothing ran.
+    /// Returns the whole reservation: nothing ran.
     pub(crate) fn release(mut self) {
         self.cost = 0.0;
     }
@@ -121,7 +119,7 @@ mod tests {
         Tariff { price, longest_ms: LONGEST_MS as f64 }
     }
 
-    /// An invocation that took this long, or was lost.
+    /// The outcome of an invocation that was billed for this long, or that was lost.
     fn outcome(billed_ms: Option<u64>) -> Outcome {
         let Some(billed_ms) = billed_ms else {
             return Outcome::Failed { failure: Failure::Lost { why: String::new() }, report: None };
@@ -136,7 +134,7 @@ mod tests {
         })
     }
 
-    /// One power's invocations, one after the other; what they cost at most.
+    /// Runs one power's invocations in series; returns the most that they can have cost.
     async fn series(budget: Arc<Budget>, power: Power) -> f64 {
         let mut spent = 0.0;
         for _ in 0..30 {

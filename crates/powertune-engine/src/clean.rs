@@ -1,4 +1,4 @@
-//! `powertune clean`: puts back what an interrupted run left behind.
+//! `powertune clean`: undoes the leftovers of an interrupted run.
 
 use std::collections::BTreeSet;
 
@@ -14,42 +14,42 @@ use crate::{
     restore::{Memory, Undo, restore},
 };
 
-/// What cleaning did.
+/// The result of a cleaning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cleaned {
-    /// The function, unqualified.
+    /// The unqualified ARN of the function.
     pub function_arn: String,
-    /// The runs that had left something, the oldest first.
+    /// The runs that had left something, oldest first.
     pub marks: Vec<Mark>,
-    /// From what to what the memory size was changed.
+    /// The memory size before and after, if it was put back.
     pub memory: Option<(Power, Power)>,
-    /// The memory size that somebody else has set since, and that was left.
+    /// A memory size that somebody else has set, and that therefore stays.
     pub kept: Option<Power>,
-    /// The versions that were deleted.
+    /// The numbers of the deleted versions.
     pub versions: Vec<String>,
-    /// What could not be put back.
+    /// The leftovers that could not be removed.
     pub left: Vec<LeftBehind>,
 }
 
-/// What there is of runs: on the function, and in this host's journals.
+/// The traces of runs: on the function, and in this machine's journals.
 struct Traces {
     latest: Function,
-    /// The oldest first.
+    /// Oldest first.
     tagged: Vec<Mark>,
     kept: Vec<Kept>,
-    /// The runs whose test versions there are.
+    /// The ids of the runs that have test versions.
     published: BTreeSet<String>,
 }
 
-/// Puts the function back as this host's journals say, and where there is none, as the marks on it
-/// and on its versions do. Doing it twice is the same as doing it once.
+/// Puts the function back. The journals on this machine say how; for runs without a journal, their
+/// tags and versions do. A second call changes nothing more.
 ///
-/// `is_over` says of a run that this host has no journal of whether it is over, where that can be
-/// known; otherwise it is over when the time that it has announced has passed.
+/// `is_over` tells whether a run without a journal is over, if the caller can know that. Otherwise
+/// the run counts as over when its announced time has passed.
 ///
 /// # Errors
-/// When the function can't be read, or when something is left by a run that may still be going on,
-/// unless `force` is set.
+/// If the function can't be read, or if a run with leftovers may still be active and `force` is not
+/// set.
 pub async fn clean(
     gateway: &Gateway,
     function: &FunctionRef,
@@ -81,7 +81,7 @@ pub async fn clean(
         }
         if restored.is_memory_settled() {
             for kept in traces.kept.iter().filter(|kept| force || !kept.is_alive) {
-                // Where it can't be written, the next `clean` judges by what it finds.
+                // If this fails, the next `clean` decides again by the state that it finds.
                 let _ = kept.memory_is_back();
             }
         }
@@ -113,8 +113,8 @@ impl Traces {
             .map(str::to_owned)
             .collect();
         if !published.is_empty() {
-            // A run tags the function before it publishes: the tags of a run that lives, and whose
-            // versions were seen, are seen now.
+            // A run sets its tags before it publishes. So this second read sees the tags of every
+            // live run whose versions were listed.
             (latest, tags) =
                 gateway.function_and_tags(&name).await.map_err(TuneError::before_changes)?;
         }
@@ -122,7 +122,7 @@ impl Traces {
         Ok(Self { tagged: Mark::all(&tags), kept, published, latest })
     }
 
-    /// The runs that may have left something, the oldest first.
+    /// The runs that may have left something, oldest first.
     fn marks(&self) -> Vec<Mark> {
         let is_tagged = |run: &str| self.tagged.iter().any(|mark| mark.run == run);
         let kept = self.kept.iter().filter(|kept| !is_tagged(&kept.mark.run));
@@ -132,8 +132,8 @@ impl Traces {
         marks
     }
 
-    /// Whether a run whose tags are not there has left something all the same: its tags go last, so
-    /// that either all is as it was, or somebody else took them away.
+    /// True if a run without tags has left something. A run removes its tags last, so either
+    /// nothing is left, or somebody else removed the tags.
     fn has_left(&self, kept: &Kept) -> bool {
         let is_unsettled =
             Claim::of_journal(kept).is_some_and(|claim| claim.is_proven(&self.latest));
@@ -158,14 +158,14 @@ impl Traces {
         }
     }
 
-    /// The run's claim to the memory size: by its journal, where there is one.
+    /// The run's claim to the memory size, from its journal if there is one.
     fn claim(&self, mark: &Mark) -> Option<Claim> {
         let Some(kept) = self.kept(&mark.run) else { return Claim::of_tags(mark) };
         match self.tagged.iter().find(|tagged| tagged.run == mark.run) {
-            // The tag that holds the memory size goes when that is back, or when somebody decides to
-            // keep the size that is there.
+            // This tag is removed when the size is back, or when somebody decides to keep the
+            // present size.
             Some(tagged) if tagged.original.is_none() => None,
-            // A journal that is cut may not tell of the last change; the tags tell of all.
+            // A truncated journal may lack the last change; the tags list all sizes.
             Some(tagged) if kept.is_cut => Claim::of_tags(tagged),
             Some(_) => Claim::of_journal(kept),
             None => Claim::of_journal(kept).filter(|claim| claim.is_proven(&self.latest)),

@@ -1,4 +1,4 @@
-//! Calls that meet another change, or that Lambda has no time for: when to make them again.
+//! Retries calls that conflict with another change or that Lambda throttles.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use crate::gateway::ApiError;
 
-/// The first wait between two tries; it doubles from there.
+/// The wait before the second try; each wait is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// The waits between tries until a deadline.
+/// Exponential back-off until a deadline.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     deadline: Instant,
@@ -18,12 +18,11 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Tries until then.
     pub(crate) fn until(deadline: Instant) -> Self {
         Self { deadline, next: FIRST_WAIT }
     }
 
-    /// Waits before the next try; `false` where the time is over.
+    /// Sleeps before the next try. Returns `false` if the deadline leaves no time for one.
     pub(crate) async fn wait(&mut self) -> bool {
         let again = Instant::now() + self.next;
         if again > self.deadline {
@@ -35,8 +34,8 @@ impl Backoff {
     }
 }
 
-/// Makes a call that may be made whatever else was done meanwhile; again until the deadline, where
-/// it may pass.
+/// Repeats an idempotent call until it succeeds, fails for a lasting reason, or reaches the
+/// deadline.
 pub(crate) async fn repeated<T, F>(deadline: Instant, call: impl Fn() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, ApiError>>,
@@ -61,7 +60,8 @@ mod tests {
     use super::*;
     use crate::gateway::ErrorKind;
 
-    /// How many tries a call takes that fails with these kinds, and whether it succeeds.
+    /// Fails with these kinds, one a try. Returns the number of tries and whether the call
+    /// succeeded.
     async fn tries(kinds: &[ErrorKind]) -> (usize, bool) {
         let made = Cell::new(0);
         let call = || {

@@ -1,27 +1,28 @@
-//! Which of several runs that begin at the same time goes on: the protocol, without the calls.
+//! Decides which of several simultaneous runs may tune the function: the protocol, without the
+//! calls.
 //!
 //! Lambda has no lock. It has tags, which anybody may add, and a RevisionId, which guards a change.
-//! A run *announces* itself by a tag, looks at the function, and goes on once its first change of
-//! the memory size has succeeded. `docs/two-runs.md` says why at most one run gets there.
+//! A run *announces* itself by a tag, looks at the function, and wins when its first change of the
+//! memory size succeeds. `docs/two-runs.md` explains why at most one run wins.
 //!
-//! An [`Election`] says what to do next and is told what came of it. The test beside it walks every
-//! interleaving of several elections against a model of Lambda; `announce` carries one out for real.
+//! An [`Election`] is a pure state machine: it returns the next step and takes in its result. The
+//! test beside it explores every interleaving of several elections on a model of Lambda. `announce`
+//! makes the real calls.
 
 use std::collections::BTreeSet;
 
 use powertune_core::power::Power;
 
-/// One run's way from its announcement to its first change.
+/// The state of one run between its announcement and its first change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Election {
     run: String,
-    /// The memory size of `$LATEST` when the run found it.
     original: Power,
     /// The memory size that the first change sets.
     target: Power,
-    /// Whether a version shows the original memory size.
+    /// A version with the original memory size exists.
     is_published: bool,
-    /// Whether the first change may have been made, without an answer that says so.
+    /// The answer to the first change was lost, so it may have succeeded.
     may_be_made: bool,
     next: Next,
 }
@@ -29,65 +30,57 @@ pub(crate) struct Election {
 /// The next call of a run, or its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Next {
-    /// TagResource with the run's tags.
     Tag,
-    /// GetFunction: the configuration, the RevisionId and the tags, all of one moment.
+    /// GetFunction: the configuration, the RevisionId and the tags at the same moment.
     Look,
-    /// The same after a pause: another run is about to leave, or Lambda is at work on an update.
+    /// GetFunction after a pause: another run is about to leave, or Lambda works on an update.
     LookLater {
-        /// The runs to wait for; none where Lambda is at work.
+        /// The runs to wait for; empty if Lambda works on an update.
         others: BTreeSet<String>,
     },
-    /// PublishVersion, guarded by this RevisionId.
+    /// PublishVersion, guarded by the RevisionId of the last look.
     Publish {
-        /// The RevisionId of the last look.
         revision_id: Option<String>,
     },
-    /// UpdateFunctionConfiguration to the target, guarded by this RevisionId.
+    /// UpdateFunctionConfiguration to the target, guarded by the RevisionId of the last look.
     Change {
-        /// The RevisionId of the last look.
         revision_id: Option<String>,
     },
-    /// The run has made the first change: no other run can.
+    /// The run won: no other run can make a first change now.
     GoOn,
-    /// The run takes its tags away and ends.
+    /// The run removes its tags and ends.
     Leave(Leaving),
 }
 
-/// Why a run leaves.
+/// The reason why a run leaves the election.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Leaving {
-    /// This other run goes on.
+    /// This other run wins.
     Behind(String),
-    /// The function is no longer as the run found it.
     Changed,
-    /// Somebody has taken the run's tags away.
+    /// Somebody has removed the run's tags.
     Unmarked,
 }
 
-/// The outcome of the first change, as far as the run knows it.
+/// The result of the first change, as far as the run knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Change {
-    /// Lambda has made it.
     Made,
-    /// Lambda has refused it.
     Refused,
-    /// No answer came: it may have been made.
+    /// No answer came: Lambda may have made the change.
     Unknown,
 }
 
-/// The function at one moment, as GetFunction tells it.
+/// The answer of GetFunction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Look {
-    /// Guards the next change; absent where the endpoint keeps none.
+    /// `None` if the endpoint has no RevisionId.
     pub(crate) revision_id: Option<String>,
-    /// The memory size of `$LATEST`.
     pub(crate) power: Power,
-    /// Whether code and configuration, memory size aside, are as the run found them.
+    /// Code and configuration, apart from the memory size, are as the run found them.
     pub(crate) is_as_found: bool,
-    /// Whether no update is in progress.
     pub(crate) is_settled: bool,
-    /// The runs whose tags are there.
+    /// The runs that have tags on the function.
     pub(crate) runs: BTreeSet<String>,
 }
 
@@ -99,42 +92,37 @@ impl Election {
         Self { run, original, target, is_published: false, may_be_made: false, next }
     }
 
-    /// The next step.
     pub(crate) fn next(&self) -> &Next {
         &self.next
     }
 
-    /// The memory size that the first change sets.
     pub(crate) fn target(&self) -> Power {
         self.target
     }
 
-    /// The first change sets another memory size: the account does not have the first one.
+    /// Replaces the target, because the account does not allow the first one.
     pub(crate) fn retarget(&mut self, target: Power) {
         debug_assert_ne!(self.original, target, "a change that changes nothing excludes nobody");
         self.target = target;
         self.next = Next::Look;
     }
 
-    /// The tags are on the function.
     pub(crate) fn tagged(&mut self) {
         self.next = Next::Look;
     }
 
-    /// PublishVersion was answered; `is_done` says whether with a version.
+    /// Takes in the answer to PublishVersion; `is_done` is true if it returned a version.
     pub(crate) fn published(&mut self, is_done: bool) {
         self.is_published |= is_done;
-        // Publishing moves the RevisionId, and so does whatever came in between.
+        // Publishing changes the RevisionId, and so may calls of others.
         self.next = Next::Look;
     }
 
-    /// The first change was sent.
     pub(crate) fn changed(&mut self, change: Change) {
         self.may_be_made |= change == Change::Unknown;
         self.next = if change == Change::Made { Next::GoOn } else { Next::Look };
     }
 
-    /// The function was looked at.
     pub(crate) fn looked(&mut self, look: Look) {
         self.next = self.after(look);
     }
@@ -146,12 +134,12 @@ impl Election {
         }
         let first = runs.first().cloned();
         if self.may_be_made && power == self.target && is_as_found {
-            // The answer to the own change was lost. It is no other run's change: from the moment
-            // at which this run sent its own, every other run sees its tags and waits.
+            // The answer to this run's own change was lost. The change can't be another run's:
+            // every other run saw this run's tags before, and waits.
             return Next::GoOn;
         }
         match first {
-            // Another run has made its first change, or somebody else a change.
+            // Another run, or somebody else, has changed the function.
             _ if power != self.original || !is_as_found => {
                 Next::Leave(first.map_or(Leaving::Changed, Leaving::Behind))
             }
@@ -163,7 +151,6 @@ impl Election {
         }
     }
 
-    /// The run has waited long enough.
     pub(crate) fn give_up(&mut self) {
         let leaving = match &self.next {
             Next::LookLater { others } => others.first().cloned().map(Leaving::Behind),

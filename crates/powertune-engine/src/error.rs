@@ -1,4 +1,4 @@
-//! How a run can end other than well.
+//! Errors that end a run.
 
 use powertune_core::{
     analysis::NothingMeasured, ending::Ending, payload::PayloadError, power::Power,
@@ -10,28 +10,28 @@ use crate::{
     mark::Mark,
 };
 
-/// A run that did not do all that it was asked to.
+/// A run that failed or did only a part of its task, with everything it measured.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct Unfinished {
-    /// Why, and what became of the function.
+    /// The reason, and the state in which the function is left.
     pub error: TuneError,
-    /// What was measured: all, or what there was until the run ended (`complete: false`). `None`
-    /// where no invocation counted.
+    /// The measurements: all of them, or those before the run ended (`complete: false`). `None` if
+    /// no invocation counted.
     pub measured: Option<Ending>,
 }
 
 impl From<TuneError> for Unfinished {
-    /// Nothing was measured.
+    /// An error without measurements.
     fn from(error: TuneError) -> Self {
         Self { error, measured: None }
     }
 }
 
-/// Why a run did not end well, and what became of the function.
+/// The reason why a run failed, and the state in which the function is left.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TuneError {
-    /// The function can't be tuned as asked. Nothing was changed and nothing invoked.
+    /// The function can't be tuned as requested. Nothing was changed or invoked.
     #[error("{0}")]
     Refused(Refusal),
     /// The run failed before it changed anything.
@@ -40,25 +40,25 @@ pub enum TuneError {
     /// The run failed, and everything was put back.
     #[error("{0}\neverything was put back as it was")]
     Failed(Cause),
-    /// The run came to its end, and meanwhile somebody else has changed the function; everything of
-    /// the run's was put back, and nothing applied.
+    /// The run finished, but somebody else changed the function meanwhile. Everything of the run
+    /// was undone, and no choice was applied.
     #[error("{0}\nthe result is of what it was before; everything was put back")]
     Outdated(Cause),
-    /// The user stopped it, and everything was put back.
+    /// The user stopped the run, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
     Interrupted,
     /// Something could not be put back.
     #[error("{}{}", .cause.as_ref().map_or(String::new(), |cause| format!("{cause}\n")), left_text(.left))]
     LeftBehind {
-        /// Why the run ended, where it did not end well.
+        /// The error that ended the run; `None` if the run itself succeeded.
         cause: Option<Cause>,
-        /// What is left, and how to put it right by hand.
+        /// The leftovers, with a command for each.
         left: Vec<LeftBehind>,
     },
 }
 
 impl TuneError {
-    /// An error before the first change: a failure that would come back on every try is a refusal.
+    /// The error of a call before the first change: a lasting failure becomes a refusal.
     pub(crate) fn before_changes(error: ApiError) -> Self {
         if error.kind.lasts() {
             return Self::Refused(Refusal::Api(error));
@@ -85,16 +85,16 @@ fn left_text(left: &[LeftBehind]) -> String {
     format!("NOT everything could be put back:\n{}", items.join("\n"))
 }
 
-/// Why a function can't be tuned as asked.
+/// The reason why a function can't be tuned as requested.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// Reading the function, or announcing the run, failed for a reason that lasts.
+    /// A call failed for a lasting reason while the run read the function or announced itself.
     #[error("{0}")]
     Api(ApiError),
-    /// A kind of function that this method does not fit.
+    /// A kind of function that powertune can't tune; the text says which.
     #[error("the function can't be tuned: {0}")]
     Unsupported(String),
-    /// What was named is not what a test version would be.
+    /// The named version or alias differs from `$LATEST` in more than its memory size.
     #[error(
         "{qualifier} differs from $LATEST in more than its memory size, and only $LATEST can be \
          tested at other sizes; deploy the same code and configuration to both, or tune $LATEST"
@@ -103,23 +103,23 @@ pub enum Refusal {
         /// The version or alias.
         qualifier: String,
     },
-    /// An alias that names no single version.
+    /// The request names an alias that sends its calls to two versions.
     #[error("the alias {alias} sends its calls to two versions; name one of them, or $LATEST")]
     WeightedAlias {
-        /// The alias.
+        /// The name of the alias.
         alias: String,
     },
-    /// An alias that is to be moved, and that somebody moves step by step.
+    /// The alias for the release has weights: somebody is moving it step by step.
     #[error(
         "autoOptimizeAlias: the alias {alias} sends its calls to two versions, as during a canary \
          release, and moving it would end that; wait until it points to one version, or leave \
          autoOptimizeAlias out"
     )]
     Canary {
-        /// The alias.
+        /// The name of the alias.
         alias: String,
     },
-    /// Applying would release what the alias does not have.
+    /// Moving the alias would release code or configuration that it does not have yet.
     #[error(
         "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
          differs from that, so that applying the choice would release $LATEST by this alias; add \
@@ -127,150 +127,150 @@ pub enum Refusal {
          the alias has"
     )]
     ReleasesLatest {
-        /// The alias.
+        /// The name of the alias.
         alias: String,
-        /// The version that it points to.
+        /// The version that the alias points to.
         version: String,
-        /// What differs.
+        /// The part that differs: the code or the configuration.
         what: &'static str,
     },
-    /// A pre- or post-processor that can't be read.
+    /// A pre- or post-processor can't be read.
     #[error("{field}: {function} can't be read: {error}")]
     Processor {
-        /// The request's field that names it.
+        /// The request's field for this processor.
         field: &'static str,
-        /// The processor.
+        /// The processor, as the request names it.
         function: String,
-        /// What AWS said.
+        /// The error of the call.
         error: ApiError,
     },
-    /// No invocation would be let through.
+    /// The reserved concurrency is 0.
     #[error(
         "the function's reserved concurrency is 0, so that nothing can invoke it; raise it or \
          delete the reservation (aws lambda delete-function-concurrency)"
     )]
     NothingMayRun,
-    /// No room for the run's tags.
+    /// The function has too many tags to add those of a run.
     #[error(
         "the function has {has} tags, and may have 50; a run says by three tags of its own how to \
          put the function back, so that it takes 47 at most: remove some while it is tuned"
     )]
     TooManyTags {
-        /// How many it has.
+        /// The number of its tags, without those of AWS.
         has: usize,
     },
-    /// Not even the cheapest invocation is sure to be within `maxCost`.
+    /// `maxCost` is less than the worst-case cost of one invocation.
     #[error(
         "maxCost: {} {currency} is less than one invocation at {power} costs if it lasts until \
          the function's Timeout of {timeout_s} s after the longest Init; give at least {}, or \
          lower the Timeout", written(*.most), round_up(*.needed)
     )]
     MaxCost {
-        /// What was given.
+        /// The given `maxCost`.
         most: f64,
-        /// What it is in.
+        /// The currency of both amounts.
         currency: Currency,
         /// The smallest power to measure.
         power: Power,
-        /// The function's Timeout in seconds.
+        /// The function's timeout in seconds.
         timeout_s: u64,
-        /// What an invocation there can cost.
+        /// The worst-case cost of one invocation at `power`.
         needed: f64,
     },
-    /// A price that powertune does not know.
+    /// powertune knows no price for the region and architecture.
     #[error("{0}")]
     Price(#[from] UnknownPrice),
-    /// A payload from S3 that can't be used.
+    /// The payload from S3 is not usable.
     #[error("payloadS3: {0}")]
     Payload(#[from] PayloadError),
 }
 
-/// An amount as people write it: not with hundreds of zeros.
+/// An amount in decimal notation, or in scientific notation below 1e-9.
 fn written(amount: f64) -> String {
     if amount < 1e-9 { format!("{amount:e}") } else { amount.to_string() }
 }
 
-/// An amount with a few digits, none of which is too low.
+/// An amount with three digits, rounded up.
 fn round_up(amount: f64) -> f64 {
     let scale = 10_f64.powf(2.0 - amount.log10().floor());
     (amount * scale).ceil() / scale
 }
 
-/// Why a run failed.
+/// The reason why a run failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Cause {
-    /// A call failed.
+    /// A call to AWS failed.
     #[error("{0}")]
     Api(#[from] ApiError),
-    /// Another run's marks are on the function.
+    /// Another run's tags are on the function.
     #[error(
         "the function bears the marks of another run ({mark}){}; if it is over, put the function \
          back with: powertune clean {function}", if *.is_alive {", which goes on on this host"} else {""}
     )]
     Marked {
-        /// The function's ARN.
+        /// The ARN of the function.
         function: String,
-        /// Whether it is known to be alive.
+        /// True if a journal on this machine shows that the run is alive.
         is_alive: bool,
-        /// What the marks say.
+        /// The tags of the run.
         mark: Box<Mark>,
     },
-    /// The run that `clean` is asked to clear away may still be going on.
+    /// `clean` found a run that may still be active.
     #[error(
         "{mark} may still be going on; wait for it, or add --force if you know that it is dead"
     )]
     Alive {
-        /// What the marks say.
+        /// The tags of the run.
         mark: Box<Mark>,
     },
-    /// Another run has begun at the same time, and made the first change.
+    /// Another run started at the same time and won the election.
     #[error(
         "another run has begun to tune the function at the same time ({mark}); wait until it is \
          over and tune again"
     )]
     Rival {
-        /// What its marks say.
+        /// The tags of the other run.
         mark: Box<Mark>,
     },
-    /// The function was changed by somebody else.
+    /// Somebody else changed the function during the run.
     #[error(
         "the function was changed during the run by somebody else ({what}), so that what was \
          measured is no longer what runs; what they have set stays; tune it again when it is quiet"
     )]
     Changed {
-        /// What is different.
+        /// The difference, as a phrase for the message.
         what: String,
     },
-    /// The alias that was to be moved was changed by somebody else.
+    /// Somebody else changed the alias during the run.
     #[error(
         "the alias {alias} was changed during the run by somebody else ({what}); it stays as they \
          have set it, and the choice was not applied; tune again if it is still to be released"
     )]
     AliasChanged {
-        /// The alias.
+        /// The name of the alias.
         alias: String,
-        /// What is different.
+        /// The difference, as a phrase for the message.
         what: String,
     },
-    /// The run's tags were taken away before it came to its end.
+    /// Somebody removed the run's tags before the run ended.
     #[error(
         "the run's tags were taken from {function} during the run, as powertune clean --force does; \
          another run may be at work on it, so that this one has ended, and nothing was applied; tune \
          again when there is none"
     )]
     MarksGone {
-        /// The function's ARN.
+        /// The ARN of the function.
         function: String,
     },
-    /// A published version does not have the memory size that it was published for.
+    /// PublishVersion returned a version with another memory size.
     #[error("PublishVersion gave version {version}, which does not have {power}; tune again")]
     WrongVersion {
-        /// The version.
+        /// The version's number.
         version: String,
-        /// The power wanted.
+        /// The power that the version should have.
         power: Power,
     },
-    /// Lambda could not make a version or an update work.
+    /// Lambda reports a failed version or update.
     #[error("{what} failed: {reason}")]
     NotReady {
         /// The version or the update.
@@ -278,58 +278,58 @@ pub enum Cause {
         /// Lambda's reason.
         reason: String,
     },
-    /// A version of the run's is gone before it was measured.
+    /// A version of the run was deleted before it was measured.
     #[error(
         "version {version} ({power}), which the run was measuring, is gone: somebody has deleted \
          it or the function, or has cleaned up after the run with `powertune clean --force`; tune \
          again when nobody else is at the function"
     )]
     VersionGone {
-        /// The version.
+        /// The version's number.
         version: String,
-        /// Its power.
+        /// The power of the version.
         power: Power,
     },
-    /// Lambda took too long.
+    /// A version or an update did not become ready in time.
     #[error("{what} was still in progress after {minutes} minutes; try again later")]
     TooSlow {
         /// The version or the update.
         what: String,
-        /// How long was waited.
+        /// The length of the wait in minutes.
         minutes: u64,
     },
     /// A pre- or post-processor failed.
     #[error("{field}: {function} failed: {why}")]
     Processor {
-        /// The request's field that names it.
+        /// The request's field for this processor.
         field: &'static str,
-        /// The processor.
+        /// The processor, as the request names it.
         function: String,
-        /// What it, or the call, said.
+        /// The processor's error, or that of the call.
         why: String,
     },
-    /// A call has had no answer for too long.
+    /// A call had no answer for too long.
     #[error("{0}, and that is given up; check the network, the proxy settings and the credentials")]
     Silent(Wait),
-    /// What was measured could not be kept where it was to be, so that nothing was applied.
+    /// The result could not be saved, so nothing was applied. The text is the path and the error.
     #[error("the result was not saved to {0}; nothing was applied")]
     NotKept(String),
-    /// Nothing could be measured.
+    /// No measurement counted.
     #[error("{0}")]
     NothingMeasured(#[from] NothingMeasured),
-    /// A fault of powertune's own.
+    /// A bug in powertune, such as a panic.
     #[error("powertune itself failed ({0}); this is a bug, please report it")]
     Bug(String),
 }
 
-/// Something that could not be put back.
+/// A leftover that could not be removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} ({why}); by hand: {by_hand}")]
 pub struct LeftBehind {
-    /// What is left.
+    /// The leftover.
     pub what: String,
-    /// Why it could not be put back.
+    /// The reason why it stays.
     pub why: String,
-    /// The command that does it.
+    /// A shell command that removes it.
     pub by_hand: String,
 }

@@ -1,4 +1,4 @@
-//! What happens during a run, for whoever wants to show it.
+//! Events of a run, for progress displays.
 
 use std::{
     collections::BTreeMap,
@@ -16,122 +16,122 @@ use tokio::sync::mpsc;
 
 use crate::{error::LeftBehind, gateway::Wait};
 
-/// Something that happened.
+/// An event of a run.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The function was read and can be tuned.
     Planned(Plan),
-    /// A round begins.
+    /// A round begins with these measurements.
     RoundStarted(Vec<Measurement>),
-    /// A version with this power was published.
+    /// A version with this power is published.
     Published {
-        /// Its power.
+        /// The power of the version.
         power: Power,
-        /// Its number.
+        /// The version's number.
         version: String,
     },
-    /// A power turned out not to be had.
+    /// The account does not allow this power.
     Skipped(Skipped),
     /// An invocation was sent to this power.
     Sent(Power),
     /// An invocation ended.
     Observed(Observation),
-    /// Lambda throttles, has not run the invocation, and the run waits.
+    /// Lambda refused an invocation without running it. The run will send it again.
     Throttled {
-        /// The power.
+        /// The power of the invocation.
         power: Power,
-        /// The reason that Lambda gives.
+        /// Lambda's reason.
         reason: String,
     },
     /// Every invocation at this power has ended.
     PowerDone(Power),
-    /// A round is over, where it is found out in the run how many there are.
+    /// A round ended in a run that chooses the number of rounds itself.
     Standing(Standing),
     /// The chosen power was applied.
     Applied {
-        /// The power.
+        /// The chosen power.
         power: Power,
-        /// The alias, and the version that it points to now; `None` for `$LATEST`.
+        /// The alias and the version that it points to now; `None` if `$LATEST` was changed.
         alias: Option<(String, String)>,
     },
     /// A call has had no answer for a while.
     Waiting(Wait),
     /// The execution of the state machine is being stopped, and the function put back.
     StoppingExecution,
-    /// Putting back begins.
+    /// The run starts to put the function back.
     CleaningUp,
-    /// Putting back has ended; what is left is named.
+    /// The run has put the function back, except for these leftovers.
     CleanedUp(Vec<LeftBehind>),
 }
 
-/// What a run is going to do.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The function, unqualified.
+    /// The unqualified ARN of the function.
     pub function_arn: String,
-    /// Its power now.
+    /// The function's present power.
     pub current: Power,
     /// The powers to choose from.
     pub powers: PowerValues,
-    /// What is measured first.
+    /// The measurements of the first round.
     pub measurements: Vec<Measurement>,
-    /// The most invocations that a power may come to have, where that is found out in the run.
+    /// The most invocations of one power, if the run chooses the number itself.
     pub most_invocations: Option<u32>,
-    /// What the run that was asked for can cost at most, were every invocation to last until the
+    /// The worst-case cost of the run, in the currency of `price`: every invocation runs to the
     /// timeout.
     pub worst_cost: f64,
-    /// What running the function costs.
+    /// The price of an invocation at this architecture and region.
     pub price: Price,
-    /// How many invocations run at the same time at most.
+    /// The most invocations in flight at the same time.
     pub concurrency: u32,
-    /// What is worth knowing beforehand.
+    /// Warnings to show before the run.
     pub warnings: Vec<Warning>,
 }
 
-/// Where events go; nobody needs to listen.
+/// Sends events to a listener, if there is one.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: mpsc::UnboundedSender<Event>,
     record: Option<Record>,
 }
 
-/// What the events of a run have told of its invocations. It stays whatever becomes of those who
-/// sent them.
+/// A record of the invocations of a run, made from its events. It survives a panic of the run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record(Arc<Mutex<Recorded>>);
 
 #[derive(Debug, Default)]
 struct Recorded {
     seen: Evidence,
-    /// How many invocations of each power have had no answer yet.
+    /// The number of invocations without an answer, by power.
     in_flight: BTreeMap<Power, u32>,
 }
 
 impl Events {
-    /// A place to send events to, and the end that they come out at.
+    /// A sender and the receiver of its events.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self { sender, record: None }, receiver)
     }
 
-    /// The same place, whose events are recorded too.
+    /// A copy of this sender that also records the events.
     pub(crate) fn recorded(&self) -> (Self, Record) {
         let record = Record::default();
         (Self { record: Some(record.clone()), ..self.clone() }, record)
     }
 
-    /// A function that sends [`Event::Waiting`]. It does not keep the receiver from ending.
+    /// A function that sends [`Event::Waiting`]. It holds no strong reference, so the receiver can
+    /// end.
     pub fn tell_of_waits(&self) -> impl Fn(Wait) + Send + use<> {
         let sender = self.sender.downgrade();
         move |wait| {
             if let Some(sender) = sender.upgrade() {
-                // A receiver that has stopped listening does not want to know.
+                // The receiver may be gone.
                 let _ = sender.send(Event::Waiting(wait));
             }
         }
     }
 
-    /// A place where nobody listens.
+    /// A sender without a receiver.
     pub(crate) fn unheard() -> Self {
         Self::channel().0
     }
@@ -140,14 +140,13 @@ impl Events {
         if let Some(record) = &self.record {
             record.take(&event);
         }
-        // Who has stopped listening does not want to know.
         let _ = self.sender.send(event);
     }
 }
 
 impl Record {
     fn lock(&self) -> MutexGuard<'_, Recorded> {
-        // Each event is taken as a whole, also where a later one made somebody panic.
+        // Each event is recorded as a whole, so the record stays valid after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,7 +165,8 @@ impl Record {
         }
     }
 
-    /// All that was seen. What is still in flight counts as unanswered: nobody waits for it.
+    /// Everything seen so far. Invocations in flight count as unanswered, because nobody waits for
+    /// them.
     pub(crate) fn seen(&self) -> Evidence {
         let recorded = self.lock();
         let mut seen = recorded.seen.clone();

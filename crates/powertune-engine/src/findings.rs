@@ -1,4 +1,4 @@
-//! From what a run has seen to what it ends with, also where it ends before its time.
+//! Makes the ending of a run from its record, even if the run ended early.
 
 use std::time::Instant;
 
@@ -17,8 +17,8 @@ use crate::{
     prepare::{Prepared, milliseconds},
 };
 
-/// Everything that an ending depends on. It is kept apart from what measures, so that an error or
-/// a panic there does not lose it.
+/// Everything that an ending needs. It is separate from the measuring task, so that an error or
+/// panic there does not lose it.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
     setup: Setup,
@@ -27,10 +27,10 @@ pub(crate) struct Findings {
     started: Instant,
 }
 
-/// A run that ended before its time, or could not apply what it had found.
+/// A run that ended early, or that could not apply its result.
 #[derive(Debug)]
 pub(crate) struct Halted {
-    /// Why; `None` where the user stopped it.
+    /// The reason; `None` if the user stopped it.
     pub(crate) cause: Option<Cause>,
     pub(crate) measured: Option<Ending>,
 }
@@ -54,7 +54,6 @@ impl Findings {
         Self { setup, planned, record, started }
     }
 
-    /// The ending of a run that has seen this.
     pub(crate) fn ending(
         &self,
         seen: &Evidence,
@@ -67,7 +66,6 @@ impl Findings {
         Ok(ending)
     }
 
-    /// Ends the run before its time, with what was seen until now.
     pub(crate) fn halted(&self, cause: Option<Cause>) -> Halted {
         let stopped = if cause.is_some() { Stopped::Failed } else { Stopped::Interrupted };
         let mut seen = self.record.seen();

@@ -1,4 +1,4 @@
-//! Where invocations wait for a place in flight: first come, first served, over all powers.
+//! The queue for places in flight: first come, first served, over all powers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +9,9 @@ use tokio::{
 
 use crate::window::{Refused, Window};
 
-/// What all invocations of a run go through.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// One permit for each place of the window's.
+    /// One permit for each place of the window.
     permits: Arc<Semaphore>,
     window: Mutex<Window>,
 }
@@ -25,14 +24,13 @@ pub(crate) struct Place {
 }
 
 impl Gate {
-    /// Lets in as many as `most` at a time.
+    /// A gate with `most` places at the beginning.
     pub(crate) fn new(most: u32) -> Arc<Self> {
         let most = most.max(1);
         let permits = Arc::new(Semaphore::new(most as usize));
         Arc::new(Self { permits, window: Mutex::new(Window::new(most)) })
     }
 
-    /// Waits for a place.
     pub(crate) async fn enter(self: Arc<Self>) -> Place {
         let mut place = Place { gate: self, permit: None };
         place.enter().await;
@@ -47,7 +45,7 @@ impl Gate {
 
     fn refuse(&self) -> Refused {
         let mut window = self.window();
-        // Taken away and put back, so that nobody enters meanwhile.
+        // Take all permits away first, so that nobody enters meanwhile.
         let free = self.permits.forget_permits(Semaphore::MAX_PERMITS);
         let (refused, gone) = window.refuse(places(free), Instant::now());
         self.permits.add_permits(free - gone as usize);
@@ -55,19 +53,19 @@ impl Gate {
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
-        // Its figures are whole even where somebody panicked.
+        // The window stays consistent even if another thread panicked.
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Place {
-    /// Lambda has let the invocation through.
+    /// Takes in that Lambda ran the invocation.
     pub(crate) fn let_through(&self) {
         self.gate.let_through();
     }
 
-    /// Lambda has refused the invocation; says what it is to do. Where it is to line up, it has left
-    /// its place.
+    /// Takes in that Lambda refused the invocation, and returns what the invocation has to do. It
+    /// has left its place if the answer is `LineUp`.
     pub(crate) fn refused(&mut self) -> Refused {
         let refused = self.gate.refuse();
         if refused == Refused::LineUp {
@@ -76,7 +74,7 @@ impl Place {
         refused
     }
 
-    /// Waits for a place, unless it has one.
+    /// Waits for a place, unless the invocation has one.
     pub(crate) async fn enter(&mut self) {
         if self.permit.is_none() {
             let permit = Arc::clone(&self.gate.permits).acquire_owned().await;
@@ -90,7 +88,7 @@ impl Place {
         if window.leave() {
             permit.forget();
         } else {
-            // Before anybody else looks at the window.
+            // Return the permit before anybody else looks at the window.
             drop(permit);
         }
     }
@@ -120,7 +118,7 @@ mod tests {
 
     const INVOCATIONS: usize = 2_000;
 
-    /// What refuses all beyond so many.
+    /// A limit of concurrency.
     #[derive(Debug)]
     struct Limit {
         most: u32,
@@ -130,7 +128,6 @@ mod tests {
 
     async fn invocation(gate: Arc<Gate>, limit: Arc<Limit>) {
         let mut place = gate.enter().await;
-        // Some are stopped in between.
         while !rand::rng().random_bool(0.01) {
             let wait = Duration::from_micros(rand::rng().random_range(0..500));
             let running = limit.running.fetch_add(1, Ordering::SeqCst);

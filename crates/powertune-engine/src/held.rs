@@ -1,20 +1,19 @@
-//! Memory sizes that `$LATEST` may have because of a run: any other was set by somebody else, and
+//! The memory sizes that a run may give to `$LATEST`. Any other size comes from somebody else, and
 //! stays.
 
 use std::{collections::BTreeSet, str::FromStr};
 
 use powertune_core::power::Power;
 
-/// A set of memory sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// Nobody knows which.
     Any,
-    /// From one to another, where there are too many to name.
+    /// A range, used if there are too many sizes to list.
     Between(Power, Power),
-    /// The powers that a run measures, and what it passes through to publish them.
+    /// The powers that a run measures. Their neighbours count too, since a run passes through them
+    /// to publish.
     Measured(BTreeSet<Power>),
-    /// These alone, as a run knows that writes down what it does.
+    /// Exactly these, known from a journal.
     Exactly(BTreeSet<Power>),
 }
 
@@ -24,15 +23,14 @@ impl Default for Held {
     }
 }
 
-/// The memory size next to another, which every account has that has the other: the next smaller
-/// one where there is one.
+/// The next smaller memory size, or the next larger one for the smallest. Every account that allows
+/// a size allows its neighbour.
 pub(crate) fn neighbour(power: Power) -> Power {
     let neighbour = Power::new(power.mb() - 1).or_else(|_| Power::new(power.mb() + 1));
     neighbour.expect("a power has a neighbour")
 }
 
 impl Held {
-    /// What a run holds that measures these powers.
     pub(crate) fn measured(powers: impl IntoIterator<Item = Power>) -> Self {
         Self::Measured(powers.into_iter().collect())
     }
@@ -50,8 +48,7 @@ impl Held {
         }
     }
 
-    /// The same and these, which are about to be measured, too; `None` where they were all among
-    /// them.
+    /// Adds powers that are about to be measured; `None` if the set contains them all.
     pub(crate) fn with(&self, powers: impl IntoIterator<Item = Power>) -> Option<Self> {
         let mut new = powers.into_iter().filter(|&power| !self.contains(power)).peekable();
         new.peek()?;
@@ -64,7 +61,7 @@ impl Held {
         })
     }
 
-    /// As text of at most so many bytes, of the characters that a tag's value may have.
+    /// The set as the value of a tag, with at most `room` bytes.
     pub(crate) fn text(&self, room: usize) -> String {
         match self {
             Self::Any => "any".to_owned(),
@@ -85,7 +82,7 @@ impl Held {
     }
 }
 
-/// Reads what [`Held::text`] has written.
+/// Parses the text of [`Held::text`].
 impl FromStr for Held {
     type Err = ();
 

@@ -1,4 +1,4 @@
-//! One invocation: sent until Lambda takes it, at most once run, and read for what it took.
+//! One invocation: sent until Lambda takes it, run at most once. Its duration comes from the log.
 
 use std::{
     ops::ControlFlow,
@@ -20,40 +20,37 @@ use crate::{
     window::{PATIENCE, Refused},
 };
 
-/// The first wait after Lambda refused to run something; it doubles from there.
+/// The wait after the first refusal by Lambda; each wait is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long Lambda may take to know everywhere of a version that was just published.
+/// The time in which Lambda spreads a new version to all of its hosts.
 const SPREADING: Duration = Duration::from_secs(5);
 
-/// The longest of what a function said that is kept, in characters.
+/// The longest text of a function's error that is kept, in characters.
 const LONGEST_SAID: usize = 1000;
-/// The frames of a stack trace that are kept.
+/// The number of stack frames that are kept.
 const FRAMES: usize = 3;
 
-/// Something to invoke.
 #[derive(Debug, Clone)]
 pub(crate) struct Target<'a> {
     pub(crate) function: &'a str,
     pub(crate) qualifier: Option<&'a str>,
 }
 
-/// What happens when something is invoked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Try<'a> {
-    /// It is on its way.
     Sent,
-    /// Lambda has not run it, for this reason, and it will be sent again.
+    /// Lambda has not run it, for this reason; it will be sent again.
     Refused(&'a str),
 }
 
-/// Since when a version has not been ready for anything, for all of its invocations together: what
-/// has been waited for by one of them is not waited for as long by the next.
+/// The start of the time in which a version has not been ready. All of its invocations share it, so
+/// that they do not wait for the same thing one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Unready(Mutex<Option<Instant>>);
 
 impl Unready {
-    /// Another invocation found it unready. Returns whether it has been waited for long enough.
+    /// Takes in that the version is not ready. Returns true if the wait is over.
     fn is_over(&self) -> bool {
         self.since().get_or_insert_with(Instant::now).elapsed() > PATIENCE
     }
@@ -63,16 +60,15 @@ impl Unready {
     }
 
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
-        // It is whole even where somebody panicked.
+        // The value stays consistent even if another thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Invokes, and again only as long as nothing ran: throttled, not ready or not known yet, or never
-/// connected.
-/// After `last_start` it is not tried again.
+/// Sends an invocation until it has run. It sends again only if nothing ran: throttled, not ready,
+/// not known yet, or not connected. After `last_start` it stops.
 ///
-/// `heard` is told of every try.
+/// `heard` hears of every try.
 pub(crate) async fn invoke_once(
     invoker: &Invoker,
     place: &mut Place,
@@ -90,7 +86,7 @@ pub(crate) async fn invoke_once(
         let (why, retry_after, refused) = match &answer {
             Err(NotInvoked::Throttled { why, retry_after }) => (why, *retry_after, place.refused()),
             Err(NotInvoked::Later { why }) if unready.is_over() => (why, None, Refused::GiveUp),
-            // Nothing to do with how much is in flight.
+            // A temporary fault has nothing to do with the invocations in flight.
             Err(NotInvoked::Later { why }) => (why, None, Refused::Wait),
             Err(NotInvoked::Gone(error)) if started.elapsed() < SPREADING => {
                 (&error.message, None, Refused::Wait)
@@ -108,7 +104,7 @@ pub(crate) async fn invoke_once(
             return answer;
         }
         heard(Try::Refused(why));
-        // Full jitter, so that those who were refused together do not come back together.
+        // Full jitter, so that invocations refused together do not come back together.
         let jittered = wait.mul_f64(rand::rng().random_range(0.1..1.0));
         let again = Instant::now() + pause(jittered, retry_after);
         tokio::time::sleep_until(last_start.map_or(again, |last| last.min(again))).await;
@@ -120,12 +116,12 @@ pub(crate) async fn invoke_once(
     }
 }
 
-/// How long to wait for the next try: what was asked for, but no longer than there is patience.
+/// The wait before the next try: the one that AWS asks for, limited by the patience.
 fn pause(jittered: Duration, retry_after: Option<Duration>) -> Duration {
     jittered.max(retry_after.unwrap_or_default()).min(PATIENCE)
 }
 
-/// What an answer, or its absence, comes to.
+/// The outcome of an answer or of an error.
 pub(crate) fn outcome(
     answer: &Result<Invoked, NotInvoked>,
     allowed_exceptions: &[String],
@@ -171,7 +167,6 @@ fn read_report(invoked: &Invoked) -> Result<Report, String> {
     report::find(tail, id).map_err(|error| error.to_string())
 }
 
-/// Whether the function failed in a way that does not count.
 fn function_failure(
     invoked: &Invoked,
     report: Option<&Report>,
@@ -191,7 +186,7 @@ fn function_failure(
     let says = |wanted: &str| message.as_deref().is_some_and(|message| message.contains(wanted));
     let timed_out = report.is_some_and(|report| report.status == Status::Timeout);
     ControlFlow::Break(
-        // Before there was the type, Lambda said so without one; with another it is the function's.
+        // Before Lambda reported a type, a timeout had none. Another type comes from the function.
         if timed_out
             || is_type("Sandbox.Timedout")
             || (error_type.is_none() && says("Task timed out after"))
@@ -211,8 +206,8 @@ fn function_failure(
     )
 }
 
-/// The first frames of the stack trace in an error payload: `stackTrace` of Python, Ruby and Java,
-/// `trace` of Node.js, whose first line repeats the message.
+/// The first frames of the stack trace in an error payload: `stackTrace` in Python, Ruby and Java,
+/// `trace` in Node.js, whose first line repeats the message.
 fn trace(payload: &Value) -> Vec<String> {
     let lines = |key: &str| payload.get(key).and_then(Value::as_array);
     let (frames, skipped) = match (lines("stackTrace"), lines("trace")) {
@@ -224,11 +219,10 @@ fn trace(payload: &Value) -> Vec<String> {
     frames.filter(|frame| !frame.is_empty()).take(FRAMES).collect()
 }
 
-/// One frame on one line, without the "at" of Node.js.
 fn frame(frame: &Value) -> Option<String> {
     let text = match frame {
         Value::String(text) => text.clone(),
-        // Ruby and old Python runtimes give lists of file, line and name.
+        // Ruby and old Python runtimes return lists of file, line and name.
         Value::Array(parts) => {
             let part = |part: &Value| match part {
                 Value::String(text) => text.clone(),
@@ -245,7 +239,7 @@ fn frame(frame: &Value) -> Option<String> {
     Some(shortened(text.strip_prefix("at ").unwrap_or(&text)))
 }
 
-/// What a function said of its failure, no longer than anybody reads: an answer can have 6 MB.
+/// A function's error text, shortened to a readable length; the original may have 6 MB.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_SAID) {
         None => text.to_owned(),
@@ -290,7 +284,7 @@ mod tests {
         assert_eq!(failure(invoked(timeout, true), &[]), Some(Failure::Timeout));
         let timeout = r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 8f50 Error: Task timed out after 3.00 seconds"}"#;
         assert_eq!(failure(invoked(timeout, true), &[]), Some(Failure::Timeout));
-        // A process that ends by itself is not out of memory.
+        // A process that exits by itself is not out of memory.
         for how in ["exit status 127", "without providing a reason"] {
             let exit = format!(
                 r#"{{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 8f50 Error: Runtime exited {how}"}}"#

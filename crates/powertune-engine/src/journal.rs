@@ -1,8 +1,9 @@
-//! What a run is about to change, written down before it does: the tags on the function say how to
-//! undo a run from anywhere, a journal says it exactly, on the host that it ran on.
+//! The journal of a run: what the run is about to change. The tags on the function allow an undo
+//! from anywhere. The journal allows an exact one, on the machine that the run ran on.
 //!
-//! A journal is a file of lines of JSON. Its run holds a lock on it as long as it lives, so that
-//! whoever finds one can tell whether the run is over; it is deleted when nothing is left to undo.
+//! A journal is a file with one JSON object a line. Its run holds a lock on it while it lives, so
+//! other processes can tell whether the run is over. The run deletes the file when nothing is left
+//! to undo.
 
 mod entry;
 mod folder;
@@ -28,7 +29,6 @@ pub use self::{
 };
 use crate::mark::Mark;
 
-/// The journal of a run that is going on.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal(Arc<Written>);
 
@@ -36,11 +36,11 @@ pub(crate) struct Journal(Arc<Written>);
 struct Written {
     mark: Mark,
     lines: Mutex<Vec<Line>>,
-    /// Where there is a place for it.
+    /// The file; `None` if no folder was usable.
     file: Option<Locked>,
 }
 
-/// A file that this process alone writes.
+/// A file that this process holds a lock on.
 #[derive(Debug)]
 struct Locked {
     file: File,
@@ -48,35 +48,31 @@ struct Locked {
 }
 
 impl Journal {
-    /// A journal that ends with the process.
+    /// A journal without a file; it ends with the process.
     pub(crate) fn in_memory(mark: Mark) -> Self {
         Self(Arc::new(Written { mark, lines: Mutex::default(), file: None }))
     }
 
-    /// Writes down what is about to be done. It is on the disk when this returns.
+    /// Writes an entry before its change is made. The entry is on the disk when this returns.
     pub(crate) async fn record(&self, entry: Entry) -> io::Result<()> {
         let written = Arc::clone(&self.0);
         let recorded = tokio::task::spawn_blocking(move || written.record(entry)).await;
         recorded.map_err(io::Error::other)?
     }
 
-    /// The id of the run.
     pub(crate) fn run(&self) -> &str {
         &self.0.mark.run
     }
 
-    /// What there is to put back of the memory size.
     pub(crate) fn unsettled(&self) -> Option<Unsettled> {
         let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         replay(self.0.mark.original, &lines)
     }
 
-    /// Where it is, for people to look.
     pub(crate) fn path(&self) -> Option<&PathBuf> {
         self.0.file.as_ref().map(|locked| &locked.path)
     }
 
-    /// Deletes it: nothing is left to undo.
     pub(crate) fn close(&self) {
         if let Some(path) = self.path() {
             // A leftover journal is harmless: everything it lists is already undone.
@@ -97,7 +93,7 @@ impl Written {
     }
 }
 
-/// Appends a line and waits until it is on the disk.
+/// Appends a line and syncs it to the disk.
 fn append(mut file: &File, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())?;
     file.sync_data()

@@ -1,4 +1,4 @@
-//! Where a result is kept as soon as there is one.
+//! Saves a result as soon as it exists.
 
 use std::{fmt, io, sync::Arc};
 
@@ -8,18 +8,18 @@ use crate::error::Cause;
 
 type Write = dyn Fn(&TuningResult) -> io::Result<()> + Send + Sync;
 
-/// Keeps the result of a run before anything is applied or put back: both can fail, and what was
-/// measured is paid for. It does nothing where nobody wants to keep it.
+/// Saves the result of a run before anything is applied or put back, because both can fail and the
+/// measurements are paid for. The default saves nothing.
 #[derive(Clone, Default)]
 pub struct Keep(Option<Arc<Write>>);
 
 impl Keep {
-    /// Keeps results by calling this. It may block, and is called again when more is known.
+    /// Saves results with this function. It may block. It is called again when the result has
+    /// changed.
     pub fn by(write: impl Fn(&TuningResult) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(write)))
     }
 
-    /// Keeps a result. It is kept when this returns.
     pub(crate) async fn keep(&self, result: &TuningResult) -> Result<(), Cause> {
         let Some(write) = self.0.clone() else { return Ok(()) };
         let result = result.clone();

@@ -1,9 +1,9 @@
-//! Runs a tuning against a Lambda endpoint.
+//! Runs a tuning on a Lambda endpoint.
 //!
-//! The engine drives the planner of `powertune-core`: it publishes a version for each power, invokes
-//! and reads what each invocation took, puts everything back, and has the result computed. Real AWS
-//! and the local Lambda differ by endpoint URL alone. It prints nothing; displays listen to its
-//! [`event::Event`]s.
+//! The engine drives the planner of `powertune-core`: it publishes a version for each power,
+//! invokes the versions, reads the durations, puts everything back and computes the result. Real
+//! AWS and the local Lambda differ only in the endpoint URL. The engine prints nothing; displays
+//! listen to its [`event::Event`]s.
 
 mod alias;
 mod announce;

@@ -1,5 +1,4 @@
-//! How many invocations may run at the same time: what the account lets run, and how many
-//! connections this process may have.
+//! Limits the invocations in flight by the account's concurrency and by this process's open files.
 
 use powertune_core::{
     request::{Pace, Request},
@@ -7,21 +6,21 @@ use powertune_core::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Of the concurrency that is there, a run takes so much and leaves the rest to others.
+/// The part of the available concurrency that a run uses; the rest is for others.
 const SHARE: (u32, u32) = (4, 5);
-/// What a new account has; assumed where the account may not be asked.
+/// The concurrency of a new account, assumed if GetAccountSettings is not allowed.
 pub(crate) const SMALLEST_ACCOUNT: u32 = 10;
 
-/// What macOS lets a process have open, whatever its hard limit says (`OPEN_MAX`).
+/// The most open files of a process on macOS (`OPEN_MAX`), even if the hard limit is higher.
 const OPEN_MAX: u64 = 10_240;
-/// Files that a run has open beside its invocations' connections.
+/// The open files of a run beside its connections.
 const OTHER_FILES: u64 = 32;
-/// Files that an invocation needs while its connection is being made: a socket, and another one for
-/// the lookup of the name or for the endpoint's other address.
+/// The open files of a connection that is being made: a socket, and a second one for the name
+/// lookup or for the endpoint's other address.
 const FILES_EACH: u64 = 2;
 
-/// Raises this process's soft limit of open files to what it is allowed to have. Where that fails,
-/// the limit stays what it was, and runs have as many connections as it leaves room for.
+/// Raises this process's soft limit of open files to the hard limit. If that fails, the limit
+/// stays, and runs make fewer connections.
 pub fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     for limit in [maximum, maximum.map_or(Some(OPEN_MAX), |hard| Some(hard.min(OPEN_MAX)))] {
@@ -36,7 +35,7 @@ pub fn raise_open_files() {
     }
 }
 
-/// How many invocations may be in flight with the files that this process may have open.
+/// The most invocations in flight that the limit of open files allows.
 pub(crate) fn most_connections() -> u32 {
     getrlimit(Resource::Nofile).current.map_or(u32::MAX, connections)
 }
@@ -46,8 +45,8 @@ fn connections(open_files: u64) -> u32 {
     u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
-/// No more than `concurrency` at the same time, and no more than this process may have connections;
-/// what is to be said about that where a run of `powers` powers would have more.
+/// Limits `concurrency` to the connections of this process. The warning says so, if a run of
+/// `powers` powers would use more.
 pub(crate) fn within_open_files(
     concurrency: u32,
     request: &Request,
@@ -67,7 +66,7 @@ pub(crate) fn within_open_files(
     (concurrency.min(most), warning)
 }
 
-/// The most invocations at the same time, and what is to be said about it.
+/// The most invocations in flight, with a warning if that is less than the request or is assumed.
 pub(crate) fn concurrency(
     unreserved: Option<u32>,
     reserved: Option<u32>,

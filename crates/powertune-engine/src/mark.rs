@@ -1,17 +1,16 @@
-//! Our marks on a function: tags that announce a run and say how to undo it, and the description of
-//! every version that it publishes.
+//! The marks of a run on a function: tags that announce the run and say how to undo it, and the
+//! description of each version.
 //!
-//! The keys of a run's tags bear its id, so that two runs that begin at the same time do not
-//! overwrite each other's:
+//! The keys contain the run's id, so simultaneous runs do not overwrite each other's tags:
 //!
 //! ```text
 //! powertune:<run>         since=2026-11-25T12:00:00Z until=2026-11-25T12:20:00Z
-//! powertune:<run>:by      <who runs it: user@host, or the ARN of an execution>
+//! powertune:<run>:by      <user@host, or the ARN of an execution>
 //! powertune:<run>:memory  memory=1024 sets=128/512
 //! ```
 //!
-//! The third tag is there as long as `$LATEST` may have a memory size of the run's. It goes as soon
-//! as the function has its own size again; the other two go last, when nothing is left to undo.
+//! The third tag exists while `$LATEST` may have a memory size of the run. It is removed as soon as
+//! the function has its own size again. The other two are removed last.
 
 use std::{collections::HashMap, fmt};
 
@@ -26,28 +25,26 @@ const KEY: &str = "powertune:";
 const BY: &str = ":by";
 const MEMORY: &str = ":memory";
 const DESCRIPTION: &str = "powertune run ";
-/// How many tags a run has.
+/// The number of tags of a run.
 pub(crate) const TAGS: usize = 3;
-/// The longest tag value that AWS takes.
+/// The longest tag value that AWS allows.
 const LONGEST_VALUE: usize = 256;
-/// What a mark says of a run that does not say who runs it.
 const SOMEBODY: &str = "somebody";
 
-/// What the tags of a run say.
+/// The content of a run's tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The run's id.
+    /// The run's id: 32 hexadecimal digits.
     pub run: String,
-    /// The memory size that `$LATEST` is to have again; absent once it has.
+    /// The memory size to restore; `None` once `$LATEST` has it again.
     pub original: Option<Power>,
-    /// The memory sizes that the run gives to `$LATEST`.
     #[serde(skip)]
     pub(crate) sets: Held,
-    /// Who runs it.
+    /// The owner of the run: user and host, or the ARN of an execution.
     pub by: String,
-    /// When it has begun.
+    /// The start of the run.
     pub since: Option<Timestamp>,
-    /// When it will be over at the latest.
+    /// The latest possible end of the run.
     pub until: Option<Timestamp>,
 }
 
@@ -60,7 +57,7 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
-    /// A mark for a new run.
+    /// The mark of a new run.
     pub(crate) fn new(original: Power, sets: Held, by: &str, until: Timestamp) -> Self {
         Self {
             run: Uuid::new_v4().simple().to_string(),
@@ -72,7 +69,6 @@ impl Mark {
         }
     }
 
-    /// The mark of an execution of the state machine.
     pub(crate) fn of_execution(
         arn: &str,
         original: Power,
@@ -83,7 +79,6 @@ impl Mark {
         Self { run: run_of(arn), original: Some(original), sets, by: tag_value(arn), since, until }
     }
 
-    /// What the tags of a function say of runs, the oldest run first.
     pub(crate) fn all(tags: &HashMap<String, String>) -> Vec<Self> {
         let mut runs: Vec<&str> = tags.keys().filter_map(|key| run_of_key(key)).collect();
         runs.sort_unstable();
@@ -93,7 +88,6 @@ impl Mark {
         marks
     }
 
-    /// What the tags say of the run with this id, if they speak of it.
     pub(crate) fn find(run: &str, tags: &HashMap<String, String>) -> Option<Self> {
         Self::all(tags).into_iter().find(|mark| mark.run == run)
     }
@@ -115,7 +109,6 @@ impl Mark {
         }
     }
 
-    /// All tags of a run that is about to change the memory size.
     pub(crate) fn tags(&self) -> HashMap<String, String> {
         let time = |name: &str, time: Option<Timestamp>| time.map(|time| format!("{name}={time}"));
         let times = [time("since", self.since), time("until", self.until)];
@@ -126,7 +119,6 @@ impl Mark {
         tags
     }
 
-    /// The tag that says how to put the memory size back, alone.
     pub(crate) fn memory_tags(&self) -> HashMap<String, String> {
         let Some(original) = self.original else { return HashMap::new() };
         let memory = format!("memory={}", original.mb());
@@ -134,74 +126,71 @@ impl Mark {
         HashMap::from([(self.memory_key(), format!("{memory} sets={}", self.sets.text(room)))])
     }
 
-    /// The key of the tag that says how to put the memory size back.
     pub(crate) fn memory_key(&self) -> String {
         memory_key(&self.run)
     }
 
-    /// The keys of the tags that go last.
+    /// The keys of the tags that are removed last.
     pub(crate) fn keys(&self) -> [String; 2] {
         [format!("{KEY}{}", self.run), format!("{KEY}{}{BY}", self.run)]
     }
 
-    /// The keys of all its tags.
+    /// The keys of all tags of the run.
     pub(crate) fn all_keys(&self) -> Vec<String> {
         let [of_run, by] = self.keys();
         vec![of_run, by, self.memory_key()]
     }
 
-    /// The description of the versions that this run publishes.
     pub(crate) fn description(&self) -> String {
         format!("{DESCRIPTION}{}", self.run)
     }
 
-    /// The description of the version that this run's alias is to point to. It is the user's to
-    /// keep once the alias does.
+    /// The description of the version that the run's alias will point to. The version belongs to
+    /// the user once the alias does.
     pub(crate) fn choice(&self, power: Power) -> String {
         format!("{power}{}", chosen_by(&self.run))
     }
 }
 
-/// The id of the run that an execution of the state machine makes: whoever knows the execution
-/// knows its marks.
+/// The run id of a state machine's execution. It is derived from the ARN, so everybody who knows
+/// the execution knows its marks.
 pub(crate) fn run_of(execution_arn: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, execution_arn.as_bytes()).simple().to_string()
 }
 
-/// The key of the tag that says how to put the memory size back after the run with this id.
+/// The key of the tag with the memory size to restore, for the run with this id.
 pub(crate) fn memory_key(run: &str) -> String {
     format!("{KEY}{run}{MEMORY}")
 }
 
-/// The present, to the second: nobody needs to know it better.
+/// The present time in whole seconds.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::MAX)
 }
 
-/// The run whose test version has this description, if it is one.
+/// The id of the run that published a test version with this description; `None` for other
+/// versions.
 pub(crate) fn run_of_version(description: &str) -> Option<&str> {
     description.strip_prefix(DESCRIPTION).filter(|run| is_run(run))
 }
 
-/// The run whose tag has this key, if it is one.
 fn run_of_key(key: &str) -> Option<&str> {
     let run = key.strip_prefix(KEY)?;
     let stripped = run.strip_suffix(BY).or_else(|| run.strip_suffix(MEMORY));
     Some(stripped.unwrap_or(run)).filter(|run| is_run(run))
 }
 
-/// The `name=value` pairs of a tag's value.
 fn fields(value: Option<&String>) -> HashMap<&str, &str> {
     let value = value.map_or("", String::as_str);
     value.split(' ').filter_map(|field| field.split_once('=')).collect()
 }
 
-/// Whether this is an id of a run.
+/// True if this is a run's id.
 fn is_run(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a version's description is that of the choice of the run with this id.
+/// True if this is the description of the version that the run chose.
 pub(crate) fn is_choice_of(run: &str, description: &str) -> bool {
     description.ends_with(&chosen_by(run))
 }
@@ -210,7 +199,7 @@ fn chosen_by(run: &str) -> String {
     format!(", chosen by {DESCRIPTION}{run}")
 }
 
-/// What a tag can hold: other characters become a dash.
+/// Replaces each character that a tag can't hold by a dash.
 fn tag_value(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || " +-=._:/@".contains(c);
     text.chars().take(LONGEST_VALUE).map(|c| if allowed(c) { c } else { '-' }).collect()

@@ -1,4 +1,4 @@
-//! Measures one power: sends its invocations, in series or many at a time, and reads each.
+//! Measures one power: sends its invocations, in series or in parallel, and reads each duration.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ use crate::{
     invocation::{Target, Try, Unready, invoke_once, outcome, shortened},
 };
 
-/// Everything that the batches of a run share.
+/// The parts that all batches of a run share.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) invoker: Invoker,
@@ -37,16 +37,14 @@ pub(crate) struct Bench {
     pub(crate) request: Request,
     /// The payloads of one power's invocations, in order.
     pub(crate) payloads: Vec<Arc<str>>,
-    /// The gate that every invocation goes through.
     pub(crate) gate: Arc<Gate>,
-    /// The most invocations at the same time.
     pub(crate) concurrency: u32,
     pub(crate) budget: Arc<Budget>,
     pub(crate) events: Events,
     pub(crate) cancelled: CancellationToken,
-    /// No invocation starts after this; the rest stays unsent.
+    /// No invocation starts after this time.
     pub(crate) last_start: Option<Instant>,
-    /// True once an invocation stayed unsent because it was later than that.
+    /// True once an invocation was not sent because of `last_start`.
     pub(crate) out_of_time: AtomicBool,
 }
 
@@ -55,18 +53,17 @@ pub(crate) struct Bench {
 pub(crate) struct Batch {
     pub(crate) power: Power,
     pub(crate) version: String,
-    /// The number of the first of them, counted from 0 over all invocations of the power.
+    /// The number of the first invocation, counted from 0 over all invocations of the power.
     pub(crate) first: u32,
     pub(crate) invocations: u32,
 }
 
 impl Batch {
-    /// What it means that its version is not there.
     fn is_gone(&self) -> Cause {
         Cause::VersionGone { version: self.version.clone(), power: self.power }
     }
 
-    /// Why waiting for its version has failed.
+    /// The error for a version that did not become ready.
     pub(crate) fn not_ready(&self, cause: Cause) -> Cause {
         match cause {
             Cause::Api(ApiError { kind: ErrorKind::NotFound, .. }) => self.is_gone(),
@@ -75,12 +72,12 @@ impl Batch {
     }
 }
 
-/// What the invocations of a batch know of each other.
+/// The state that the invocations of a batch share.
 #[derive(Debug)]
 struct Course {
-    /// Another one would fail like the others.
+    /// Another invocation would fail like the earlier ones.
     condemned: AtomicBool,
-    /// The outcomes until one counts; `None` from then on.
+    /// The failures so far; `None` once an invocation counted.
     failing: Mutex<Option<Vec<Outcome>>>,
     unready: Unready,
 }
@@ -89,14 +86,14 @@ impl Course {
     fn of(batch: &Batch) -> Self {
         Self {
             condemned: AtomicBool::new(false),
-            // Those before a later batch are not known here.
+            // A later batch does not know the outcomes of earlier ones.
             failing: Mutex::new((batch.first == 0).then(Vec::new)),
             unready: Unready::default(),
         }
     }
 
     fn takes(&self, outcome: &Outcome) {
-        // It is whole even where somebody panicked.
+        // The list stays consistent even if another thread panicked.
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let is_condemned = match (&mut *failing, outcome) {
             (_, Outcome::Counted(_) | Outcome::Allowed(_)) => {
@@ -115,21 +112,21 @@ impl Course {
     }
 }
 
-/// What an invocation needs before it can be sent.
+/// The reservations of an invocation before it is sent.
 struct Admitted {
     reservation: Reservation,
     place: Place,
 }
 
-/// Waits until an invocation may be sent; `None` where there is no room for it under the cap.
+/// Waits until an invocation may be sent; `None` if the budget is exhausted.
 async fn admit(budget: Arc<Budget>, gate: Arc<Gate>, power: Power) -> Option<Admitted> {
-    // Reserve budget before taking a slot: the other order deadlocks.
+    // Reserve the cost before the place: the other order deadlocks.
     let reservation = budget.reserve(power).await?;
     Some(Admitted { reservation, place: gate.enter().await })
 }
 
 impl Bench {
-    /// A bench for one function. Its events are unheard, and nothing cancels it or limits its time.
+    /// The shared parts for one function, without a listener, a cancellation or a time limit.
     pub(crate) fn new(
         invoker: Invoker,
         function_arn: String,
@@ -154,10 +151,10 @@ impl Bench {
         }
     }
 
-    /// Sends a batch's invocations and returns what came of them.
+    /// Sends a batch's invocations and returns their observations.
     ///
-    /// It ends early when the power turns out not to work, when the run is cancelled, or when there
-    /// is no time or no money for another invocation.
+    /// It ends early if the power does not work, the run is cancelled, or the time or the budget is
+    /// used up.
     pub(crate) async fn measure(&self, batch: &Batch) -> Result<Vec<Observation>, Cause> {
         let at_once = match self.request.pace {
             Pace::Series { .. } if !self.request.only_cold_starts => 1,
@@ -166,7 +163,7 @@ impl Bench {
         let (power, course) = (batch.power, Course::of(batch));
         let numbers = batch.first..batch.first + batch.invocations;
         let observations: Vec<Option<Observation>> = stream::iter(numbers)
-            // One is admitted at a time: what waits takes memory.
+            // Admit one at a time, because a waiting future takes memory.
             .filter_map(|number| {
                 let admitted = admit(Arc::clone(&self.budget), Arc::clone(&self.gate), power);
                 async move { Some((number, admitted.await?)) }
@@ -178,7 +175,7 @@ impl Bench {
         Ok(observations.into_iter().flatten().collect())
     }
 
-    /// One invocation, and its pre- and post-processor; `None` where it is not wanted any more.
+    /// One invocation with its pre- and post-processor; `None` if it is no longer needed.
     async fn one(
         &self,
         batch: &Batch,
@@ -225,7 +222,6 @@ impl Bench {
         Ok(Some(observation))
     }
 
-    /// Sends one of a batch's invocations until Lambda takes it.
     async fn send(
         &self,
         batch: &Batch,
@@ -260,7 +256,8 @@ impl Bench {
         }
     }
 
-    /// What the pre-processor makes of the payload, if there is one and it returns something.
+    /// The payload that the pre-processor returns; `None` if there is no pre-processor or it
+    /// returns nothing.
     async fn pre_process(
         &self,
         place: &mut Place,
@@ -277,7 +274,7 @@ impl Bench {
         self.process("postProcessorARN", function, place, &invoked.payload).await.map(|_| ())
     }
 
-    /// Calls a processor, which is not measured; its failure ends the run.
+    /// Calls a processor. It is not measured, and its failure ends the run.
     async fn process(
         &self,
         field: &'static str,
@@ -320,7 +317,7 @@ mod tests {
     const INVOCATIONS: usize = 1_000;
     const LONGEST_MS: u64 = 1_000;
 
-    /// Refused every other time, as if others used the account too.
+    /// An invocation that is refused every other time, as if others used the account too.
     async fn invocation(budget: Arc<Budget>, gate: Arc<Gate>) -> bool {
         let Some(mut admitted) = admit(budget, gate, Power::MIN).await else { return false };
         while rand::rng().random_bool(0.5) {

@@ -1,5 +1,4 @@
-//! Reads the function and everything else that a run needs to know, and refuses what can't work,
-//! before anything is changed.
+//! Reads everything that a run needs, and refuses a run that can't work, before any change.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -29,21 +28,18 @@ use crate::{
     processor::{self, Processor},
 };
 
-/// An Init that takes longer than this is repeated within the timeout.
+/// Lambda limits an Init to this; a longer one is repeated within the timeout.
 pub(crate) const LONGEST_INIT: Duration = Duration::from_secs(10);
 
-/// Tags that a function can have.
 const MOST_TAGS: usize = 50;
 
-/// A run is announced for its longest possible course, but for no longer than this.
+/// The longest announced duration of a run.
 const LONGEST_RUN: Duration = Duration::from_hours(24);
-/// What a run needs besides its invocations.
+/// The time of a run beside its invocations.
 const OVERHEAD: Duration = Duration::from_mins(15);
 
-/// A run that can begin.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// `$LATEST` as it was found.
     pub(crate) latest: Function,
     pub(crate) subject: Subject,
     pub(crate) powers: PowerValues,
@@ -51,19 +47,18 @@ pub(crate) struct Prepared {
     pub(crate) tariff: Tariff,
     pub(crate) payloads: Payloads,
     pub(crate) processors: Vec<Processor>,
-    /// The version that the alias points to which is to be moved, if there is one.
+    /// The version that the alias for the release points to, if there is one.
     pub(crate) alias_at: Option<String>,
-    /// How many invocations may run at the same time.
     pub(crate) concurrency: u32,
-    /// The account's unreserved concurrency, where it could be read.
+    /// The account's unreserved concurrency, if it could be read.
     pub(crate) unreserved: Option<u32>,
-    /// Warnings beside those of the request itself.
+    /// Warnings beside those of the request.
     pub(crate) notes: Vec<Warning>,
     pub(crate) plan: Plan,
 }
 
 impl Prepared {
-    /// Has no more invocations at the same time than this process may have connections.
+    /// Limits the invocations in flight to the connections that this process may have.
     pub(crate) fn keep_within_open_files(&mut self, request: &Request) {
         let (allowed, warning) = within_open_files(self.concurrency, request, self.powers.len());
         self.concurrency = allowed;
@@ -72,9 +67,8 @@ impl Prepared {
     }
 }
 
-/// Prepares a run; changes nothing. `defaults` are the powers of a request that names none.
-/// `journals` tell of the marks on the function whether their run is alive. `prices` are what the
-/// run goes by.
+/// Prepares a run without any change. `defaults` are the powers of a request that names none.
+/// `journals` show whether a run with tags on the function is alive.
 pub(crate) async fn prepare(
     gateway: &Gateway,
     request: &Request,
@@ -150,7 +144,7 @@ pub(crate) async fn prepare(
     })
 }
 
-/// What an error of preparing is to a run that has begun.
+/// The cause of a preparation error, for a run that has begun.
 pub(crate) fn into_cause(error: TuneError) -> Cause {
     match error {
         TuneError::NotBegun(cause) | TuneError::Failed(cause) => cause,
@@ -165,8 +159,8 @@ async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<Function, Tun
     gateway.function(&name, None).await.map_err(TuneError::before_changes)
 }
 
-/// The power of what was named: `$LATEST`, or a version or alias that differs from it in nothing
-/// else.
+/// The power of the qualifier in the request. A version or alias may differ from `$LATEST` only in
+/// its memory size.
 async fn qualified_power(
     gateway: &Gateway,
     request: &Request,
@@ -209,7 +203,7 @@ fn price(
     }))
 }
 
-/// The request's payloads, from S3 where they lie there.
+/// The request's payloads, read from S3 if the request says so.
 pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Payloads, TuneError> {
     let (bucket, key) = match &request.payload {
         PayloadSource::Inline(payloads) => return Ok(payloads.clone()),
@@ -225,7 +219,7 @@ pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Pay
         .map(|_| payloads)
 }
 
-/// Makes sure that no other run has left, or is just leaving, its marks.
+/// An error if another run has tags on the function.
 async fn unmarked(
     gateway: &Gateway,
     latest: &Function,
@@ -241,7 +235,7 @@ async fn unmarked(
     }))
 }
 
-/// Makes sure that the function takes a run's tags beside its own. Those of AWS's do not count.
+/// An error if a run's tags do not fit. AWS's own tags do not count.
 fn room_for_tags(tags: &HashMap<String, String>) -> Result<(), TuneError> {
     let has = tags.keys().filter(|key| !key.starts_with("aws:")).count();
     if has + TAGS <= MOST_TAGS {
@@ -251,7 +245,7 @@ fn room_for_tags(tags: &HashMap<String, String>) -> Result<(), TuneError> {
     }
 }
 
-/// Sees to it that at least one invocation can be paid, whatever it comes to.
+/// An error if `maxCost` does not cover one invocation in its worst case.
 fn affordable(
     request: &Request,
     latest: &Function,
@@ -269,7 +263,7 @@ fn affordable(
     Err(TuneError::from(Refusal::MaxCost { most, currency, power, timeout_s, needed }))
 }
 
-/// What the run costs if every invocation lasts until the timeout, after the longest Init.
+/// The cost of the run if every invocation runs to the timeout, after the longest Init.
 fn worst_cost(request: &Request, powers: &PowerValues, tariff: &Tariff) -> f64 {
     let largest = powers.iter().last().into_iter().cycle().take(most_unnamed(request));
     let each = powers.iter().chain(largest).map(|power| tariff.worst(power));
@@ -281,13 +275,13 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// When the run will be over at the latest.
+/// The latest possible end of the run.
 pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
     let sleeps = match request.pace {
         Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
         Pace::Parallel { .. } => Duration::ZERO,
     };
-    // Where the number is found out in the run, not all powers are measured side by side.
+    // With `num: auto` the powers are not all measured side by side.
     let rounds = if request.num == Num::Auto { 2 } else { 1 };
     let invocations = request.most_invocations().saturating_mul(rounds);
     let processors: Duration = prepared.processors.iter().map(|processor| processor.timeout).sum();

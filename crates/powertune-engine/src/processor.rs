@@ -1,6 +1,6 @@
-//! The functions that are called before and after each invocation. They are read before anything is
-//! changed: one that is not there would end the run at its first invocation, and how long they may
-//! run is part of how long the run may.
+//! The functions called before and after each invocation. They are read before any change: a
+//! missing one would end the run at its first invocation, and their timeouts limit the run's
+//! duration.
 
 use std::time::Duration;
 
@@ -11,23 +11,21 @@ use crate::{
     gateway::{ApiError, ErrorKind, Function, Gateway},
 };
 
-/// The longest that any function may run.
+/// Lambda's longest timeout.
 pub(crate) const LONGEST: Duration = Duration::from_mins(15);
 
-/// A pre- or post-processor.
 #[derive(Debug)]
 pub(crate) struct Processor {
-    /// The request's field that names it.
     pub(crate) field: &'static str,
-    /// It as the request names it.
     pub(crate) named: String,
-    /// Its unqualified ARN, where it may be read.
+    /// Its unqualified ARN; `None` if the caller may not read it.
     pub(crate) arn: Option<String>,
-    /// How long it may run: its Timeout, or what any function may where that may not be read.
+    /// Its timeout, or the longest one if the caller may not read it.
     pub(crate) timeout: Duration,
 }
 
-/// The request's processors. Who may invoke one need not be allowed to read it: that is warned of.
+/// Reads the request's processors. A caller may be allowed to invoke a processor but not to read
+/// it; that gives a warning.
 pub(crate) async fn read(
     gateway: &Gateway,
     request: &Request,

@@ -1,5 +1,5 @@
-//! Publishes a version for each memory size, guarded so that a change by somebody else is noticed
-//! and never overwritten.
+//! Publishes a version for each memory size. Guards detect changes by somebody else, so none is
+//! overwritten.
 
 use jiff::Timestamp;
 use powertune_core::{
@@ -18,30 +18,27 @@ use crate::{
     mark::{Mark, run_of_version},
 };
 
-/// Changes `$LATEST`'s memory size and publishes it, for a run that goes on.
+/// Changes the memory size of `$LATEST` and publishes it, for a run that won its election.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
     gateway: &'a Gateway,
     baseline: &'a Baseline,
     mark: &'a Mark,
-    /// The function as it was last read.
     latest: Function,
     clock: Clock,
-    /// The LastModified that the function keeps as long as nobody else updates it, where that is known.
+    /// The present LastModified, if known. It stays until somebody else updates the function.
     modified: Option<Timestamp>,
 }
 
-/// Why a power has no version.
 #[derive(Debug)]
 pub(crate) enum Unpublished {
-    /// The account does not have such powers.
+    /// The account does not allow this memory size; the text is Lambda's reason.
     BeyondAccount(String),
-    /// The run can't go on.
     Failed(Cause),
 }
 
 impl Unpublished {
-    /// What it is to whoever does not expect that the account lacks the power.
+    /// The cause, for a caller that needs the power.
     pub(crate) fn into_cause(self, doing: &str) -> Cause {
         match self {
             Self::Failed(cause) => cause,
@@ -57,7 +54,7 @@ impl From<Cause> for Unpublished {
 }
 
 impl<'a> Publisher<'a> {
-    /// Takes over from the announcement, which has made the first change.
+    /// Continues after the announcement, which made the first change.
     pub(crate) fn first(
         gateway: &'a Gateway,
         baseline: &'a Baseline,
@@ -69,8 +66,8 @@ impl<'a> Publisher<'a> {
         Self { gateway, baseline, mark, latest, clock, modified }
     }
 
-    /// Begins anew, once `$LATEST` has its own memory size again: makes sure that the function is
-    /// the run's, and that its tags say how to put the size back.
+    /// Starts again after `$LATEST` got its own memory size back. It checks that the function is as
+    /// the run left it, and sets the tag with the memory size to restore.
     pub(crate) async fn again(
         gateway: &'a Gateway,
         baseline: &'a Baseline,
@@ -88,15 +85,14 @@ impl<'a> Publisher<'a> {
         Ok(publisher)
     }
 
-    /// Gives `$LATEST` its own memory size again.
     pub(crate) async fn put_back(mut self) -> Result<(), Cause> {
         let put_back = self.set_power(self.baseline.power).await;
         put_back.map_err(|error| error.into_cause("putting $LATEST back"))?;
         self.keep().await
     }
 
-    /// Leaves `$LATEST` at the memory size that it has, and has the journal and the tags say that
-    /// there is nothing to put back.
+    /// Leaves `$LATEST` at its present memory size, and records in the journal and the tags that
+    /// nothing is left to restore.
     pub(crate) async fn keep(self) -> Result<(), Cause> {
         self.gateway.record_memory_back().await?;
         let (arn, key) = (&self.baseline.arn, self.mark.memory_key());
@@ -104,7 +100,7 @@ impl<'a> Publisher<'a> {
         Ok(repeated(deadline, || self.gateway.untag(arn, vec![key.clone()])).await?)
     }
 
-    /// A version with `power` for the run, with the run's mark where it is new.
+    /// A version with `power`. A new one gets the run's mark as its description.
     pub(crate) async fn publish_marked(
         &mut self,
         power: Power,
@@ -114,8 +110,8 @@ impl<'a> Publisher<'a> {
         self.publish(power, &mark, usable).await
     }
 
-    /// A version with `power`; `usable` says whether one that Lambda hands back, although it was
-    /// published before, will do.
+    /// A version with `power`. Lambda may return an older version; `usable` decides whether it will
+    /// do.
     pub(crate) async fn publish(
         &mut self,
         power: Power,
@@ -127,8 +123,8 @@ impl<'a> Publisher<'a> {
         if usable(&version) && !self.is_anothers(&version) {
             return Ok(version);
         }
-        // Nothing has changed since it was published, so Lambda publishes nothing new. A version
-        // of a neighbouring size in between makes it do so.
+        // Lambda publishes nothing new if nothing has changed. A version of the neighbouring size
+        // in between makes a change.
         self.set_power(neighbour(power)).await?;
         self.publish_latest(&self.mark.description()).await?;
         self.set_power(power).await?;
@@ -139,10 +135,10 @@ impl<'a> Publisher<'a> {
         Err(Cause::WrongVersion { version: version.version, power }.into())
     }
 
-    /// Gives `$LATEST` this memory size, and waits until it has it.
+    /// Sets the memory size and waits until it is in force.
     ///
-    /// Tags that other runs take away again may change the RevisionId in between: then the function
-    /// is read again, and the change made anew as long as nothing else is different.
+    /// Tags of other runs may change the RevisionId in between. Then the function is read again,
+    /// and the change is repeated if nothing else is different.
     pub(crate) async fn set_power(&mut self, power: Power) -> Result<(), Unpublished> {
         let mut backoff = Backoff::until(self.gateway.meets_until());
         while self.latest.power != power {
@@ -184,8 +180,8 @@ impl<'a> Publisher<'a> {
         Ok(version)
     }
 
-    /// Waits until Lambda is done with the last change, and makes sure that it was this run's alone:
-    /// its tags are there, nothing but the memory size differs, and that is one of `powers`.
+    /// Waits until Lambda has finished the last change. It is an error if the run's tags are gone,
+    /// or if anything but the memory size differs, or if that is not in `powers`.
     async fn settle(&mut self, powers: &[Power]) -> Result<(), Cause> {
         self.latest = wait(self.gateway, &self.baseline.arn, None).await?;
         if self.is_updated_by_others() {
@@ -196,7 +192,7 @@ impl<'a> Publisher<'a> {
         self.check(powers).await
     }
 
-    /// Whether somebody has updated the function, though all that was updated is as the run has it.
+    /// True if somebody has updated the function to exactly the state that the run expects.
     fn is_updated_by_others(&self) -> bool {
         self.clock.is_moved_by_updates_alone
             && self.modified.is_some()
@@ -209,17 +205,17 @@ impl<'a> Publisher<'a> {
         Ok(self.gateway.record_read(&self.latest).await?)
     }
 
-    /// Whether this is a test version of another run, which will delete it.
+    /// True if this is a test version of another run, which will delete it.
     fn is_anothers(&self, version: &Version) -> bool {
         run_of_version(&version.description).is_some_and(|run| run != self.mark.run)
     }
 }
 
-/// Publishes a version for a power of the backlog that has none. `Ok(Err(_))` where the account does
-/// not have such powers: the backlog skips it.
+/// Publishes a version for a power of the backlog that has none. `Ok(Err(_))` if the account does
+/// not allow the power: the backlog skips it.
 ///
 /// # Errors
-/// When the run can't go on. The caller's cleaning puts `$LATEST` back, unless somebody else has
+/// If the run can't continue. The caller's clean-up puts `$LATEST` back, unless somebody else has
 /// changed it.
 pub(crate) async fn publish_missing(
     publisher: &mut Publisher<'_>,
@@ -237,14 +233,15 @@ pub(crate) async fn publish_missing(
     }
 }
 
-/// An error if the run's tags are gone: somebody has cleaned up after it, and may have begun since.
+/// An error if the run's tags are gone: somebody has cleaned up after it, and another run may have
+/// begun.
 pub(crate) async fn still_marked(
     gateway: &Gateway,
     latest: &Function,
     run: &str,
 ) -> Result<(), Cause> {
     let mark = Mark::find(run, &gateway.tags_of(latest).await?);
-    // The tag with the memory size is set anew in each round, and so says nothing.
+    // Each round sets the memory tag again, so only the other tags count.
     let is_there = mark.is_some_and(|mark| mark.since.is_some());
     if is_there { Ok(()) } else { Err(Cause::MarksGone { function: latest.arn.clone() }) }
 }

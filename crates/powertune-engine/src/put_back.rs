@@ -1,8 +1,7 @@
-//! Whether the memory size that `$LATEST` has is a run's, and is to be put back.
+//! Decides whether the memory size of `$LATEST` comes from a run and must be put back.
 //!
-//! A size alone proves nothing: the owner may deploy the very size that a run has set. So a journal
-//! is believed as far as it explains what is read now, and tags are believed as far as versions
-//! show what they say.
+//! The size alone proves nothing: the owner may deploy a size that a run has used. So a journal
+//! counts if it explains the present state, and tags count if the versions confirm them.
 
 use jiff::{SignedDuration, Timestamp};
 use powertune_core::power::Power;
@@ -14,25 +13,22 @@ use crate::{
     mark::{Mark, is_choice_of, run_of_version},
 };
 
-/// How far the clocks of this machine and of Lambda may differ.
+/// The largest difference between this machine's clock and Lambda's.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
-/// Within so long of its beginning a call is carried out, or never.
+/// The longest time until Lambda executes a call, if it executes the call at all.
 const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 
-/// A run's claim to have set the memory size that `$LATEST` has.
+/// The claim that a run has set the memory size of `$LATEST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
-    /// The run's id.
     pub(crate) run: String,
-    /// The size that `$LATEST` had.
+    /// The memory size before the run.
     pub(crate) original: Power,
-    /// The source of the claim.
     pub(crate) basis: Basis,
 }
 
 impl Claim {
-    /// The claim of the run that has written this journal; `None` where the journal says that the
-    /// memory size is back.
+    /// The claim in a journal; `None` if the journal says that the memory size is back.
     pub(crate) fn of_journal(kept: &Kept) -> Option<Self> {
         let (original, unsettled) = kept.mark.original.zip(kept.unsettled.clone())?;
         let basis = Basis::Journal(unsettled);
@@ -40,52 +36,47 @@ impl Claim {
     }
 }
 
-/// The source of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Basis {
-    /// From a journal: exact.
+    /// A journal, which is exact.
     Journal(Unsettled),
-    /// From the run's tags, which anybody may have written: these sizes may have been set.
+    /// Tags, which anybody may have written. They list the sizes that may have been set.
     Tags(Held),
 }
 
-/// The facts by which a claim is judged.
+/// The facts that decide a claim.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    /// `$LATEST` now.
     pub(crate) latest: &'a Function,
-    /// All published versions.
     pub(crate) versions: &'a [Version],
-    /// A version with the run's configuration, read whole.
+    /// A version with the run's configuration, from GetFunction.
     pub(crate) reference: Option<&'a Function>,
-    /// Whether tags of other runs are on the function beside this run's.
+    /// True if other runs have tags on the function.
     pub(crate) are_others_announced: bool,
 }
 
-/// The judgement on a claim.
+/// The decision on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is as it was.
+    /// The memory size is the original one.
     AsItWas,
-    /// The answer is older than the run's own change: ask again.
+    /// The answer is older than the run's own change: read again.
     Outdated,
-    /// It is the run's.
     PutBack,
-    /// It is somebody else's.
+    /// The memory size comes from somebody else.
     Theirs,
-    /// Nothing proves whose it is.
+    /// The facts prove nothing.
     Unclear,
 }
 
 impl Claim {
-    /// The claim of a run's tags, as long as its memory size is not back.
+    /// The claim in a run's tags; `None` if its memory size is back.
     pub(crate) fn of_tags(mark: &Mark) -> Option<Self> {
         let basis = Basis::Tags(mark.sets.clone());
         mark.original.map(|original| Self { run: mark.run.clone(), original, basis })
     }
 
-    /// Whether the answer to this claim needs more than `$LATEST`: the versions, and one of them
-    /// whole.
+    /// Decides by `$LATEST` alone; `None` if the versions are needed too.
     pub(crate) fn judge_at_once(&self, latest: &Function) -> Option<Verdict> {
         if latest.power == self.original {
             let changed = match &self.basis {
@@ -112,9 +103,9 @@ impl Claim {
         }
     }
 
-    /// Whether a journal alone proves that `$LATEST` has a size of this run, although its tags are
-    /// gone: somebody may have cleaned up after it, and the owner may have set the size since. So a
-    /// call without an answer proves nothing here.
+    /// True if a journal alone proves that the memory size comes from this run. It is for runs
+    /// without tags: somebody may have cleaned up, and the owner may have set the size since. So an
+    /// unanswered call proves nothing here.
     pub(crate) fn is_proven(&self, latest: &Function) -> bool {
         match (&self.basis, self.judge_at_once(latest)) {
             (Basis::Journal(_), Some(verdict)) => verdict == Verdict::PutBack,
@@ -125,7 +116,6 @@ impl Claim {
         }
     }
 
-    /// Judges by all that is known.
     pub(crate) fn judge(&self, facts: &Facts<'_>) -> Verdict {
         let Facts { latest, reference, .. } = facts;
         if let Some(verdict) = self.judge_at_once(latest) {
@@ -138,7 +128,7 @@ impl Claim {
         let is_same_code = reference.code_sha256 == latest.code_sha256;
         let shows_size = self.newest(facts.versions).is_some_and(|v| v.power == Some(latest.power));
         let is_ours = match &self.basis {
-            // A deploy of code alone must not leave a test size behind.
+            // The owner deployed only code; a test size must not stay.
             Basis::Journal(_) if !is_same_code => shows_size,
             Basis::Journal(unsettled) => {
                 explains(unsettled, latest.last_modified) || facts.are_others_announced
@@ -148,15 +138,15 @@ impl Claim {
         if is_ours { Verdict::PutBack } else { Verdict::Unclear }
     }
 
-    /// The version that a run's configuration is read from: its own newest one, else the newest one
-    /// with the original size, which Lambda may have handed back to it.
+    /// The version to read the run's configuration from: the run's newest one, or else the newest
+    /// one with the original size, which Lambda may have returned to the run.
     pub(crate) fn reference<'a>(&self, versions: &'a [Version]) -> Option<&'a Version> {
         let original = || newest(versions, |version| version.power == Some(self.original));
         self.newest(versions).or_else(original)
     }
 
-    /// The run's newest version. The run sets a size, publishes it, and then sets the next one: so
-    /// what `$LATEST` has because of the run is what this version has.
+    /// The run's newest version. A run sets a size, publishes it, and then sets the next. So a size
+    /// that `$LATEST` has from the run is the size of this version.
     fn newest<'a>(&self, versions: &'a [Version]) -> Option<&'a Version> {
         newest(versions, |version| self.has_published(version))
     }
@@ -166,7 +156,7 @@ impl Claim {
         run_of_version(description) == Some(&self.run) || is_choice_of(&self.run, description)
     }
 
-    /// Whether a version shows the size that the tags call the original one.
+    /// True if a version has the size that the tags give as the original one.
     fn is_original_shown(&self, versions: &[Version]) -> bool {
         versions.iter().any(|version| version.power == Some(self.original))
     }
@@ -177,7 +167,7 @@ fn newest(versions: &[Version], is_wanted: impl Fn(&Version) -> bool) -> Option<
     versions.iter().filter(|version| is_wanted(version)).max_by_key(number)
 }
 
-/// Whether `$LATEST` was last modified by the run, as far as its journal knows.
+/// True if, by the journal, the run made the last modification of `$LATEST`.
 fn explains(unsettled: &Unsettled, last_modified: Option<Timestamp>) -> bool {
     let Some(modified) = last_modified else { return true };
     let by_last_call = unsettled
@@ -186,7 +176,7 @@ fn explains(unsettled: &Unsettled, last_modified: Option<Timestamp>) -> bool {
     is_as_read(unsettled, last_modified) || by_last_call
 }
 
-/// Whether nobody has modified `$LATEST` since the run read it after its own last call.
+/// True if `$LATEST` has not been modified since the run read it after its own last call.
 fn is_as_read(unsettled: &Unsettled, last_modified: Option<Timestamp>) -> bool {
     unsettled.read.as_ref().and_then(|read| read.last_modified) == last_modified
 }

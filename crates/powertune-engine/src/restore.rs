@@ -1,11 +1,11 @@
-//! Puts a function back as it was: its memory size, the versions that were published, the tags.
+//! Undoes the changes of runs: the memory size, the versions, the tags.
 //!
-//! The end of a run and `powertune clean` after a crash are the same code; they differ in how they
-//! know what there is to undo. Doing it twice is the same as doing it once.
+//! The end of a run and `powertune clean` share this code; only their lists of changes come from
+//! different sources. A second call changes nothing more.
 //!
-//! The order is what makes it safe to stop anywhere: the memory size, the journal's word that it is
-//! back, the tag that says how to put it back, the versions, and the tags that announce the run.
-//! Nothing begins before the step ahead of it is done.
+//! The order makes it safe to stop anywhere: the memory size, the journal's entry that it is back,
+//! the tag with the memory size, the versions, and the tags that announce the run. Each step begins
+//! only after the one before has succeeded.
 
 mod memory;
 
@@ -23,53 +23,49 @@ use crate::{
 pub(crate) use memory::Memory;
 use memory::{NotBack, restore_memory};
 
-/// What is to be undone.
+/// The changes to undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Undo {
-    /// The claims of runs to the memory size.
     pub(crate) claims: Vec<Claim>,
-    /// The ids of the runs whose test versions are deleted. A run that begins meanwhile is not among
-    /// them.
+    /// The ids of the runs whose test versions are deleted. A run that begins meanwhile is not
+    /// among them.
     pub(crate) versions: BTreeSet<String>,
-    /// The ids of runs that may have published their choice and not come to point an alias to it:
-    /// a choice that no alias points to is of no use to anybody.
+    /// The ids of runs that may have published their choice without pointing an alias to it. Nobody
+    /// needs such a version.
     pub(crate) unapplied: Vec<String>,
-    /// The keys of the tags that say how to put the memory size back.
+    /// The keys of the tags with the memory size to restore.
     pub(crate) memory_tags: Vec<String>,
-    /// The keys of the tags that go when all is done.
+    /// The keys of the tags that are removed last.
     pub(crate) tags: Vec<String>,
 }
 
-/// What was put back.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Restored {
-    /// The outcome for the memory size.
     pub(crate) memory: Memory,
-    /// The versions that were deleted.
+    /// The numbers of the deleted versions.
     pub(crate) versions: Vec<String>,
-    /// The run's choice, which stays because an alias points to it.
+    /// The version of the run's choice, which stays because an alias points to it.
     pub(crate) pointed_to: Option<String>,
-    /// What could not be put back.
     pub(crate) left: Vec<LeftBehind>,
     is_memory_left: bool,
     is_memory_unclear: bool,
 }
 
 impl Restored {
-    /// Whether nobody can tell whose the memory size is.
+    /// True if nothing tells who set the memory size.
     pub(crate) fn is_memory_unclear(&self) -> bool {
         self.is_memory_unclear
     }
 
-    /// Whether nothing is left to do about the memory size.
+    /// True if the memory size needs no more work.
     pub(crate) fn is_memory_settled(&self) -> bool {
         !self.is_memory_left
     }
 }
 
 impl Undo {
-    /// Undoes what one run may have done, before it applied anything. `basis` is what it may have
-    /// done to the memory size, if anything.
+    /// The possible changes of one run that has applied nothing. `basis` is the source for its
+    /// changes of the memory size, if there were any.
     pub(crate) fn of_run(mark: &Mark, basis: Option<Basis>) -> Self {
         let claim = mark.original.zip(basis);
         let claim = claim.map(|(original, basis)| Claim { run: mark.run.clone(), original, basis });
@@ -83,7 +79,6 @@ impl Undo {
     }
 }
 
-/// Undoes it.
 pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restored {
     let deadline = Instant::now() + gateway.patience();
     let mut restored = Restored::default();
@@ -117,7 +112,7 @@ pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restor
     restored
 }
 
-/// The versions that the undoing deletes; whether each is a run's choice.
+/// The numbers of the versions to delete, each with whether it is a run's choice.
 async fn doomed(
     gateway: &Gateway,
     arn: &str,
@@ -165,7 +160,7 @@ async fn delete_versions(
     }
 }
 
-/// Names the versions that stay because the memory size is not settled: they show what it was.
+/// Lists the versions that stay until the memory size is settled: they show the earlier size.
 async fn keep_versions(gateway: &Gateway, arn: &str, undo: &Undo, restored: &mut Restored) {
     match doomed(gateway, arn, undo, Instant::now()).await {
         Ok(doomed) => restored.left.extend(doomed.into_iter().map(|(version, _)| {
@@ -196,7 +191,7 @@ async fn remove_tags(
     }
     match repeated(deadline, || gateway.untag(arn, keys.to_vec())).await {
         Ok(()) => {}
-        // The tags of a function that was deleted are gone with it.
+        // A deleted function has no tags.
         Err(error) if error.kind == ErrorKind::NotFound => {}
         Err(error) => restored.left.push(tags_left(arn, keys, error.to_string())),
     }

@@ -1,6 +1,6 @@
-//! One round of a run: publishes a version for each power that has none, puts `$LATEST` back, and
-//! measures; a power is measured as soon as its version is there, while the next is still being
-//! published. Later rounds invoke the same versions again, whose environments are warm.
+//! One round of a run. It publishes a version for each power that has none, puts `$LATEST` back,
+//! and measures. Measuring a power begins as soon as its version is ready, while the next is
+//! published. Later rounds use the same versions, whose environments are warm.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,17 +26,16 @@ use crate::{
     publish::{Publisher, publish_missing},
 };
 
-/// Batches in flight, each with the task that it is a part of.
+/// The batches in flight, each with its task.
 type Batches = JoinSet<Result<(Task, Vec<Observation>), Cause>>;
 
-/// The outcome of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) observations: Vec<Observation>,
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// Measures rounds on one function.
+/// Measures the rounds of a run.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     pub(crate) gateway: Gateway,
@@ -44,13 +43,12 @@ pub(crate) struct Rounds {
     pub(crate) mark: Mark,
     pub(crate) bench: Arc<Bench>,
     backlog: Backlog,
-    /// The versions that displays have heard of.
+    /// The versions that were reported to displays.
     told: HashSet<String>,
-    /// The state of `$LATEST` after the announcement, until the first version is published.
+    /// The state of `$LATEST` after the announcement; taken by the first publisher.
     announced: Option<Announced>,
-    /// The meaning of LastModified at this endpoint.
     clock: Clock,
-    /// The number of invocations that each power has had.
+    /// The number of invocations of each power so far.
     sent: BTreeMap<Power, u32>,
 }
 
@@ -104,7 +102,7 @@ impl Rounds {
         Ok(measured)
     }
 
-    /// Measures one batch of each power that is left, all of them side by side.
+    /// Measures one batch of each remaining power, all side by side.
     async fn pass(&mut self, measured: &mut Measured) -> Result<(), Cause> {
         let bench = Arc::clone(&self.bench);
         self.backlog.line_up(usize::MAX, None, bench.budget.tariff());
@@ -131,7 +129,7 @@ impl Rounds {
         published
     }
 
-    /// Tells the backlog of a batch; what it gives up counts as seen.
+    /// Updates the backlog after a batch. Invocations that the backlog gives up count as failed.
     fn took(&mut self, task: Task, mut seen: Vec<Observation>) -> Vec<Observation> {
         let (power, cold) = (task.power, self.bench.request.only_cold_starts);
         let is_cut_short = self.bench.cancelled.is_cancelled()
@@ -145,7 +143,6 @@ impl Rounds {
         seen
     }
 
-    /// Begins to measure a power.
     fn begin(&mut self, batches: &mut Batches, task: Task, in_flight: u32) {
         let Some(version) = task.version.clone() else { return };
         let power = task.power;
@@ -157,7 +154,7 @@ impl Rounds {
         batches.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), task, batch));
     }
 
-    /// The next batch that ends; once the user stops the run, all of them end at once.
+    /// Waits for the next batch to end. A cancellation of the run aborts all batches.
     async fn next<T: 'static>(&self, batches: &mut JoinSet<T>) -> Option<Result<T, JoinError>> {
         tokio::select! {
             biased;
@@ -167,8 +164,8 @@ impl Rounds {
         batches.join_next().await
     }
 
-    /// Publishes a version for each power that has none and begins to measure it; then puts
-    /// `$LATEST` back.
+    /// Publishes a version for each power that has none, starts to measure it, and puts `$LATEST`
+    /// back.
     async fn publish(
         &mut self,
         batches: &mut Batches,
@@ -176,7 +173,7 @@ impl Rounds {
         skipped: &mut Vec<Skipped>,
     ) -> Result<(), Cause> {
         let missing = self.backlog.unpublished(self.baseline.power);
-        // The announcement has left $LATEST at a memory size that is not its own.
+        // After the announcement `$LATEST` has another memory size.
         if missing.is_empty() && self.announced.is_none() {
             return Ok(());
         }
@@ -205,7 +202,6 @@ impl Rounds {
     }
 }
 
-/// Measures a batch as soon as its version is ready.
 async fn measure(
     gateway: Gateway,
     bench: Arc<Bench>,
@@ -217,7 +213,6 @@ async fn measure(
     bench.measure(&batch).await.map(|seen| (task, seen))
 }
 
-/// What a panic said.
 pub(crate) fn panic_message(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => panic

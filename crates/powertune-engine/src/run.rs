@@ -1,7 +1,7 @@
-//! A tuning run from beginning to end: prepare, announce, measure, analyse, apply, put back.
+//! A whole tuning run: prepare, announce, measure, analyse, apply, put back.
 //!
-//! Putting back happens in every ending, panics and Ctrl-C included, and from the first invocation
-//! on every ending comes with what was measured.
+//! Every ending puts the function back, even a panic or Ctrl-C. After the first invocation every
+//! ending contains the measurements.
 
 use std::time::{Duration, Instant};
 
@@ -39,31 +39,31 @@ use crate::{
     round::{Rounds, panic_message},
 };
 
-/// What a run is given besides its request.
+/// The surroundings of a run.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Who runs it, for others to see in the tags.
+    /// The owner of the run, for its tags.
     pub by: String,
-    /// Where its events go.
+    /// The sender of the run's events.
     pub events: Events,
-    /// Cancelled when the user wants it to stop.
+    /// Cancelled when the user stops the run.
     pub cancelled: CancellationToken,
-    /// Where it writes down what it is about to change.
+    /// The folder of the run's journal.
     pub journals: Journals,
-    /// Where its result is kept before anything is applied.
+    /// Saves the result before anything is applied.
     pub keep: Keep,
-    /// The prices that it goes by.
+    /// The prices to use.
     pub prices: Prices,
-    /// How long it may measure; `None` for as long as it takes. What has begun by then is waited
-    /// for.
+    /// The longest time to measure; `None` for no limit. Invocations in flight at the end are
+    /// waited for.
     pub most_time: Option<Duration>,
 }
 
 /// Tunes a function.
 ///
 /// # Errors
-/// See [`TuneError`]; whatever it is, the function was put back as far as that was possible, and
-/// what was measured comes with it.
+/// See [`TuneError`]. The function was put back as far as possible, and the error contains the
+/// measurements.
 pub async fn tune(
     gateway: &Gateway,
     request: &Request,
@@ -72,7 +72,7 @@ pub async fn tune(
     let started = Instant::now();
     gateway.on_wait(context.events.tell_of_waits());
     let defaults = default_values();
-    // A large future, which would be in two more.
+    // Boxed: this future is large, and two others would contain it.
     let Context { journals, prices, .. } = context;
     let preparing = Box::pin(prepare(gateway, request, &defaults, journals, prices));
     let mut prepared = tokio::select! {
@@ -98,7 +98,7 @@ pub async fn tune(
     })
 }
 
-/// The run's journal; where there can be none, the tags alone say what to undo.
+/// Opens the run's journal. Without a folder for it, only the tags say how to undo the run.
 fn begin_journal(
     journals: &Journals,
     arn: &str,
@@ -111,7 +111,6 @@ fn begin_journal(
     })
 }
 
-/// Announces the run, measures, and puts everything back.
 async fn tune_announced(
     gateway: &Gateway,
     request: &Request,
@@ -141,15 +140,15 @@ async fn tune_announced(
     let outcome = outcome
         .unwrap_or_else(|error| Err(findings.halted(Some(Cause::Bug(panic_message(error))))));
     if let Err(Halted { measured: Some(Ending::Tuned(result)), .. }) = &outcome {
-        // Putting back can take long. Who prints the result keeps it once more, and says if it
-        // can't be kept.
+        // Putting back can take long, so save the result now. The caller saves it again and reports
+        // an error.
         let _ = context.keep.keep(result).await;
     }
 
     context.events.send(Event::CleaningUp);
     let mut undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
     if matches!(&outcome, Ok(Done { not_applied: None, .. })) {
-        // An alias points to what was chosen.
+        // The alias points to the choice.
         undo.unapplied.clear();
     }
     let left = restore(&recording, &arn, &undo).await.left;
@@ -157,7 +156,7 @@ async fn tune_announced(
     conclude(outcome, left)
 }
 
-/// The end of a run that the user has stopped before it could go on.
+/// The error of a run that the user stopped during the announcement.
 async fn stopped(gateway: &Gateway, arn: &str, mark: &Mark, journal: &Journal) -> TuneError {
     let undo = Undo::of_run(mark, journal.unsettled().map(Basis::Journal));
     let left = restore(gateway, arn, &undo).await.left;
@@ -167,7 +166,8 @@ async fn stopped(gateway: &Gateway, arn: &str, mark: &Mark, journal: &Journal) -
     TuneError::LeftBehind { cause: None, left }
 }
 
-/// The end of a run that has not come to go on: what it has put on the function goes.
+/// The error of a run that failed during the announcement. It removes everything of the run from
+/// the function.
 async fn not_begun(
     gateway: &Gateway,
     arn: &str,
@@ -187,7 +187,7 @@ async fn not_begun(
     }
 }
 
-/// What the run comes to, after everything, or all but `left`, was put back.
+/// The outcome of the run after its clean-up, which left `left`.
 fn conclude(outcome: Result<Done, Halted>, left: Vec<LeftBehind>) -> Result<Ending, Unfinished> {
     let (measured, error) = match outcome {
         Ok(Done { ending, not_applied: None }) if left.is_empty() => return Ok(ending),
@@ -205,7 +205,7 @@ fn conclude(outcome: Result<Done, Halted>, left: Vec<LeftBehind>) -> Result<Endi
     Err(Unfinished { error, measured })
 }
 
-/// Why a run that came to its end did not do all that it was asked to.
+/// The error of a run that finished but did not apply its choice.
 fn not_applied_error(cause: Cause) -> TuneError {
     match cause {
         Cause::Changed { .. } => TuneError::Outdated(cause),
@@ -213,7 +213,7 @@ fn not_applied_error(cause: Cause) -> TuneError {
     }
 }
 
-/// The ending with the time that the whole run took.
+/// Sets the ending's time to that of the whole run.
 fn after(mut ending: Ending, elapsed: Duration) -> Ending {
     if let Ending::Tuned(result) = &mut ending {
         result.elapsed_ms = milliseconds(elapsed);
@@ -221,15 +221,14 @@ fn after(mut ending: Ending, elapsed: Duration) -> Ending {
     ending
 }
 
-/// How the part of a run that changes things ended.
 #[derive(Debug)]
 struct Done {
     ending: Ending,
-    /// Why the choice was not applied, or is outdated, where that is so.
+    /// The reason why the choice was not applied or is outdated.
     not_applied: Option<Cause>,
 }
 
-/// The part of a run that changes things.
+/// The measuring and applying part of a run.
 #[derive(Debug)]
 struct Run {
     request: Request,
@@ -289,16 +288,16 @@ impl Run {
         }
     }
 
-    /// Keeps the result, and applies it where that was asked for.
+    /// Saves the result, and applies it if requested.
     async fn put_to_use(&self, mut result: Box<TuningResult>) -> Result<Done, Halted> {
         let not_applied = self.use_choice(&mut result).await.err();
         Ok(Done { ending: Ending::Tuned(result), not_applied })
     }
 
-    /// Notes in the result what was applied.
+    /// Applies the choice and records this in the result.
     ///
     /// # Errors
-    /// Why nothing was applied, or the result is out of date.
+    /// The reason why nothing was applied, or why the result is outdated.
     async fn use_choice(&self, result: &mut TuningResult) -> Result<(), Cause> {
         self.keep.keep(result).await?;
         self.still_current().await?;
@@ -313,8 +312,7 @@ impl Run {
         changed(&latest, baseline, &[baseline.power])
     }
 
-    /// Asks the planner and measures, until there is nothing more to measure; `None` where the user
-    /// has stopped it.
+    /// Measures until the planner ends; `None` if the user stopped the run.
     async fn measure(&mut self, seen: &mut Evidence) -> Result<Option<Stopped>, Cause> {
         loop {
             let round = match self.planner.next(seen) {
@@ -344,7 +342,6 @@ impl Run {
         }
     }
 
-    /// Applies the choice, if that was asked for and there is one.
     async fn apply(&self, result: &TuningResult) -> Result<Option<Applied>, Cause> {
         let Some(optimize) = &self.request.auto_optimize else { return Ok(None) };
         if !result.is_applicable() {

@@ -1,8 +1,8 @@
-//! The steps of the state machine: the same preparing, publishing, measuring and putting back as
-//! in a [run](crate::run), each taking up where the state left off.
+//! The steps of the state machine. They use the same parts as a [run](crate::run), and each
+//! continues from the state.
 //!
-//! A step that fails does so by a [`StepError`], whose name the state machine shows and from which
-//! `powertune run` makes its exit code.
+//! A failed step returns a [`StepError`]. The state machine shows its name, and `powertune run`
+//! derives its exit code from it.
 
 mod apply;
 mod clean;
@@ -41,22 +41,23 @@ use crate::{
     mark::Mark,
 };
 
-/// How long a step tries to put the function back; the state machine calls Clean again after that.
+/// The longest time for a step to put the function back; the state machine calls Clean again after
+/// that.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How a deployment is set up.
+/// The parameters of a deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The powers of a request that names none.
     pub powers: PowerValues,
-    /// How long Measure may run.
+    /// The timeout of the Measure step.
     pub measure_timeout: Duration,
-    /// The page that shows a result's picture.
+    /// The URL of the page that draws a result.
     pub visualization: String,
-    /// ARN of the processors that a request may name, or a pattern of such ARNs, as IAM takes it;
-    /// empty for none.
+    /// The ARN, or ARN pattern in IAM's syntax, of the functions that a request may name as
+    /// processors; empty if none.
     pub processors: String,
-    /// Whether any function may be tuned.
+    /// True if any function may be tuned.
     pub tunes_any: bool,
 }
 
@@ -72,31 +73,30 @@ impl Default for Settings {
     }
 }
 
-/// Why a step failed.
+/// The error of a step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StepError {
-    /// What kind of failure it is.
+    /// The class of the error.
     pub kind: StepErrorKind,
-    /// What went wrong, where, and what to do next.
+    /// The cause, the place, and the next action.
     pub message: String,
 }
 
-/// Kinds of failures, as the state machine tells them apart.
+/// The classes of errors that the state machine distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepErrorKind {
-    /// The request is wrong. Nothing was called.
+    /// The request is wrong. No call was made.
     BadInput,
-    /// The function can't be tuned as asked. Nothing was changed.
+    /// The function can't be tuned as requested. Nothing was changed.
     Refused,
     /// The run failed before it changed anything.
     NotBegun,
     /// The run failed.
     Failed,
-    /// Something could not be put back yet. Clean says it of whatever is in the way of putting
-    /// back, for it can't tell what passes (throttling, an update that is in progress) from what
-    /// lasts; the state machine has it tried again for a quarter of an hour, and says `LeftBehind`
-    /// after that.
+    /// Something could not be put back yet. Clean can't distinguish a temporary obstacle
+    /// (throttling, an update in progress) from a lasting one. So the state machine retries for a
+    /// quarter of an hour and reports `LeftBehind` after that.
     NotYet,
     /// Something could not be put back.
     LeftBehind,
@@ -112,7 +112,7 @@ impl StepErrorKind {
         Self::LeftBehind,
     ];
 
-    /// Its name as an error of the state machine.
+    /// The error's name in the state machine.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BadInput => "Powertune.BadInput",
@@ -124,12 +124,12 @@ impl StepErrorKind {
         }
     }
 
-    /// The kind with this name.
+    /// The class with this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// A failure of this kind.
+    /// An error of this class.
     pub fn error(self, message: &impl ToString) -> StepError {
         StepError { kind: self, message: message.to_string() }
     }
@@ -179,12 +179,11 @@ impl From<TuneError> for StepError {
     }
 }
 
-/// What could not be put back, as a failure.
 fn left_behind(left: Vec<LeftBehind>) -> StepError {
     TuneError::LeftBehind { cause: None, left }.into()
 }
 
-/// A client for the region that the state's function is in.
+/// A client for the region of the state's function.
 async fn gateway(connection: &Connection, run: &RunContext) -> Result<Gateway, StepError> {
     let function = run.function.arn.parse().map_err(|error| {
         StepErrorKind::BadInput.error(&format!("{}: {error}", run.function.arn))
@@ -193,15 +192,15 @@ async fn gateway(connection: &Connection, run: &RunContext) -> Result<Gateway, S
     Ok(gateway.with_patience(PATIENCE))
 }
 
-/// The function as Initialize found it.
+/// The function at the time of Initialize.
 ///
-/// Its configuration is not in the state, nor is a digest of it: an execution's history is kept for
-/// months, and from a digest the values of environment variables could be guessed. Instead it is
-/// read again, from the version that Publish has made first; before there is one, from the function
-/// itself, which has the RevisionId that Initialize has read as long as nobody has changed it.
+/// The state contains neither the configuration nor a digest of it: an execution's history is kept
+/// for months, and a digest would allow guesses at the values of environment variables. So this
+/// reads the configuration from the first version of Publish. Before there is one, it reads the
+/// function, whose RevisionId must be that of Initialize.
 ///
 /// # Errors
-/// When a call failed, or the function or that version is no longer what it was.
+/// If a call fails, or the function or that version has changed.
 async fn baseline(gateway: &Gateway, state: &RunState) -> Result<Baseline, Cause> {
     let function = &state.run.function;
     let read =
@@ -225,7 +224,7 @@ async fn baseline(gateway: &Gateway, state: &RunState) -> Result<Baseline, Cause
     })
 }
 
-/// Why the function is no longer what Initialize has read: another run's marks, which change its
+/// The reason why the function has changed since Initialize: another run's tags, which change the
 /// RevisionId too, or a change by somebody else.
 async fn changed_meanwhile(gateway: &Gateway, run: &RunContext) -> Result<Cause, Cause> {
     let function = run.function.arn.clone();

@@ -1,66 +1,65 @@
-//! How many invocations may be in flight, found out by what Lambda refuses: a congestion window.
+//! A congestion window for invocations in flight, controlled by Lambda's refusals.
 //!
-//! What the account has is known, and not what others use of it, nor how many requests a second are
-//! let through. As in TCP, both come down to a window: with as many in flight, one that ends makes
-//! room for the next, and the rate follows by itself (Little's law; "Performance Under Load" by
-//! Netflix does the same for services).
+//! The account's concurrency is known, but not the share of other callers, nor the limit of
+//! requests a second. As in TCP, a window handles both: each invocation that ends makes room for
+//! the next, and the rate follows from that (Little's law; "Performance Under Load" by Netflix does
+//! the same for services).
 //!
-//! The window shrinks to nine tenths of what is in flight beside the one that was refused (AIMD
-//! with the factor of Netflix's concurrency-limits). Lambda queues nothing, so that what is in
-//! flight is just what it has let through, however far the window was off. The tenth is what others
-//! find: who held all that can be had would have *them* refused. Then it grows as BIC-TCP's does
-//! (Xu, Harfoush, Rhee 2004): by half of what is missing to where it was refused, so that it stays
-//! close below for long, and from there on by 1, 2, 4 and so on, should there be more again.
+//! After a refusal the window shrinks to nine tenths of the invocations in flight (AIMD, with the
+//! factor of Netflix's concurrency-limits). Lambda has no queue, so the invocations in flight are
+//! those that Lambda accepted. The remaining tenth is for other callers: a run that holds the whole
+//! limit would cause *their* refusals. Then the window grows as in BIC-TCP (Xu, Harfoush, Rhee
+//! 2004): each time by half of the distance to the size at the last refusal, so it stays just below
+//! that size for long; beyond that size by 1, 2, 4 and so on, in case the limit has risen.
 //!
-//! This part is pure; [`crate::gate`] has the invocations wait.
+//! This module is pure; [`crate::gate`] makes the invocations wait.
 
 use std::{mem, time::Duration};
 
 use tokio::time::Instant;
 
-/// Of so many in flight one is given up when another is refused.
+/// After a refusal, one in this many places is given up.
 const GIVEN_UP: u32 = 10;
-/// It grows once for a window's worth of invocations. Where it was refused whenever it had grown, it
-/// takes more and more of them, but no more than this: one refused in 50 is cheap enough to notice
-/// that there is more again.
+/// The window grows after one window of accepted invocations. If each growth led to a refusal, it
+/// waits for more, up to this many: one refusal in 50 is a low price for noticing a higher limit.
 const MOST_CAUTIOUS: u32 = 50;
-/// After so long with nothing let through, and nothing in flight, it is given up.
+/// The longest time without an accepted invocation and with nothing in flight.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The window, and the places that there are for invocations: more than it is wide as long as
-/// those end that were in flight when it shrank.
+/// The window and its places. After it shrank there are more places than its size, until the excess
+/// invocations end.
 #[derive(Debug)]
 pub(crate) struct Window {
     most: u32,
     size: u32,
     pub(crate) places: u32,
-    /// How many were in flight when another was refused.
+    /// The number in flight at the last refusal.
     refused_at: u32,
-    /// By how much it grows next beyond that.
+    /// The next growth beyond that number.
     step: u32,
-    /// Invocations let through since it changed.
+    /// The invocations accepted since the last change of the window.
     let_through: u32,
-    /// How many of them it takes at least until it grows.
+    /// The least number of them before the window grows.
     caution: u32,
-    /// Whether it has grown since it was last refused.
+    /// True if it has grown since the last refusal.
     has_grown: bool,
-    /// Since when nothing was let through, with nothing in flight.
+    /// The time of the first refusal since an invocation was accepted or in flight.
     stalled: Option<Instant>,
 }
 
-/// What an invocation does that was refused.
+/// The reaction of an invocation to its refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It leaves its place, waits, and lines up for another: what is in flight makes room for it.
+    /// It leaves its place, waits, and queues for another: an invocation in flight will make room.
     LineUp,
-    /// It waits in its place: with nothing in flight, nothing that ends says when to come again.
+    /// It keeps its place and waits: nothing is in flight that could make room.
     Wait,
-    /// It has been waited for long enough.
+    /// The wait is over.
     GiveUp,
 }
 
 impl Window {
-    /// A window that is as wide as it may ever be.
+    /// A window of the largest size.
     pub(crate) fn new(most: u32) -> Self {
         let most = most.max(1);
         Self {
@@ -76,11 +75,11 @@ impl Window {
         }
     }
 
-    /// An invocation was let through while so many places were free. Returns how many more there
-    /// are from now on.
+    /// Takes in an accepted invocation, with this many free places. Returns the number of new
+    /// places.
     pub(crate) fn let_through(&mut self, free: u32) -> u32 {
         self.stalled = None;
-        // Where it is not full, that nothing is refused says nothing about it.
+        // If the window is not full, an accepted invocation proves nothing about its size.
         let is_full = self.places - free == self.size;
         if !is_full || self.size == self.most {
             return 0;
@@ -107,7 +106,8 @@ impl Window {
         added
     }
 
-    /// An invocation was refused while so many places were free. Returns how many of those are gone.
+    /// Takes in a refusal, with this many free places. Returns how many of the free places are
+    /// gone.
     pub(crate) fn refuse(&mut self, free: u32, now: Instant) -> (Refused, u32) {
         let others = (self.places - free).saturating_sub(1);
         self.refused_at = others.max(1);
@@ -129,13 +129,13 @@ impl Window {
         (refused, gone)
     }
 
-    /// Whether nothing was let through, and nothing in flight, for too long.
+    /// True if for too long nothing was accepted and nothing was in flight.
     fn is_over(&mut self, now: Instant) -> bool {
         let since = *self.stalled.get_or_insert(now);
         now.saturating_duration_since(since) > PATIENCE
     }
 
-    /// An invocation leaves its place. Returns whether the place is gone with it.
+    /// An invocation leaves its place. Returns true if the place is gone with it.
     pub(crate) fn leave(&mut self) -> bool {
         let is_gone = self.places > self.size;
         self.places -= u32::from(is_gone);
@@ -149,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    /// An endpoint that lets so many run, and always has somebody who wants to. Everything ends in
-    /// the order in which it began.
+    /// An endpoint with a limit of concurrency and endless demand. Invocations end in the order of
+    /// their starts.
     #[derive(Debug)]
     struct Bench {
         window: Window,
@@ -171,7 +171,6 @@ mod tests {
             self.window.places - self.running
         }
 
-        /// Begins as many as there are places for, and ends the first.
         fn step(&mut self) {
             while self.free() > 0 {
                 self.running += 1;
@@ -194,7 +193,7 @@ mod tests {
             }
         }
 
-        /// The average number that run over so many steps, as a share of the limit.
+        /// The average concurrency over this many steps, as a share of the limit.
         fn goodput(&mut self, steps: u32) -> f64 {
             let mut sum = 0;
             for _ in 0..steps {
@@ -218,15 +217,15 @@ mod tests {
         }
     }
 
-    /// As many a millisecond as `rate` are let through, and what is saved up of it is no more than
-    /// a hundred times that. An invocation takes `ms`, up to a tenth more or less, and who was
-    /// refused waits for 50.
-    /// Returns what was let through of what could be, and the refusals for each.
+    /// An endpoint that accepts `rate` invocations a millisecond, with a burst of a hundred times
+    /// that. An invocation takes `ms`, up to a tenth more or less; a refused one waits for 50 ms.
+    /// Returns the accepted share of the limit, and the refusals for each accepted one.
     fn at_a_rate(rate: f64, ms: usize) -> (f64, f64) {
         let mut window = Window::new(1_000);
         let (mut running, mut tokens) = (0, 0.0_f64);
         let (mut let_through, mut refusals, mut begun) = (0.0, 0.0, 0);
-        // How many end in each millisecond; what waits in its place for another try is in flight.
+        // The number of ends in each millisecond; a refused invocation that keeps its place is in
+        // flight.
         let mut ends = vec![(0, 0); 60_000 + 2 * ms.max(50)];
         for now in 0..60_000 {
             tokens = (tokens + rate).min(100.0 * rate);

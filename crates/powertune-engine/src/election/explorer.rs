@@ -1,9 +1,8 @@
-//! Walks every interleaving of elections against a model of Lambda.
+//! Explores every interleaving of elections on a model of Lambda.
 //!
-//! The model knows what is recorded of AWS and no more. Where recordings leave something open, it
-//! is a [`Setting`], and every setting is walked. A step is one call, with its answer: what others
-//! do between a run's decision and its call, and between the answer and the next decision, are the
-//! steps of others in between.
+//! The model contains only recorded facts of AWS. Where the recordings leave a question open, a
+//! [`Setting`] answers it, and the test runs with every setting. One step is one call with its
+//! answer. Steps of other runs may come before the call and after the answer.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
@@ -11,73 +10,68 @@ use powertune_core::power::Power;
 
 use super::{Change, Election, Look, Next};
 
-/// A behaviour of AWS that recordings leave open.
+/// An open question about AWS, with one possible answer.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     /// TagResource and UntagResource change the RevisionId.
     tags_move: bool,
-    /// PublishVersion changes the RevisionId.
     publishing_moves: bool,
 }
 
-/// The trouble that runs may have.
+/// The faults that may happen to runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
-    /// Nothing: no run dies, no answer is lost, nobody waits too long.
+    /// No run dies, no answer is lost, no run stops waiting.
     None,
-    /// An answer to a change may be lost, though Lambda has made the change.
+    /// The answer to a change may be lost after Lambda made the change.
     LostAnswers,
-    /// Any run may die at any moment, answers may be lost, and a run that waits may give up.
+    /// Any run may die at any moment, answers may be lost, and a waiting run may give up.
     Everything,
 }
 
-/// When the run that goes on ends.
+/// The moment at which the winner ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
-    /// After all others have decided, as a run does that measures.
+    /// After all others have decided: the usual case, since measuring takes long.
     Long,
-    /// At any moment.
     Any,
 }
 
-/// Lambda, as far as an election needs it.
+/// The state of Lambda that matters to an election.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Lambda {
     revision: u32,
     power: Power,
     is_settled: bool,
     tags: BTreeSet<String>,
-    /// The memory size of the last version.
+    /// The memory size of the newest version.
     last_published: Option<Power>,
-    /// The runs that have published a version, by the run.
+    /// The runs that have published a version.
     versions: BTreeSet<String>,
     /// The run whose change of the memory size is in force.
     holder: Option<String>,
 }
 
-/// Where a run stands.
+/// The progress of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Stage {
-    /// It has not called anything yet.
+    /// It has made no call yet.
     Fresh,
     Electing(Election),
-    /// It goes on: the memory size is to be put back.
+    /// It won: it still has to put the memory size back.
     On,
-    /// The memory size is back.
     Back,
-    /// It has changed the memory size without hearing of it, and puts it back as at any end.
+    /// It changed the memory size without knowing it, and now puts it back.
     Undoing,
-    /// Its version goes next, where it has one.
+    /// It deletes its version next, if it has one.
     Leaving,
-    /// Its tags go next.
     Untagging {
         went_on: bool,
     },
-    /// It is over.
     Over {
         went_on: bool,
     },
-    /// It saw another run's tags at once.
+    /// It saw another run's tags at the beginning and ended.
     Refused,
     Dead,
 }
@@ -135,7 +129,7 @@ impl World {
         self.runs.values().filter(|stage| wanted(stage)).count()
     }
 
-    /// The same world with the RevisionIds named anew: only which are equal matters.
+    /// The same world with normalized RevisionIds: only their equality matters.
     fn canonical(mut self) -> Self {
         let current = self.lambda.revision.to_string();
         for stage in self.runs.values_mut() {
@@ -172,7 +166,7 @@ impl Lambda {
         }
     }
 
-    /// PublishVersion; whether it succeeded.
+    /// PublishVersion. Returns true if it succeeded.
     fn publish(&mut self, run: &str, revision_id: Option<&str>, setting: Setting) -> bool {
         if self.is_refused(revision_id) {
             return false;
@@ -185,7 +179,7 @@ impl Lambda {
         true
     }
 
-    /// UpdateFunctionConfiguration; whether it succeeded.
+    /// UpdateFunctionConfiguration. Returns true if it succeeded.
     fn change(&mut self, run: &str, revision_id: Option<&str>) -> bool {
         if self.is_refused(revision_id) {
             return false;
@@ -208,7 +202,7 @@ impl Lambda {
 }
 
 impl Explorer {
-    /// Every world that one step leads to.
+    /// All worlds that one step leads to.
     fn after(&self, world: &World) -> Vec<World> {
         let mut worlds = Vec::new();
         if !world.lambda.is_settled {
@@ -235,7 +229,6 @@ impl Explorer {
         worlds
     }
 
-    /// All steps that this run may take now.
     fn steps(&self, world: &World, run: &str, stage: &Stage) -> Vec<(Lambda, Stage)> {
         let mut lambda = world.lambda.clone();
         match stage {
@@ -317,7 +310,6 @@ impl Explorer {
         }
     }
 
-    /// Walks all worlds, and looks at those that nothing comes after.
     fn walk(&self, runs: usize) -> usize {
         let start = World::new(runs);
         let mut seen = HashSet::from([start.clone()]);
@@ -354,7 +346,7 @@ impl Explorer {
     }
 }
 
-/// The run is told one of these answers.
+/// The possible states after the run receives one of these answers.
 fn told<T: Copy>(
     lambda: &Lambda,
     election: &Election,

@@ -1,4 +1,4 @@
-//! Aliases: reading one, and pointing one to a version.
+//! GetAlias, UpdateAlias and CreateAlias.
 
 use super::{
     Gateway,
@@ -6,20 +6,18 @@ use super::{
 };
 use crate::journal::Entry;
 
-/// Where an alias points.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alias {
-    /// A version's number, or `$LATEST`.
-    pub version: String,
-    /// Whether a share of its calls goes to a second version.
-    pub is_weighted: bool,
-    /// Changes with every change of the alias; absent where the endpoint keeps none.
-    pub revision_id: Option<String>,
+pub(crate) struct Alias {
+    pub(crate) version: String,
+    /// True if the alias sends a part of its calls to a second version.
+    pub(crate) is_weighted: bool,
+    /// Lambda's id of this state of the alias; `None` if the endpoint has none.
+    pub(crate) revision_id: Option<String>,
 }
 
 impl Gateway {
-    /// GetAlias; `None` where there is no such alias.
-    pub async fn alias(&self, arn: &str, name: &str) -> Result<Option<Alias>, ApiError> {
+    /// GetAlias; `None` if there is no such alias.
+    pub(crate) async fn alias(&self, arn: &str, name: &str) -> Result<Option<Alias>, ApiError> {
         let answer = self.control.get_alias().function_name(arn).name(name).send().await;
         let answer =
             match answer.map_err(|error| ApiError::from_sdk("GetAlias", &error, &self.called)) {
@@ -34,9 +32,8 @@ impl Gateway {
         }))
     }
 
-    /// UpdateAlias: points an alias to a version, if nothing about it has changed since it was
-    /// read.
-    pub async fn move_alias(
+    /// UpdateAlias: points an alias to a version, unless the alias has changed since it was `read`.
+    pub(crate) async fn move_alias(
         &self,
         arn: &str,
         name: &str,
@@ -56,9 +53,13 @@ impl Gateway {
             .map(|_| ())
     }
 
-    /// CreateAlias; a conflict may mean that there is one by this name, as when the answer to an
-    /// earlier try was lost.
-    pub async fn create_alias(&self, arn: &str, name: &str, version: &str) -> Result<(), ApiError> {
+    /// CreateAlias. A conflict may mean that an earlier try succeeded and its answer was lost.
+    pub(crate) async fn create_alias(
+        &self,
+        arn: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<(), ApiError> {
         self.record("CreateAlias", pointing(name, version)).await?;
         let create = self.control.create_alias().function_name(arn).name(name);
         let created = create.function_version(version).send().await;

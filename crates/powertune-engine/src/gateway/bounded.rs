@@ -1,4 +1,4 @@
-//! Answers of bounded length: what is read of an endless one would fill the memory.
+//! Limits the length of answers: an endless answer would fill the memory.
 
 use std::mem;
 
@@ -9,10 +9,10 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
-/// Lambda's longest answer is what a function returns, of 6 MB.
+/// Lambda's longest answer, a function's response, has 6 MB.
 const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
 
-/// Breaks off what is longer than any answer of Lambda's.
+/// Breaks off an answer that is longer than any of Lambda's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounded;
 

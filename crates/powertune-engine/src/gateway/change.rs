@@ -17,27 +17,25 @@ use crate::{
     mark::Mark,
 };
 
-/// What an account lets run at the same time.
+/// The concurrency of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccountConcurrency {
-    /// Not reserved by any function.
-    pub unreserved: u32,
+pub(crate) struct AccountConcurrency {
+    /// The concurrency that no function has reserved.
+    pub(crate) unreserved: u32,
 }
 
-/// A version's number, and what its publisher said about it.
+/// A published version of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// A number, as a string.
-    pub version: String,
-    /// Its description.
-    pub description: String,
-    /// Its memory size.
-    pub power: Option<Power>,
+#[expect(clippy::struct_field_names, reason = "the API calls the number Version")]
+pub(crate) struct Version {
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) power: Option<Power>,
 }
 
 impl Gateway {
-    /// GetFunction: `$LATEST`, or what `qualifier` names.
-    pub async fn function(
+    /// GetFunction of `$LATEST`, or of `qualifier`.
+    pub(crate) async fn function(
         &self,
         name: &str,
         qualifier: Option<&str>,
@@ -62,7 +60,7 @@ impl Gateway {
         Function::read(configuration, reserved, answer.tags)
     }
 
-    /// `$LATEST` with the function's tags: of one moment, where GetFunction answers with both.
+    /// `$LATEST` with the function's tags; both from the same moment if GetFunction returns tags.
     pub(crate) async fn function_and_tags(
         &self,
         name: &str,
@@ -72,10 +70,10 @@ impl Gateway {
         Ok((function, tags))
     }
 
-    /// The tags of a function that was read.
+    /// The tags of a function.
     ///
-    /// GetFunction leaves the tags out where there are none, or where the caller may not see them;
-    /// ListTags tells the two apart. It is asked second, so that a tag set in between is seen.
+    /// GetFunction omits the tags if there are none, or if the caller may not read them. ListTags
+    /// distinguishes the two. It comes second, so it sees tags set in between.
     pub(crate) async fn tags_of(
         &self,
         function: &Function,
@@ -86,7 +84,6 @@ impl Gateway {
         }
     }
 
-    /// GetFunction of a version; `None` where there is none.
     pub(crate) async fn version(
         &self,
         arn: &str,
@@ -98,7 +95,7 @@ impl Gateway {
         }
     }
 
-    /// Writes down what was read of `$LATEST` with a change of the run's in force.
+    /// Journals the state of `$LATEST`, if a change of the run is in force.
     pub(crate) async fn record_read(&self, latest: &Function) -> Result<(), ApiError> {
         let has_changed = self.journal.as_ref().and_then(Journal::unsettled).is_some();
         if !has_changed {
@@ -107,18 +104,17 @@ impl Gateway {
         self.record("GetFunction", Entry::Read(latest.into())).await
     }
 
-    /// Writes down that tags and versions do not move LastModified here.
+    /// Journals that tags and versions do not change LastModified at this endpoint.
     pub(crate) async fn record_updates_alone_modify(&self) -> Result<(), ApiError> {
         self.record("GetFunction", Entry::UpdatesAloneModify).await
     }
 
-    /// Writes down that `$LATEST` has its own memory size again.
+    /// Journals that `$LATEST` has its own memory size again.
     pub(crate) async fn record_memory_back(&self) -> Result<(), ApiError> {
         self.record("GetFunction", Entry::MemoryBack).await
     }
 
-    /// GetAccountSettings.
-    pub async fn account_concurrency(&self) -> Result<AccountConcurrency, ApiError> {
+    pub(crate) async fn account_concurrency(&self) -> Result<AccountConcurrency, ApiError> {
         let answer = self
             .control
             .get_account_settings()
@@ -138,23 +134,24 @@ impl Gateway {
         })
     }
 
-    /// ListTags.
-    pub async fn tags(&self, arn: &str) -> Result<HashMap<String, String>, ApiError> {
+    pub(crate) async fn tags(&self, arn: &str) -> Result<HashMap<String, String>, ApiError> {
         let answer = self.control.list_tags().resource(arn).send().await;
         let answer =
             answer.map_err(|error| ApiError::from_sdk("ListTags", &error, &self.called))?;
         Ok(answer.tags.unwrap_or_default())
     }
 
-    /// TagResource.
-    pub async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ApiError> {
+    pub(crate) async fn tag(
+        &self,
+        arn: &str,
+        tags: HashMap<String, String>,
+    ) -> Result<(), ApiError> {
         self.record("TagResource", Entry::Tag).await?;
         let answer = self.control.tag_resource().resource(arn).set_tags(Some(tags)).send().await;
         answer.map_err(|error| ApiError::from_sdk("TagResource", &error, &self.called)).map(|_| ())
     }
 
-    /// UntagResource.
-    pub async fn untag(&self, arn: &str, keys: Vec<String>) -> Result<(), ApiError> {
+    pub(crate) async fn untag(&self, arn: &str, keys: Vec<String>) -> Result<(), ApiError> {
         let answer =
             self.control.untag_resource().resource(arn).set_tag_keys(Some(keys)).send().await;
         answer
@@ -162,10 +159,11 @@ impl Gateway {
             .map(|_| ())
     }
 
-    /// UpdateFunctionConfiguration of the memory size alone, if nothing about `latest` has changed.
+    /// UpdateFunctionConfiguration of the memory size alone, guarded by the RevisionId of `latest`.
+    /// Returns the LastModified of the answer.
     ///
-    /// It is sent once: a second try would be refused after a first one that was carried out, and
-    /// then nobody could tell which run has made the change. Returns the answer's LastModified.
+    /// It is never retried: Lambda refuses a second try after a successful first one, and then
+    /// nobody knows which run made the change.
     pub(crate) async fn set_power(
         &self,
         latest: &Function,
@@ -197,7 +195,7 @@ impl Gateway {
             Err(error) if error.is_meeting() || error.kind == ErrorKind::Throttled => {
                 match self.after_refusal(latest, power).await {
                     Ok(entry) => (entry, Err(error)),
-                    // Nothing was read: the call counts as one without an answer.
+                    // Without a read, the call counts as unanswered.
                     Err(_) => return Err(error),
                 }
             }
@@ -207,8 +205,8 @@ impl Gateway {
         answer
     }
 
-    /// How a refusal of this memory size is to be taken. A proxy may send a call twice and pass on the
-    /// answer to the second one, which is refused because the first one was carried out.
+    /// The journal entry for a refused change. A proxy may send a call twice and return the second
+    /// answer, which is a refusal because the first call succeeded.
     async fn after_refusal(&self, latest: &Function, power: Power) -> Result<Entry, ApiError> {
         let Some(journal) = &self.journal else { return Ok(Entry::Refused) };
         let (now, tags) = self.function_and_tags(&latest.arn).await?;
@@ -216,9 +214,13 @@ impl Gateway {
         Ok(if now.power == power && !is_anothers { Entry::Doubted } else { Entry::Refused })
     }
 
-    /// PublishVersion of `latest`, if nothing about it has changed; what comes back may be an older
-    /// version that is somebody else's.
-    pub async fn publish(&self, latest: &Function, description: &str) -> Result<Version, ApiError> {
+    /// PublishVersion, guarded by the RevisionId and CodeSha256 of `latest`. If nothing has changed
+    /// since the newest version, Lambda returns that version, which may be somebody else's.
+    pub(crate) async fn publish(
+        &self,
+        latest: &Function,
+        description: &str,
+    ) -> Result<Version, ApiError> {
         let entry = Entry::Publish { power: latest.power, description: description.to_owned() };
         self.record("PublishVersion", entry).await?;
         let answer = self
@@ -238,11 +240,11 @@ impl Gateway {
         })
     }
 
-    /// ListVersionsByFunction: all of them but `$LATEST`.
+    /// ListVersionsByFunction without `$LATEST`.
     ///
-    /// Some endpoints know the function by its name alone here. A list without `$LATEST` cannot be
-    /// true, and is asked for again by name.
-    pub async fn versions(&self, arn: &str) -> Result<Vec<Version>, ApiError> {
+    /// Some endpoints know a function only by its name here. Every correct list contains `$LATEST`;
+    /// if the list for the ARN lacks it, the call is repeated with the name.
+    pub(crate) async fn versions(&self, arn: &str) -> Result<Vec<Version>, ApiError> {
         let name = arn.rsplit(':').next().unwrap_or(arn);
         for function in [arn, name] {
             let listed = self.listed_versions(function).await?;
@@ -271,11 +273,11 @@ impl Gateway {
         Ok(versions)
     }
 
-    /// DeleteFunction of one version; one that is gone already is deleted.
+    /// DeleteFunction of one version; a missing version counts as deleted.
     ///
-    /// Lambda itself sees to it that a version stays to which an alias points: between asking for
-    /// the aliases and deleting, somebody could point one there.
-    pub async fn delete_version(&self, arn: &str, version: &str) -> Result<(), ApiError> {
+    /// Lambda refuses to delete a version that an alias points to. So there is no race with
+    /// somebody who moves an alias.
+    pub(crate) async fn delete_version(&self, arn: &str, version: &str) -> Result<(), ApiError> {
         debug_assert!(!version.is_empty(), "without a version the function itself would go");
         let answer =
             self.control.delete_function().function_name(arn).qualifier(version).send().await;

@@ -1,5 +1,5 @@
-//! Where, and as whom, AWS is called: what the options, the environment and AWS's own files say of
-//! it, in the order in which the AWS CLI believes them.
+//! The connection to AWS: region, credentials and endpoint. Options, environment variables and
+//! AWS's configuration files have the same precedence as in the AWS CLI.
 
 use std::env;
 
@@ -22,31 +22,31 @@ use powertune_core::{
 
 use super::{secrets::Remembered, transport::host_and_port, waiting::LONGEST_SILENCE};
 
-/// Where and as whom to call AWS. What is `None` comes from the environment and the configuration
-/// files, as it does for the AWS CLI.
+/// The connection to AWS. A field that is `None` comes from the environment and the configuration
+/// files, as in the AWS CLI.
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
-    /// The region, where neither the function's ARN nor the environment names it.
+    /// The region, if neither the function's ARN nor the environment contains one.
     pub region: Option<Region>,
     /// A profile of the AWS configuration files.
     pub profile: Option<String>,
-    /// The Lambda endpoint.
+    /// The URL of the Lambda endpoint.
     pub endpoint_url: Option<String>,
-    /// An access key pair to use instead of the credential chain.
+    /// An access key id with its secret, to use instead of the credential chain.
     pub credentials: Option<(String, String)>,
 }
 
 impl Connection {
-    /// The configuration of a client for this connection and region; calls nothing.
+    /// The SDK configuration for this connection and region. It makes no call.
     ///
     /// # Errors
-    /// When there is no region anywhere, no such profile, or the endpoint is no URL.
+    /// If no region is set, the profile does not exist, or the endpoint is not a URL.
     pub async fn load(&self, region: Option<Region>) -> Result<SdkConfig, ConnectError> {
         if let Some(url) = &self.endpoint_url {
             check_endpoint(url)?;
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            // Answers to Invoke come when the function is done, however long nothing arrives.
+            // An answer to Invoke comes when the function ends; silence before that is normal.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::lazy().load_timeout(LONGEST_SILENCE).build());
         let profile = if self.credentials.is_some() { None } else { self.named_by()? };
@@ -54,7 +54,7 @@ impl Connection {
         if let Some(region) = region.or_else(|| variable(REGION_VARIABLES)) {
             loader = loader.region(SdkRegion::new(region));
         } else if REGION_VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
-            // To the SDK an empty variable names a region without a name.
+            // The SDK would take an empty variable as the name of a region.
             loader = loader.region(region_beside_environment(profile.as_ref()));
         }
         if let Some(profile) = &profile {
@@ -71,7 +71,8 @@ impl Connection {
         Ok(builder.build())
     }
 
-    /// Who gives the credentials, where that is said: it is not left to the environment then.
+    /// The credentials provider, if a key pair or profile is named; the environment is not used
+    /// then.
     fn provider(&self, region: SdkRegion) -> Option<SharedCredentialsProvider> {
         if let Some((key, secret)) = &self.credentials {
             let pair = Credentials::new(key, secret, None, None, "powertune");
@@ -81,13 +82,12 @@ impl Connection {
         Some(SharedCredentialsProvider::new(of_profile))
     }
 
-    /// The profile that this or the environment names.
     pub(super) fn named_profile(&self) -> Option<String> {
         self.profile.clone().or_else(|| variable(PROFILE_VARIABLES))
     }
 
-    /// The same, and what names it. An environment that has half a pair of keys is no reason to call
-    /// AWS as somebody else.
+    /// The profile, with the option or variable that names it. A key id without its secret in the
+    /// environment is an error: powertune must not call AWS as somebody else.
     fn named_by(&self) -> Result<Option<Profile>, ConnectError> {
         if let Some(name) = &self.profile {
             return Ok(Some(Profile { name: name.clone(), by: "--profile" }));
@@ -110,8 +110,9 @@ impl Connection {
     }
 }
 
-/// The credentials of a profile that an option names. The AWS CLI then asks no variable for keys or
-/// a web identity; a profile without credentials still leaves it those of the machine.
+/// The credentials of a profile that an option names. As in the AWS CLI, environment variables with
+/// keys or a web identity are ignored then. A profile without credentials falls back to those of
+/// the machine (container or instance).
 fn of_profile(profile: &str, region: SdkRegion) -> CredentialsProviderChain {
     let configuration = ProviderConfig::without_region().with_region(Some(region));
     let files = ProfileFileCredentialsProvider::builder()
@@ -125,27 +126,27 @@ fn of_profile(profile: &str, region: SdkRegion) -> CredentialsProviderChain {
         .or_else("Ec2InstanceMetadata", instance)
 }
 
-/// A profile of AWS's files, and the option or variable that names it.
+/// A profile of AWS's configuration files, with the option or variable that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Profile {
     name: String,
     by: &'static str,
 }
 
-/// Where the environment names a region, in the order of AWS's SDKs and of the AWS CLI's version 2.
+/// The variables with a region, in the order of AWS's SDKs and of the AWS CLI, version 2.
 const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-/// Where it names a profile, in the order of the AWS CLI; AWS's SDKs know the second alone.
+/// The variables with a profile, in the order of the AWS CLI; AWS's SDKs know only the second.
 const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
-/// Where it has a secret key, by the SDK.
+/// The variables with a secret key, in the SDK's order.
 const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"];
 
-/// The first of these environment variables that is set to anything. One that is empty counts as not
-/// set, as for the AWS CLI.
+/// The first of these environment variables with a value. An empty one counts as unset, as in the
+/// AWS CLI.
 fn variable<const N: usize>(names: [&str; N]) -> Option<String> {
     names.into_iter().find_map(|name| env::var(name).ok().filter(|value| !value.trim().is_empty()))
 }
 
-/// The region where the environment names none.
+/// The region from the other sources, if the environment names none.
 fn region_beside_environment(profile: Option<&Profile>) -> RegionProviderChain {
     let mut of_profile = ProfileFileRegionProvider::builder();
     if let Some(profile) = profile {
@@ -155,15 +156,15 @@ fn region_beside_environment(profile: Option<&Profile>) -> RegionProviderChain {
     RegionProviderChain::first_try(of_profile.build()).or_else(of_machine)
 }
 
-/// Why no client could be made.
+/// The reason why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// No region anywhere.
+    /// No region is set.
     #[error(
         "no region is set: give --region, set AWS_REGION, or name the function by its full ARN"
     )]
     NoRegion,
-    /// Two regions.
+    /// `--region` and the function's ARN contradict each other.
     #[error(
         "--region {given} contradicts the function's ARN, which is in {of_function}; leave --region \
          out"
@@ -174,27 +175,28 @@ pub enum ConnectError {
         /// The region of the ARN.
         of_function: Region,
     },
-    /// A region of the environment or of a profile that can't be one.
+    /// A malformed region in the environment or in a profile.
     #[error("{0}; it comes from AWS_REGION, AWS_DEFAULT_REGION or the profile")]
     BadRegion(InvalidRegion),
-    /// A profile that is not there.
+    /// The profile does not exist.
     #[error(
         "the profile {name:?} is not in the AWS configuration files; aws configure list-profiles \
          shows those that are"
     )]
     NoProfile {
-        /// Its name.
+        /// The name of the profile.
         name: String,
-        /// The option or the variable that names it.
+        /// The option or variable that names it.
         by: &'static str,
     },
-    /// An access key without its secret.
+    /// An access key id without its secret key.
     #[error("is not set, and AWS_ACCESS_KEY_ID is; set both or neither")]
     HalfAPair,
-    /// Files that should have the profile.
+    /// The configuration files can't be read.
     #[error("the profile can't be looked up: {0}")]
     ProfileFiles(String),
-    /// An endpoint that is no URL. It is not repeated: a password may be in it.
+    /// The endpoint is not a URL. The message does not repeat it, because it may contain a
+    /// password.
     #[error("it is not an http:// or https:// URL with a host and, if any, a port of 1 to 65535")]
     Endpoint,
 }
@@ -210,14 +212,14 @@ async fn check_profile(named: &Profile) -> Result<(), ConnectError> {
     }
 }
 
-/// Makes sure that a text is the URL of an endpoint.
+/// Checks the URL of an endpoint.
 ///
 /// # Errors
-/// When it is not.
+/// If the text is not such a URL.
 pub fn check_endpoint(url: &str) -> Result<(), ConnectError> {
     let is_http = url.starts_with("http://") || url.starts_with("https://");
     let authority = host_and_port(url);
-    // The colons of an IPv6 address are in brackets.
+    // An IPv6 address in brackets contains colons.
     let host_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     let (host, port) = match authority[host_end..].split_once(':') {
         Some((host, port)) => (&authority[..host_end + host.len()], Some(port)),

@@ -1,4 +1,4 @@
-//! What a call to Lambda can fail with, told apart by what it means for a run.
+//! Errors of calls to AWS, classified by their meaning for a run.
 
 use std::{error::Error, fmt};
 
@@ -9,48 +9,48 @@ use super::{
     transport::{Called, innermost},
 };
 
-/// A call that failed.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The operation, by AWS's name.
     pub operation: &'static str,
-    /// What it means.
+    /// The class of the error.
     pub kind: ErrorKind,
-    /// What AWS, or the client, said.
+    /// The text from AWS or from the client.
     pub message: String,
 }
 
-/// What a failed call means.
+/// The class of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// There is no such thing.
+    /// The function, version, alias or object does not exist.
     NotFound,
-    /// The caller may not do it.
+    /// The caller lacks a permission.
     Denied,
-    /// No credentials, or none that are valid.
+    /// There are no valid credentials.
     Credentials,
-    /// This machine's clock is too far off for a signature to be valid.
+    /// This machine's clock is too far off, so its signatures are invalid.
     Clock,
-    /// The RevisionId or CodeSha256 has changed meanwhile.
+    /// The RevisionId or CodeSha256 has changed since it was read.
     PreconditionFailed,
-    /// Something else is going on with the function.
+    /// Another change of the function is in progress.
     Conflict,
     /// The version can't be deleted, because an alias points to it.
     Aliased,
-    /// It was not called, since it could not be written down first.
+    /// The journal could not be written, so the call was not made.
     NotRecorded,
     /// Too many requests; nothing was done.
     Throttled,
-    /// AWS refused the request's content.
+    /// AWS refused the content of the request.
     Invalid,
     /// The request never reached AWS.
     NotSent,
-    /// The request may or may not have been carried out.
+    /// AWS may or may not have executed the request.
     Unknown,
 }
 
 impl ErrorKind {
-    /// What to do about it, to be put behind a message; empty where there is no one answer.
+    /// An advice to append to the message; empty if no single advice fits.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Credentials => {
@@ -62,8 +62,8 @@ impl ErrorKind {
         }
     }
 
-    /// Whether a call fails in this way each time, until somebody changes something. Before a run
-    /// has begun that is a refusal (exit code 2), all else a failure (1).
+    /// True if the call fails in this way until somebody changes something. Before a run has begun,
+    /// such an error is a refusal (exit code 2); other errors are failures (exit code 1).
     pub fn lasts(self) -> bool {
         matches!(
             self,
@@ -87,18 +87,16 @@ impl fmt::Display for ApiError {
 impl Error for ApiError {}
 
 impl ApiError {
-    /// Whether a change met another one.
     pub(crate) fn is_meeting(&self) -> bool {
         matches!(self.kind, ErrorKind::Conflict | ErrorKind::PreconditionFailed)
     }
 
-    /// Whether the same call may succeed later, though nobody does anything about it.
+    /// True if the same call may succeed later without anybody's action.
     pub(crate) fn may_pass(&self) -> bool {
         self.is_meeting()
             || matches!(self.kind, ErrorKind::Throttled | ErrorKind::NotSent | ErrorKind::Unknown)
     }
 
-    /// The IAM action that allows the operation.
     fn permission(&self) -> String {
         match self.operation {
             "Invoke" => "lambda:InvokeFunction".to_owned(),
@@ -113,7 +111,7 @@ impl ApiError {
         }
     }
 
-    /// The error of a Lambda or S3 call by a client whose endpoint `called` has seen.
+    /// Converts an SDK error; `called` knows the endpoint of the client.
     pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E>, called: &Called) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -163,8 +161,8 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
     }
 }
 
-/// The meaning of a message. Lambda has no code of its own for a CodeSha256 that is not `$LATEST`'s
-/// any more, and none for a signature of another time.
+/// The class of an error by its message. Lambda has no code of its own for an outdated CodeSha256
+/// or an outdated signature.
 fn kind_of_message(code: &str, message: &str) -> Option<ErrorKind> {
     let lower = message.to_ascii_lowercase();
     if code == "InvalidParameterValueException" && lower.starts_with("codesha256 (") {
@@ -188,8 +186,8 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
     })
 }
 
-/// What a code means, whatever its status: Lambda's, S3's, and the common errors of AWS's APIs.
-/// `None` where the code is not known here.
+/// The class of an error code, whatever its status: codes of Lambda and S3, and AWS's common
+/// errors. `None` for an unknown code.
 pub fn kind_of_code(code: &str) -> Option<ErrorKind> {
     Some(match code {
         "ResourceNotFoundException" => ErrorKind::NotFound,
@@ -233,14 +231,13 @@ mod tests {
     #[test]
     fn codes_of_the_control_plane_mean_what_aws_was_seen_to_answer_with_them() {
         for (status, code, kind) in [
-            // A wrong RevisionId; an update in progress, or an alias that is there already.
+            // A wrong RevisionId; an update in progress, or an alias that exists already.
             (412, "PreconditionFailedException", ErrorKind::PreconditionFailed),
             (409, "ResourceConflictException", ErrorKind::Conflict),
-            // No such function, version or alias.
             (404, "ResourceNotFoundException", ErrorKind::NotFound),
             (429, "TooManyRequestsException", ErrorKind::Throttled),
             (403, "AccessDeniedException", ErrorKind::Denied),
-            // A constraint of a field, by either code, and more than may be sent.
+            // A violated constraint of a field (two codes), and a request that is too large.
             (400, "ValidationException", ErrorKind::Invalid),
             (400, "InvalidParameterValueException", ErrorKind::Invalid),
             (413, "RequestEntityTooLargeException", ErrorKind::Invalid),

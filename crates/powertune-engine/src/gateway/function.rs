@@ -1,4 +1,4 @@
-//! A function's configuration, as a run needs to know it.
+//! The parts of a function's configuration that a run needs.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,57 +19,45 @@ use crate::journal::Read;
 
 /// The code and configuration of `$LATEST` or of a version.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Function {
-    /// Unqualified.
-    pub arn: String,
-    /// The region that the ARN names.
-    pub region: Region,
-    /// `$LATEST` or a version's number.
-    pub version: String,
-    /// Its memory size.
-    pub power: Power,
-    /// Its instruction set architecture.
-    pub architecture: Architecture,
-    /// How long it may run.
-    pub timeout: Duration,
-    /// Changes with every change of the function; absent where the endpoint keeps none.
-    pub revision_id: Option<String>,
-    /// Of the deployment package, where the endpoint says it.
-    pub code_sha256: Option<String>,
-    /// What a publisher wrote about a version.
-    pub description: String,
-    /// Whether it can be invoked, or changed.
-    pub readiness: Readiness,
-    /// The most concurrent executions reserved for it, if any are.
-    pub reserved_concurrency: Option<u32>,
-    /// Storage at /tmp in MB.
-    pub ephemeral_storage_mb: u32,
-    /// Whether published versions start from snapshots.
-    pub snap_start: bool,
-    /// Why this method can't tune it, if it can't.
-    pub unsupported: Option<String>,
-    /// When it was last changed, where the endpoint says it.
-    pub last_modified: Option<Timestamp>,
-    /// A digest of everything else about it, to compare with those of this process.
-    pub fingerprint: String,
-    /// The function's tags, where the answer tells them.
+pub(crate) struct Function {
+    pub(crate) arn: String,
+    pub(crate) region: Region,
+    /// `$LATEST`, or a version's number.
+    pub(crate) version: String,
+    pub(crate) power: Power,
+    pub(crate) architecture: Architecture,
+    pub(crate) timeout: Duration,
+    /// Lambda's id of this state of the function; `None` if the endpoint has none.
+    pub(crate) revision_id: Option<String>,
+    /// The SHA-256 of the deployment package, in Base64; `None` if the endpoint omits it.
+    pub(crate) code_sha256: Option<String>,
+    pub(crate) description: String,
+    pub(crate) readiness: Readiness,
+    /// The reserved concurrency; `None` if nothing is reserved.
+    pub(crate) reserved_concurrency: Option<u32>,
+    /// The size of /tmp in MB.
+    pub(crate) ephemeral_storage_mb: u32,
+    /// True if published versions start from snapshots (SnapStart).
+    pub(crate) snap_start: bool,
+    pub(crate) unsupported: Option<String>,
+    /// The time of the last change; `None` if the endpoint omits it.
+    pub(crate) last_modified: Option<Timestamp>,
+    /// A digest of the rest of the configuration. It is comparable only within this process.
+    pub(crate) fingerprint: String,
     pub(crate) tags: Option<HashMap<String, String>>,
 }
 
-/// Whether a function or version can be invoked or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// It can.
+pub(crate) enum Readiness {
     Ready,
-    /// Lambda is at work on it.
     Busy,
-    /// Lambda could not make it work.
+    /// Lambda failed to set it up; the text is Lambda's reason.
     Failed(String),
 }
 
 impl Function {
-    /// Whether the two have the same code and configuration, memory size aside.
-    pub fn same_but_for_power(&self, other: &Self) -> bool {
+    /// True if both have the same code and configuration, apart from the memory size.
+    pub(crate) fn same_but_for_power(&self, other: &Self) -> bool {
         self.code_sha256 == other.code_sha256 && self.fingerprint == other.fingerprint
     }
 
@@ -91,7 +79,7 @@ impl Function {
         let unsupported = unsupported(&configuration);
         let architecture = match configuration.architectures().first() {
             Some(SdkArchitecture::Arm64) => Architecture::Arm64,
-            // Lambda's default, and what older endpoints mean by saying nothing.
+            // Lambda's default; older endpoints omit it.
             _ => Architecture::X86_64,
         };
         let timeout_s = configuration.timeout.and_then(|timeout| u64::try_from(timeout).ok());
@@ -131,12 +119,12 @@ impl From<&Function> for Read {
     }
 }
 
-/// A time as Lambda writes it, `2026-11-25T12:00:00.000+0000`.
+/// Parses a time in Lambda's form, `2026-11-25T12:00:00.000+0000`.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()
 }
 
-/// Without the eighth part of a function ARN, its qualifier.
+/// A function ARN without its qualifier, the eighth part.
 fn unqualified(arn: &str) -> String {
     arn.split(':').take(7).collect::<Vec<_>>().join(":")
 }
@@ -151,7 +139,7 @@ fn readiness(configuration: &FunctionConfiguration) -> Readiness {
     }
 }
 
-/// What `State` says. AWS: "Functions can only be successfully invoked while active".
+/// The readiness by `State`. AWS: "Functions can only be successfully invoked while active".
 fn of_state(configuration: &FunctionConfiguration) -> Readiness {
     let failed = |what: &str| {
         Readiness::Failed(match &configuration.state_reason {
@@ -160,10 +148,10 @@ fn of_state(configuration: &FunctionConfiguration) -> Readiness {
         })
     };
     match &configuration.state {
-        // Older endpoints say nothing. What is Inactive has been idle: AWS refuses the invocation
-        // that wakes it, which is sent again, and makes it Pending.
+        // Older endpoints omit the state. An Inactive function has been idle: AWS refuses the
+        // invocation that wakes it and sets it Pending; the invocation is then sent again.
         None | Some(SdkState::Active | SdkState::Inactive) => Readiness::Ready,
-        // Deactivating ends in Deactivated, unless somebody turns it back.
+        // Deactivating ends in Deactivated, unless somebody reverts it.
         Some(SdkState::Pending | SdkState::Deactivating) => Readiness::Busy,
         Some(SdkState::Failed) => failed("its State is Failed"),
         Some(SdkState::Deactivated) => failed("its State is Deactivated, so that nothing runs it"),
@@ -201,8 +189,8 @@ fn has_snap_start(configuration: &FunctionConfiguration) -> bool {
         .is_some_and(|snap| snap.apply_on == Some(SnapStartApplyOn::PublishedVersions))
 }
 
-/// Kinds of functions that are not priced by their memory and time, states that nothing can be
-/// invoked in, and log settings that keep the REPORT away.
+/// The reason why a function can't be tuned: another price model, a state without invocations, or
+/// log settings that suppress the REPORT line.
 fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     if configuration.capacity_provider_config.is_some() {
         return Some(
@@ -236,14 +224,13 @@ fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     })
 }
 
-/// What the digests of this process are keyed with, so that no guess at a secret can be tried on
-/// one that gets out of it.
+/// The key of this process's digests. A digest that leaks can't be used to test a guess at a
+/// secret.
 static KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
 
-/// A digest of a configuration, to compare within this process: nothing of it can be read back, and
-/// another process has another one.
+/// A keyed digest of a configuration. It reveals nothing, and another process computes another one.
 fn fingerprint(mut configuration: FunctionConfiguration) -> String {
-    // Variables are no part of the text: they may be secret, and come in any order.
+    // The variables are hashed apart: their order varies, and their values may be secret.
     let environment =
         configuration.environment.take().and_then(|environment| environment.variables);
     let variables: BTreeMap<String, String> = environment.unwrap_or_default().into_iter().collect();
@@ -254,11 +241,11 @@ fn fingerprint(mut configuration: FunctionConfiguration) -> String {
     digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The configuration without the code, and without what changes by itself, with the memory size, or
-/// from version to version.
+/// The configuration without the code and without the fields that change by themselves, with the
+/// memory size, or from version to version.
 fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration.memory_size = None;
-    // Code is compared by itself.
+    // The code is compared apart.
     configuration.code_sha256 = None;
     configuration.code_size = 0;
     configuration.function_arn = None;
@@ -273,7 +260,7 @@ fn comparable(mut configuration: FunctionConfiguration) -> FunctionConfiguration
     configuration.last_update_status = None;
     configuration.last_update_status_reason = None;
     configuration.last_update_status_reason_code = None;
-    // A newer runtime can arrive with any update, by itself.
+    // Lambda may choose a newer runtime at any update.
     configuration.runtime_version_config = None;
     if let Some(snap_start) = &mut configuration.snap_start {
         snap_start.optimization_status = None;

@@ -1,4 +1,4 @@
-//! Invoke, with what each way of failing means for counting and paying.
+//! Invoke, and the meaning of each error for counts and costs.
 
 use std::time::Duration;
 
@@ -22,44 +22,44 @@ use super::{
 /// An invocation that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoked {
-    /// Its id, which its log lines bear.
+    /// The request id; the log lines contain it too.
     pub request_id: Option<String>,
-    /// Whether the function failed.
+    /// True if the function failed.
     pub function_failed: bool,
-    /// What the function returned, or its error.
+    /// The function's response, or its error.
     pub payload: Vec<u8>,
-    /// The end of its log.
+    /// The last 4 KB of its log.
     pub log_tail: Option<String>,
-    /// The version that has run, where it is not the one that was asked for.
+    /// The version that ran, if it differs from the requested one.
     pub other_version: Option<String>,
 }
 
-/// Why an invocation has no answer.
+/// The reason why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotInvoked {
-    /// Nothing ran, because too much runs already; the same invocation can be sent again, not
-    /// before so long.
+    /// Lambda throttled it: nothing ran. It may be sent again after `retry_after`.
     Throttled {
-        /// What AWS said.
+        /// AWS's text.
         why: String,
-        /// How long it asked to wait.
+        /// The wait that AWS asks for.
         retry_after: Option<Duration>,
     },
-    /// Nothing ran; the same invocation can be sent again.
+    /// Nothing ran; the same invocation may be sent again.
     Later {
-        /// What AWS said.
+        /// AWS's text.
         why: String,
     },
-    /// Nothing ran, and sending it again will not help.
+    /// Nothing ran, and another try would fail in the same way.
     Never(ApiError),
-    /// Nothing ran, since there is no such function or version.
+    /// Nothing ran, because the function or version does not exist.
     Gone(ApiError),
-    /// It may have run, and may have been billed.
+    /// It may have run, and may be billed.
     Unknown(ApiError),
 }
 
 impl Invoker {
-    /// Invokes synchronously and waits for the end, with the end of the log. Sent once.
+    /// Invokes a function synchronously and returns its answer with the end of the log. The call is
+    /// sent only once.
     pub async fn invoke(
         &self,
         function: &str,
@@ -119,11 +119,11 @@ fn not_invoked(error: &SdkError<InvokeError>, called: &Called) -> NotInvoked {
         ErrorKind::Throttled => {
             NotInvoked::Throttled { why: api_error.to_string(), retry_after: None }
         }
-        // The client has learnt the time from the answer.
+        // The client has learnt the right time from the answer.
         ErrorKind::NotSent | ErrorKind::Clock => NotInvoked::Later { why: api_error.to_string() },
         ErrorKind::Unknown => NotInvoked::Unknown(api_error),
-        // A code that is not known here may mean anything, whatever its status says; but a caller
-        // who may not call, and what is not there, are turned away before anything runs.
+        // An unknown code may mean anything, whatever its status. But AWS checks permissions and
+        // existence before anything runs.
         ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::PreconditionFailed
             if error.code().and_then(kind_of_code).is_none() =>
         {
@@ -133,26 +133,23 @@ fn not_invoked(error: &SdkError<InvokeError>, called: &Called) -> NotInvoked {
     }
 }
 
-/// What one of Invoke's own errors means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// There is no such function or version.
     Gone,
-    /// Nothing ran; AWS's text says that it passes, or that somebody else's load is the reason.
+    /// Nothing ran, for a temporary reason or because of somebody else's load.
     Later,
     /// Nothing ran; somebody has to change something first.
     Never,
-    /// Code of the function's may have run.
+    /// The function's code may have run.
     MayHaveRun,
 }
 
-/// What AWS's description of an error of Invoke says of it; `None` where it is not one of Invoke's.
-///
-/// The source of it all is the Lambda API reference on Invoke, as the SDK's model repeats it.
+/// The meaning of an error of Invoke, by its description in AWS's Lambda API reference, which the
+/// SDK's model repeats. `None` for an error that is not Invoke's own.
 fn meaning(error: &InvokeError) -> Option<Meaning> {
     Some(match error {
         InvokeError::ResourceNotFoundException(_) => Meaning::Gone,
-        // The function waits for something that Lambda itself prepares, frees or tries again.
+        // Lambda prepares or frees something, or tries again.
         InvokeError::CodeArtifactUserDeletedException(_)
         | InvokeError::CodeArtifactUserPendingException(_)
         | InvokeError::Ec2ThrottledException(_)
@@ -168,7 +165,7 @@ fn meaning(error: &InvokeError) -> Option<Meaning> {
         | InvokeError::SnapStartNotReadyException(_)
         | InvokeError::SnapStartRegenerationFailureException(_)
         | InvokeError::SubnetIpAddressLimitReachedException(_) => Meaning::Later,
-        // Lambda could not set the function up, or did not take the request.
+        // Lambda could not set the function up, or rejected the request.
         InvokeError::CodeArtifactUserFailedException(_)
         | InvokeError::DurableExecutionAlreadyStartedException(_)
         | InvokeError::Ec2AccessDeniedException(_)
@@ -191,8 +188,8 @@ fn meaning(error: &InvokeError) -> Option<Meaning> {
         | InvokeError::SerializedRequestEntityTooLargeException(_)
         | InvokeError::ServiceQuotaExceededException(_)
         | InvokeError::UnsupportedMediaTypeException(_) => Meaning::Never,
-        // The handler reads and writes files; a hook of the function's runs in a restore, and counts
-        // towards its timeout; an internal error can come at any time.
+        // Handlers use files (EFS). A restore runs the function's hooks, and their time counts as
+        // the function's. An internal error can occur at any time.
         InvokeError::EfsioException(_)
         | InvokeError::ServiceException(_)
         | InvokeError::SnapStartException(_)

@@ -1,7 +1,7 @@
-//! The Lambda API, as far as a run needs it.
+//! The part of the Lambda API that a run needs.
 //!
-//! One concrete client for real AWS and the local Lambda alike. What it returns are this crate's
-//! types; the AWS SDK's stay inside.
+//! One concrete client serves real AWS and the local Lambda. It returns types of this crate; those
+//! of the AWS SDK stay inside.
 
 mod alias;
 mod bounded;
@@ -22,40 +22,42 @@ use aws_sdk_lambda::{Client, config::Builder};
 use powertune_core::{arn::FunctionRef, region::Region};
 use tokio::time::Instant;
 
-pub use self::{
+pub(crate) use self::{
     alias::Alias,
-    change::{AccountConcurrency, Version},
-    connection::{ConnectError, Connection, check_endpoint},
-    error::{ApiError, ErrorKind, kind_of_code},
+    change::Version,
     function::{Function, Readiness},
-    invoke::{Invoked, NotInvoked},
-    secrets::without_secrets,
-    transport::{Called, proxies, reason},
-    waiting::{Wait, WaitsOn},
 };
 use self::{
     bounded::Bounded,
     waiting::{Waits, Watch},
 };
+pub use self::{
+    connection::{ConnectError, Connection, check_endpoint},
+    error::{ApiError, ErrorKind, kind_of_code},
+    invoke::{Invoked, NotInvoked},
+    secrets::without_secrets,
+    transport::{Called, proxies, reason},
+    waiting::{Wait, WaitsOn},
+};
 use crate::journal::{Entry, Journal};
 
-/// How long Lambda itself may run a function; a client has to wait longer.
+/// Lambda's longest timeout.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(15);
-/// How much longer than a function's timeout the client waits: cold starts come on top of it.
+/// The client's timeout exceeds the function's by this: cold starts come on top.
 const GRACE: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Tries of a control-plane call, the first included. Those calls are safe to repeat: reads,
-/// changes guarded by a RevisionId, publishing the same thing, deleting what is gone.
+/// The number of tries of a control-plane call, including the first. These calls are safe to
+/// repeat: reads, changes with a RevisionId, publishing the same state, deleting a missing version.
 const CONTROL_ATTEMPTS: u32 = 6;
-/// How long putting a function back goes on trying, where [`PATIENCE_VARIABLE`] does not say it.
+/// The time that putting a function back may take, unless [`PATIENCE_VARIABLE`] is set.
 const PATIENCE: Duration = Duration::from_mins(15);
-/// The environment variable that says it, in seconds.
+/// The environment variable for this time, in seconds.
 const PATIENCE_VARIABLE: &str = "POWERTUNE_PATIENCE";
-/// How long a change of a run that goes on is tried again, where it meets others: those that leave
-/// again make a few changes each.
+/// The longest time for retries of a change that conflicts with other runs. A run that leaves makes
+/// only a few changes.
 const LONGEST_MEETING: Duration = Duration::from_mins(2);
-/// The first wait between two tries; it doubles from there.
+/// The wait before the second try; each wait is twice the one before.
 const CONTROL_BACKOFF: Duration = Duration::from_millis(200);
 
 /// The Lambda API of one account and region.
@@ -64,18 +66,16 @@ pub struct Gateway {
     control: Client,
     config: SdkConfig,
     endpoint_url: Option<String>,
-    /// Where every change that is to be undone is written down before it is made.
+    /// The journal. Every change that needs an undo is written there first.
     journal: Option<Journal>,
-    /// How long putting back goes on trying.
+    /// The time that putting a function back may take.
     patience: Duration,
-    /// The calls that wait for something.
     waits: Waits,
-    /// Where Lambda is called.
     called: Called,
 }
 
 impl Gateway {
-    /// Makes a client for the region that `function` is in; calls nothing on Lambda.
+    /// Makes a client for the region of `function`. It makes no call to Lambda.
     pub async fn connect(
         connection: &Connection,
         function: &FunctionRef,
@@ -102,12 +102,12 @@ impl Gateway {
         Ok(Self { control, config, endpoint_url, journal: None, patience, waits, called })
     }
 
-    /// The region that it calls.
+    /// The region of this client.
     pub fn region(&self) -> Option<Region> {
         Region::new(self.config.region()?.to_string()).ok()
     }
 
-    /// The same, for callers that can't wait as long for putting back to succeed.
+    /// The same client with another time limit for putting a function back.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -117,17 +117,16 @@ impl Gateway {
         self.patience
     }
 
-    /// Until when a call of a run that goes on is made again, where it meets others' changes.
+    /// The deadline for retries of a call that conflicts with changes of others.
     pub(crate) fn meets_until(&self) -> Instant {
         Instant::now() + self.patience.min(LONGEST_MEETING)
     }
 
-    /// The same, for a run that writes down what it changes.
     pub(crate) fn with_journal(&self, journal: Journal) -> Self {
         Self { journal: Some(journal), ..self.clone() }
     }
 
-    /// Writes down what is about to be done by an operation: without that it is not done.
+    /// Journals a change that is about to be made. Without its entry the change must not be made.
     async fn record(&self, operation: &'static str, entry: Entry) -> Result<(), ApiError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         journal.record(entry).await.map_err(|error| {
@@ -139,10 +138,10 @@ impl Gateway {
         })
     }
 
-    /// A client that invokes functions of up to this timeout.
+    /// A client that invokes functions with timeouts up to this one.
     ///
-    /// It waits longer than the function may run, and never repeats a call by itself: whoever
-    /// invokes twice is billed twice.
+    /// It waits longer than the function may run, and never retries a call: every invocation is
+    /// billed.
     pub fn invoker(&self, timeout: Duration) -> Invoker {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -161,20 +160,19 @@ impl Gateway {
     }
 }
 
-/// How long putting back goes on trying, as far as the environment says it.
 fn patience() -> Duration {
     let said = env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
     said.map_or(PATIENCE, Duration::from_secs)
 }
 
-/// Invokes functions; made by [`Gateway::invoker`].
+/// Invokes functions; see [`Gateway::invoker`].
 #[derive(Debug, Clone)]
 pub struct Invoker {
     client: Client,
     called: Called,
 }
 
-/// Without an endpoint of our own the SDK goes by AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL and the
+/// Without an endpoint URL here, the SDK uses AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL and the
 /// profile.
 fn lambda_config(config: &SdkConfig, endpoint_url: Option<&str>) -> Builder {
     let builder = Builder::from(config).interceptor(Bounded);

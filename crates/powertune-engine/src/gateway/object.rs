@@ -11,9 +11,9 @@ use super::{
 };
 
 impl Gateway {
-    /// GetObject: the object's content as text.
-    pub async fn object(&self, bucket: &str, key: &str) -> Result<String, ApiError> {
-        // An object that stops coming in is no function that takes its time.
+    /// GetObject: the content of an object as text.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Result<String, ApiError> {
+        // Unlike an answer to Invoke, an object must not pause during the transfer.
         let stalled = StalledStreamProtectionConfig::enabled().grace_period(LONGEST_SILENCE);
         let called = Called::default();
         let config = Builder::from(&self.config)

@@ -1,5 +1,5 @@
-//! AWS's messages without the secrets of the credentials in use. Where a signature is wrong, Lambda
-//! answers with the whole request that was signed, and the session token is in it.
+//! Removes secrets from AWS's messages. If a signature is wrong, Lambda's message repeats the whole
+//! signed request, with the session token.
 
 use std::{
     collections::BTreeSet,
@@ -8,18 +8,18 @@ use std::{
 
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 
-/// The secrets that this process has had. A message is made far from the credentials that it is
-/// about, and comes out in many places.
+/// The secrets that this process has used. They are global, because messages are made far from the
+/// credentials and appear in many places.
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// A shorter text is no secret of AWS's, and may be in any message.
+/// A shorter text can't be a secret of AWS, and may occur in any message.
 const SHORTEST: usize = 16;
-/// No more characters of a message of AWS's are repeated.
+/// The longest part of AWS's message that is repeated, in characters.
 const LONGEST_SAID: usize = 4000;
-/// How the part of a message begins that repeats the request.
+/// The beginning of the part of a message that repeats the request.
 const REQUEST: &str = "The Canonical String";
 
-/// Credentials whose secrets are remembered.
+/// A credentials provider that remembers the secrets it returns.
 #[derive(Debug)]
 pub(super) struct Remembered(pub(super) SharedCredentialsProvider);
 
@@ -54,7 +54,7 @@ pub fn without_secrets(text: &str) -> String {
     known.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(secret)"))
 }
 
-/// A message of AWS's, without secrets and without the signed request, and not too long to read.
+/// AWS's message without secrets and without the signed request, shortened to a readable length.
 pub(super) fn said(text: &str) -> String {
     let text = without_secrets(text);
     let text = text.split(REQUEST).next().unwrap_or_default().trim_end();

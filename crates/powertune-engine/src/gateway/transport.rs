@@ -1,5 +1,5 @@
-//! Calls that AWS has given no answer to, in words: what happened and at which endpoint, without the
-//! layers of the SDK that pass the error on.
+//! Describes calls without an answer from AWS: the event and the endpoint, without the layers of
+//! the SDK's errors.
 
 use std::{
     env,
@@ -20,8 +20,8 @@ use hyper_util::client::legacy::Error as ClientError;
 
 use super::error::ErrorKind;
 
-/// Remembers which endpoint a client of the AWS SDK calls, for messages: the SDK's errors do not
-/// say it. Add a clone to the client's configuration as an interceptor.
+/// Remembers the endpoint that a client of the AWS SDK calls, because the SDK's errors do not
+/// contain it. Add a clone to the client's configuration as an interceptor.
 #[derive(Debug, Clone, Default)]
 pub struct Called(Arc<Mutex<Option<String>>>);
 
@@ -56,8 +56,8 @@ impl Called {
         called.clone().unwrap_or_else(|| "the endpoint".to_owned())
     }
 
-    /// What a call without an answer of AWS's means, and what happened; `None` where AWS has
-    /// answered with an error.
+    /// The class and text of an error without an answer from AWS; `None` if AWS answered with an
+    /// error.
     pub fn unanswered<E, R>(&self, error: &SdkError<E, R>) -> Option<(ErrorKind, String)>
     where
         E: Error + 'static,
@@ -79,7 +79,7 @@ impl Called {
     }
 }
 
-/// What became of a request that has come to no answer.
+/// The class and text of a request without any answer.
 fn undispatched(error: &(dyn Error + 'static), at: &str) -> (ErrorKind, String) {
     if let Some(why) = without_credentials(error) {
         return (ErrorKind::Credentials, why);
@@ -91,16 +91,14 @@ fn undispatched(error: &(dyn Error + 'static), at: &str) -> (ErrorKind, String) 
     (ErrorKind::Unknown, format!("the connection to {at} broke before the answer: {why}"))
 }
 
-/// The causes of an error, outermost first.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Why there are no credentials, where that is what the error is about.
 fn without_credentials(error: &(dyn Error + 'static)) -> Option<String> {
     let found = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
     Some(match found {
-        // Every source says that it was not set up; that is one fault, not six.
+        // Every source reports that it is not set up; that is one fault, not six.
         CredentialsError::CredentialsNotLoaded(_) => {
             "no usable AWS credentials were found".to_owned()
         }
@@ -108,17 +106,17 @@ fn without_credentials(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
-/// Whether the request was never given to a connection, so that nothing can have run: too many open
-/// files, no local address, a refused connection, DNS, TLS, a proxy, or a timeout of all these.
+/// True if the request was never given to a connection, so nothing can have run. Examples: too many
+/// open files, no local address, a refused connection, DNS, TLS, a proxy, or a timeout of these.
 ///
-/// hyper's client, under the SDK, names the connection in every error that comes after.
+/// hyper's client, under the SDK, attaches the connection to every later error.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<ClientError>())
         .any(|error| error.is_connect() || error.connect_info().is_none())
 }
 
-/// The proxies that the environment names: an error does not say that it is of one of them.
+/// The proxies in the environment, for messages: an error does not tell that it came from a proxy.
 pub fn proxies() -> String {
     let names =
         ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -128,7 +126,7 @@ pub fn proxies() -> String {
     said.collect::<Vec<_>>().concat()
 }
 
-/// What was in the way of a connection, in one clause.
+/// The reason why a connection failed, in one clause.
 pub fn reason(error: &(dyn Error + 'static)) -> String {
     let said: Vec<String> = causes(error).map(ToString::to_string).collect();
     if said.iter().any(|text| text.contains("dns error")) {
@@ -150,7 +148,7 @@ pub fn reason(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// What the first cause of an error says, without the number of the operating system.
+/// The text of the innermost cause, without the error number of the operating system.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let text = causes(error).map(ToString::to_string).filter(|text| !text.is_empty()).last();
     let text = text.unwrap_or_default();
@@ -186,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_breaks_may_have_carried_the_request() {
-        // As Linux numbers it.
+        // ECONNRESET on Linux.
         let reset = io::Error::from_raw_os_error(104);
         let broken = Failed::dispatch_failure(ConnectorError::io(reset.into()));
         let why =

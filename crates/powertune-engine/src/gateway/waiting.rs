@@ -1,7 +1,7 @@
-//! What calls wait for. A call that has had no answer for a while is told of, so that nobody looks
-//! at a silent terminal; before a run changes anything, a minute without an answer ends it.
+//! Reports calls that wait for an answer. After a few seconds the listener hears of the call, so no
+//! terminal stays silent. Before a run's first change, a minute without an answer ends the run.
 //!
-//! The SDK tells of every call through an interceptor, so that no call can be forgotten.
+//! An interceptor in the SDK sees every call, so none can be forgotten.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,12 +27,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Gateway, transport::Called};
 
-/// A call without an answer for so long is told of.
+/// The listener hears of a call after this wait.
 const NOTICE: Duration = Duration::from_secs(5);
-/// Before the first change, nobody waits longer for an answer. It is also the longest that the SDK
-/// waits for credentials: a person may have to press a button for them.
+/// The longest wait for an answer before the first change. The SDK waits no longer for credentials
+/// either: a person may have to press a button for them.
 pub(super) const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-/// How often it is looked for calls, where there are none.
+/// The interval of the check for new calls.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A call that has had no answer for a while.
@@ -40,21 +40,21 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Wait {
     /// The operation, by AWS's name.
     pub operation: String,
-    /// What it waits for.
+    /// The cause of the wait.
     pub on: WaitsOn,
-    /// For how many seconds it has been waiting.
+    /// The length of the wait so far, in seconds.
     pub seconds: u64,
 }
 
-/// What a call waits for.
+/// The cause of a wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitsOn {
-    /// AWS credentials.
+    /// The call waits for AWS credentials.
     Credentials {
-        /// The profile of the AWS configuration files, where one was named.
+        /// The profile of AWS's configuration files, if one is named.
         profile: Option<String>,
     },
-    /// The answer of an endpoint, by its URL.
+    /// The call waits for this endpoint, given by its URL.
     Endpoint(String),
 }
 
@@ -78,7 +78,6 @@ impl fmt::Display for Wait {
     }
 }
 
-/// The calls of a gateway that wait for something.
 #[derive(Debug, Clone)]
 pub(super) struct Waits {
     waiting: Arc<Mutex<Waiting>>,
@@ -87,15 +86,13 @@ pub(super) struct Waits {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The number of the next call.
     next: u64,
     calls: BTreeMap<u64, Call>,
-    /// What was told of since the last answer: many calls may wait for the same.
+    /// The reported waits since the last answer: many calls may wait for the same thing.
     told: BTreeSet<(String, WaitsOn)>,
     listener: Listener,
 }
 
-/// The function that is told of waits.
 #[derive(Default)]
 struct Listener(Option<Box<dyn Fn(Wait) + Send>>);
 
@@ -128,7 +125,7 @@ impl Waits {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // What is written there is whole, also where a writer panicked.
+        // Every write leaves this consistent, even if a writer panics.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,7 +144,7 @@ impl Waits {
         Begun { waits: self.clone(), number, _notice: AbortOnDropHandle::new(notice) }
     }
 
-    /// Tells of a call as soon as it has waited for long, once.
+    /// Reports a call once, as soon as its wait is long.
     async fn notice(&self, number: u64) {
         loop {
             let Some(since) = self.lock().calls.get(&number).map(|call| call.since) else { return };
@@ -184,7 +181,7 @@ impl Waits {
     }
 }
 
-/// A call that goes on; it is over when this is dropped, whatever has become of it.
+/// A call in progress. Dropping this ends it, whatever its result.
 #[derive(Debug)]
 struct Begun {
     waits: Waits,
@@ -210,12 +207,11 @@ impl Drop for Begun {
     }
 }
 
-/// What the SDK tells of the calls of a client.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     pub(super) waits: Waits,
     pub(super) called: Called,
-    /// Whether the answer may take any time, as that of a function.
+    /// True if an answer may take any time, as a function's answer may.
     pub(super) is_patient: bool,
 }
 
@@ -278,12 +274,12 @@ impl Intercept for Watch {
 }
 
 impl Gateway {
-    /// Calls this function for each call that waits for long, instead of an earlier one.
+    /// Sets the function that hears of every long wait. It replaces an earlier one.
     pub fn on_wait(&self, tell: impl Fn(Wait) + Send + 'static) {
         self.waits.lock().listener = Listener(Some(Box::new(tell)));
     }
 
-    /// Does the work that comes before the first change; an error where a call has no answer for a
+    /// Does work that comes before the first change. It fails if a call has had no answer for a
     /// minute.
     pub(crate) async fn patiently<T, E: From<Wait>>(
         &self,

@@ -1,4 +1,4 @@
-//! The lines of a journal, and what they come to.
+//! The entries of a journal, and the state that they lead to.
 
 use std::{collections::BTreeSet, io};
 
@@ -6,61 +6,40 @@ use jiff::Timestamp;
 use powertune_core::power::Power;
 use serde::{Deserialize, Serialize};
 
-/// A call that a run is about to make, with what undoing it needs to know, or what the run has read
-/// since.
+/// A call that a run is about to make, or a state that it has read since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "next", rename_all = "camelCase")]
 pub(crate) enum Entry {
-    /// TagResource; undone by UntagResource.
+    /// TagResource. Undo: UntagResource.
     Tag,
-    /// UpdateFunctionConfiguration; undone by another to the memory size that the mark says.
-    SetMemory {
-        /// What it is.
-        from: Power,
-        /// What it is to be.
-        to: Power,
-    },
-    /// Lambda refused the memory size that was to be set last.
+    /// UpdateFunctionConfiguration. Undo: the same call with the memory size in the mark.
+    SetMemory { from: Power, to: Power },
+    /// Lambda refused the last `SetMemory`.
     Refused,
-    /// Lambda refused the memory size that was to be set last, and yet `$LATEST` has it: something
-    /// between here and Lambda has sent the call twice, or somebody else has set this very size.
+    /// Lambda refused the last `SetMemory`, but `$LATEST` has that size. Either a proxy sent the
+    /// call twice, or somebody else set the same size.
     Doubted,
-    /// `$LATEST` as it was read after the run's own last call.
+    /// The state of `$LATEST` after the run's own last call.
     Read(Read),
-    /// Tags and versions do not move LastModified at this endpoint: updates alone do.
+    /// Tags and versions do not change LastModified at this endpoint; only updates do.
     UpdatesAloneModify,
-    /// `$LATEST` has its own memory size again, or the one that the user asked for.
+    /// `$LATEST` has its own memory size again, or the one that the user requested.
     MemoryBack,
-    /// PublishVersion; undone by DeleteFunction of the version that has this description.
-    Publish {
-        /// Its memory size.
-        power: Power,
-        /// Its description, which names the run.
-        description: String,
-    },
-    /// CreateAlias or UpdateAlias; not undone, since it is what the user has asked for. From then
-    /// on the version is theirs.
-    PointAlias {
-        /// The alias.
-        alias: String,
-        /// The version.
-        version: String,
-    },
+    /// PublishVersion. Undo: DeleteFunction of the version with this description.
+    Publish { power: Power, description: String },
+    /// CreateAlias or UpdateAlias. There is no undo: the user requested it, and the version is the
+    /// user's from then on.
+    PointAlias { alias: String, version: String },
 }
 
-/// `$LATEST` at one moment, with a change of the run's in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Read {
-    /// Its memory size.
     pub(crate) power: Power,
-    /// Its RevisionId.
     pub(crate) revision_id: Option<String>,
-    /// Its LastModified.
     pub(crate) last_modified: Option<Timestamp>,
 }
 
-/// A line: an entry, and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) at: Timestamp,
@@ -68,29 +47,28 @@ pub(super) struct Line {
     pub(super) entry: Entry,
 }
 
-/// A run's knowledge of a memory size that it has set, or may have set, and not put back.
+/// The memory sizes that a run has set, or may have set, and not put back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Unsettled {
-    /// The sizes that `$LATEST` may have because of it.
+    /// The sizes that `$LATEST` may have because of the run.
     pub(crate) sizes: BTreeSet<Power>,
-    /// `$LATEST` as it was read after the run's own last call that was answered.
+    /// The state of `$LATEST` after the run's last answered call.
     pub(crate) read: Option<Read>,
-    /// When the last change of the memory size was made that is known to have been made.
+    /// The time of the last change of the memory size that is known to have succeeded.
     pub(crate) changed: Option<Timestamp>,
-    /// When a call was begun that may have moved LastModified, and after which nothing was read.
+    /// The time of the last call that may have changed LastModified, if nothing was read after it.
     pub(crate) unanswered: Option<Timestamp>,
 }
 
 impl Entry {
-    /// It as a line of a journal.
     pub(super) fn line(&self, at: Timestamp) -> io::Result<String> {
         let line = Line { at, entry: self.clone() };
         Ok(serde_json::to_string(&line)? + "\n")
     }
 }
 
-/// The memory size that is to be put back after these lines, of which the last may have been carried
-/// out or not; `None` where `$LATEST` was never changed, or is back.
+/// The open changes after these lines; the last call may or may not have been executed. `None` if
+/// `$LATEST` was never changed or has its own size again.
 pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettled> {
     let mut unsettled: Option<Unsettled> = None;
     let mut before = None;
@@ -154,7 +132,7 @@ mod tests {
         })
     }
 
-    /// Replays entries that were written a second apart from each other.
+    /// Replays entries that were written one second apart.
     fn replayed(entries: &[Entry]) -> Option<Unsettled> {
         let lines: Vec<Line> =
             (1..).zip(entries).map(|(n, entry)| Line { at: at(n), entry: entry.clone() }).collect();

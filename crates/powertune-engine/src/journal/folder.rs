@@ -1,4 +1,4 @@
-//! The folder that the journals of this host's runs are in.
+//! The folder with the journals of the runs on this machine.
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
@@ -18,12 +18,11 @@ use super::{
 };
 use crate::mark::Mark;
 
-/// What a journal's name ends with.
+/// The extension of a journal's file name.
 const EXTENSION: &str = "jsonl";
-/// The number of the format that is written here. A powertune that does not know a number does not
-/// guess what such a journal says.
+/// The version of the file format. An unknown version is not read: its meaning is unknown.
 const FORMAT: u32 = 1;
-/// No journal is longer: a day's run has some thousand lines of a hundred bytes.
+/// The longest journal, in bytes. A day's run writes some thousand lines of a hundred bytes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// The folder of the journals, if there is one.
@@ -34,10 +33,8 @@ pub struct Journals(Option<PathBuf>);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
-    /// [`FORMAT`]; journals of before there was a number are of the first.
     #[serde(default = "first_format")]
     format: u32,
-    /// The function's ARN, unqualified.
     function: String,
     #[serde(flatten)]
     mark: Mark,
@@ -47,38 +44,36 @@ fn first_format() -> u32 {
     1
 }
 
-/// A head of any format.
+/// The part of the first line that all formats have.
 #[derive(Debug, Deserialize)]
 struct Format {
     #[serde(default = "first_format")]
     format: u32,
 }
 
-/// A journal that was found.
+/// A journal in the folder.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// The run as it announces itself.
     pub(crate) mark: Mark,
-    /// What there is to put back of the memory size.
     pub(crate) unsettled: Option<Unsettled>,
-    /// Whether the run's process lives.
+    /// True if the run's process holds the lock.
     pub(crate) is_alive: bool,
-    /// Whether its last line is cut: what it says may then not be all that the run has done.
+    /// True if the last line is incomplete; the run may have done more than the journal lists.
     pub(crate) is_cut: bool,
     path: PathBuf,
 }
 
 impl Journals {
-    /// Journals in this folder, which need not be there yet.
+    /// The journals in this folder. It is created when needed.
     pub fn at(folder: PathBuf) -> Self {
         Self(Some(folder))
     }
 
-    /// A journal for a run of this function. Nobody but its owner can read it.
+    /// Creates a journal for a run of this function. Only the user can read it.
     pub(crate) fn begin(&self, function: &str, mark: &Mark) -> io::Result<Journal> {
         let Some(folder) = &self.0 else { return Ok(Journal::in_memory(mark.clone())) };
         create_private(folder)?;
-        // A journal in a folder of others' would not be believed later.
+        // A journal in another user's folder would be rejected later.
         trust(&fs::metadata(folder)?)
             .map_err(|why| io::Error::other(OddJournal { path: folder.clone(), why }.fault()))?;
         let path = folder.join(format!("{}.{EXTENSION}", mark.run));
@@ -89,7 +84,7 @@ impl Journals {
         file.lock()?;
         let head = Head { format: FORMAT, function: function.to_owned(), mark: mark.clone() };
         append(&file, &(serde_json::to_string(&head)? + "\n"))?;
-        // So that the file's name is on the disk, too.
+        // Sync the folder, so that the file's name is on the disk too.
         File::open(folder)?.sync_all()?;
         let written = Written {
             mark: mark.clone(),
@@ -99,13 +94,13 @@ impl Journals {
         Ok(Journal(Arc::new(written)))
     }
 
-    /// The journals of this function's runs, without those that can't be read.
+    /// The readable journals of this function's runs.
     pub(crate) fn of(&self, function: &str) -> Vec<Kept> {
         let found = self.paths().unwrap_or_default().into_iter();
         found.filter_map(|path| Kept::read(path, function).ok().flatten()).collect()
     }
 
-    /// The journals that can't be read, of whatever function they are. It may block.
+    /// The unreadable journals of all functions. This call may block.
     pub fn odd(&self) -> Vec<OddJournal> {
         let paths = match self.paths() {
             Ok(paths) => paths,
@@ -148,24 +143,22 @@ impl Kept {
         Ok(Some(Self { mark, unsettled, is_alive, is_cut, path }))
     }
 
-    /// Writes down that the memory size is back, so that what is set later is not taken for the
+    /// Appends the entry that the memory size is back, so that later changes do not count as the
     /// run's.
     pub(crate) fn memory_is_back(&self) -> io::Result<()> {
         let text = fs::read(&self.path)?;
         let file = OpenOptions::new().append(true).open(&self.path)?;
-        // A process that was killed may have left half a line.
+        // A killed process may leave an incomplete line.
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64)?;
         append(&file, &Entry::MemoryBack.line(Timestamp::now())?)
     }
 
-    /// Deletes it: nothing is left to undo.
     pub(crate) fn forget(&self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 }
 
-/// What a journal says.
 #[derive(Debug)]
 struct Content {
     head: Head,
@@ -175,15 +168,14 @@ struct Content {
 }
 
 impl Content {
-    /// Reads a journal; `None` where its process was killed before it had written the head, and so
-    /// before it had changed anything.
+    /// Reads a journal; `None` if it has no complete first line: its process was killed before it
+    /// changed anything.
     fn read(path: &Path) -> Result<Option<Self>, Oddness> {
         let metadata = match fs::symlink_metadata(path) {
-            // Its run has just ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             metadata => metadata.map_err(unreadable)?,
         };
-        // To open a pipe would be to wait for its other end.
+        // Opening a pipe would block until its other end opens.
         if !metadata.is_file() {
             return Err(Oddness::NotAFile);
         }
@@ -198,7 +190,7 @@ impl Content {
             Err(TryLockError::Error(error)) => return Err(unreadable(error)),
         };
         let mut text = Vec::new();
-        // It may grow while it is read.
+        // The file may grow during the read.
         (&file).take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
         if text.len() as u64 > LONGEST {
             return Err(Oddness::TooLong { limit: LONGEST });
@@ -213,7 +205,8 @@ fn unreadable(error: io::Error) -> Oddness {
     Oddness::Unreadable(error.to_string())
 }
 
-/// Refuses what somebody else may have written: a journal says which memory size `clean` sets.
+/// Rejects files that another user may have written: a journal decides which memory size `clean`
+/// sets.
 fn trust(metadata: &Metadata) -> Result<(), Oddness> {
     let (owner, mode) = (metadata.uid(), metadata.mode());
     if owner != geteuid().as_raw() {
@@ -225,17 +218,17 @@ fn trust(metadata: &Metadata) -> Result<(), Oddness> {
     Ok(())
 }
 
-/// What is whole of a journal.
+/// The complete lines of a journal.
 #[derive(Debug)]
 struct Whole {
     head: Head,
     lines: Vec<Line>,
-    /// Whether there was half a line after it.
+    /// True if an incomplete line follows.
     is_cut: bool,
 }
 
-/// A process that is killed may leave half a line at the end; so may a disk that loses what it had
-/// written, and then the run has done what the line said.
+/// Parses a journal. The last line may be incomplete: a killed process did not finish it, or a disk
+/// lost a part of it, and then the run has made that change.
 fn parse(text: &[u8]) -> Result<Option<Whole>, Oddness> {
     let mut lines = text.split_inclusive(|&byte| byte == b'\n');
     let Some(first) = lines.next() else { return Ok(None) };
@@ -254,7 +247,6 @@ fn parse(text: &[u8]) -> Result<Option<Whole>, Oddness> {
     for (line, number) in lines.zip(2..) {
         match serde_json::from_slice(line) {
             Ok(line) => whole.lines.push(line),
-            // Nothing comes after it.
             Err(_) if is_cut(line) => whole.is_cut = true,
             Err(_) => return Err(Oddness::Corrupt { line: number }),
         }

@@ -1,53 +1,53 @@
-//! Journals that can't be read, and what a person is told of them.
+//! Journals that can't be read, and their descriptions for people.
 
 use std::{fmt, path::PathBuf};
 
-/// A file among the journals that can't be read as one, or the folder of them all. Nobody knows
-/// what it would say, so that `clean` goes by the tags on the function.
+/// A file in the folder that can't be read as a journal, or the folder itself. Its content is
+/// unknown, so `clean` uses the tags on the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddJournal {
-    /// Where it is.
+    /// The path of the file or folder.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault.
     pub why: Oddness,
 }
 
-/// What is wrong with a journal.
+/// The fault of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Oddness {
-    /// It is no regular file, but a directory, a pipe, a link or a device.
+    /// It is not a regular file, but a directory, pipe, link or device.
     NotAFile,
     /// It is longer than any journal.
     TooLong {
-        /// The most that a journal can have, in bytes.
+        /// The longest length of a journal, in bytes.
         limit: u64,
     },
-    /// A newer powertune has written it.
+    /// A newer powertune wrote it.
     Newer {
-        /// The format's number.
+        /// The number of its format.
         format: u32,
     },
-    /// A line is not what powertune writes.
+    /// A line is not one that powertune writes.
     Corrupt {
         /// The line's number, from 1.
         line: usize,
     },
-    /// It, or the folder, can't be read.
+    /// The file or folder can't be read; the text is the error.
     Unreadable(String),
-    /// It, or the folder, is another user's.
+    /// Another user owns the file or folder.
     Foreign {
-        /// The user's number.
+        /// The owner's user id.
         owner: u32,
     },
-    /// Others may write to it, or to the folder.
+    /// Other users may write to the file or folder.
     Writable {
-        /// Its permissions.
+        /// The permission bits.
         mode: u32,
     },
 }
 
 impl OddJournal {
-    /// What is wrong, in words.
+    /// The fault as a phrase, for messages.
     pub(super) fn fault(&self) -> String {
         let path = self.path.display();
         match &self.why {

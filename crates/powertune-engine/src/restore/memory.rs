@@ -11,40 +11,36 @@ use crate::{
     put_back::{Claim, Facts, Verdict},
 };
 
-/// The outcome for the memory size.
+/// The result for the memory size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Memory {
-    /// It was never changed, or is back already.
+    /// It had its original value.
     #[default]
     AsItWas,
-    /// It was put back.
     PutBack {
-        /// The size that was found.
         from: Power,
-        /// The size that it has again.
         to: Power,
     },
-    /// Somebody else has set it, and it stays.
+    /// Somebody else has set this size, and it stays.
     Theirs(Power),
-    /// The function was deleted.
     Gone,
 }
 
 /// A memory size that could not be put back.
 pub(super) struct NotBack {
     pub(super) left: LeftBehind,
-    /// Nobody can tell whose it is.
+    /// Nothing tells who set it.
     pub(super) is_unclear: bool,
 }
 
-/// The function as it was found, and the judgement on its memory size.
+/// The present function, with the decision on its memory size.
 struct Found {
     latest: Function,
     original: Power,
     verdict: Verdict,
 }
 
-/// Puts the memory size back, where it is a run's; keeps trying until the deadline.
+/// Puts the memory size back if it comes from a run. It retries until the deadline.
 pub(super) async fn restore_memory(
     gateway: &Gateway,
     arn: &str,
@@ -88,13 +84,12 @@ pub(super) async fn restore_memory(
     }
 }
 
-/// Writes down that the size is back: whatever is set from now on is not the run's.
+/// Journals that the size is back, so that later changes do not count as the run's.
 async fn settled(gateway: &Gateway, deadline: Instant) {
-    // Where it can't be written, the journal says what is found undone the next time.
+    // If this fails, the journal lists a change that the next `clean` finds undone.
     let _ = repeated(deadline, || gateway.record_memory_back()).await;
 }
 
-/// Reads the function and judges the claims by it.
 async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, ApiError> {
     let (latest, tags) = gateway.function_and_tags(arn).await?;
     let marks = Mark::all(&tags);
@@ -105,8 +100,8 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
         let are_others = marks.iter().any(|mark| mark.run != claim.run);
         let verdict = match claim.judge_at_once(&latest) {
             Some(verdict) => verdict,
-            // Somebody has cleaned up after this run, and another one has begun since: the memory
-            // size is the other's.
+            // Somebody cleaned up after this run, and another run has begun: the size is the other
+            // run's.
             None if are_others && !is_announced => Verdict::Theirs,
             None => {
                 if versions.is_none() {
@@ -124,7 +119,7 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
                     are_others_announced: are_others,
                 };
                 match claim.judge(&facts) {
-                    // Somebody has taken the run's tags away: this size is what they have decided on.
+                    // Somebody removed the run's tags, and so decided to keep this size.
                     Verdict::Unclear if !is_announced => Verdict::Theirs,
                     verdict => verdict,
                 }
@@ -138,8 +133,8 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
     Ok(Found { latest, original, verdict })
 }
 
-/// Of several claims the one that decides: one that proves the size to be a run's comes before
-/// doubts, and doubts before one that knows nothing of it.
+/// The precedence of decisions on several claims: proof that a run set the size, then doubt, then
+/// the rest.
 fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::AsItWas => 0,

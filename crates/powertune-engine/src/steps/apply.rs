@@ -6,13 +6,12 @@ use serde::Deserialize;
 use super::{StepError, StepErrorKind, baseline, gateway, mark, publish::taken_back};
 use crate::{apply, gateway::Connection, journal::Journal};
 
-/// What of a result is applied.
+/// The fields of a result that Apply needs.
 #[derive(Debug, Deserialize)]
 struct Chosen {
     power: Power,
 }
 
-/// The power that a run has chosen.
 pub(super) fn chosen(state: &RunState) -> Option<Power> {
     let result = state.result.clone()?;
     serde_json::from_value(result).ok().map(|Chosen { power }| power)
@@ -21,8 +20,8 @@ pub(super) fn chosen(state: &RunState) -> Option<Power> {
 /// Applies the choice in `state.result`.
 ///
 /// # Errors
-/// When there is none, the function was changed by somebody else, or a call failed; also when
-/// somebody has cleaned up meanwhile, as happens when the execution is aborted.
+/// If there is no choice, somebody else has changed the function, or a call fails; also if somebody
+/// has cleaned up meanwhile, for example after the execution was aborted.
 pub async fn apply(connection: &Connection, mut state: RunState) -> Result<RunState, StepError> {
     let request = state.run.request()?;
     let (Some(power), Some(optimize)) = (chosen(&state), &request.auto_optimize) else {

@@ -1,5 +1,5 @@
-//! Clean: puts the function back as it was, at the end of an execution and after one that ended
-//! without coming to its end.
+//! Clean: puts the function back at the end of an execution, and after an execution that was
+//! stopped.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use crate::{
     restore::{Memory, Restored, Undo, restore},
 };
 
-/// The status of an execution whose steps have all ended.
+/// The status of an execution that failed after its steps had ended.
 const FAILED: &str = "FAILED";
-/// After so long a step that was in flight has tagged the function, if it is going to.
+/// The time in which a step in flight has tagged the function, if it will do so at all.
 const SECOND_LOOK: Duration = Duration::from_secs(5);
 
-/// What an EventBridge rule tells of an execution that has ended.
+/// An EventBridge event about the end of an execution.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct AfterEnd {
@@ -38,24 +38,21 @@ pub struct AfterEnd {
 struct Detail {
     execution_arn: String,
     status: String,
-    /// The execution's input as text; absent where it is too long for an event, which no request
-    /// is that Initialize lets pass.
+    /// The execution's input as text; `None` if it is too long for an event. Initialize accepts no
+    /// request of that length.
     input: Option<String>,
 }
 
-/// What was put back, in megabytes and version numbers.
+/// The result of Clean, with memory sizes in MB and version numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PutBack {
-    /// From what to what the memory size was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<(Power, Power)>,
-    /// The versions that were deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     versions: Vec<String>,
-    /// What the execution fails with, if it failed.
+    /// The error that the execution ends with, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Caught>,
-    /// Whether there is no such function.
     #[serde(skip)]
     is_missing: bool,
     /// The version of the run's choice, if an alias points to it.
@@ -64,7 +61,7 @@ pub struct PutBack {
 }
 
 impl PutBack {
-    /// Whether there is no such function, so that there was nothing to put back.
+    /// True if the function does not exist, so there was nothing to put back.
     pub const fn is_missing(&self) -> bool {
         self.is_missing
     }
@@ -74,17 +71,17 @@ impl PutBack {
     }
 }
 
-/// Puts the function back after the run in `state`, but leaves it at the power that was applied.
+/// Puts the function back after the run in `state`, but keeps an applied power.
 ///
 /// # Errors
-/// `NotYet` when something could not be put back: this may be tried again. `Failed` when all was
-/// put back, but somebody else has changed the function while it was measured.
+/// `NotYet` if something could not be put back: another try may succeed. `Failed` if everything was
+/// put back, but somebody else changed the function while it was measured.
 pub async fn clean(connection: &Connection, state: &RunState) -> Result<PutBack, StepError> {
     let gateway = gateway(connection, &state.run).await?;
     let function = &state.run.function;
     let applied = state.applied.as_ref().filter(|applied| applied.alias.is_none());
     let leave_at = applied.map_or(function.power, |applied| applied.power);
-    // Before anything goes, since one of the versions tells it.
+    // Before the clean-up, because a version is needed for it.
     let outdated = match &state.failure {
         Some(_) => None,
         None => outdated(&gateway, state, leave_at).await.map_err(|error| not_yet(&error))?,
@@ -104,9 +101,8 @@ pub async fn clean(connection: &Connection, state: &RunState) -> Result<PutBack,
     Ok(PutBack { failure, ..put_back })
 }
 
-/// What a step had applied of the choice before it failed, or before its answer was lost. It is
-/// what the user has asked for, and stays: to take it back would be a second change of what serves
-/// their calls.
+/// The choice that a failed step had already applied. The user requested it, so it stays: undoing
+/// it would be a second change for the callers of the function.
 async fn applied_before(gateway: &Gateway, state: &RunState, put_back: &PutBack) -> Option<String> {
     if let Some(version) = &put_back.pointed_to {
         return Some(format!("an alias points to the choice, version {version}"));
@@ -120,18 +116,17 @@ async fn applied_before(gateway: &Gateway, state: &RunState, put_back: &PutBack)
     (latest.power == chosen).then(|| format!("$LATEST has the chosen {chosen}, and had {original}"))
 }
 
-/// What has become of the function during a run that went well, where that is somebody else's
-/// doing.
+/// The change by somebody else during a run that otherwise succeeded.
 ///
 /// # Errors
-/// When a call failed.
+/// If a call fails.
 async fn outdated(
     gateway: &Gateway,
     state: &RunState,
     leave_at: Power,
 ) -> Result<Option<Cause>, Cause> {
     let baseline = match baseline(gateway, state).await {
-        // An earlier attempt of Clean may have taken away the version that tells it.
+        // An earlier try of Clean may have deleted the version that is needed.
         Err(Cause::Changed { .. }) => return Ok(None),
         baseline => baseline?,
     };
@@ -140,7 +135,7 @@ async fn outdated(
     Ok(changed(&latest, &baseline, &[baseline.power, leave_at, applied]).err())
 }
 
-/// What is in the way of putting back, which may go away by itself.
+/// An obstacle that may disappear by itself.
 fn not_yet(error: &impl ToString) -> StepError {
     StepErrorKind::NotYet.error(&format!(
         "nothing could be put back, because the function could not be read: {}",
@@ -148,8 +143,7 @@ fn not_yet(error: &impl ToString) -> StepError {
     ))
 }
 
-/// A failure as the execution ends with it. Step Functions keeps names that begin with `States.`
-/// for itself.
+/// The error that the execution ends with. Step Functions reserves names that begin with `States.`.
 fn in_words(failure: &Caught, applied: Option<String>) -> Caught {
     let but = applied.map_or(String::new(), |applied| format!("{applied}; all else "));
     match StepErrorKind::of_name(&failure.error) {
@@ -169,7 +163,7 @@ fn in_words(failure: &Caught, applied: Option<String>) -> Caught {
 /// Puts the function back after an execution that was aborted, timed out or failed.
 ///
 /// # Errors
-/// `NotYet` when something could not be put back: this may be tried again.
+/// `NotYet` if something could not be put back: another try may succeed.
 pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutBack, StepError> {
     let function = function_of(&end.detail)?;
     let gateway = Gateway::connect(connection, &function).await?.with_patience(PATIENCE);
@@ -183,15 +177,14 @@ pub async fn clean_after(connection: &Connection, end: &AfterEnd) -> Result<PutB
         Ok(put_back) if put_back != PutBack::default() || end.detail.status == FAILED => {
             return Ok(put_back);
         }
-        // A step that was in flight when the execution was stopped may be about to begin, or has
-        // set a memory size that no version shows yet.
+        // A step in flight may still begin, or may have set a memory size that no version shows
+        // yet.
         Ok(_) | Err(_) => tokio::time::sleep(SECOND_LOOK).await,
     }
     sweep(&gateway, &latest.arn, &run, false).await
 }
 
-/// The function that the execution was to tune, from its input alone: a request with other faults
-/// names it, too.
+/// The function in the execution's input. It is found even if the request has other faults.
 fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
     let input: Value = detail
         .input
@@ -208,7 +201,7 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
     })
 }
 
-/// Puts back what the run with this id has left.
+/// Undoes the leftovers of the run with this id.
 async fn sweep(
     gateway: &Gateway,
     arn: &str,
@@ -216,7 +209,7 @@ async fn sweep(
     is_applied: bool,
 ) -> Result<PutBack, StepError> {
     let tags = match gateway.tags(arn).await {
-        // Nothing is left of a function that was deleted.
+        // A deleted function has no leftovers.
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(PutBack::missing()),
         tags => tags.map_err(|error| not_yet(&error))?,
     };
@@ -224,8 +217,8 @@ async fn sweep(
     let mut undo = Undo {
         claims: Vec::new(),
         versions: [run.to_owned()].into(),
-        // A choice that was applied is the user's, also when no alias points to it any more. The
-        // tags stay until that is decided.
+        // An applied choice belongs to the user, even if no alias points to it any more. The tags
+        // stay until this is decided.
         unapplied: if is_applied || mark.is_none() { Vec::new() } else { vec![run.to_owned()] },
         memory_tags: Vec::new(),
         tags: Vec::new(),
@@ -237,7 +230,7 @@ async fn sweep(
     }
     let restored = restore(gateway, arn, &undo).await;
     if !restored.left.is_empty() {
-        // Whose the memory size is does not become clear by waiting.
+        // Waiting does not tell who set the memory size.
         let is_final = restored.is_memory_unclear();
         let kind = if is_final { StepErrorKind::LeftBehind } else { StepErrorKind::NotYet };
         return Err(StepError { kind, ..left_behind(restored.left) });

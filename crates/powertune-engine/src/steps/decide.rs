@@ -1,14 +1,14 @@
-//! Decide: core's own decision, at the time that it is now.
+//! Decide: the decision of `powertune-core`, with the present time.
 
 use jiff::Timestamp;
 use powertune_core::workflow::{self, state::RunState};
 
 use super::{Settings, StepError};
 
-/// Takes in what was measured and says what comes next.
+/// Takes in the measurements and decides the next action.
 ///
 /// # Errors
-/// When nothing could be measured, or a portion says that the run can't go on.
+/// If nothing could be measured, or a portion reports that the run can't continue.
 pub fn decide(settings: &Settings, state: RunState) -> Result<RunState, StepError> {
     let started: Option<Timestamp> = state.run.execution.start_time.parse().ok();
     let elapsed_ms = started.map_or(0, |started| {

@@ -1,5 +1,5 @@
-//! Initialize: checks the request, reads the function and refuses what can't work. It changes
-//! nothing, so that its failure needs no cleaning.
+//! Initialize: checks the request, reads the function and refuses a run that can't work. It changes
+//! nothing, so a failure needs no clean-up.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use crate::{
     prepare::{LONGEST_INIT, Prepared, deadline, milliseconds, prepare},
 };
 
-/// The longest timeout of a function whose invocations a Lambda function can wait for.
+/// The longest timeout of a function that the Measure step, itself a Lambda function, can wait for.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(13);
 
-/// The longest that a step may run.
+/// Lambda's longest timeout, that of a step.
 const LONGEST_STEP: Duration = Duration::from_mins(15);
 
-/// What there is to say of a deployment that limits nothing.
+/// The warning of a deployment without a limit.
 const TUNES_ANY: &str = "this state machine may tune any function (its lambdaResource is *): every \
                          caller that may start it can have any function invoked and changed; \
                          deploy it with lambdaResource, the ARN of the functions that it may tune \
@@ -37,8 +37,7 @@ const TUNES_ANY: &str = "this state machine may tune any function (its lambdaRes
 /// Begins a run.
 ///
 /// # Errors
-/// `BadInput` for a request that is wrong, `Refused` for what can't work, `NotBegun` for a call
-/// that failed.
+/// `BadInput` for a wrong request, `Refused` if the run can't work, `NotBegun` for a failed call.
 pub async fn initialize(
     connection: &Connection,
     settings: &Settings,
@@ -50,7 +49,7 @@ pub async fn initialize(
     let prepared =
         prepare(&gateway, &request, &settings.powers, &Journals::default(), &Prices::default())
             .await?;
-    // The longest that an invocation, its cold start and its processors can take.
+    // One invocation with its cold start and its processors.
     let longest = prepared.latest.timeout
         + LONGEST_INIT
         + processors::longest(&prepared.processors, &settings.processors)?;
@@ -142,13 +141,13 @@ fn run(
         max_cost: request.max_cost,
         digest_bytes,
         alias_at: prepared.alias_at.clone(),
-        // The request's own warnings are found again each time that it is read.
+        // Each reading of the request repeats its own warnings.
         notes: prepared.notes.iter().map(ToString::to_string).collect(),
     })
 }
 
-/// How many powers are measured at the same time, and how many invocations each may have in
-/// flight: together with the measure steps themselves no more than the account has room for.
+/// The number of powers measured at the same time, and the invocations in flight of each. Together
+/// with the Measure steps they stay within the account's concurrency.
 fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
     let powers = u32::try_from(prepared.powers.len()).unwrap_or(u32::MAX);
     let allowed = prepared.concurrency.max(1);
@@ -159,7 +158,7 @@ fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
     let account = prepared.unreserved.unwrap_or(limits::SMALLEST_ACCOUNT);
     let beside = account.saturating_sub(allowed).max(1);
     let width = powers.min(allowed).min(beside).max(1);
-    // Each measure step has a process of its own, which may have as many files open as this one.
+    // Each Measure step is a process of its own, with the same limit of open files as this one.
     (width, (allowed / width).min(limits::most_connections()).max(1))
 }
 

@@ -1,4 +1,4 @@
-//! Measure: one power's invocations, or as many as there is time for.
+//! Measure: one batch of invocations of one power, as many as the time allows.
 
 use std::{
     sync::Arc,
@@ -25,16 +25,15 @@ use crate::{
     prepare,
 };
 
-/// The time that a batch needs beside its invocations: to start, to wait for its version, and to
-/// return what it has.
+/// The time of a batch beside its invocations: start, wait for the version, return.
 pub(super) const MARGIN: Duration = Duration::from_secs(20);
-/// The part of it that is kept for returning.
+/// The part of the margin for returning.
 const RETURN: Duration = Duration::from_secs(5);
 
-/// Measures until `deadline` at the latest: no invocation begins that may outlast it.
+/// Measures until `deadline`: no invocation starts that may end later.
 ///
 /// # Errors
-/// When the state is not one; what else goes wrong is in what it returns, beside what was measured.
+/// If the state is malformed. Other errors are in the returned portion, beside the measurements.
 pub async fn measure(
     connection: &Connection,
     input: MeasureInput,
@@ -77,7 +76,7 @@ async fn observe(
     };
     let ready = wait(gateway, arn, Some(&batch.version));
     let Ok(ready) = tokio::time::timeout_at(last_start.into(), ready).await else {
-        // The next batch goes on waiting.
+        // The next batch waits again.
         return Ok(Vec::new());
     };
     ready.map_err(|cause| batch.not_ready(cause))?;

@@ -1,7 +1,7 @@
 //! Processors in the Step Functions edition.
 //!
-//! The steps invoke them with permissions of their own, which whoever starts an execution may lack.
-//! So the deployment says which functions may be processors.
+//! The steps invoke them with their own permissions, which the starter of an execution may lack. So
+//! the deployment limits which functions may be processors.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use powertune_core::{arn::FunctionRef, request::Request};
 use super::{StepError, StepErrorKind};
 use crate::{prepare::LONGEST_INIT, processor::Processor};
 
-/// The deployment's parameter that allows processors.
+/// The deployment's parameter for this.
 const PARAMETER: &str = "processorResource";
 
-/// The processors of a request, with the field that names each.
+/// The processors of a request, each with its field.
 fn named(request: &Request) -> impl Iterator<Item = (&'static str, &FunctionRef)> {
     let fields = [
         ("preProcessorARN", request.pre_processor.as_ref()),
@@ -22,10 +22,10 @@ fn named(request: &Request) -> impl Iterator<Item = (&'static str, &FunctionRef)
     fields.into_iter().filter_map(|(field, processor)| Some((field, processor?)))
 }
 
-/// Refuses processors where the deployment allows none.
+/// Refuses processors if the deployment allows none.
 ///
 /// # Errors
-/// `Refused`, with the parameter that would allow them.
+/// `Refused`, with the name of the parameter.
 pub(super) fn check_any(request: &Request, allowed: &str) -> Result<(), StepError> {
     match named(request).next() {
         Some((field, _)) if allowed.is_empty() => Err(StepErrorKind::Refused.error(&format!(
@@ -36,10 +36,10 @@ pub(super) fn check_any(request: &Request, allowed: &str) -> Result<(), StepErro
     }
 }
 
-/// How long the processors of one invocation and their cold starts can take.
+/// The longest time of one invocation's processors and their cold starts.
 ///
 /// # Errors
-/// `Refused` for one that the deployment does not allow, or that may not be read.
+/// `Refused` for a processor that the deployment does not allow or the step can't read.
 pub(super) fn longest(processors: &[Processor], allowed: &str) -> Result<Duration, StepError> {
     let mut longest = Duration::ZERO;
     for Processor { field, named, arn, timeout } in processors {
@@ -54,11 +54,12 @@ pub(super) fn longest(processors: &[Processor], allowed: &str) -> Result<Duratio
     Ok(longest)
 }
 
-/// Whether an ARN matches a pattern as in IAM: `*` stands for any text, `?` for one character.
+/// True if an ARN matches a pattern in IAM's syntax: `*` is any text, `?` any character.
 fn matches(pattern: &str, arn: &str) -> bool {
     let (pattern, arn) = (pattern.as_bytes(), arn.as_bytes());
     let (mut at, mut in_arn) = (0, 0);
-    // The last star, and what of the ARN it has taken: it takes one more where the rest fails.
+    // The last star, and the length of its text so far: it takes one more character if the rest
+    // fails.
     let mut star: Option<(usize, usize)> = None;
     while in_arn < arn.len() {
         match (pattern.get(at), star) {

@@ -19,14 +19,14 @@ use crate::{
     restore::{Undo, restore},
 };
 
-/// What is kept of the time for putting `$LATEST` back.
+/// The time kept for putting `$LATEST` back.
 const RESERVE: Duration = Duration::from_mins(2);
 
-/// Publishes what `state` has no versions for. What there is no time for stays without one.
+/// Publishes the missing versions of `state`, as many as the time allows.
 ///
 /// # Errors
-/// When another run goes on, the function was changed by somebody else, or a call failed; what the
-/// step did was taken back where that was possible.
+/// If another run wins, somebody else has changed the function, or a call fails. The step has then
+/// undone its changes as far as possible.
 pub async fn publish(
     connection: &Connection,
     mut state: RunState,
@@ -49,9 +49,9 @@ pub async fn publish(
     Ok(state)
 }
 
-/// The failure of a step. What the run did to the function is taken back at once where the step has
-/// changed the memory size, because the step alone knows what it read since; and where the execution
-/// was aborted and cleaned up while the step was still at work, because Clean may not come again.
+/// The error of a step, after undoing its changes. The step does this itself in two cases. If it
+/// has changed the memory size, only the step knows what it read since. If the execution was
+/// aborted and cleaned up during the step, Clean may not come again.
 pub(super) async fn taken_back(
     gateway: &Gateway,
     baseline: &Baseline,
@@ -95,8 +95,8 @@ async fn publish_all(
     publisher.put_back().await
 }
 
-/// Announces the run. The version that this publishes is the reference, and the one to invoke at
-/// the function's own power.
+/// Announces the run. This publishes the reference version, which is also the test version for the
+/// function's own power.
 async fn announce_first(
     gateway: &Gateway,
     baseline: &Baseline,

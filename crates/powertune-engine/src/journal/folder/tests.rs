@@ -15,7 +15,6 @@ fn mark() -> Mark {
     Mark::new(power(256), Held::default(), "me@here", Timestamp::UNIX_EPOCH)
 }
 
-/// The memory sizes that `$LATEST` may have, by a journal.
 fn sizes(unsettled: Option<&Unsettled>) -> Vec<u32> {
     unsettled.into_iter().flat_map(|unsettled| &unsettled.sizes).map(|power| power.mb()).collect()
 }
@@ -56,7 +55,7 @@ async fn a_journal_says_what_to_undo_as_long_as_there_is_something() {
     assert!(journals.of(FUNCTION).is_empty());
 }
 
-/// Wherever a process dies, what it had written counts; and what it has not, it has not done.
+/// A process may die after any byte. Complete entries count; an incomplete one was not acted on.
 #[tokio::test]
 async fn every_prefix_of_a_journal_is_one() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -66,7 +65,7 @@ async fn every_prefix_of_a_journal_is_one() {
     let expected: [&[u32]; 5] = [&[], &[], &[], &[128], &[128, 512]];
     for length in 0..=whole.len() {
         fs::write(&path, &whole[..length]).expect("a prefix");
-        // A last line that lacks nothing but its end says all the same.
+        // A last line that lacks only its newline is complete.
         let lines = whole[..length].split(|&byte| byte == b'\n');
         let lines = lines.filter(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok());
         match (lines.count(), journals.of(FUNCTION).as_slice()) {
@@ -113,10 +112,10 @@ async fn what_is_no_journal_is_named_and_hides_no_other() {
         .expect("a long file");
     private(&place("e.jsonl"), &format!("{newer}\n"));
     private(&place("f.jsonl"), &format!("{head}\nrubbish\n{first}\n"));
-    // As a crash of the machine leaves it.
+    // A crash of the machine may leave zeros.
     private(&place("g.jsonl"), &"\0".repeat(512));
     std::os::unix::fs::symlink(&path, place("h.jsonl")).expect("a link");
-    // Of these there is nothing to say.
+    // Nothing to report for these.
     private(&place("i.jsonl"), "");
     private(&place("j.jsonl"), &format!("{old}\n{first}\n{{\"at\":"));
     fs::write(place("notes.txt"), "mine").expect("a file");
@@ -140,7 +139,7 @@ async fn what_is_no_journal_is_named_and_hides_no_other() {
     }
 }
 
-/// Makes a file that is nobody else's, whatever the umask.
+/// Creates a file that only the user can access, whatever the umask.
 fn private(path: &Path, text: &str) {
     fs::write(path, text).expect("a journal");
     fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("its mode is set");
@@ -167,7 +166,7 @@ async fn what_others_may_write_to_is_not_believed() {
     assert!(error.to_string().contains("others may write to"), "{error}");
 }
 
-/// Only root can make such a file.
+/// Only root can create such a file.
 #[tokio::test]
 async fn what_another_user_owns_is_not_believed() {
     if !geteuid().is_root() {
