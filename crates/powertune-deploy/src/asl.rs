@@ -1,15 +1,14 @@
-//! The state machine's definition as a text, in which `${InitializeFunctionArn}` and its like stand
-//! for the functions' ARNs. CloudFormation's DefinitionSubstitutions, Terraform's templatefile and
-//! anybody's text editor know that form.
+//! The state machine's definition as text, with placeholders such as `${InitializeFunctionArn}` for
+//! the functions' ARNs. CloudFormation's DefinitionSubstitutions and Terraform's templatefile
+//! replace them; a text editor can too.
 
 use powertune_core::workflow::{Step, definition};
 
-/// The name of what stands for a step's function.
+/// The placeholder name for a step's function.
 pub(crate) fn placeholder(step: Step) -> String {
     format!("{}FunctionArn", step.name())
 }
 
-/// The definition.
 pub(crate) fn text() -> String {
     let definition = definition(|step| format!("${{{}}}", placeholder(step)));
     format!("{definition:#}\n")

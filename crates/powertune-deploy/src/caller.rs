@@ -1,11 +1,11 @@
-//! What whoever runs a command may do: the calls that the command makes, in any of its endings, and
-//! no other. It becomes the least policy of that identity.
+//! The least IAM policy for the caller of a command: the calls that the command may make, in all of
+//! its endings, and no others.
 //!
-//! What each action is checked against, and by which keys, is in AWS's Service Authorization
-//! Reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html>
-//! and its neighbours). It does not say when the ARN has the call's qualifier. AWS's refusals do:
+//! AWS's Service Authorization Reference lists the resources and condition keys of each action
+//! (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html> and
+//! its neighbours). It does not say when the ARN contains the call's qualifier. AWS's refusals do:
 //! GetFunction and Invoke are checked against the qualified ARN, GetAlias and UpdateAlias against
-//! the function's. DeleteFunction is taken to be checked as Invoke is.
+//! the function's ARN. DeleteFunction is assumed to be checked like Invoke.
 
 use powertune_core::{
     arn::FunctionRef,
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::parameter::STATE_MACHINE_NAME;
 
-/// Every key of powertune's tags matches it.
+/// The pattern of the keys of powertune's tags.
 const TAG_KEYS: &str = "powertune:*";
-/// What stands for any region, account or name in an ARN.
+/// The pattern for any region, account or name in an ARN.
 const ANY: &str = "*";
 
-/// A command that calls AWS with the permissions of whoever runs it.
+/// A command that calls AWS with its caller's permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// `powertune tune`, without payloads in S3 and processors.
@@ -31,26 +31,25 @@ pub enum Command {
     Run,
 }
 
-/// What actions are on: a statement each.
+/// The resource of some actions: one statement each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum On {
-    /// Nothing that has an ARN.
+    /// Actions without a resource ARN.
     Account,
-    /// The function itself.
     Function,
-    /// Its tags, as far as they are powertune's.
+    /// The function, for powertune's own tags only.
     Tags,
-    /// Its versions and aliases, but not the function.
+    /// The function's versions and aliases, without the function itself.
     Versions,
     StateMachine,
     Executions,
 }
 
 impl Command {
-    /// All of them.
+    /// All commands.
     pub const ALL: [Self; 3] = [Self::Tune, Self::Clean, Self::Run];
 
-    /// Its name on the command line.
+    /// The command's name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tune => "tune",
@@ -59,7 +58,7 @@ impl Command {
         }
     }
 
-    /// The least policy of who runs it, as IAM takes it: on this function, or on any.
+    /// The least policy of the caller as an IAM document, for this function, or for any.
     pub fn policy(self, function: Option<&FunctionRef>) -> Value {
         let statements = self.permissions().iter().map(|&(on, actions)| {
             let mut statement = json!({
@@ -148,26 +147,26 @@ impl On {
             Self::Function | Self::Tags => function_arn(function),
             Self::Versions => format!("{}:{ANY}", function_arn(function)),
             Self::StateMachine => states_arn(function, "stateMachine", ANY),
-            // The name of an execution follows that of its state machine.
+            // An execution's ARN starts with its state machine's name.
             Self::Executions => states_arn(function, "execution", "*:*"),
         }
     }
 }
 
-/// The function's ARN, with a pattern for what is not known of it.
+/// The function's ARN, with patterns for the unknown parts.
 fn function_arn(function: Option<&FunctionRef>) -> String {
     let (partition, region, account) = place(function);
     let name = function.map_or(ANY, |function| &function.name);
     format!("arn:{partition}:lambda:{region}:{account}:function:{name}")
 }
 
-/// The ARN of what Step Functions has, under the names that the templates give it.
+/// The ARN of a Step Functions resource with the templates' default name.
 fn states_arn(function: Option<&FunctionRef>, kind: &str, rest: &str) -> String {
     let (partition, region, account) = place(function);
     format!("arn:{partition}:states:{region}:{account}:{kind}:{STATE_MACHINE_NAME}{rest}")
 }
 
-/// Partition, region and account. IAM takes no pattern for a partition.
+/// The partition, region and account. IAM allows no pattern for a partition.
 fn place(function: Option<&FunctionRef>) -> (Partition, &str, &str) {
     let partition = function.and_then(FunctionRef::partition).unwrap_or(Partition::Aws);
     let region = function.and_then(|function| function.region.as_ref()).map_or(ANY, Region::as_str);

@@ -1,5 +1,5 @@
-//! What the SAM template and the Serverless Framework's have in common: plain CloudFormation for
-//! everything but the functions themselves, which each of the two packages in its own way.
+//! The common part of the templates for SAM and the Serverless Framework: plain CloudFormation for
+//! everything but the functions, which each tool packages in its own way.
 
 use powertune_core::workflow::Step;
 use serde_json::{Map, Value, json};
@@ -14,15 +14,15 @@ use crate::{
 /// The logical id of the state machine.
 pub(crate) const STATE_MACHINE: &str = "StateMachine";
 
-/// What differs between the two templates.
+/// The differences between the two templates.
 pub(crate) struct Names {
     /// The logical id of a step's function.
     pub(crate) function: fn(Step) -> String,
-    /// The name of its log group.
+    /// The name of a step's log group.
     pub(crate) log_group: fn(Step) -> Value,
 }
 
-/// The conditions on which the resources depend.
+/// The conditions of the resources.
 pub(crate) fn conditions() -> Value {
     let given = |parameter| json!({ "Fn::Not": [equals(parameter, "")] });
     json!({
@@ -40,7 +40,7 @@ fn equals(parameter: &Parameter, value: &str) -> Value {
     json!({ "Fn::Equals": [reference(parameter), value] })
 }
 
-/// Everything but the functions.
+/// All resources except the functions.
 pub(crate) fn resources(names: &Names) -> Map<String, Value> {
     let mut resources = Map::new();
     for step in Step::ALL {
@@ -54,7 +54,7 @@ pub(crate) fn resources(names: &Names) -> Map<String, Value> {
     resources
 }
 
-/// What whoever deploys needs to know.
+/// The outputs of the stack, for the user who deploys it.
 pub(crate) fn outputs() -> Value {
     json!({
         "StateMachineARN": {
@@ -64,7 +64,7 @@ pub(crate) fn outputs() -> Value {
     })
 }
 
-/// The functions' VPC, if they have one.
+/// The VPC configuration of the functions, under a condition.
 pub(crate) fn vpc_config() -> Value {
     let list = |parameter| json!({ "Fn::Split": [",", reference(parameter)] });
     only_if(
@@ -76,22 +76,18 @@ pub(crate) fn vpc_config() -> Value {
     )
 }
 
-/// A parameter's value.
 pub(crate) fn reference(parameter: &Parameter) -> Value {
     json!({ "Ref": parameter.name })
 }
 
-/// An attribute of a resource.
 pub(crate) fn attribute(resource: &str, name: &str) -> Value {
     json!({ "Fn::GetAtt": [resource, name] })
 }
 
-/// The logical id of a step's role.
 pub(crate) fn role_id(step: Step) -> String {
     format!("{}Role", step.name())
 }
 
-/// The logical id of a step's log group.
 pub(crate) fn log_group_id(step: Step) -> String {
     format!("{}LogGroup", step.name())
 }
@@ -100,8 +96,8 @@ fn only_if(condition: &str, value: &Value) -> Value {
     json!({ "Fn::If": [condition, value, { "Ref": "AWS::NoValue" }] })
 }
 
-/// Made here and not by Lambda, which would make it without an end to its logs, and which has no
-/// permission to make it anew after the stack is gone.
+/// The log group of a step. The template creates it, because Lambda would create it without a
+/// retention time, and has no permission to create it again after the stack is deleted.
 fn log_group(step: Step, names: &Names) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
@@ -169,8 +165,8 @@ fn statement(statement: &Statement) -> Value {
         }
         Resource::Scope(Scope::Processor) => {
             let processors = &parameter::PROCESSOR_RESOURCE;
-            // Where the Serverless Framework fills in nothing, a plain text is an error to
-            // cfn-lint, although the condition leaves it out.
+            // cfn-lint reports a plain text here if the Serverless Framework leaves it unchanged,
+            // although the condition omits it.
             let named = json!({ "Fn::Sub": format!("${{{}}}", processors.name) });
             only_if("HasProcessors", &allow(functions("AnyProcessor", named, processors)))
         }
@@ -188,7 +184,7 @@ fn statement(statement: &Statement) -> Value {
             "Action": statement.actions,
             "NotResource": any_qualified,
         }),
-        // CloudFormation's Arn of a log group ends with `:*`, which its streams match.
+        // CloudFormation's ARN of a log group ends with `:*`, which matches its streams.
         Resource::Log(step) => allow(attribute(&log_group_id(step), "Arn")),
         Resource::Network => only_if("InVpc", &allow("*".into())),
     }
@@ -208,8 +204,7 @@ fn state_machine_role(names: &Names) -> Value {
     )
 }
 
-/// Its definition is a string: of what a template holds as an object, CloudFormation hands numbers
-/// on as strings.
+/// The definition is a string: CloudFormation turns numbers in an object into strings.
 fn state_machine(names: &Names) -> Value {
     let substitutions: Map<_, _> = Step::ALL
         .into_iter()
@@ -230,8 +225,9 @@ fn state_machine(names: &Names) -> Value {
     })
 }
 
-/// An execution that is stopped or runs out of time comes to no state any more; what it left
-/// behind is cleaned from outside. (One that failed by itself is cleaned twice, which is once.)
+/// The rule that cleans up after an execution that was stopped or timed out, since such an
+/// execution reaches no further state. An execution that failed by itself is cleaned twice, which
+/// does no harm.
 fn clean_up_rule(names: &Names) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
@@ -253,7 +249,7 @@ fn clean_up_rule(names: &Names) -> Value {
     })
 }
 
-/// How an execution ends that cleaned nothing, or perhaps nothing.
+/// The statuses of executions that may have ended without a clean-up.
 pub(crate) const ENDED_BADLY: [&str; 3] = ["FAILED", "ABORTED", "TIMED_OUT"];
 
 fn clean_up_permission(names: &Names) -> Value {

@@ -1,5 +1,5 @@
-//! What each step's Lambda function is given. All of them run the same binary, and are told apart
-//! by their handler.
+//! The settings of each step's Lambda function. All functions have the same binary; the handler's
+//! name selects the step.
 
 use powertune_core::workflow::Step;
 
@@ -8,46 +8,45 @@ use crate::parameter::{self, Parameter};
 /// The runtime of all functions: a binary named `bootstrap`.
 pub const RUNTIME: &str = "provided.al2023";
 
-/// How long a step's function may run.
+/// The timeout of a step's function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
-    /// So many seconds.
+    /// A fixed number of seconds.
     Seconds(u32),
-    /// As long as whoever deploys has chosen.
+    /// The value of a parameter, in seconds.
     Chosen(&'static Parameter),
 }
 
 /// An environment variable of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
+    /// The name of the variable.
     pub name: &'static str,
-    /// Where its value comes from.
+    /// The parameter with the variable's value.
     pub value: &'static Parameter,
 }
 
-/// The power values of a request that has none: numbers with commas between them, and perhaps
-/// spaces.
+/// The power values of a request that names none, separated by commas, possibly with spaces.
 pub const POWER_VALUES: Variable =
     Variable { name: "POWER_VALUES", value: &parameter::POWER_VALUES };
-/// How long a Measure may take, in seconds: its function's timeout.
+/// The timeout of Measure's function in seconds.
 pub const MEASURE_TIMEOUT: Variable =
     Variable { name: "MEASURE_TIMEOUT", value: &parameter::TOTAL_EXECUTION_TIMEOUT };
-/// What may be tuned: Initialize warns where that is anything.
+/// The functions that may be tuned. Initialize warns if this allows any function.
 pub const LAMBDA_RESOURCE: Variable =
     Variable { name: "LAMBDA_RESOURCE", value: &parameter::LAMBDA_RESOURCE };
-/// What may be a processor. Where anything may be tuned, anything may be invoked: Initialize
-/// refuses what is no processor, and not IAM.
+/// The functions that may be processors. If any function may be tuned, IAM allows any invocation;
+/// then Initialize, not IAM, refuses other processors.
 pub const PROCESSOR_RESOURCE: Variable =
     Variable { name: "PROCESSOR_RESOURCE", value: &parameter::PROCESSOR_RESOURCE };
-/// Where results are shown.
+/// The URL of the page that draws results.
 pub const VISUALIZATION_URL: Variable =
     Variable { name: "VISUALIZATION_URL", value: &parameter::VISUALIZATION_URL };
 
-/// The memory of a step's function.
+/// The memory size of a step's function in MB.
 pub const fn memory_mb(step: Step) -> u32 {
     match step {
-        // It holds the payloads, and every power's invocations in flight.
+        // Measure holds the payloads and all invocations in flight of a power.
         Step::Measure => 512,
         _ => 256,
     }
@@ -58,13 +57,13 @@ pub const fn timeout(step: Step) -> Timeout {
     match step {
         Step::Initialize => Timeout::Seconds(60),
         Step::Decide => Timeout::Seconds(120),
-        // Each of these waits for updates of the function, one after the other.
+        // Each of these waits for several updates of the function, one after the other.
         Step::Publish | Step::Apply | Step::Clean => Timeout::Seconds(900),
         Step::Measure => Timeout::Chosen(&parameter::TOTAL_EXECUTION_TIMEOUT),
     }
 }
 
-/// The environment of a step's function: what that step reads.
+/// The environment variables that a step reads.
 pub const fn variables(step: Step) -> &'static [Variable] {
     match step {
         Step::Initialize => &[POWER_VALUES, MEASURE_TIMEOUT, LAMBDA_RESOURCE, PROCESSOR_RESOURCE],

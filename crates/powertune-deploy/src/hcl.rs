@@ -1,8 +1,8 @@
-//! Terraform's language, laid out as `terraform fmt` lays it out.
+//! Terraform's language (HCL), formatted like `terraform fmt`.
 
-/// A text in quotes, nothing in it a template.
+/// A quoted text without template sequences.
 pub(crate) fn text(text: &str) -> String {
-    // What JSON escapes in what is written here is escaped alike.
+    // JSON and HCL escape the texts of this crate in the same way.
     serde_json::Value::from(text).to_string().replace("${", "$${").replace("%{", "%%{")
 }
 
@@ -11,7 +11,7 @@ pub(crate) fn list(values: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", values.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// A list with a line for each value.
+/// A list with one value a line.
 pub(crate) fn tall_list(values: impl IntoIterator<Item = String>) -> String {
     let lines: String = values.into_iter().flat_map(|value| [value, ",\n".to_owned()]).collect();
     format!("[\n{}]", indented(&lines))
@@ -25,8 +25,8 @@ pub(crate) fn braces(attributes: &[(&str, String)]) -> String {
     format!("{{\n{}}}", indented(&lines(attributes)))
 }
 
-/// Attributes, one a line; the equals signs of neighbours stand below each other, except where a
-/// value has several lines.
+/// Attributes, one a line, with aligned equals signs; an attribute with several lines breaks the
+/// alignment.
 pub(crate) fn lines(attributes: &[(&str, String)]) -> String {
     let mut lines = String::new();
     let is_long = |(_, value): &(&str, String)| value.contains('\n');
@@ -39,7 +39,7 @@ pub(crate) fn lines(attributes: &[(&str, String)]) -> String {
     lines
 }
 
-/// Every line two spaces further in, except where it has nothing.
+/// Each non-empty line with two more spaces in front.
 pub(crate) fn indented(lines: &str) -> String {
     fn further(line: &str) -> [&str; 3] {
         if line.is_empty() { ["", "", "\n"] } else { ["  ", line, "\n"] }

@@ -1,5 +1,5 @@
-//! The policies as IAM takes them, for whoever makes roles by hand or wants to know what a step
-//! may do. They are those of the templates as these come: any function, no processors, no payloads in S3, no VPC.
+//! The policies as IAM documents, for users who create roles by hand or read the permissions. They
+//! match the templates' defaults: any function, no processors, no payloads in S3, no VPC.
 
 use powertune_core::workflow::Step;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     policy::{self, ANY_QUALIFIED, Resource, Statement},
 };
 
-/// A policy for each step, and one for whoever runs `powertune tune`.
+/// One policy for each step, and one for the caller of `powertune tune`.
 pub(crate) fn files() -> Vec<File> {
     let of_step = |step: Step| document(step.handler(), &policy::of_step(step));
     let tune = Command::Tune;

@@ -1,60 +1,61 @@
-//! What whoever deploys can choose: aws-lambda-power-tuning's parameters under its names, so that
-//! a deployment of it can be replaced, the architecture, and which functions may be processors.
+//! The parameters of a deployment: those of aws-lambda-power-tuning under its names, so powertune
+//! can replace an existing deployment; also the architecture and the functions allowed as
+//! processors.
 
 use powertune_core::{power, visualization};
 
 /// A parameter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name in CloudFormation and for the Serverless Framework.
+    /// The name in CloudFormation and the Serverless Framework.
     pub name: &'static str,
-    /// Its name in Terraform.
+    /// The name in Terraform.
     pub snake_name: &'static str,
-    /// What it is for.
+    /// The description in the generated files.
     pub description: &'static str,
-    /// What it may be, and what it is unless somebody says so.
+    /// The possible values and the default.
     pub kind: Kind,
 }
 
-/// What a parameter may be, with its default.
+/// The possible values of a parameter, with its default.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Any text.
+    /// Any text; this is the default.
     Text(&'static str),
     /// A text that matches a regular expression.
     Pattern {
-        /// What it is unless somebody says so.
+        /// The default value.
         default: &'static str,
-        /// The expression.
+        /// The regular expression.
         pattern: &'static str,
-        /// What the expression wants, for who reads the refusal.
+        /// The meaning of the expression, for an error message.
         meaning: &'static str,
     },
-    /// One of some texts.
+    /// One of several texts.
     Choice {
-        /// What it is unless somebody says so.
+        /// The default value.
         default: &'static str,
-        /// What it may be.
+        /// The possible values.
         among: &'static [&'static str],
     },
-    /// Texts without commas; none unless somebody says so.
+    /// A list of texts without commas; empty by default.
     Texts,
-    /// Whole numbers, at least one.
+    /// A list of positive whole numbers; this is the default.
     Numbers(&'static [u32]),
-    /// A whole number between two others, each included.
+    /// A whole number in a range, both ends included.
     Number {
-        /// What it is unless somebody says so.
+        /// The default value.
         default: u32,
-        /// The smallest.
+        /// The smallest value.
         min: u32,
-        /// The largest.
+        /// The largest value.
         max: u32,
     },
-    /// One of some whole numbers.
+    /// One of several whole numbers.
     NumberAmong {
-        /// What it is unless somebody says so.
+        /// The default value.
         default: u32,
-        /// What it may be.
+        /// The possible values.
         among: &'static [u32],
     },
 }
@@ -78,7 +79,7 @@ pub static POWER_VALUES: Parameter = Parameter {
     kind: Kind::Numbers(&DEFAULT_MB),
 };
 
-/// Where results are shown.
+/// The URL of the page that draws results.
 pub static VISUALIZATION_URL: Parameter = Parameter {
     name: "visualizationURL",
     snake_name: "visualization_url",
@@ -87,7 +88,7 @@ pub static VISUALIZATION_URL: Parameter = Parameter {
     kind: Kind::Text(visualization::BASE),
 };
 
-/// What may be tuned.
+/// The ARN pattern of the functions that may be tuned.
 pub static LAMBDA_RESOURCE: Parameter = Parameter {
     name: "lambdaResource",
     snake_name: "lambda_resource",
@@ -97,8 +98,9 @@ pub static LAMBDA_RESOURCE: Parameter = Parameter {
     kind: Kind::Text("*"),
 };
 
-/// What may be a processor. aws-lambda-power-tuning has no such parameter: there every function
-/// that may be tuned may be a processor, by default any.
+/// The ARN pattern of the functions that may be processors. aws-lambda-power-tuning has no such
+/// parameter: there, every function that may be tuned may be a processor, which is any function by
+/// default.
 pub static PROCESSOR_RESOURCE: Parameter = Parameter {
     name: "processorResource",
     snake_name: "processor_resource",
@@ -107,7 +109,7 @@ pub static PROCESSOR_RESOURCE: Parameter = Parameter {
     kind: Kind::Text(""),
 };
 
-/// How long a Measure may take.
+/// The timeout of Measure in seconds.
 pub static TOTAL_EXECUTION_TIMEOUT: Parameter = Parameter {
     name: "totalExecutionTimeout",
     snake_name: "total_execution_timeout",
@@ -115,7 +117,7 @@ pub static TOTAL_EXECUTION_TIMEOUT: Parameter = Parameter {
     kind: Kind::Number { default: 900, min: 60, max: 900 },
 };
 
-/// What no role may go beyond.
+/// The ARN of the permissions boundary of all roles.
 pub static PERMISSIONS_BOUNDARY: Parameter = Parameter {
     name: "permissionsBoundary",
     snake_name: "permissions_boundary",
@@ -123,7 +125,7 @@ pub static PERMISSIONS_BOUNDARY: Parameter = Parameter {
     kind: Kind::Text(""),
 };
 
-/// The bucket of payloads.
+/// The S3 bucket of payloads.
 pub static PAYLOAD_S3_BUCKET: Parameter = Parameter {
     name: "payloadS3Bucket",
     snake_name: "payload_s3_bucket",
@@ -131,7 +133,7 @@ pub static PAYLOAD_S3_BUCKET: Parameter = Parameter {
     kind: Kind::Text(""),
 };
 
-/// The payloads in that bucket.
+/// The key pattern of payloads in that bucket.
 pub static PAYLOAD_S3_KEY: Parameter = Parameter {
     name: "payloadS3Key",
     snake_name: "payload_s3_key",
@@ -139,7 +141,7 @@ pub static PAYLOAD_S3_KEY: Parameter = Parameter {
     kind: Kind::Text("*"),
 };
 
-/// What aws-lambda-power-tuning calls its layer.
+/// The name of aws-lambda-power-tuning's layer; unused here.
 pub static LAYER_SDK_NAME: Parameter = Parameter {
     name: "layerSdkName",
     snake_name: "layer_sdk_name",
@@ -147,14 +149,14 @@ pub static LAYER_SDK_NAME: Parameter = Parameter {
     kind: Kind::Text(""),
 };
 
-/// How long logs are kept.
+/// The retention time of the logs in days.
 pub static LOG_GROUP_RETENTION_IN_DAYS: Parameter = Parameter {
     name: "logGroupRetentionInDays",
     snake_name: "log_group_retention_in_days",
     description: "Days after which the functions' logs are deleted",
     kind: Kind::NumberAmong {
         default: 7,
-        // What CloudWatch Logs takes (PutRetentionPolicy).
+        // The values that CloudWatch Logs accepts (PutRetentionPolicy).
         among: &[
             1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557,
             2922, 3288, 3653,
@@ -179,17 +181,17 @@ pub static SUBNET_IDS: Parameter = Parameter {
     kind: Kind::Texts,
 };
 
-/// What the name of the state machine begins with, unless told otherwise.
+/// The default prefix of the state machine's name.
 pub const STATE_MACHINE_NAME: &str = "powerTuningStateMachine";
 
-/// How the state machine's name begins.
+/// The prefix of the state machine's name.
 pub static STATE_MACHINE_NAME_PREFIX: Parameter = Parameter {
     name: "stateMachineNamePrefix",
     snake_name: "state_machine_name_prefix",
     description: "How the state machine's name begins",
     kind: Kind::Pattern {
         default: STATE_MACHINE_NAME,
-        // A name has at most 80 characters, of which 37 are a hyphen and the stack's GUID.
+        // A name has at most 80 characters; a hyphen and the stack's GUID take 37 of them.
         pattern: "^[a-zA-Z0-9_-]{1,43}$",
         meaning: "1 to 43 letters, digits, hyphens and underscores",
     },
@@ -204,7 +206,7 @@ pub static ARCHITECTURE: Parameter = Parameter {
     kind: Kind::Choice { default: "x86_64", among: &["x86_64", "arm64"] },
 };
 
-/// All of them, in the order in which a template has them.
+/// All parameters, in the order of the templates.
 pub static ALL: [&Parameter; 14] = [
     &POWER_VALUES,
     &VISUALIZATION_URL,

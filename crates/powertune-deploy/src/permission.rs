@@ -1,25 +1,25 @@
-//! What each step may do: the calls it makes, and no other.
+//! The permissions of each step: the calls that it makes, and no others.
 
 use powertune_core::workflow::Step;
 
 /// A call that a step may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Permission {
-    /// The action, as IAM names it.
+    /// The action, by IAM's name.
     pub action: &'static str,
-    /// What it may be done to.
+    /// The resources of the action.
     pub on: Scope,
 }
 
-/// What an action may be done to.
+/// The resources of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Actions that name no resource.
+    /// None: the action has no resource ARN.
     Account,
-    /// The functions that may be tuned, with their versions and aliases: Lambda looks for a
-    /// qualified ARN where a call has a qualifier.
+    /// The functions that may be tuned, with their versions and aliases: a call with a qualifier is
+    /// checked against the qualified ARN.
     Function,
-    /// Versions of these functions, and their aliases.
+    /// Only the versions and aliases of these functions.
     Version,
     /// The functions that may be processors, with their versions and aliases, if there are any.
     Processor,
@@ -28,11 +28,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
     pub(crate) const ALL: [Self; 5] =
         [Self::Account, Self::Function, Self::Version, Self::Processor, Self::Payload];
 
-    /// Its name in policies.
+    /// The scope's name in policies.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Account => "Account",
@@ -64,11 +63,11 @@ const fn payload(action: &'static str) -> Permission {
     Permission { action, on: Scope::Payload }
 }
 
-/// What a step may do. Writing its log, and its network interfaces in a VPC, come on top: those
-/// are the calls of Lambda and not of the step.
+/// The permissions of a step. Lambda needs more to write the log and to attach a VPC; those are not
+/// calls of the step.
 ///
-/// Publish and Apply may do what Clean may: when the execution is aborted while they are at work,
-/// Clean comes too early for what they do after it, and they take it back themselves.
+/// Publish and Apply have all permissions of Clean. If the execution is aborted during such a step,
+/// Clean runs before the step ends, so the step must undo its own changes.
 pub const fn permissions(step: Step) -> &'static [Permission] {
     match step {
         Step::Initialize => {
@@ -101,7 +100,7 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
             const {
                 &[
                     function("lambda:GetFunction"),
-                    // What is measured is always a version.
+                    // Only versions are measured.
                     version("lambda:InvokeFunction"),
                     processor("lambda:InvokeFunction"),
                     payload("s3:GetObject"),
@@ -114,12 +113,12 @@ pub const fn permissions(step: Step) -> &'static [Permission] {
                 &[
                     function("lambda:GetFunction"),
                     function("lambda:ListTags"),
-                    // Publishing changes the memory size once more.
+                    // Publishing changes the memory size again.
                     function("lambda:TagResource"),
                     function("lambda:UntagResource"),
                     function("lambda:UpdateFunctionConfiguration"),
                     function("lambda:PublishVersion"),
-                    // Where it points before it is moved, and after an answer that was lost.
+                    // Reads the alias before it is moved, and after a lost answer.
                     function("lambda:GetAlias"),
                     function("lambda:CreateAlias"),
                     function("lambda:UpdateAlias"),

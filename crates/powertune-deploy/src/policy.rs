@@ -1,20 +1,20 @@
-//! A policy's statements, before any template gives its resources a form.
+//! The statements of a policy, before a template formats their resources.
 
 use powertune_core::workflow::Step;
 
 use crate::permission::{Permission, Scope, permissions};
 
-/// What IAM matches against the ARN of a version or an alias of any function, and against no
-/// function's: the last part needs a colon after the function's name. It lacks the partition.
+/// An IAM pattern that matches the ARN of every version and alias, but of no function: its last
+/// part needs a colon after the function's name. The partition is missing.
 pub(crate) const ANY_QUALIFIED: &str = "lambda:*:*:function:*:*";
 
-/// How actions begin that no function itself may suffer.
+/// The prefix of the actions that must never apply to a function itself.
 pub(crate) const DELETES: &str = "lambda:Delete";
 
-/// What Lambda's runtime calls with a function's role.
+/// The calls of Lambda's runtime with a function's role.
 pub(crate) const LOG: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
 
-/// What Lambda calls with a function's role to have the function in a VPC.
+/// The calls that Lambda makes with a function's role to attach a VPC.
 pub(crate) const NETWORK: [&str; 6] = [
     "ec2:CreateNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
@@ -24,23 +24,21 @@ pub(crate) const NETWORK: [&str; 6] = [
     "ec2:UnassignPrivateIpAddresses",
 ];
 
-/// A statement.
+/// A statement of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
-    /// What it is about.
     pub(crate) sid: &'static str,
-    /// What is allowed, or denied where the resource is [`Resource::Unqualified`].
+    /// The allowed actions, or the denied ones for [`Resource::Unqualified`].
     pub(crate) actions: Vec<&'static str>,
-    /// On what.
     pub(crate) on: Resource,
 }
 
-/// What a statement is about.
+/// The resources of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
-    /// What a permission's scope says.
+    /// The resources of a permission's scope.
     Scope(Scope),
-    /// Everything that is no version of a function: denied, whatever else is allowed.
+    /// Everything except versions and aliases: denied, whatever other statements allow.
     Unqualified,
     /// The streams of the step's own log group.
     Log(Step),
@@ -48,7 +46,6 @@ pub(crate) enum Resource {
     Network,
 }
 
-/// The statements of a step's role.
 pub(crate) fn of_step(step: Step) -> Vec<Statement> {
     let mut statements = of_permissions(permissions(step));
     statements.push(Statement { sid: "Log", actions: LOG.to_vec(), on: Resource::Log(step) });
@@ -56,7 +53,7 @@ pub(crate) fn of_step(step: Step) -> Vec<Statement> {
     statements
 }
 
-/// The statements of some permissions: one a scope.
+/// The statements for some permissions: one for each scope.
 pub(crate) fn of_permissions(permissions: &[Permission]) -> Vec<Statement> {
     let mut statements = Vec::new();
     for scope in Scope::ALL {
@@ -71,7 +68,7 @@ pub(crate) fn of_permissions(permissions: &[Permission]) -> Vec<Statement> {
         let deletes = |action: &&str| action.starts_with(DELETES);
         let deleting: Vec<_> = actions.iter().copied().filter(deletes).collect();
         if !deleting.is_empty() {
-            // A pattern such as arn:aws:lambda:* would let functions in with their versions.
+            // A pattern such as arn:aws:lambda:* would match functions as well as versions.
             statements.push(Statement {
                 sid: "NeverTheFunction",
                 actions: deleting,

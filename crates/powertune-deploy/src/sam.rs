@@ -1,4 +1,4 @@
-//! The template for the AWS SAM CLI, and the Makefile by which `sam build` builds the functions.
+//! The template for the AWS SAM CLI, and the Makefile with which `sam build` builds the functions.
 
 use powertune_core::workflow::Step;
 use serde_json::{Map, Value, json};
@@ -12,10 +12,9 @@ use crate::{
     yaml,
 };
 
-/// The folder beside the template in which SAM looks for the functions' code.
+/// The folder beside the template with the functions' code.
 const FUNCTIONS: &str = "functions";
 
-/// The template and the Makefile.
 pub(crate) fn files() -> Vec<File> {
     vec![
         File::new("template.yml", template()),
@@ -32,7 +31,7 @@ fn template() -> String {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
         "Description": "powertune: finds the power (memory size) for a Lambda function",
-        // One parameter is there for those who come from aws-lambda-power-tuning, and unused.
+        // One parameter is unused; it exists for users of aws-lambda-power-tuning.
         "Metadata": { "cfn-lint": { "config": { "ignore_checks": ["W2001"] } } },
         "Parameters": parameters(),
         "Conditions": cloudformation::conditions(),
@@ -67,7 +66,7 @@ fn function(step: Step) -> Value {
         "Handler": step.handler(),
         "MemorySize": function::memory_mb(step),
         "Timeout": timeout,
-        // Named here, since the role that SAM would make may write any log.
+        // An explicit role, because SAM's generated role may write to any log.
         "Role": attribute(&cloudformation::role_id(step), "Arn"),
         "LoggingConfig": { "LogGroup": { "Ref": cloudformation::log_group_id(step) } },
     });
@@ -82,7 +81,7 @@ fn function(step: Step) -> Value {
         "Type": "AWS::Serverless::Function",
         "Metadata": {
             "BuildMethod": "makefile",
-            // The repository, in which cargo finds the workspace.
+            // The root of the repository, with cargo's workspace.
             "WorkingDirectory": "../..",
         },
         "Properties": properties,
@@ -96,7 +95,8 @@ fn parameters() -> Map<String, Value> {
         .collect()
 }
 
-/// Lists are strings here: those are what the functions' environment and conditions take.
+/// A parameter's declaration. A list is a string here, because the functions' environment and the
+/// conditions need strings.
 fn declaration(parameter: &Parameter) -> Value {
     let mut declaration = match &parameter.kind {
         Kind::Text(default) => json!({ "Type": "String", "Default": default }),
@@ -132,13 +132,13 @@ fn declaration(parameter: &Parameter) -> Value {
     declaration
 }
 
-/// Numbers with commas between them.
+/// Numbers separated by commas.
 pub(crate) fn numbers(numbers: &[u32]) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Each function has the same binary, so each target does the same; after the first, cargo finds
-/// nothing left to build.
+/// The Makefile of the functions. They share one binary, so all targets run the same commands;
+/// after the first, cargo has nothing to build.
 fn makefile() -> String {
     let targets: Vec<_> =
         Step::ALL.into_iter().map(|step| format!("build-{}", function_id(step))).collect();

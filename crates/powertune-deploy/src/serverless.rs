@@ -1,8 +1,8 @@
-//! The service for the Serverless Framework, without plugins: the framework packages the
-//! functions, the rest is the CloudFormation of the SAM template.
+//! The service for the Serverless Framework, without plugins. The framework packages the functions;
+//! the rest is the CloudFormation of the SAM template.
 //!
-//! The framework has its own parameters, which are filled in before CloudFormation sees anything.
-//! So conditions compare two texts there, and mean the same.
+//! The framework replaces its own parameters before CloudFormation sees the template. So the
+//! conditions here compare two fixed texts.
 
 use powertune_core::workflow::Step;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use crate::{
     yaml,
 };
 
-/// Where the functions' code lies, a parameter that only this service has.
+/// The `code` parameter, the location of the functions' code. Only this service has it.
 const CODE: &str = "code";
 
 const HEAD: &str = "\
@@ -28,7 +28,6 @@ const HEAD: &str = "\
 # With --param='architecture=arm64', build with --arm64.
 ";
 
-/// The service.
 pub(crate) fn template() -> String {
     let names = Names { function: function_id, log_group };
     let resources = cloudformation::resources(&names);
@@ -55,7 +54,7 @@ pub(crate) fn template() -> String {
             "runtime": function::RUNTIME,
             "architecture": filled_in(&parameter::ARCHITECTURE),
             "region": "${opt:region, env:AWS_REGION, env:AWS_DEFAULT_REGION, 'us-east-1'}",
-            // The steps are called by their plain ARNs.
+            // The state machine calls the steps by their unqualified ARNs.
             "versionFunctions": false,
         },
         "package": { "artifact": format!("${{param:{CODE}}}") },
@@ -65,17 +64,17 @@ pub(crate) fn template() -> String {
     format!("{}{HEAD}{}", notice(Target::Serverless), yaml::document(&service))
 }
 
-/// The logical id that the framework gives the function `initialize`.
+/// The logical id that the framework gives to a step's function.
 fn function_id(step: Step) -> String {
     format!("{}LambdaFunction", step.name())
 }
 
-/// The name that Lambda takes for a function of this name.
+/// The name of the log group that Lambda uses for a step's function.
 fn log_group(step: Step) -> Value {
     format!("/aws/lambda/{}", function_name(step)).into()
 }
 
-/// The framework's own default, said here because the log group needs it.
+/// The framework's default name, written out because the log group needs it.
 fn function_name(step: Step) -> String {
     format!("${{self:service}}-${{sls:stage}}-{}", step.handler())
 }
@@ -131,7 +130,7 @@ fn filled_in(parameter: &Parameter) -> Value {
     format!("${{param:{}}}", parameter.name).into()
 }
 
-/// Puts the framework's parameters where CloudFormation's are.
+/// Replaces CloudFormation's parameters by the framework's.
 fn fill_in(value: &mut Value) {
     let referred = value.get("Ref").and_then(Value::as_str);
     if let Some(parameter) = referred.and_then(parameter_named) {

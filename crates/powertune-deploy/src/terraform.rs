@@ -1,5 +1,5 @@
-//! The Terraform module. Its resources are written by hand, in Terraform; what they are made for,
-//! and the variables, come from the model.
+//! The Terraform module. Its resources are written by hand in Terraform; the steps and variables
+//! come from the model.
 
 use powertune_core::workflow::Step;
 
@@ -16,10 +16,9 @@ use crate::{
 const MAIN: &str = include_str!("terraform/main.tf");
 const OUTPUTS: &str = include_str!("terraform/outputs.tf");
 const VERSIONS: &str = include_str!("terraform/versions.tf");
-/// Where the functions' code lies, a variable that only this module has.
+/// The `code` variable, the location of the functions' code. Only this module has it.
 const CODE: &str = include_str!("terraform/code.tf");
 
-/// The module's files.
 pub(crate) fn files() -> Vec<File> {
     let generated = |text: &str| format!("{}\n{text}", notice(Target::Terraform));
     vec![
@@ -69,7 +68,7 @@ fn settings(step: Step) -> String {
     ])
 }
 
-/// The key by which `main.tf` finds a scope's resources.
+/// The key of a scope's resources in `main.tf`.
 const fn scope_name(scope: Scope) -> &'static str {
     match scope {
         Scope::Account => "account",
@@ -80,7 +79,7 @@ const fn scope_name(scope: Scope) -> &'static str {
     }
 }
 
-/// A parameter as an environment variable has it.
+/// A parameter's value in an environment variable.
 fn value(parameter: &Parameter) -> String {
     let variable = format!("var.{}", parameter.snake_name);
     match parameter.kind {

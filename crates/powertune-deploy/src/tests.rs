@@ -1,5 +1,4 @@
-//! What has to hold of everything that is generated. The texts are read back, as those who deploy
-//! them do.
+//! Checks all generated files. The tests parse the files as the deploying tools do.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -31,12 +30,11 @@ fn serverless() -> Value {
     yaml(Target::Serverless, "serverless.yml")
 }
 
-/// The resources of each template that is CloudFormation.
 fn cloudformation() -> [Value; 2] {
     [sam()["Resources"].take(), serverless()["resources"]["Resources"].take()]
 }
 
-/// Every object in a value that has an `Effect`: a policy's statements, whatever they are nested in.
+/// All statements in a value: the objects that have an `Effect`, at any depth.
 fn statements(value: &Value) -> Vec<&Value> {
     let inner: Vec<&Value> = match value {
         Value::Object(fields) if fields.contains_key("Effect") => return vec![value],
@@ -195,7 +193,7 @@ fn a_log_is_written_by_its_own_step_only() {
     }
 }
 
-/// IAM's wildcard.
+/// True if an ARN matches a pattern with IAM's wildcard `*`.
 fn matches(pattern: &str, arn: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == arn,
@@ -271,7 +269,7 @@ fn a_function_itself_is_invoked_only_as_a_processor_that_the_deployment_names() 
             let resource = &allowed["Resource"]["Fn::If"];
             assert_eq!((&resource[0], &resource[1]), (&"AnyProcessor".into(), &"*".into()));
             assert_eq!(resource[2][0], refer);
-            // What may not be deleted may be invoked.
+            // A denied function may still be invoked.
             let denied = statements(policies).into_iter().filter(|one| one["Effect"] == "Deny");
             assert_eq!(denied.count(), 0, "{}", step.name());
         }

@@ -1,5 +1,5 @@
-//! A process that has as many files open as it may. It is alone in a process of its own, since the
-//! limit holds for all of its threads.
+//! A process that has reached its limit of open files. It is a test binary of its own, because the
+//! limit holds for all threads.
 
 use std::{fs::File, io, net::Ipv4Addr, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 const FEW: u64 = 64;
 
-/// Opens files until there can be no more, and says why.
+/// Opens files until the limit, and returns the error.
 fn open_all() -> (Vec<File>, io::Error) {
     let mut files = Vec::new();
     loop {

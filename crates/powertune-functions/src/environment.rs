@@ -1,22 +1,21 @@
-//! What a deployment sets up by environment variables.
+//! The settings of a deployment, from environment variables.
 
 use std::{env, time::Duration};
 
 use powertune_engine::steps::{Settings, StepError, StepErrorKind};
 
-/// The powers of a request that names none, as `powerValues` takes them.
+/// The powers of a request that names none, in the form of `powerValues`.
 const POWER_VALUES: &str = "POWER_VALUES";
-/// The timeout of the measure step in seconds.
+/// The timeout of the Measure step in seconds.
 const MEASURE_TIMEOUT: &str = "MEASURE_TIMEOUT";
-/// The page that shows a result's picture.
+/// The URL of the page that draws a result.
 const VISUALIZATION_URL: &str = "VISUALIZATION_URL";
 
-/// The functions that may be tuned, as the deployment's parameter `lambdaResource` has them.
+/// The functions that may be tuned: the deployment's parameter `lambdaResource`.
 const LAMBDA_RESOURCE: &str = "LAMBDA_RESOURCE";
-/// The functions that may be processors: ARN or pattern.
+/// The ARN or ARN pattern of the functions that may be processors.
 const PROCESSOR_RESOURCE: &str = "PROCESSOR_RESOURCE";
 
-/// How this deployment is set up.
 pub(crate) fn settings() -> Result<Settings, StepError> {
     let mut settings = Settings::default();
     if let Some(powers) = set(POWER_VALUES) {

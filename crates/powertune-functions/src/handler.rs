@@ -1,4 +1,4 @@
-//! A handler for each step: from an event to an answer.
+//! The handler of each step: from an event to an answer.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,14 +13,13 @@ use serde_json::Value;
 
 use crate::environment;
 
-/// Between two attempts of Clean where no state machine makes them; later waits are longer.
+/// The wait between two tries of Clean without a state machine; later waits are longer.
 const FIRST_WAIT: Duration = Duration::from_secs(12);
-/// What is kept of an invocation's time for returning.
+/// The part of an invocation's time that is kept for the answer.
 const RETURN: Duration = Duration::from_secs(10);
 
-/// Does a step.
 pub(crate) async fn handle(step: Step, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    // What fails is in the function's own log too, where whoever set up the deployment looks.
+    // Also log the error, for the owner of the deployment.
     Box::pin(answer(step, event)).await.map_err(|error| {
         eprintln!("{}: {error}", error.kind.name());
         Diagnostic { error_type: error.kind.name().to_owned(), error_message: error.message }
@@ -29,7 +28,7 @@ pub(crate) async fn handle(step: Step, event: LambdaEvent<Value>) -> Result<Valu
 
 async fn answer(step: Step, event: LambdaEvent<Value>) -> Result<Value, StepError> {
     let LambdaEvent { payload: event, context } = event;
-    // The region is that of the function to tune, everything else is the deployment's.
+    // The region is that of the function to tune; the rest is the deployment's.
     let connection = Connection::default();
     let deadline = deadline(&context);
     match step {
@@ -47,13 +46,13 @@ async fn answer(step: Step, event: LambdaEvent<Value>) -> Result<Value, StepErro
             let clean = async || Box::pin(steps::clean_after(&connection, &end)).await;
             patiently(deadline, clean).await
         }
-        // The state machine is patient itself.
+        // The state machine retries by itself.
         Step::Clean => in_time(deadline, Box::pin(steps::clean(&connection, &read(event)?))).await,
     }
 }
 
-/// Does what a rule calls for, and does it again until it is done or Lambda is about to end this
-/// invocation. (Lambda itself calls twice more after that.)
+/// Repeats a step until it succeeds or Lambda is about to end this invocation. (Lambda itself then
+/// calls it twice more.)
 async fn patiently(
     deadline: Instant,
     clean: impl AsyncFn() -> Result<PutBack, StepError>,
@@ -74,7 +73,7 @@ async fn patiently(
     }
 }
 
-/// Stops before Lambda would, so that whoever called is told what it is about.
+/// Stops a step before Lambda would end the invocation, so that the caller gets an error message.
 async fn in_time(
     deadline: Instant,
     clean: impl Future<Output = Result<PutBack, StepError>>,
@@ -99,7 +98,7 @@ fn json(answer: &impl Serialize) -> Result<Value, StepError> {
     serde_json::to_value(answer).map_err(|error| StepErrorKind::Failed.error(&error))
 }
 
-/// When Lambda ends this invocation.
+/// The time at which Lambda ends this invocation.
 fn deadline(context: &Context) -> Instant {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant::now() + Duration::from_millis(context.deadline).saturating_sub(now)

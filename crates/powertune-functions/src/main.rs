@@ -1,7 +1,7 @@
 //! The `bootstrap` of every Lambda function that powertune's state machine calls.
 //!
-//! The function's `Handler` says which step it is. Nothing is decided here: an event becomes the
-//! engine's or core's types, and what they say becomes the answer.
+//! The name of the function's `Handler` selects the step. This binary decides nothing: it converts
+//! an event to types of the engine or core, and their results to an answer.
 
 mod environment;
 mod handler;
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves invocations until Lambda ends the process. One thread: what a step does is wait.
+/// Serves invocations until Lambda ends the process. One thread is enough, because the steps mostly
+/// wait.
 fn serve(step: Step) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(lambda_runtime::run(service_fn(|event| handler::handle(step, event))))

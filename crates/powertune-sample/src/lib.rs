@@ -1,7 +1,7 @@
-//! The work of the bundled sample function. It is a crate of its own so that a build for
-//! development optimizes it, and not the whole command line.
+//! The work of the bundled sample function. It is a separate crate, so that development builds can
+//! optimize it alone.
 
-/// How many primes there are below `bound`, by trial division.
+/// The number of primes below `bound`, by trial division.
 #[must_use]
 pub fn count_primes(bound: u32) -> usize {
     let mut primes: Vec<u32> = Vec::new();

@@ -1,13 +1,12 @@
-//! What the engine itself costs: CPU and wall time an invocation, and peak memory, at more and more
-//! invocations in flight, beside a bare HTTP client on the same endpoint.
+//! Measures the engine's own cost: CPU and wall time for each invocation, and peak memory, with
+//! more and more invocations in flight. A bare HTTP client on the same endpoint is the comparison.
 //!
 //! ```text
 //! cargo run --release -p powertune-engine --example overhead
 //! ```
 //!
-//! The endpoint is nginx, which answers every invocation at once as Lambda would. The few other
-//! calls of a run go on to a control plane with one function. Each measurement is a process of its
-//! own, so that none has another's memory.
+//! The endpoint is nginx, which answers every call of a run at once as Lambda would. Each
+//! measurement is a process of its own, so none has another's memory.
 
 use std::{
     env, fs,
@@ -70,13 +69,13 @@ fn compare() {
             print!("{in_flight:>9}  {client:<7} {}", String::from_utf8_lossy(&output.stdout));
         }
     }
-    // Asked to end, and not killed, it ends its worker too.
+    // SIGTERM, unlike SIGKILL, lets nginx end its worker too.
     let pid = i32::try_from(nginx.id()).ok().and_then(Pid::from_raw);
     let _ = kill_process(pid.expect("a process id"), Signal::TERM);
     let _ = nginx.wait();
 }
 
-/// Runs `count` invocations with `in_flight` at a time, and prints what this process took.
+/// Runs `count` invocations with `in_flight` at a time, and prints the cost in this process.
 fn measure(client: &str, url: &str, in_flight: usize, count: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -161,9 +160,9 @@ fn peak_memory_mb() -> f64 {
     kb.map_or(f64::NAN, |kb: f64| kb / 1024.0)
 }
 
-/// nginx as a Lambda endpoint with one function of 512 MB that takes no time.
+/// Starts nginx as a Lambda endpoint with one function of 512 MB that takes no time.
 fn start_nginx(folder: &Path) -> Option<(Child, String)> {
-    // Whoever takes the port between here and there makes the first call fail.
+    // Another process may take the port before nginx does; then the first call fails.
     let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
     let configuration = folder.join("nginx.conf");
     fs::write(&configuration, nginx_configuration(folder, port, control_plane::start())).ok()?;

@@ -1,5 +1,5 @@
-//! The same of aliases, tags and processors in the steps of the state machine, which remember
-//! nothing but the state.
+//! Aliases, tags and processors in the steps of the state machine, which remember nothing but the
+//! state.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn connection(bench: &Bench) -> Connection {
     bench.connection(bench.lambda.endpoint_url())
 }
 
-/// Begins an execution that is to release the choice by the alias.
+/// Begins an execution that will release the choice by the alias.
 async fn begin(bench: &Bench, more: &Value) -> Result<RunState, StepError> {
     let mut request = json!({
         "lambdaARN": FUNCTION, "num": 5, "powerValues": [128, 256],
@@ -35,18 +35,18 @@ async fn begin(bench: &Bench, more: &Value) -> Result<RunState, StepError> {
     initialize(&connection(bench), &settings, start).await
 }
 
-/// Publishes what is to be measured, and chooses 128 MB without measuring.
+/// Publishes the versions and chooses 128 MB without measuring.
 async fn decided(bench: &Bench, state: RunState) -> RunState {
     let deadline = Instant::now() + Duration::from_mins(5);
     let state = publish(&connection(bench), state, deadline).await.expect("it is published");
     RunState { result: Some(json!({ "power": 128 })), ..state }
 }
 
-/// What Apply says after `change` of the others; Clean puts back what the execution did.
+/// The error of Apply after `change` by somebody else. Clean then puts everything back.
 async fn refusal(bench: &Bench, change: impl AsyncFn()) -> String {
     let before = bench.footprint().await;
     let state = begin(bench, &json!({})).await.expect("it can begin");
-    // As it goes from state to state.
+    // In the form in which it travels between the steps.
     let json = serde_json::to_string(&state).expect("JSON");
     let state = serde_json::from_str(&json).expect("a state");
     let state = decided(bench, state).await;

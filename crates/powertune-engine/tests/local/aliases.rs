@@ -1,5 +1,5 @@
-//! An alias by which the choice is released: it stays as others have set it, and gets no code that
-//! nobody has asked to release.
+//! The alias that releases the choice: it stays as others have set it, and releases no code without
+//! consent.
 
 use std::{io::Write, time::Duration};
 
@@ -23,12 +23,12 @@ use crate::{
 };
 
 pub(crate) const ALIAS: &str = "live";
-/// Slow enough for something to happen while it is measured.
+/// Slow enough for a change during the measurement.
 const SLOW: &str = "time.sleep(0.3)\nreturn 1";
-/// Past the publishing of its versions, and long before the last invocation.
+/// After all versions are published, and long before the last invocation.
 const MEASURING: Duration = Duration::from_secs(1);
 
-/// A run that is measured for more than two seconds, and then released by the alias.
+/// A request that measures for more than two seconds and then releases by the alias.
 #[expect(clippy::needless_pass_by_value, reason = "every caller makes the fields in place")]
 fn to_alias(more: Value) -> Value {
     let mut fields = json!({
@@ -38,7 +38,7 @@ fn to_alias(more: Value) -> Value {
     fields
 }
 
-/// A function with two versions. The second is what `$LATEST` is, and an alias points to it.
+/// A function with two versions. The second equals `$LATEST`, and an alias points to it.
 pub(crate) async fn released() -> Bench {
     let bench = Bench::new(SLOW).await;
     assert_eq!(publish_version(&bench).await, "1");
@@ -92,7 +92,7 @@ pub(crate) async fn delete(client: Client) {
     delete.send().await.expect("DeleteAlias");
 }
 
-/// Has `change` made while versions are invoked.
+/// Makes `change` while versions are invoked.
 fn meanwhile<F>(bench: &Bench, change: impl FnOnce(Client) -> F + Send + 'static) -> JoinHandle<()>
 where
     F: Future<Output = ()> + Send,
@@ -111,7 +111,7 @@ where
     })
 }
 
-/// The version that the alias points to, and that which a share of its calls goes to.
+/// The version of the alias, and the versions that get a share of its calls.
 pub(crate) async fn points_to(bench: &Bench) -> Option<(String, Vec<String>)> {
     let alias = bench.client.get_alias().function_name(FUNCTION).name(ALIAS).send().await.ok()?;
     let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
@@ -119,7 +119,7 @@ pub(crate) async fn points_to(bench: &Bench) -> Option<(String, Vec<String>)> {
     Some((alias.function_version?, others))
 }
 
-/// What a run that may not apply its choice says, and the result that it has all the same.
+/// The error and the result of a run that could not apply its choice.
 fn not_applied(ending: Result<Ending, Unfinished>) -> (Cause, TuningResult) {
     match ending {
         Err(Unfinished {
@@ -130,7 +130,7 @@ fn not_applied(ending: Result<Ending, Unfinished>) -> (Cause, TuningResult) {
     }
 }
 
-/// The run that is to move the alias finds it changed, and leaves everything as it is then.
+/// Checks that the run noticed the changed alias and left everything as it was then.
 async fn must_stay(bench: &Bench, ending: Result<Ending, Unfinished>, said: &str) {
     let (cause, result) = not_applied(ending);
     assert!(matches!(&cause, Cause::AliasChanged { alias, .. } if alias == ALIAS), "{cause:?}");
@@ -142,7 +142,7 @@ async fn must_stay(bench: &Bench, ending: Result<Ending, Unfinished>, said: &str
     assert_eq!(bench.clean(false).await.expect("there is nothing to clean").marks, []);
 }
 
-/// The versions that there are beside `$LATEST`.
+/// The number of versions beside `$LATEST`.
 async fn versions(bench: &Bench) -> usize {
     let listed = bench.client.list_versions_by_function().function_name(FUNCTION).send().await;
     listed.expect("ListVersionsByFunction").versions().len() - 1
@@ -245,7 +245,7 @@ async fn an_alias_that_is_made_at_the_very_last_moment_stays() {
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
 }
 
-/// The alias is to get what is deployed to `$LATEST`: `what` of it is new.
+/// Checks the runs that would release a deployment to `$LATEST`; `what` is its new part.
 async fn release(deploy: impl AsyncFn(&Bench), what: &'static str) {
     let bench = released().await;
     deploy(&bench).await;
@@ -257,7 +257,7 @@ async fn release(deploy: impl AsyncFn(&Bench), what: &'static str) {
     assert!(refusal.to_string().contains("--release-latest"), "{refusal}");
     assert_eq!(bench.footprint().await, before);
 
-    // From a file of aws-lambda-power-tuning's, which has no such field.
+    // As in a file for aws-lambda-power-tuning, which has no such field.
     let (ending, events) = bench.tune_and_hear(to_alias(json!({}))).await;
     let Ok(Ending::Tuned(result)) = ending else { panic!("it is released: {ending:?}") };
     let planned = events.iter().find_map(|event| match event {
@@ -270,7 +270,7 @@ async fn release(deploy: impl AsyncFn(&Bench), what: &'static str) {
     assert!(result.warnings.iter().any(|told| told.contains(what)), "{:?}", result.warnings);
     let (first, _) = points_to(&bench).await.expect("the alias");
 
-    // Now the alias has what $LATEST has, so that nothing has to be said.
+    // Now the alias has what $LATEST has, so no warning is needed.
     let result = bench.result(to_alias(json!({"releaseLatest": false}))).await;
     assert!(!result.warnings.iter().any(|told| told.contains(what)), "{:?}", result.warnings);
 
@@ -305,7 +305,7 @@ fn package() -> Vec<u8> {
     zip.finish().expect("a package").into_inner()
 }
 
-/// Takes away the tags of the run, as `powertune clean --force` does on another machine.
+/// Removes the run's tags, like `powertune clean --force` on another machine.
 pub(crate) async fn take_tags(client: Client) {
     let function = client.get_function().function_name(FUNCTION).send().await;
     let function = function.expect("GetFunction");

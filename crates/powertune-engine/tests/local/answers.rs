@@ -1,6 +1,5 @@
-//! What Invoke is answered, and how it can fail before and after it was sent, by what that means
-//! for counting and paying. A few lines of server stand in for Lambda: no endpoint can be made to
-//! give every answer.
+//! The answers to Invoke, and its errors before and after sending, by their meaning for counts and
+//! costs. A small server stands in for Lambda, because no real endpoint gives every answer.
 
 use std::{fmt::Write, net::Ipv4Addr, time::Duration};
 
@@ -10,15 +9,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Nothing ran, and it passes.
+/// Nothing ran, for a temporary reason.
 const LATER: &str = "later";
 /// Nothing ran, and somebody has to change something.
 const NEVER: &str = "never";
-/// It may have run, and been billed.
+/// It may have run, and may be billed.
 const UNKNOWN: &str = "unknown";
 
-/// Every error in AWS's API reference on Invoke, with its HTTP status there and what its
-/// description comes to.
+/// Every error in AWS's API reference on Invoke: its HTTP status and the meaning of its
+/// description.
 const ANSWERS: [(u16, &str, &str); 45] = [
     (403, "CodeArtifactUserDeletedException", LATER),
     (403, "CodeArtifactUserFailedException", NEVER),
@@ -67,7 +66,7 @@ const ANSWERS: [(u16, &str, &str); 45] = [
     (403, "ExpiredTokenException", NEVER),
 ];
 
-/// What an endpoint, or something in front of it, may answer that no reference knows.
+/// Answers of an endpoint, or of a proxy in front of it, that no reference lists.
 const UNHEARD_OF: [(u16, &str, &str); 12] = [
     (400, "ThrottlingException", "throttled"),
     (403, "", NEVER),
@@ -112,7 +111,7 @@ async fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// Reads a request to its end, which has the two bytes of its payload.
+/// Reads a whole request, whose payload has two bytes.
 async fn read_request(stream: &mut TcpStream) {
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n{}") {
@@ -123,7 +122,7 @@ async fn read_request(stream: &mut TcpStream) {
     }
 }
 
-/// Invokes where one request is answered with this status and error.
+/// Sends one invocation, which is answered with this status and error.
 async fn answered(status: u16, code: &str) -> Result<Invoked, NotInvoked> {
     let (listener, port) = listen().await;
     let body = r#"{"Type":"Service","message":"for a reason"}"#;
@@ -160,7 +159,7 @@ async fn an_error_that_has_to_be_put_right_says_what_it_is() {
 }
 
 fn is_not_sent(answer: &Result<Invoked, NotInvoked>) {
-    // Only what was not sent is said to be a matter of the endpoint.
+    // Only an unsent request is blamed on the endpoint.
     let Err(NotInvoked::Later { why }) = answer else { panic!("{answer:?}") };
     assert!(why.contains("--endpoint-url"), "{why}");
 }
@@ -172,7 +171,7 @@ async fn what_fails_before_a_connection_stands_was_not_sent() {
     drop(listener);
     is_not_sent(&invoke(format!("http://127.0.0.1:{port}")).await);
     is_not_sent(&invoke(format!("https://127.0.0.1:{port}")).await);
-    // A name that there is not (RFC 6761).
+    // A name that can't exist (RFC 6761).
     is_not_sent(&invoke("http://nobody.invalid".to_owned()).await);
 }
 
@@ -187,7 +186,7 @@ async fn a_handshake_that_fails_or_never_ends_is_no_connection() {
         drop(kept);
     });
     is_not_sent(&invoke(format!("https://127.0.0.1:{port}")).await);
-    // After five seconds.
+    // The client gives up after five seconds.
     is_not_sent(&invoke(format!("https://127.0.0.1:{port}")).await);
     served.abort();
 }

@@ -1,4 +1,4 @@
-//! A local Lambda with a function on it, and what the tests look at afterwards.
+//! A local Lambda with a function, and the checks of its state after a run.
 
 use std::{
     collections::HashMap,
@@ -32,24 +32,24 @@ use tokio_util::sync::CancellationToken;
 
 /// The name of the function under test.
 pub(crate) const FUNCTION: &str = "fn";
-/// The power that it is created with.
+/// The memory size of the new function in MB.
 pub(crate) const ORIGINAL: i32 = 256;
 
-/// A local Lambda, a function on it, and a client that is not ours.
+/// A local Lambda with a function, and an independent client.
 pub(crate) struct Bench {
     pub(crate) lambda: LocalLambda,
     pub(crate) client: Client,
     pub(crate) arn: String,
     pub(crate) cancelled: CancellationToken,
     pub(crate) keep: Keep,
-    /// How long runs may measure.
+    /// The longest time for a run to measure.
     pub(crate) most_time: Option<Duration>,
-    /// Where runs call Lambda, instead of the local one's own address.
+    /// The endpoint for runs; `None` for the local Lambda's own address.
     pub(crate) endpoint_url: Option<String>,
     folder: TempDir,
 }
 
-/// What must be the same after a run as before.
+/// The state that a run must not change.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Footprint {
     configuration: FunctionConfiguration,
@@ -71,7 +71,7 @@ impl Bench {
         bench
     }
 
-    /// A Lambda with these settings, and no function on it.
+    /// A Lambda with these settings and without a function.
     pub(crate) async fn empty(settings: Settings) -> Self {
         let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
         let folder = tempfile::tempdir().expect("a folder");
@@ -89,7 +89,7 @@ impl Bench {
         }
     }
 
-    /// Another function on the same Lambda.
+    /// Creates another function on the same Lambda.
     pub(crate) async fn create(&self, name: &str, body: &str) -> String {
         let code = self.folder.path().join(name);
         write_handler(&code, body);
@@ -106,12 +106,12 @@ impl Bench {
         self.lambda.create_function(function).await.expect("the function is created")
     }
 
-    /// The local Lambda's endpoint, or that of what stands before it.
+    /// The endpoint of the local Lambda, or of the proxy in front of it.
     pub(crate) fn endpoint(&self) -> String {
         self.endpoint_url.clone().unwrap_or_else(|| self.lambda.endpoint_url())
     }
 
-    /// Where and as whom to call the local Lambda, itself or through something before it.
+    /// The connection to the local Lambda, direct or through a proxy.
     pub(crate) fn connection(&self, endpoint_url: String) -> Connection {
         let credentials = self.lambda.credentials();
         Connection {
@@ -125,17 +125,17 @@ impl Bench {
         }
     }
 
-    /// Cleans up after runs that this host has no journals of, and of which nothing else is known.
+    /// Cleans up after runs without a journal on this machine.
     pub(crate) async fn clean(&self, force: bool) -> Result<Cleaned, TuneError> {
         self.clean_at(self.endpoint(), &Journals::default(), force).await
     }
 
-    /// Cleans with the journals of the bench's own runs.
+    /// Cleans with the journals of this bench's runs.
     pub(crate) async fn clean_here(&self) -> Result<Cleaned, TuneError> {
         self.clean_at(self.endpoint(), &self.journals(), false).await
     }
 
-    /// Cleans with these journals, through what stands at this endpoint before the local Lambda.
+    /// Cleans with these journals, through the proxy at this endpoint.
     pub(crate) async fn clean_at(
         &self,
         endpoint_url: String,
@@ -161,7 +161,7 @@ impl Bench {
         self.tune_and_hear(fields).await.0.map_err(|unfinished| unfinished.error)
     }
 
-    /// Tunes the function through what stands at this endpoint before the local Lambda.
+    /// Tunes the function through the proxy at this endpoint.
     pub(crate) async fn tune_at(
         &self,
         endpoint_url: String,
@@ -170,7 +170,7 @@ impl Bench {
         self.tune_there(endpoint_url, fields).await.0
     }
 
-    /// Tunes the function and returns its events, too.
+    /// Tunes the function and returns its events too.
     pub(crate) async fn tune_and_hear(
         &self,
         fields: Value,
@@ -196,13 +196,13 @@ impl Bench {
             prices: Prices::default(),
             most_time: self.most_time,
         };
-        // A run is a large future.
+        // Boxed: the future of a run is large.
         let ending = Box::pin(tune(&gateway, &request, &context)).await;
         drop(context);
         (ending, drain(&mut heard).await)
     }
 
-    /// Tunes the function, which has to have a result.
+    /// Tunes the function and expects a result.
     pub(crate) async fn result(&self, fields: Value) -> TuningResult {
         match self.tune(fields).await {
             Ok(Ending::Tuned(result)) => *result,
@@ -210,7 +210,7 @@ impl Bench {
         }
     }
 
-    /// Deploys other code for the function under test.
+    /// Deploys other code to the function under test.
     pub(crate) async fn deploy_code(&self, body: &str) {
         let code = self.folder.path().join("deployed");
         write_handler(&code, body);
@@ -224,7 +224,7 @@ impl Bench {
         self.settled().await;
     }
 
-    /// The function's configuration, once Lambda is done with what the test has changed.
+    /// The function's configuration, after Lambda has finished the test's changes.
     async fn settled(&self) -> FunctionConfiguration {
         loop {
             let function = self.client.get_function().function_name(FUNCTION).send().await;
@@ -237,7 +237,7 @@ impl Bench {
         }
     }
 
-    /// Everything that a run may not change.
+    /// The state that a run must not change.
     pub(crate) async fn footprint(&self) -> Footprint {
         let mut configuration = self.settled().await;
         configuration.revision_id = None;
@@ -262,7 +262,7 @@ impl Bench {
 }
 
 impl Footprint {
-    /// All but where the aliases point.
+    /// The same without the versions of the aliases.
     pub(crate) fn without_aliases(&self) -> Self {
         Self { aliases: Vec::new(), ..self.clone() }
     }
@@ -313,11 +313,11 @@ fn client(lambda: &LocalLambda) -> Client {
     Client::from_conf(config)
 }
 
-/// Writes what it is called with to the file that its environment names.
+/// A handler body that writes its event to the file in its environment.
 pub(crate) const LOGGING: &str =
     "import json\nwith open(os.environ['LOG'], 'a') as f: f.write(json.dumps(event) + '\\n')";
 
-/// Has a function write to this file.
+/// Sets the file that a function writes to.
 pub(crate) async fn log_to(bench: &Bench, function: &str, path: &Path) {
     let variables = Environment::builder().variables("LOG", path.display().to_string()).build();
     let update = bench.client.update_function_configuration().function_name(function);

@@ -1,4 +1,4 @@
-//! `clean` after a run that died without putting anything back.
+//! `clean` after a run that died without a clean-up.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::bench::{Bench, FUNCTION, ORIGINAL};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 
-/// Leaves what a run that died in the middle leaves: its tags, a version of the function's own
-/// memory size, and one of a test size that `$LATEST` still has.
+/// Leaves the traces of a run that died in the middle: its tags, a version with the function's own
+/// memory size, and a version with a test size that `$LATEST` still has.
 async fn die_in_the_middle(bench: &Bench, until: &str) {
     announce(bench, until, ORIGINAL).await;
     publish_as_run(bench).await;
@@ -19,7 +19,7 @@ async fn die_in_the_middle(bench: &Bench, until: &str) {
     publish_as_run(bench).await;
 }
 
-/// Tags the function as a run does, which says that it found this memory size.
+/// Sets the tags of a run that found this memory size.
 async fn announce(bench: &Bench, until: &str, memory_mb: i32) {
     let tag = bench.client.tag_resource().resource(&bench.arn);
     let tag =
@@ -111,7 +111,7 @@ async fn a_memory_size_that_no_run_has_set_stays() {
     assert_eq!(bench.clean(false).await.expect("it cleans").marks, []);
 }
 
-/// What `clean` says is left, as a person reads it.
+/// The leftovers in the answer of `clean`, as text.
 async fn left(bench: &Bench) -> String {
     let cleaned = bench.clean(true).await.expect("it says what is left");
     assert_eq!(cleaned.memory, None);
@@ -148,7 +148,7 @@ async fn a_size_that_a_run_has_left_behind_itself_is_the_owners() {
         set_memory(&bench, memory_mb).await;
         publish_as_run(&bench).await;
     }
-    // The run went on from 1024 MB to another size, so that 1024 MB is not what it has left.
+    // Another size follows, so the run is not the source of 1024 MB.
     set_memory(&bench, 1024).await;
     let before = bench.footprint().await;
     let left = left(&bench).await;

@@ -1,5 +1,5 @@
-//! A door to the local Lambda, at which something happens just before a request gets through, or
-//! somebody else answers it.
+//! A proxy in front of the local Lambda. It can act just before it forwards a request, or answer a
+//! request itself.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::SystemTime};
 
@@ -24,12 +24,12 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 use crate::bench::Bench;
 
-/// Headers that are made anew, since a signature covers the host that a request is meant for.
+/// Headers that the proxy sets anew, because the signature covers the host.
 const REMADE: [HeaderName; 5] =
     [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName::from_static("x-amz-date")];
 
-/// The URL of a door that lets everything through. Before the first request with this method, and
-/// `part` in its path, `happens`.
+/// Starts a proxy that forwards everything and returns its URL. It runs `happens` before the first
+/// request with this method and `part` in its path.
 pub(crate) async fn door<F>(
     bench: &Bench,
     method: &'static str,
@@ -71,7 +71,7 @@ where
     .await
 }
 
-/// The URL of a door that lets through what is not answered here.
+/// Starts a proxy that answers some requests itself and forwards the rest. Returns its URL.
 pub(crate) async fn answered<F>(
     bench: &Bench,
     answer: impl Fn(&Request<Incoming>) -> F + Send + Sync + 'static,
@@ -113,7 +113,7 @@ where
     format!("http://{address}")
 }
 
-/// The local Lambda, as it is called from the door.
+/// The connection from the proxy to the local Lambda.
 struct Behind {
     endpoint: String,
     credentials: Credentials,

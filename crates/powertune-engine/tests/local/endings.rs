@@ -1,4 +1,4 @@
-//! Runs that do not go well: what they say, and that they leave nothing behind.
+//! Runs that fail: their errors, and their clean-up.
 
 use std::time::{Duration, Instant};
 
@@ -148,7 +148,7 @@ async fn throttling_is_waited_out_and_nothing_is_counted_twice() {
     let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;
     let put = bench.client.put_function_concurrency().function_name(FUNCTION);
     put.reserved_concurrent_executions(3).send().await.expect("PutFunctionConcurrency");
-    // Somebody else takes all that is reserved, until the run has tried for two seconds.
+    // Somebody else uses the whole reserved concurrency for the first two seconds of the run.
     let client = bench.client.clone();
     let others = tokio::spawn(async move {
         let mut published = None;

@@ -1,4 +1,4 @@
-//! A version of the run's that somebody deletes meanwhile: the run ends, and goes by no other size.
+//! A version of the run that somebody deletes meanwhile: the run ends and chooses no other size.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, FUNCTION};
 
-/// The number of the version with this memory, once there is one.
+/// Waits for a version with this memory size and returns its number.
 async fn version_of(client: &Client, memory_mb: i32) -> String {
     loop {
         let versions = client.list_versions_by_function().function_name(FUNCTION).send().await;
@@ -91,7 +91,7 @@ async fn a_version_that_somebody_deletes_ends_an_execution() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_fails_at_a_size_does_not_end_the_run() {
-    // What `is gone` must not be taken for.
+    // This error must not be taken for a deleted version.
     let body = "if int(context.memory_limit_in_mb) > 300: raise KeyError('gone')\nreturn 1";
     let bench = Bench::new(body).await;
     let ending = bench.tune(json!({})).await;

@@ -19,23 +19,23 @@ use crate::{
     steps::Execution,
 };
 
-/// Durations in milliseconds at 1,024 MB, in the order in which they were measured on AWS.
+/// Durations in milliseconds at 1,024 MB, in the order of their measurement on AWS.
 const RECORDED: [f64; 20] = [
     104.2, 98.7, 131.9, 97.3, 99.8, 102.4, 96.1, 187.5, 100.9, 98.2, 95.7, 103.3, 109.6, 97.9,
     99.1, 142.0, 96.8, 101.5, 98.4, 106.7,
 ];
 
-/// Answers of recorded invocations, in place of the local Lambda.
+/// Recorded answers to invocations, in place of the local Lambda's.
 #[derive(Default)]
 struct Recording {
     memory_of: HashMap<String, u32>,
     /// The number of invocations at each memory size.
     sent: HashMap<u32, usize>,
-    /// Versions that were invoked: their environments are warm.
+    /// Versions with a warm environment: they were invoked before.
     warm: HashSet<String>,
     /// Below this memory size the function runs out of memory.
     works_from_mb: u32,
-    /// Whether every invocation starts cold.
+    /// True if every invocation starts cold.
     cold_only: bool,
 }
 
@@ -74,7 +74,7 @@ impl Recording {
     }
 }
 
-/// A bench whose function's invocations are answered by a recording.
+/// A bench that answers its function's invocations from a recording.
 async fn recorded(works_from_mb: u32, cold_only: bool) -> Bench {
     let mut bench = Bench::new("return 1").await;
     let client = bench.client.clone();
@@ -110,7 +110,7 @@ async fn by_command(works_from_mb: u32, fields: &Value) -> Value {
     .expect("JSON")
 }
 
-/// The result of the real steps, in the order in which the state machine takes them.
+/// The result of the real steps, in the state machine's order.
 async fn by_steps(works_from_mb: u32, fields: &Value) -> Value {
     let bench = recorded(works_from_mb, fields["onlyColdStarts"] == true).await;
     let mut execution = Execution::new(&bench);
@@ -129,8 +129,8 @@ async fn by_steps(works_from_mb: u32, fields: &Value) -> Value {
     state.result.expect("there is a result")
 }
 
-/// Without the time that a run took, the price of the state machine and the link to the picture,
-/// which only one of them has.
+/// A result without the fields that only one side has: the duration of the run, the price of the
+/// state machine, and the link to the picture.
 fn decided(mut result: Value) -> Value {
     let fields = result.as_object_mut().expect("an object");
     fields.remove("elapsedMs");
@@ -140,8 +140,8 @@ fn decided(mut result: Value) -> Value {
     rounded(&result)
 }
 
-/// With every number to 12 digits: the last ones depend on the order in which invocations that run
-/// at the same time end.
+/// The value with all numbers rounded to 12 digits. The last digits depend on the order in which
+/// simultaneous invocations end.
 fn rounded(value: &Value) -> Value {
     match value {
         Value::Number(number) => format!("{:.11e}", number.as_f64().expect("a number")).into(),

@@ -1,4 +1,4 @@
-//! Whole runs against the local Lambda, over HTTP, with real functions.
+//! Whole runs on the local Lambda, over HTTP, with real functions.
 
 mod alias_steps;
 mod aliases;

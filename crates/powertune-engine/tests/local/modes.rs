@@ -1,4 +1,4 @@
-//! Every way of measuring, with what it leaves behind: nothing.
+//! Every way of measuring, without leftovers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn series_measures_every_power_and_puts_everything_back() {
     let bench = Bench::new(SLEEPS).await;
     let before = bench.footprint().await;
     let result = bench.result(json!({"powerValues": [256, 2048]})).await;
-    // Waiting takes as long at any power, so that the smaller one is cheaper.
+    // Waiting takes the same time at any power, so the smaller one is cheaper.
     assert_eq!(result.power.mb(), 256);
     assert!(result.confidence > Some(0.95), "{:?}", result.confidence);
     assert_eq!(result.invocations, 10);
@@ -166,13 +166,13 @@ async fn a_version_that_differs_in_its_memory_alone_can_be_named() {
 async fn time_that_is_up_ends_measuring_with_what_there_is() {
     let mut bench = Bench::new("time.sleep(0.2)\nreturn 1").await;
     let before = bench.footprint().await;
-    // So many are wanted that it takes 10 s, or another round at least.
+    // This needs 10 s, or at least a second round.
     for (num, most_ms) in [(json!(50), 2000), (json!("auto"), 300)] {
         bench.most_time = Some(Duration::from_millis(most_ms));
         let result = bench.result(json!({"powerValues": [256, 512], "num": num})).await;
         assert_eq!(result.stopped, Stopped::TimeReached, "{num}");
         assert!((2..60).contains(&result.invocations), "{num}: {}", result.invocations);
-        // A size that got ready late may have had a cold start alone.
+        // A size that got ready late may have had only a cold start.
         let is_about_time = |warning: &String| !warning.contains("cold start");
         assert!(result.complete, "{num}");
         assert!(!result.warnings.iter().any(is_about_time), "{:?}", result.warnings);

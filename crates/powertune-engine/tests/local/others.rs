@@ -1,4 +1,4 @@
-//! What others do to the function during a run: they deploy, or tune it, too.
+//! Changes of the function by others during a run: deployments and other runs.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn deploy(
     })
 }
 
-/// Whether a run ended because somebody else has changed the function, before or after its own first
+/// True if a run ended because somebody else changed the function, before or after the run's first
 /// change.
 fn was_changed(error: &TuneError) -> bool {
     matches!(
@@ -68,7 +68,7 @@ async fn a_deploy_while_versions_are_published_stops_the_run_and_stays() {
     let (timeout, memory_mb) = settings(&bench).await;
     assert_eq!(timeout, Some(17));
     if let TuneError::LeftBehind { cause: Some(Cause::Changed { .. }), left, .. } = &error {
-        // The deploy found a test size, and nobody can tell whether it meant to keep it.
+        // The deployment found a test size, and nothing tells whether it was meant to stay.
         assert!(left[0].by_hand.ends_with("--memory-size 256"), "{left:?}");
         assert!(left[0].why.contains("if it is theirs, keep it with"), "{left:?}");
         assert_ne!(memory_mb, Some(ORIGINAL));
@@ -104,10 +104,10 @@ async fn a_deploy_while_versions_are_invoked_is_told_with_what_was_measured() {
     assert_eq!(settings(&bench).await, (Some(17), Some(ORIGINAL)), "nothing was applied");
 }
 
-/// The run has the memory size at 192 MB when the owner deploys that very size.
+/// The owner deploys 192 MB while the run has set the same size.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_very_size_that_the_run_has_set_stays_where_the_owner_deploys_it() {
-    // Calls take so long that the deploy comes while $LATEST has a size of the run's.
+    // Slow calls make sure that the deployment comes while $LATEST has a size of the run.
     let latency = Duration::from_millis(50);
     let settings = Settings { latency, ..Settings::default() };
     let bench = Bench::with("return 1", settings).await;
@@ -139,8 +139,7 @@ fn deploy_test_size(bench: &Bench) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// The run has put the memory size back and invokes its versions when the owner deploys a size that
-/// it has used.
+/// The owner deploys a size that the run has used, after the run has put the memory size back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_size_that_the_run_has_used_stays_where_the_owner_deploys_it_afterwards() {
     let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;

@@ -1,4 +1,4 @@
-//! What Lambda never gets done, or never lets through. The clock is tokio's, paused: it jumps ahead
+//! Calls that Lambda never finishes or never accepts. The clock is tokio's, paused: it jumps ahead
 //! whenever everybody waits.
 
 use std::{
@@ -37,7 +37,7 @@ async fn what_stays_in_progress_is_given_up() {
         panic!("{error:?}")
     };
     assert!(error.to_string().contains("try again later"), "{error}");
-    // Nothing was changed, so that nothing has to wait for the update in order to be put back.
+    // Nothing was changed, so nothing waits for the update in order to put something back.
     let waited = started.elapsed();
     let expected = Duration::from_mins(15);
     assert!(waited > expected && waited < expected + Duration::from_mins(1), "{waited:?}");

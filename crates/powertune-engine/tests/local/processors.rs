@@ -1,4 +1,4 @@
-//! Processors are read before anything is changed, and their time is part of the run's.
+//! Processors are read before any change, and their time is part of the run's.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn a_processor_that_is_not_there_is_refused_before_anything_is_changed() {
 async fn a_processor_that_may_not_be_read_is_warned_of() {
     let bench = Bench::new("return 1").await;
     let before = bench.footprint().await;
-    // Of another account's function nobody knows whether it may be invoked.
+    // The run can't know whether a function in another account may be invoked.
     let elsewhere = "arn:aws:lambda:us-east-1:210987654321:function:post";
     let (ending, events) = bench.tune_and_hear(json!({"postProcessorARN": elsewhere})).await;
     let told = events.iter().find_map(|event| match event {
@@ -47,7 +47,7 @@ async fn a_processor_that_may_not_be_read_is_warned_of() {
     assert_eq!(bench.footprint().await, before);
 }
 
-/// For how many seconds a run is announced.
+/// The announced duration of a run in seconds.
 async fn announced_for(more: Value) -> i64 {
     let bench = Bench::new("time.sleep(0.2)\nreturn 1").await;
     for processor in ["pre", "post"] {
@@ -81,7 +81,8 @@ async fn a_run_is_announced_for_the_time_of_its_processors_too() {
     let alone = Box::pin(announced_for(fields(Value::Null, Value::Null))).await;
     let one = Box::pin(announced_for(fields(json!("pre"), Value::Null))).await;
     let both = Box::pin(announced_for(fields(json!("pre"), json!("post")))).await;
-    // Six calls of each, whose Timeout is 20 s; a second may pass between two looks at the clock.
+    // Six calls of each, with a timeout of 20 s; one second may pass between the two readings of
+    // the clock.
     for (more, expected) in [(one - alone, 120), (both - alone, 240)] {
         assert!((more - expected).abs() <= 1, "{more} s, and not {expected} s");
     }

@@ -1,7 +1,7 @@
-//! Runs that begin at the same time, with calls and answers that take their time on the way.
+//! Runs that begin at the same time, with slow calls and answers.
 //!
-//! `POWERTUNE_RACES` says how many races of each size there are, over all settings of what AWS may
-//! do; without it there is one of each size and setting.
+//! `POWERTUNE_RACES` is the number of races of each size, over all settings; without it there is
+//! one race of each size and setting.
 
 use std::{env, time::Duration};
 
@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 
 use crate::bench::Bench;
 
-/// The longest that a call, and again its answer, is on the way.
+/// The longest delay of a call, and of its answer.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// How many runs begin at the same time.
+/// The numbers of simultaneous runs.
 const SIZES: [usize; 3] = [2, 3, 5];
 
-/// How many Lambdas have races at the same time: most of what a race does is wait.
+/// The number of Lambdas with races at the same time: a race mostly waits.
 const AT_ONCE: usize = 4;
 
-/// Every combination of what tags and what publishing may move on AWS.
+/// Every combination of effects that tags and publishing may have on AWS.
 fn settings() -> Vec<Revisions> {
     let moves = |bits: u32| Moves { revision_id: bits & 1 != 0, last_modified: bits & 2 != 0 };
     let all = (0..16).map(|bits| Revisions { tagging: moves(bits), publishing: moves(bits >> 2) });
     all.collect()
 }
 
-/// How the runs of a race ended.
+/// The endings of the runs of a race.
 #[derive(Debug, Default)]
 struct Count {
     races: usize,
@@ -41,7 +41,7 @@ struct Count {
     left: usize,
 }
 
-/// A race; `fields` are those of every run's request.
+/// Runs a race; `fields` are added to every run's request.
 async fn race(bench: &Bench, runs: usize, fields: &Value, count: &mut Count) {
     let before = bench.footprint().await;
     let endings = join_all((0..runs).map(|_| bench.tune(fields.clone()))).await;
@@ -59,7 +59,7 @@ async fn race(bench: &Bench, runs: usize, fields: &Value, count: &mut Count) {
     count.races += 1;
 }
 
-/// Has so many races of each size, on a Lambda with this setting.
+/// Runs so many races of each size on a Lambda with this setting.
 async fn races(revisions: Revisions, races: [usize; SIZES.len()]) -> [Count; SIZES.len()] {
     let settings = Settings { revisions, latency: LATENCY, ..Settings::default() };
     let bench = Bench::with("return 1", settings).await;
@@ -78,7 +78,7 @@ async fn of_runs_at_the_same_time_exactly_one_goes_on() {
     let asked: Option<usize> =
         env::var("POWERTUNE_RACES").ok().and_then(|races| races.parse().ok());
     let settings = settings().into_iter().enumerate().map(|(nth, revisions)| {
-        // Without a number the settings take turns with the sizes.
+        // Without a number, the settings take turns with the sizes.
         let turn = SIZES.map(|size| usize::from(nth % SIZES.len() == size % SIZES.len()));
         races(revisions, asked.map_or(turn, |asked| SIZES.map(|_| asked.div_ceil(16))))
     });
@@ -96,7 +96,7 @@ async fn of_runs_at_the_same_time_exactly_one_goes_on() {
     }
 }
 
-/// A run that measures nothing but the function's own memory size makes a real change first, too.
+/// A run that measures only the function's own memory size makes a real change first, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_of_the_own_size_alone_exclude_each_other() {
     let settings = Settings { latency: LATENCY, ..Settings::default() };

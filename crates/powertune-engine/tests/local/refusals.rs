@@ -1,4 +1,4 @@
-//! What is refused before anything is changed.
+//! Refusals before any change.
 
 use aws_sdk_lambda::types::{LogFormat, LoggingConfig, SystemLogLevel};
 use powertune_engine::error::{Refusal, TuneError};
@@ -74,7 +74,7 @@ async fn a_cap_that_no_invocation_is_sure_to_keep() {
     let Refusal::MaxCost { power, needed, .. } = refusal else { panic!("{refusal:?}") };
     assert_eq!(power.mb(), 256);
     assert!(refusal.to_string().contains("maxCost: 0.0001 USD"), "{refusal}");
-    // What it asks for is enough.
+    // The amount in the message is enough.
     let text = refusal.to_string();
     let asked = text.split("at least ").nth(1).and_then(|rest| rest.split(',').next());
     let asked: f64 = asked.and_then(|asked| asked.parse().ok()).expect("an amount");

@@ -1,4 +1,4 @@
-//! Runs of several rounds, and runs that may not cost more than was said.
+//! Runs of several rounds, and runs with a `maxCost`.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use serde_json::json;
 
 use crate::bench::{Bench, LOGGING, log_to};
 
-/// Takes as long at any power.
+/// Takes the same time at any power.
 const SLEEPS: &str = "time.sleep(0.02)\nreturn 1";
-/// The function's Timeout and the longest Init.
+/// The function's timeout and the longest Init, in milliseconds.
 const LONGEST_MS: f64 = 30_000.0;
 
-/// The most that an invocation can cost.
+/// The worst-case cost of an invocation.
 fn worst(mb: u32) -> f64 {
     let region = "us-east-1".parse().expect("a region");
     let price = price::on_demand(&region, Architecture::X86_64).expect("a price");
@@ -56,7 +56,7 @@ async fn auto_measures_in_rounds_and_a_power_in_two_environments_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn weighted_payloads_go_on_in_turn_from_round_to_round() {
-    // Every second one takes much longer, so that a sure choice rests on more than one round.
+    // Every second one takes much longer, so a sure choice needs more than one round.
     let bench = Bench::new("time.sleep(0.02 * event['a'])\nreturn event").await;
     let log = bench.create("log", LOGGING).await;
     let seen = tempfile::NamedTempFile::new().expect("a file");
@@ -80,7 +80,7 @@ async fn a_cap_ends_the_run_early_and_is_kept() {
     for pace in [json!({}), json!({"parallelInvocation": true})] {
         let bench = Bench::new(SLEEPS).await;
         let before = bench.footprint().await;
-        // Once a little of it is spent, 1024 MB has no room left.
+        // After the first costs, the budget does not cover 1024 MB.
         let most = worst(1024) + 1e-6;
         let mut fields = json!({"powerValues": [256, 1024], "num": 12, "maxCost": most});
         fields.as_object_mut().expect("an object").extend(pace.as_object().cloned().unwrap());

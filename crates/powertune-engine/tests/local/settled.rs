@@ -1,4 +1,4 @@
-//! Cleaning where somebody has settled the memory size already, or where a run begins meanwhile.
+//! `clean` after somebody has settled the memory size, or while another run begins.
 
 use std::{fs, time::Duration};
 
@@ -15,11 +15,11 @@ use crate::{
     door::door_at,
 };
 
-/// The memory size that a killed run leaves.
+/// The memory size that a killed run leaves, in MB.
 const TEST: i32 = 512;
 
-/// A run that is killed when its change to [`TEST`] is made and before the answer comes: its journal
-/// and its tags stay.
+/// A run that is killed after its change to [`TEST`] and before the answer: its journal and its
+/// tags stay.
 async fn killed_run() -> Bench {
     let bench = Bench::new("return 1").await;
     let client = bench.client.clone();
@@ -59,7 +59,7 @@ async fn deploy(bench: &Bench, timeout_s: i32, memory_mb: i32) {
     has_memory(&bench.client, memory_mb).await;
 }
 
-/// The keys of the tags that runs have set and that end like this.
+/// The keys of runs' tags with this ending.
 async fn keys(bench: &Bench, end: &str) -> Vec<String> {
     let tags = bench.client.list_tags().resource(&bench.arn).send().await.expect("ListTags").tags;
     let keys = tags.unwrap_or_default().into_keys();
@@ -108,7 +108,7 @@ async fn a_journal_does_not_undo_a_deploy_after_others_have_cleaned_up() {
     assert_eq!(memory(&bench).await, Some(TEST), "the owner's size stays");
 }
 
-/// Tags the function as a run does that has just begun, and publishes a version of its.
+/// Sets the tags of a run that has just begun, and publishes its version.
 async fn begin(client: Client, arn: String) {
     let run = "fedcba9876543210fedcba9876543210";
     let tag = client.tag_resource().resource(arn);
@@ -123,8 +123,8 @@ async fn publish(client: &Client, run: &str) {
     publish.description(format!("powertune run {run}")).send().await.expect("PublishVersion");
 }
 
-/// A function with a version that a run has left without tags, and what `clean` does if another run
-/// begins just before it lists the versions for the `nth` time.
+/// A function with a version that a run has left without tags, and the result of `clean` if another
+/// run begins just before the `nth` list of versions.
 async fn clean_beside(nth: usize) -> (Bench, Result<Vec<String>, TuneError>) {
     let bench = Bench::new("return 1").await;
     publish(&bench.client, "0123456789abcdef0123456789abcdef").await;
@@ -162,8 +162,8 @@ async fn of_a_function_that_is_deleted_nothing_is_left_to_put_back() {
     assert!(!matches!(error, TuneError::LeftBehind { .. }), "{error:?}");
 }
 
-/// A run whose `nth` change of the memory size is made, and then refused: something on the way sends
-/// it twice, and passes on the second answer. Returns the function and how the run ends.
+/// A run whose `nth` change of the memory size succeeds and is then refused: a proxy sends it twice
+/// and returns the second answer. Returns the function and the error of the run.
 async fn change_sent_twice(nth: usize) -> (Bench, TuneError) {
     let bench = Bench::new("return 1").await;
     let client = bench.client.clone();
@@ -209,10 +209,10 @@ async fn a_journal_whose_last_line_is_cut_leaves_the_tags_to_speak() {
     assert!(left.contains("--memory-size 256") && left.contains("keep it with"), "{left}");
 }
 
-/// A later round sets the tag with the memory size anew, just after somebody has taken all tags away.
+/// A later round sets the memory tag again, just after somebody has removed all tags.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_round_does_not_take_its_own_tag_for_its_announcement() {
-    // Each size costs the same, so that the run goes on to the largest one.
+    // Each size costs the same, so the run continues to the largest one.
     let alike = "import os\ntime.sleep(64 / int(os.environ['AWS_LAMBDA_FUNCTION_MEMORY_SIZE']))";
     let bench = Bench::new(alike).await;
     let before = bench.footprint().await;

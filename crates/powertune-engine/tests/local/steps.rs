@@ -1,5 +1,4 @@
-//! The steps of the state machine, one after the other as it calls them, with what somebody else
-//! does between two of them.
+//! The steps of the state machine in their order, with changes by somebody else in between.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, FUNCTION, LOGGING};
 
-/// A digest has at least so many characters.
+/// The shortest text that may be a digest, in characters.
 const DIGEST: usize = 16;
 
-/// An execution on a bench, and every state that its history would keep.
+/// An execution on a bench, with every state of its history.
 pub(crate) struct Execution<'a> {
     bench: &'a Bench,
     connection: Connection,
@@ -49,7 +48,7 @@ impl<'a> Execution<'a> {
         steps::publish(&self.connection, state, soon()).await.map(|state| self.keep(state))
     }
 
-    /// Measures what is to be measured, and decides.
+    /// Measures and decides.
     pub(crate) async fn measure(&mut self, mut state: RunState) -> RunState {
         let mut measured: Vec<MeasureOutput> = Vec::new();
         for task in &state.backlog.tasks {
@@ -87,7 +86,7 @@ async fn initialize(
     steps::initialize(&bench.connection(bench.endpoint()), settings, start).await
 }
 
-/// Gives the function this secret, and waits until it has it.
+/// Sets the function's secret, and waits until the update is done.
 async fn set_secret(bench: &Bench, secret: &str) {
     let variables = Environment::builder().variables("PASSWORD", secret).build();
     let update = bench.client.update_function_configuration().function_name(FUNCTION);
@@ -95,7 +94,7 @@ async fn set_secret(bench: &Bench, secret: &str) {
     bench.footprint().await;
 }
 
-/// Every text in what an execution keeps that is long enough for a digest, by where it stands.
+/// Every text of a history that is long enough for a digest, by its path.
 fn texts(history: &[Value]) -> BTreeMap<String, String> {
     fn walk(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
         match value {
@@ -120,8 +119,8 @@ fn texts(history: &[Value]) -> BTreeMap<String, String> {
     into
 }
 
-/// What the history of a whole execution keeps of a function that has this secret, and is the same
-/// in everything else each time.
+/// The history of a whole execution with a function that has this secret. Everything else is the
+/// same each time.
 async fn history_with(secret: &str) -> Vec<Value> {
     let bench = Bench::new("return 1").await;
     set_secret(&bench, secret).await;
@@ -137,15 +136,15 @@ async fn history_with(secret: &str) -> Vec<Value> {
     execution.history
 }
 
-/// Whoever reads a history and knows the whole configuration but for a weak secret could try a
-/// dictionary: what a history has of the right word would be what it has of this function. So
-/// whatever is the same for the same word must be the same for every other one.
+/// A reader of a history may know the whole configuration except for a weak secret, and try words
+/// of a dictionary. Then the right word would give the same texts as this history. So no text may
+/// be the same for equal secrets and differ for others.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_dictionary_finds_a_secret_in_an_executions_history() {
     let secret = "correct-horse";
     let known = texts(&Box::pin(history_with(secret)).await);
     let again = texts(&Box::pin(history_with(secret)).await);
-    // The clock says when a run is over, which is the same for two of them by chance.
+    // The end of a run depends on the clock, so two runs may have the same by chance.
     let is_time = |path: &str| path.ends_with("/until");
     let repeated: BTreeMap<_, _> = known
         .into_iter()
@@ -167,7 +166,7 @@ async fn a_secret_that_is_changed_between_two_steps_is_noticed() {
     let bench = Bench::new("return 1").await;
     let mut execution = Execution::new(&bench);
 
-    // Before Publish: it changes nothing.
+    // Before Publish: nothing is changed.
     let begun = execution.initialize(json!({})).await.expect("it begins");
     set_secret(&bench, "new").await;
     let before = bench.footprint().await;
@@ -176,7 +175,8 @@ async fn a_secret_that_is_changed_between_two_steps_is_noticed() {
     assert!(error.message.contains("RevisionId"), "{error}");
     assert_eq!(bench.footprint().await, before);
 
-    // While it is measured: nothing is applied, and Clean says so once all is put back.
+    // During the measurement: nothing is applied, and Clean reports it after putting everything
+    // back.
     let begun = execution.initialize(json!({ "autoOptimize": true })).await.expect("it begins");
     let published = execution.publish(begun).await.expect("it publishes");
     set_secret(&bench, "newer").await;
@@ -216,14 +216,14 @@ async fn a_clean_that_reaches_nobody_asks_to_be_called_again() {
     let mut execution = Execution::new(&bench);
     let begun = execution.initialize(json!({})).await.expect("it begins");
     let published = execution.publish(begun).await.expect("it publishes");
-    // Nobody listens on the port of discard.
+    // Nobody listens on the discard port.
     let nobody = Connection {
         endpoint_url: Some("http://127.0.0.1:9".to_owned()),
         ..execution.connection.clone()
     };
     let error = steps::clean(&nobody, &published).await.expect_err("nobody answers");
     assert_eq!(error.kind, StepErrorKind::NotYet, "{error}");
-    // Called again after an attempt that took away the versions and not the tags, it is content.
+    // A second try, after one that deleted the versions but not the tags, succeeds.
     for _ in 0..2 {
         steps::clean(&execution.connection, &published).await.expect("it cleans");
         assert_eq!(bench.footprint().await, before);
