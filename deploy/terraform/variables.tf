@@ -13,14 +13,14 @@ variable "power_values" {
 }
 
 variable "visualization_url" {
-  description = "The page that shows a result; the result itself travels behind the #, which browsers send to nobody"
+  description = "The page that shows a result. The result is in the URL after the #, which browsers do not send"
   type        = string
   default     = "https://lambda-power-tuning.show/"
   nullable    = false
 }
 
 variable "lambda_resource" {
-  description = "ARN of the function that may be tuned, or a pattern of such ARNs, without a version. With *, the default, every caller that may start an execution can have any function of the account invoked and changed"
+  description = "ARN of the function that may be tuned, or a pattern of such ARNs, without a version. With *, the default, every caller that may start an execution can use it to invoke and change any function of the account"
   type        = string
   default     = "*"
   nullable    = false
@@ -34,7 +34,7 @@ variable "processor_resource" {
 }
 
 variable "total_execution_timeout" {
-  description = "Seconds that one Measure may take; what takes longer is split into several"
+  description = "Timeout of one Measure step in seconds; a longer measurement is split into several steps"
   type        = number
   default     = 900
   nullable    = false
@@ -67,7 +67,7 @@ variable "payload_s3_key" {
 }
 
 variable "layer_sdk_name" {
-  description = "Accepted and without effect: there is no layer"
+  description = "No effect, since powertune needs no layer"
   type        = string
   default     = ""
   nullable    = false
@@ -93,14 +93,14 @@ variable "security_group_ids" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of the functions, from which the Lambda API and the payloads can be reached; none for no VPC"
+  description = "Subnets of the functions, with access to the Lambda API and the payloads; empty for no VPC"
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "state_machine_name_prefix" {
-  description = "How the state machine's name begins"
+  description = "Prefix of the state machine's name"
   type        = string
   default     = "powerTuningStateMachine"
   nullable    = false
@@ -112,7 +112,7 @@ variable "state_machine_name_prefix" {
 }
 
 variable "architecture" {
-  description = "Architecture of powertune's own functions, for which their binary is built; the functions that are tuned may have any"
+  description = "Architecture of powertune's own functions and their binary; the tuned functions may have any"
   type        = string
   default     = "x86_64"
   nullable    = false

@@ -22,7 +22,7 @@ const ANY: &str = "*";
 
 /// A command that calls AWS with its caller's permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Command {
+pub enum PermittedCommand {
     /// `powertune tune`, without payloads in S3 and processors.
     Tune,
     /// `powertune clean`.
@@ -45,7 +45,7 @@ enum On {
     Executions,
 }
 
-impl Command {
+impl PermittedCommand {
     /// All commands.
     pub const ALL: [Self; 3] = [Self::Tune, Self::Clean, Self::Run];
 

@@ -232,7 +232,7 @@ fn clean_up_rule(names: &Names) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {
-            "Description": "Puts functions back whose tuning was stopped",
+            "Description": "Puts functions back after a stopped tuning run",
             "EventPattern": {
                 "source": ["aws.states"],
                 "detail-type": ["Step Functions Execution Status Change"],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     File,
-    caller::Command,
+    caller::PermittedCommand,
     permission::Scope,
     policy::{self, ANY_QUALIFIED, Resource, Statement},
 };
@@ -14,7 +14,7 @@ use crate::{
 /// One policy for each step, and one for the caller of `powertune tune`.
 pub(crate) fn files() -> Vec<File> {
     let of_step = |step: Step| document(step.handler(), &policy::of_step(step));
-    let tune = Command::Tune;
+    let tune = PermittedCommand::Tune;
     let of_tune = File::new(format!("{}.json", tune.name()), format!("{:#}\n", tune.policy(None)));
     Step::ALL.into_iter().map(of_step).chain([of_tune]).collect()
 }

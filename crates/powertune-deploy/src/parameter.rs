@@ -14,12 +14,12 @@ pub struct Parameter {
     /// The description in the generated files.
     pub description: &'static str,
     /// The possible values and the default.
-    pub kind: Kind,
+    pub kind: ParameterKind,
 }
 
 /// The possible values of a parameter, with its default.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParameterKind {
     /// Any text; this is the default.
     Text(&'static str),
     /// A text that matches a regular expression.
@@ -76,16 +76,16 @@ pub static POWER_VALUES: Parameter = Parameter {
     name: "PowerValues",
     snake_name: "power_values",
     description: "Power values (memory sizes in MB) of a request that names none",
-    kind: Kind::Numbers(&DEFAULT_MB),
+    kind: ParameterKind::Numbers(&DEFAULT_MB),
 };
 
 /// The URL of the page that draws results.
 pub static VISUALIZATION_URL: Parameter = Parameter {
     name: "visualizationURL",
     snake_name: "visualization_url",
-    description: "The page that shows a result; the result itself travels behind the #, which \
-                  browsers send to nobody",
-    kind: Kind::Text(visualization::BASE),
+    description: "The page that shows a result. The result is in the URL after the #, which \
+                  browsers do not send",
+    kind: ParameterKind::Text(visualization::BASE),
 };
 
 /// The ARN pattern of the functions that may be tuned.
@@ -93,9 +93,9 @@ pub static LAMBDA_RESOURCE: Parameter = Parameter {
     name: "lambdaResource",
     snake_name: "lambda_resource",
     description: "ARN of the function that may be tuned, or a pattern of such ARNs, without a \
-                  version. With *, the default, every caller that may start an execution can have \
-                  any function of the account invoked and changed",
-    kind: Kind::Text("*"),
+                  version. With *, the default, every caller that may start an execution can use \
+                  it to invoke and change any function of the account",
+    kind: ParameterKind::Text("*"),
 };
 
 /// The ARN pattern of the functions that may be processors. aws-lambda-power-tuning has no such
@@ -106,15 +106,16 @@ pub static PROCESSOR_RESOURCE: Parameter = Parameter {
     snake_name: "processor_resource",
     description: "ARN of the functions that a request may name as processors, or a pattern of \
                   such ARNs, without a version; empty for none",
-    kind: Kind::Text(""),
+    kind: ParameterKind::Text(""),
 };
 
 /// The timeout of Measure in seconds.
 pub static TOTAL_EXECUTION_TIMEOUT: Parameter = Parameter {
     name: "totalExecutionTimeout",
     snake_name: "total_execution_timeout",
-    description: "Seconds that one Measure may take; what takes longer is split into several",
-    kind: Kind::Number { default: 900, min: 60, max: 900 },
+    description: "Timeout of one Measure step in seconds; a longer measurement is split into \
+                  several steps",
+    kind: ParameterKind::Number { default: 900, min: 60, max: 900 },
 };
 
 /// The ARN of the permissions boundary of all roles.
@@ -122,7 +123,7 @@ pub static PERMISSIONS_BOUNDARY: Parameter = Parameter {
     name: "permissionsBoundary",
     snake_name: "permissions_boundary",
     description: "ARN of the permissions boundary of every role; empty for none",
-    kind: Kind::Text(""),
+    kind: ParameterKind::Text(""),
 };
 
 /// The S3 bucket of payloads.
@@ -130,7 +131,7 @@ pub static PAYLOAD_S3_BUCKET: Parameter = Parameter {
     name: "payloadS3Bucket",
     snake_name: "payload_s3_bucket",
     description: "Bucket of payloads (payloadS3 in a request); empty for none",
-    kind: Kind::Text(""),
+    kind: ParameterKind::Text(""),
 };
 
 /// The key pattern of payloads in that bucket.
@@ -138,15 +139,15 @@ pub static PAYLOAD_S3_KEY: Parameter = Parameter {
     name: "payloadS3Key",
     snake_name: "payload_s3_key",
     description: "Key of the payload in that bucket, or a pattern of keys",
-    kind: Kind::Text("*"),
+    kind: ParameterKind::Text("*"),
 };
 
 /// The name of aws-lambda-power-tuning's layer; unused here.
 pub static LAYER_SDK_NAME: Parameter = Parameter {
     name: "layerSdkName",
     snake_name: "layer_sdk_name",
-    description: "Accepted and without effect: there is no layer",
-    kind: Kind::Text(""),
+    description: "No effect, since powertune needs no layer",
+    kind: ParameterKind::Text(""),
 };
 
 /// The retention time of the logs in days.
@@ -154,7 +155,7 @@ pub static LOG_GROUP_RETENTION_IN_DAYS: Parameter = Parameter {
     name: "logGroupRetentionInDays",
     snake_name: "log_group_retention_in_days",
     description: "Days after which the functions' logs are deleted",
-    kind: Kind::NumberAmong {
+    kind: ParameterKind::NumberAmong {
         default: 7,
         // The values that CloudWatch Logs accepts (PutRetentionPolicy).
         among: &[
@@ -169,16 +170,16 @@ pub static SECURITY_GROUP_IDS: Parameter = Parameter {
     name: "securityGroupIds",
     snake_name: "security_group_ids",
     description: "Security groups of the functions; needs subnets",
-    kind: Kind::Texts,
+    kind: ParameterKind::Texts,
 };
 
 /// The functions' subnets.
 pub static SUBNET_IDS: Parameter = Parameter {
     name: "subnetIds",
     snake_name: "subnet_ids",
-    description: "Subnets of the functions, from which the Lambda API and the payloads can be \
-                  reached; none for no VPC",
-    kind: Kind::Texts,
+    description: "Subnets of the functions, with access to the Lambda API and the payloads; empty \
+                  for no VPC",
+    kind: ParameterKind::Texts,
 };
 
 /// The default prefix of the state machine's name.
@@ -188,8 +189,8 @@ pub const STATE_MACHINE_NAME: &str = "powerTuningStateMachine";
 pub static STATE_MACHINE_NAME_PREFIX: Parameter = Parameter {
     name: "stateMachineNamePrefix",
     snake_name: "state_machine_name_prefix",
-    description: "How the state machine's name begins",
-    kind: Kind::Pattern {
+    description: "Prefix of the state machine's name",
+    kind: ParameterKind::Pattern {
         default: STATE_MACHINE_NAME,
         // A name has at most 80 characters; a hyphen and the stack's GUID take 37 of them.
         pattern: "^[a-zA-Z0-9_-]{1,43}$",
@@ -201,9 +202,9 @@ pub static STATE_MACHINE_NAME_PREFIX: Parameter = Parameter {
 pub static ARCHITECTURE: Parameter = Parameter {
     name: "architecture",
     snake_name: "architecture",
-    description: "Architecture of powertune's own functions, for which their binary is built; the \
-                  functions that are tuned may have any",
-    kind: Kind::Choice { default: "x86_64", among: &["x86_64", "arm64"] },
+    description: "Architecture of powertune's own functions and their binary; the tuned functions \
+                  may have any",
+    kind: ParameterKind::Choice { default: "x86_64", among: &["x86_64", "arm64"] },
 };
 
 /// All parameters, in the order of the templates.

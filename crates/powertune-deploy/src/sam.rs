@@ -4,11 +4,11 @@ use powertune_core::workflow::Step;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    File, Target,
+    DeployTarget, File,
     cloudformation::{self, Names, attribute, reference},
     function::{self, Timeout},
     notice,
-    parameter::{self, Kind, Parameter},
+    parameter::{self, Parameter, ParameterKind},
     yaml,
 };
 
@@ -46,7 +46,7 @@ fn template() -> String {
         "Resources": resources,
         "Outputs": cloudformation::outputs(),
     });
-    format!("{}{}", notice(Target::Sam), yaml::document(&template))
+    format!("{}{}", notice(DeployTarget::Sam), yaml::document(&template))
 }
 
 fn function_id(step: Step) -> String {
@@ -99,32 +99,32 @@ fn parameters() -> Map<String, Value> {
 /// conditions need strings.
 fn declaration(parameter: &Parameter) -> Value {
     let mut declaration = match &parameter.kind {
-        Kind::Text(default) => json!({ "Type": "String", "Default": default }),
-        Kind::Pattern { default, pattern, meaning } => json!({
+        ParameterKind::Text(default) => json!({ "Type": "String", "Default": default }),
+        ParameterKind::Pattern { default, pattern, meaning } => json!({
             "Type": "String",
             "Default": default,
             "AllowedPattern": pattern,
             "ConstraintDescription": meaning,
         }),
-        Kind::Choice { default, among } => {
+        ParameterKind::Choice { default, among } => {
             json!({ "Type": "String", "Default": default, "AllowedValues": among })
         }
-        Kind::Texts => json!({
+        ParameterKind::Texts => json!({
             "Type": "String",
             "Default": "",
             "AllowedPattern": r"^$|^[^\s,]+(,[^\s,]+)*$",
             "ConstraintDescription": "values with commas and no spaces between them",
         }),
-        Kind::Numbers(default) => json!({
+        ParameterKind::Numbers(default) => json!({
             "Type": "String",
             "Default": numbers(default),
             "AllowedPattern": "^ *[0-9]+ *(, *[0-9]+ *)*$",
             "ConstraintDescription": "numbers with commas between them",
         }),
-        Kind::Number { default, min, max } => {
+        ParameterKind::Number { default, min, max } => {
             json!({ "Type": "Number", "Default": default, "MinValue": min, "MaxValue": max })
         }
-        Kind::NumberAmong { default, among } => {
+        ParameterKind::NumberAmong { default, among } => {
             json!({ "Type": "Number", "Default": default, "AllowedValues": among })
         }
     };
@@ -142,7 +142,7 @@ pub(crate) fn numbers(numbers: &[u32]) -> String {
 fn makefile() -> String {
     let targets: Vec<_> =
         Step::ALL.into_iter().map(|step| format!("build-{}", function_id(step))).collect();
-    format!("{}{}", notice(Target::Sam), MAKEFILE.replace("TARGETS", &targets.join(" ")))
+    format!("{}{}", notice(DeployTarget::Sam), MAKEFILE.replace("TARGETS", &targets.join(" ")))
 }
 
 const MAKEFILE: &str = "\

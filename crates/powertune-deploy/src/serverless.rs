@@ -8,11 +8,11 @@ use powertune_core::workflow::Step;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Target,
+    DeployTarget,
     cloudformation::{self, Names},
     function::{self, Timeout},
     notice,
-    parameter::{self, Kind, Parameter},
+    parameter::{self, Parameter, ParameterKind},
     sam::numbers,
     yaml,
 };
@@ -61,7 +61,7 @@ pub(crate) fn template() -> String {
         "functions": functions(),
         "resources": plain,
     });
-    format!("{}{HEAD}{}", notice(Target::Serverless), yaml::document(&service))
+    format!("{}{HEAD}{}", notice(DeployTarget::Serverless), yaml::document(&service))
 }
 
 /// The logical id that the framework gives to a step's function.
@@ -117,12 +117,14 @@ fn parameters() -> Map<String, Value> {
 
 fn default(parameter: &Parameter) -> Value {
     match &parameter.kind {
-        Kind::Text(default) | Kind::Pattern { default, .. } | Kind::Choice { default, .. } => {
+        ParameterKind::Text(default)
+        | ParameterKind::Pattern { default, .. }
+        | ParameterKind::Choice { default, .. } => (*default).into(),
+        ParameterKind::Texts => "".into(),
+        ParameterKind::Numbers(default) => numbers(default).into(),
+        ParameterKind::Number { default, .. } | ParameterKind::NumberAmong { default, .. } => {
             (*default).into()
         }
-        Kind::Texts => "".into(),
-        Kind::Numbers(default) => numbers(default).into(),
-        Kind::Number { default, .. } | Kind::NumberAmong { default, .. } => (*default).into(),
     }
 }
 

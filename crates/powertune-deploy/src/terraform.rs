@@ -4,11 +4,11 @@
 use powertune_core::workflow::Step;
 
 use crate::{
-    File, Target, asl,
+    DeployTarget, File, asl,
     cloudformation::ENDED_BADLY,
     function::{self, Timeout},
     hcl, notice,
-    parameter::{self, Kind, Parameter},
+    parameter::{self, Parameter, ParameterKind},
     permission::{Scope, permissions},
     policy,
 };
@@ -20,7 +20,7 @@ const VERSIONS: &str = include_str!("terraform/versions.tf");
 const CODE: &str = include_str!("terraform/code.tf");
 
 pub(crate) fn files() -> Vec<File> {
-    let generated = |text: &str| format!("{}\n{text}", notice(Target::Terraform));
+    let generated = |text: &str| format!("{}\n{text}", notice(DeployTarget::Terraform));
     vec![
         File::new("main.tf", generated(MAIN)),
         File::new("steps.tf", generated(&steps())),
@@ -83,7 +83,7 @@ const fn scope_name(scope: Scope) -> &'static str {
 fn value(parameter: &Parameter) -> String {
     let variable = format!("var.{}", parameter.snake_name);
     match parameter.kind {
-        Kind::Texts | Kind::Numbers(_) => format!("join(\",\", {variable})"),
+        ParameterKind::Texts | ParameterKind::Numbers(_) => format!("join(\",\", {variable})"),
         _ => variable,
     }
 }
@@ -97,26 +97,26 @@ fn declaration(parameter: &Parameter) -> String {
     let variable = format!("var.{}", parameter.snake_name);
     let number_list = |values: &[u32]| hcl::list(values.iter().map(u32::to_string));
     let (kind, default, rule) = match &parameter.kind {
-        Kind::Text(default) => ("string", hcl::text(default), None),
-        Kind::Pattern { default, pattern, meaning } => {
+        ParameterKind::Text(default) => ("string", hcl::text(default), None),
+        ParameterKind::Pattern { default, pattern, meaning } => {
             let holds = format!("can(regex({}, {variable}))", hcl::text(pattern));
             ("string", hcl::text(default), Some((holds, (*meaning).to_owned())))
         }
-        Kind::Choice { default, among } => {
+        ParameterKind::Choice { default, among } => {
             let values = hcl::list(among.iter().map(|value| hcl::text(value)));
             let holds = format!("contains({values}, {variable})");
             ("string", hcl::text(default), Some((holds, among.join(" or "))))
         }
-        Kind::Texts => ("list(string)", "[]".to_owned(), None),
-        Kind::Numbers(default) => {
+        ParameterKind::Texts => ("list(string)", "[]".to_owned(), None),
+        ParameterKind::Numbers(default) => {
             let holds = format!("length({variable}) > 0");
             ("list(number)", number_list(default), Some((holds, "at least one number".to_owned())))
         }
-        Kind::Number { default, min, max } => {
+        ParameterKind::Number { default, min, max } => {
             let holds = format!("{variable} >= {min} && {variable} <= {max}");
             ("number", default.to_string(), Some((holds, format!("{min} to {max}"))))
         }
-        Kind::NumberAmong { default, among } => {
+        ParameterKind::NumberAmong { default, among } => {
             let values = number_list(among);
             let holds = format!("contains({values}, {variable})");
             (

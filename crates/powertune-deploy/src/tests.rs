@@ -6,28 +6,28 @@ use powertune_core::workflow::Step;
 use serde_json::Value;
 
 use crate::{
-    Target,
-    caller::Command,
+    DeployTarget,
+    caller::PermittedCommand,
     deploy, function, generate,
-    parameter::{self, Kind},
+    parameter::{self, ParameterKind},
     permission::{Scope, permissions},
 };
 
-fn text(target: Target, path: &str) -> String {
+fn text(target: DeployTarget, path: &str) -> String {
     let file = generate(target).into_iter().find(|file| file.path == path);
     file.unwrap_or_else(|| panic!("{path} is not generated")).content
 }
 
-fn yaml(target: Target, path: &str) -> Value {
+fn yaml(target: DeployTarget, path: &str) -> Value {
     serde_saphyr::from_str(&text(target, path)).expect("what is generated is YAML")
 }
 
 fn sam() -> Value {
-    yaml(Target::Sam, "template.yml")
+    yaml(DeployTarget::Sam, "template.yml")
 }
 
 fn serverless() -> Value {
-    yaml(Target::Serverless, "serverless.yml")
+    yaml(DeployTarget::Serverless, "serverless.yml")
 }
 
 fn cloudformation() -> [Value; 2] {
@@ -84,8 +84,8 @@ fn every_file_has_its_own_path_and_ends_with_a_newline() {
 #[test]
 fn every_template_has_every_step_and_its_settings() {
     let (sam, serverless) = (sam(), serverless());
-    let terraform = text(Target::Terraform, "steps.tf");
-    let makefile = text(Target::Sam, "functions/Makefile");
+    let terraform = text(DeployTarget::Terraform, "steps.tf");
+    let makefile = text(DeployTarget::Sam, "functions/Makefile");
     for step in Step::ALL {
         let id = format!("{}Function", step.name());
         let ours = &sam["Resources"][&id]["Properties"];
@@ -124,7 +124,7 @@ fn a_role_allows_what_its_step_does_and_no_more() {
 fn a_policy_for_iam_allows_what_its_step_does() {
     let payloads = "s3:GetObject";
     for step in Step::ALL {
-        let policy = text(Target::Iam, &format!("{}.json", step.handler()));
+        let policy = text(DeployTarget::Iam, &format!("{}.json", step.handler()));
         let policy: Value = serde_json::from_str(&policy).expect("a policy is JSON");
         let mut expected = expected(step);
         expected.remove(payloads);
@@ -138,7 +138,7 @@ fn a_policy_for_iam_allows_what_its_step_does() {
 #[test]
 fn who_tunes_may_do_what_the_steps_do_and_no_more() {
     let policy: Value =
-        serde_json::from_str(&text(Target::Iam, "tune.json")).expect("a policy is JSON");
+        serde_json::from_str(&text(DeployTarget::Iam, "tune.json")).expect("a policy is JSON");
     let statements = statements(&policy);
     let allowed: BTreeSet<_> = statements.iter().flat_map(|one| strings(&one["Action"])).collect();
     let mut of_steps: BTreeSet<_> = Step::ALL.into_iter().flat_map(expected).collect();
@@ -152,7 +152,7 @@ fn who_tunes_may_do_what_the_steps_do_and_no_more() {
 fn a_policy_names_the_function_where_it_is_known() {
     let arn = "arn:aws-cn:lambda:cn-north-1:123456789012:function:fn:live";
     let function = arn.parse().expect("an ARN");
-    let policy = Command::Clean.policy(Some(&function));
+    let policy = PermittedCommand::Clean.policy(Some(&function));
     let resources: Vec<_> =
         statements(&policy).into_iter().map(|one| one["Resource"].clone()).collect();
     let function = "arn:aws-cn:lambda:cn-north-1:123456789012:function:fn";
@@ -163,7 +163,7 @@ fn a_policy_names_the_function_where_it_is_known() {
 
 #[test]
 fn terraform_gives_a_step_the_actions_of_that_step() {
-    let steps = text(Target::Terraform, "steps.tf");
+    let steps = text(DeployTarget::Terraform, "steps.tf");
     for step in Step::ALL {
         let from = steps.find(&format!("\n    {} = {{\n", step.handler())).expect("it is there");
         let block = &steps[from..];
@@ -274,7 +274,7 @@ fn a_function_itself_is_invoked_only_as_a_processor_that_the_deployment_names() 
             assert_eq!(denied.count(), 0, "{}", step.name());
         }
     }
-    let terraform = text(Target::Terraform, "main.tf");
+    let terraform = text(DeployTarget::Terraform, "main.tf");
     assert!(terraform.contains(r#"(scope != "processor" || var.processor_resource != "")"#));
     assert!(terraform.contains(r#"if startswith(action, "lambda:Delete")"#));
 }
@@ -283,7 +283,7 @@ fn a_function_itself_is_invoked_only_as_a_processor_that_the_deployment_names() 
 fn a_deployment_that_names_no_processors_has_none() {
     assert_eq!(sam()["Parameters"]["processorResource"]["Default"], "");
     assert_eq!(serverless()["params"]["default"]["processorResource"], "");
-    let variables = text(Target::Terraform, "variables.tf");
+    let variables = text(DeployTarget::Terraform, "variables.tf");
     let declared = variables.split("variable ").find(|one| one.starts_with("\"processor_resource"));
     let declared = declared.expect("it is declared");
     assert!(declared.contains("default     = \"\""), "{declared}");
@@ -317,12 +317,12 @@ fn parameters_have_the_names_and_defaults_of_aws_lambda_power_tuning() {
 #[test]
 fn every_template_has_every_parameter() {
     let (sam, serverless) = (sam(), serverless());
-    let terraform = text(Target::Terraform, "variables.tf");
+    let terraform = text(DeployTarget::Terraform, "variables.tf");
     for parameter in parameter::ALL {
         assert!(sam["Parameters"][parameter.name].is_object(), "{}", parameter.name);
         assert!(!serverless["params"]["default"][parameter.name].is_null(), "{}", parameter.name);
         assert!(terraform.contains(&format!("variable \"{}\" {{", parameter.snake_name)));
-        if let Kind::Number { default, min, max } = parameter.kind {
+        if let ParameterKind::Number { default, min, max } = parameter.kind {
             assert!((min..=max).contains(&default));
         }
     }
@@ -342,8 +342,8 @@ fn the_serverless_framework_fills_in_every_parameter() {
 
 #[test]
 fn a_definition_in_a_template_is_the_state_machine() {
-    let definition = text(Target::Asl, "statemachine.asl.json");
-    assert_eq!(text(Target::Terraform, "statemachine.asl.json"), definition);
+    let definition = text(DeployTarget::Asl, "statemachine.asl.json");
+    assert_eq!(text(DeployTarget::Terraform, "statemachine.asl.json"), definition);
     for resources in cloudformation() {
         let properties = &resources["StateMachine"]["Properties"];
         assert_eq!(properties["DefinitionString"], definition);

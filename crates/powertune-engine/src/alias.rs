@@ -11,7 +11,7 @@ use powertune_core::{
 use crate::{
     conflict::Backoff,
     error::{Cause, Refusal, TuneError},
-    gateway::{Alias, ApiError, Function, Gateway},
+    gateway::{AliasConfig, ApiError, FunctionConfig, Gateway},
 };
 
 /// The version that the alias points to; `None` if there is no such alias.
@@ -21,13 +21,13 @@ use crate::{
 /// configuration without consent.
 pub(crate) async fn found(
     gateway: &Gateway,
-    latest: &Function,
+    latest: &FunctionConfig,
     optimize: &AutoOptimize,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<String>, TuneError> {
     let Some(alias) = optimize.alias.clone() else { return Ok(None) };
     let found = gateway.alias(&latest.arn, &alias).await.map_err(TuneError::before_changes)?;
-    let Some(Alias { version, is_weighted, .. }) = found else { return Ok(None) };
+    let Some(AliasConfig { version, is_weighted, .. }) = found else { return Ok(None) };
     if is_weighted {
         return Err(TuneError::Refused(Refusal::Canary { alias }));
     }
@@ -47,7 +47,7 @@ pub(crate) async fn found(
 }
 
 /// The difference between a version and `$LATEST`, apart from the memory size.
-fn difference(published: &Function, latest: &Function) -> Option<&'static str> {
+fn difference(published: &FunctionConfig, latest: &FunctionConfig) -> Option<&'static str> {
     if published.code_sha256 != latest.code_sha256 {
         return Some("the code");
     }
@@ -65,11 +65,11 @@ pub(crate) async fn check(
     unchanged(alias, found, now.as_ref())
 }
 
-fn unchanged(alias: &str, found: Option<&str>, now: Option<&Alias>) -> Result<(), Cause> {
+fn unchanged(alias: &str, found: Option<&str>, now: Option<&AliasConfig>) -> Result<(), Cause> {
     let what = match (found, now) {
         (None, None) => return Ok(()),
-        (Some(found), None) => format!("it is gone, and pointed to version {found} before"),
-        (Some(_), Some(Alias { is_weighted: true, .. })) => {
+        (Some(found), None) => format!("it was deleted, and pointed to version {found} before"),
+        (Some(_), Some(AliasConfig { is_weighted: true, .. })) => {
             "it sends its calls to two versions now".to_owned()
         }
         (Some(found), Some(now)) if now.version == found => return Ok(()),
@@ -77,7 +77,7 @@ fn unchanged(alias: &str, found: Option<&str>, now: Option<&Alias>) -> Result<()
             format!("it points to version {} now, and to version {found} before", now.version)
         }
         (None, Some(now)) => {
-            format!("it was made meanwhile, and points to version {}", now.version)
+            format!("it was created meanwhile, and points to version {}", now.version)
         }
     };
     Err(Cause::AliasChanged { alias: alias.to_owned(), what })

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     baseline::{Baseline, Clock, beyond_account, changed, wait},
     conflict::repeated,
-    election::{Change, Election, Leaving, Look, Next},
+    election::{Action, Election, FirstChange, Leaving, Snapshot},
     error::Cause,
-    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness, Version},
+    gateway::{ApiError, ErrorKind, FunctionConfig, Gateway, PublishedVersion, Readiness},
     held::neighbour,
     mark::{Mark, run_of_version},
 };
@@ -30,30 +30,30 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// A run that won the election: `$LATEST` has the memory size of its first change.
 #[derive(Debug)]
 pub(crate) struct Announced {
-    pub(crate) latest: Function,
+    pub(crate) latest: FunctionConfig,
     /// A version with the function's own memory size.
-    pub(crate) version: Option<Version>,
+    pub(crate) version: Option<PublishedVersion>,
     pub(crate) clock: Clock,
 }
 
 impl Announced {
     /// The version with the function's own memory size, unless another run published it.
     pub(crate) fn own_version(&self, mark: &Mark) -> Option<String> {
-        let is_usable = |version: &&Version| {
+        let is_usable = |version: &&PublishedVersion| {
             run_of_version(&version.description).is_none_or(|run| run == mark.run)
         };
         self.version.as_ref().filter(is_usable).map(|version| version.version.clone())
     }
 }
 
-struct Candidate<'a> {
+struct Announcement<'a> {
     gateway: &'a Gateway,
     baseline: &'a Baseline,
     mark: &'a Mark,
     election: Election,
     /// The function and its marks at the last look.
-    last: Option<(Function, Vec<Mark>)>,
-    version: Option<Version>,
+    last: Option<(FunctionConfig, Vec<Mark>)>,
+    version: Option<PublishedVersion>,
     /// The LastModified in the answer to the first change.
     told: Option<Timestamp>,
     /// The runs that this run waits for, and the time since when it waits for exactly these.
@@ -80,7 +80,7 @@ pub(crate) async fn announce(
 ) -> Result<Option<Announced>, Cause> {
     let target = target.unwrap_or_else(|| neighbour(baseline.power));
     let election = Election::new(mark.run.clone(), baseline.power, target);
-    let candidate = Candidate {
+    let candidate = Announcement {
         gateway,
         baseline,
         mark,
@@ -96,26 +96,26 @@ pub(crate) async fn announce(
     candidate.run().await
 }
 
-impl Candidate<'_> {
+impl Announcement<'_> {
     async fn run(mut self) -> Result<Option<Announced>, Cause> {
         loop {
-            let is_over = matches!(self.election.next(), Next::GoOn | Next::Leave(_));
+            let is_over = matches!(self.election.next(), Action::GoOn | Action::Leave(_));
             if self.cancelled.is_cancelled() && !is_over {
                 return Ok(None);
             }
             match self.election.next().clone() {
-                Next::Tag => {
+                Action::Tag => {
                     let deadline = self.gateway.meets_until();
                     let tag = || self.gateway.tag(&self.baseline.arn, self.mark.tags());
                     repeated(deadline, tag).await?;
                     self.election.tagged();
                 }
-                Next::Look => self.look().await?,
-                Next::LookLater { others } => self.look_later(others).await?,
-                Next::Publish { .. } => self.publish().await?,
-                Next::Change { .. } => self.change().await?,
-                Next::GoOn => return self.go_on().await.map(Some),
-                Next::Leave(leaving) => return Err(self.why(&leaving)),
+                Action::Look => self.look().await?,
+                Action::LookLater { others } => self.look_later(others).await?,
+                Action::Publish { .. } => self.publish().await?,
+                Action::Change { .. } => self.change().await?,
+                Action::GoOn => return self.go_on().await.map(Some),
+                Action::Leave(leaving) => return Err(self.why(&leaving)),
             }
         }
     }
@@ -125,7 +125,7 @@ impl Candidate<'_> {
         let read = || self.gateway.function_and_tags(&self.baseline.arn);
         let (latest, tags) = repeated(deadline, read).await?;
         let marks = Mark::all(&tags);
-        self.election.looked(Look {
+        self.election.looked(Snapshot {
             revision_id: latest.revision_id.clone(),
             power: latest.power,
             is_as_found: changed(&latest, self.baseline, &[latest.power]).is_ok(),
@@ -190,12 +190,12 @@ impl Candidate<'_> {
         match self.gateway.set_power(latest, target).await {
             Ok(told) => {
                 self.told = told;
-                self.election.changed(Change::Made);
+                self.election.changed(FirstChange::Made);
             }
             Err(error) if error.may_pass() => {
                 let is_unknown = error.kind == ErrorKind::Unknown;
                 self.met(error).await?;
-                let change = if is_unknown { Change::Unknown } else { Change::Refused };
+                let change = if is_unknown { FirstChange::Unknown } else { FirstChange::Refused };
                 self.election.changed(change);
             }
             // The account does not allow the target. The run will skip that power later; the

@@ -6,7 +6,7 @@ use crate::{
     alias,
     baseline::{Baseline, Clock},
     error::Cause,
-    gateway::{Gateway, Version},
+    gateway::{Gateway, PublishedVersion},
     mark::{self, Mark},
     publish::{Publisher, Unpublished},
 };
@@ -35,9 +35,9 @@ pub(crate) async fn apply(
     // No run mark in the description: once the alias points to this version, it belongs to the
     // user.
     let description = mark.choice(power);
-    let usable = |version: &Version| mark::run_of_version(&version.description).is_none();
+    let usable = |version: &PublishedVersion| mark::run_of_version(&version.description).is_none();
     let version = publisher.publish(power, &description, usable).await.map_err(failed)?;
-    let Version { version, .. } = version;
+    let PublishedVersion { version, .. } = version;
     publisher.put_back().await?;
     alias::point(gateway, &baseline.arn, alias, alias_at, &version).await?;
     Ok(Some((alias.clone(), version)))

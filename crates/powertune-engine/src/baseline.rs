@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::Cause,
-    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness},
+    gateway::{ApiError, ErrorKind, FunctionConfig, Gateway, Readiness},
 };
 
 /// The longest wait for an update or a version. With SnapStart a version takes minutes.
@@ -29,7 +29,7 @@ pub(crate) struct Baseline {
 }
 
 impl Baseline {
-    pub(crate) fn of(latest: &Function) -> Self {
+    pub(crate) fn of(latest: &FunctionConfig) -> Self {
         Self {
             arn: latest.arn.clone(),
             power: latest.power,
@@ -51,7 +51,7 @@ pub(crate) struct Clock {
 
 /// An error if the code or configuration has changed, or if the memory size is not in `powers`.
 pub(crate) fn changed(
-    latest: &Function,
+    latest: &FunctionConfig,
     baseline: &Baseline,
     powers: &[Power],
 ) -> Result<(), Cause> {
@@ -72,7 +72,7 @@ pub(crate) async fn wait(
     gateway: &Gateway,
     arn: &str,
     version: Option<&str>,
-) -> Result<Function, Cause> {
+) -> Result<FunctionConfig, Cause> {
     let what = || version.map_or("the update".to_owned(), |version| format!("version {version}"));
     let started = Instant::now();
     let mut poll = FIRST_POLL;

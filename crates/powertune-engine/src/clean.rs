@@ -7,11 +7,11 @@ use powertune_core::{arn::FunctionRef, power::Power};
 
 use crate::{
     error::{Cause, LeftBehind, TuneError},
-    gateway::{Function, Gateway},
-    journal::{Journals, Kept},
+    gateway::{FunctionConfig, Gateway},
+    journal::{FoundJournal, Journals},
     mark::{self, Mark},
     put_back::Claim,
-    restore::{Memory, Undo, restore},
+    restore::{MemoryOutcome, Undo, restore},
 };
 
 /// The result of a cleaning.
@@ -33,10 +33,10 @@ pub struct Cleaned {
 
 /// The traces of runs: on the function, and in this machine's journals.
 struct Traces {
-    latest: Function,
+    latest: FunctionConfig,
     /// Oldest first.
     tagged: Vec<Mark>,
-    kept: Vec<Kept>,
+    kept: Vec<FoundJournal>,
     /// The ids of the runs that have test versions.
     published: BTreeSet<String>,
 }
@@ -75,9 +75,9 @@ pub async fn clean(
     if !cleaned.marks.is_empty() || !traces.published.is_empty() {
         let restored = restore(gateway, &traces.latest.arn, &traces.undo()).await;
         match restored.memory {
-            Memory::AsItWas | Memory::Gone => {}
-            Memory::PutBack { from, to } => cleaned.memory = Some((from, to)),
-            Memory::Theirs(power) => cleaned.kept = Some(power),
+            MemoryOutcome::AsItWas | MemoryOutcome::Gone => {}
+            MemoryOutcome::PutBack { from, to } => cleaned.memory = Some((from, to)),
+            MemoryOutcome::Theirs(power) => cleaned.kept = Some(power),
         }
         if restored.is_memory_settled() {
             for kept in traces.kept.iter().filter(|kept| force || !kept.is_alive) {
@@ -134,13 +134,13 @@ impl Traces {
 
     /// True if a run without tags has left something. A run removes its tags last, so either
     /// nothing is left, or somebody else removed the tags.
-    fn has_left(&self, kept: &Kept) -> bool {
+    fn has_left(&self, kept: &FoundJournal) -> bool {
         let is_unsettled =
             Claim::of_journal(kept).is_some_and(|claim| claim.is_proven(&self.latest));
         kept.is_alive || self.published.contains(&kept.mark.run) || is_unsettled
     }
 
-    fn kept(&self, run: &str) -> Option<&Kept> {
+    fn kept(&self, run: &str) -> Option<&FoundJournal> {
         self.kept.iter().find(|kept| kept.mark.run == run)
     }
 

@@ -24,12 +24,12 @@ pub(crate) struct Election {
     is_published: bool,
     /// The answer to the first change was lost, so it may have succeeded.
     may_be_made: bool,
-    next: Next,
+    next: Action,
 }
 
 /// The next call of a run, or its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Next {
+pub(crate) enum Action {
     Tag,
     /// GetFunction: the configuration, the RevisionId and the tags at the same moment.
     Look,
@@ -64,7 +64,7 @@ pub(crate) enum Leaving {
 
 /// The result of the first change, as far as the run knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Change {
+pub(crate) enum FirstChange {
     Made,
     Refused,
     /// No answer came: Lambda may have made the change.
@@ -73,7 +73,7 @@ pub(crate) enum Change {
 
 /// The answer of GetFunction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Look {
+pub(crate) struct Snapshot {
     /// `None` if the endpoint has no RevisionId.
     pub(crate) revision_id: Option<String>,
     pub(crate) power: Power,
@@ -88,11 +88,11 @@ impl Election {
     /// The election of a run that found `$LATEST` at `original` and first sets it to `target`.
     pub(crate) fn new(run: String, original: Power, target: Power) -> Self {
         debug_assert_ne!(original, target, "a change that changes nothing excludes nobody");
-        let next = Next::Tag;
+        let next = Action::Tag;
         Self { run, original, target, is_published: false, may_be_made: false, next }
     }
 
-    pub(crate) fn next(&self) -> &Next {
+    pub(crate) fn next(&self) -> &Action {
         &self.next
     }
 
@@ -104,59 +104,59 @@ impl Election {
     pub(crate) fn retarget(&mut self, target: Power) {
         debug_assert_ne!(self.original, target, "a change that changes nothing excludes nobody");
         self.target = target;
-        self.next = Next::Look;
+        self.next = Action::Look;
     }
 
     pub(crate) fn tagged(&mut self) {
-        self.next = Next::Look;
+        self.next = Action::Look;
     }
 
     /// Takes in the answer to PublishVersion; `is_done` is true if it returned a version.
     pub(crate) fn published(&mut self, is_done: bool) {
         self.is_published |= is_done;
         // Publishing changes the RevisionId, and so may calls of others.
-        self.next = Next::Look;
+        self.next = Action::Look;
     }
 
-    pub(crate) fn changed(&mut self, change: Change) {
-        self.may_be_made |= change == Change::Unknown;
-        self.next = if change == Change::Made { Next::GoOn } else { Next::Look };
+    pub(crate) fn changed(&mut self, change: FirstChange) {
+        self.may_be_made |= change == FirstChange::Unknown;
+        self.next = if change == FirstChange::Made { Action::GoOn } else { Action::Look };
     }
 
-    pub(crate) fn looked(&mut self, look: Look) {
+    pub(crate) fn looked(&mut self, look: Snapshot) {
         self.next = self.after(look);
     }
 
-    fn after(&self, look: Look) -> Next {
-        let Look { revision_id, power, is_as_found, is_settled, mut runs } = look;
+    fn after(&self, look: Snapshot) -> Action {
+        let Snapshot { revision_id, power, is_as_found, is_settled, mut runs } = look;
         if !runs.remove(&self.run) {
-            return Next::Leave(Leaving::Unmarked);
+            return Action::Leave(Leaving::Unmarked);
         }
         let first = runs.first().cloned();
         if self.may_be_made && power == self.target && is_as_found {
             // The answer to this run's own change was lost. The change can't be another run's:
             // every other run saw this run's tags before, and waits.
-            return Next::GoOn;
+            return Action::GoOn;
         }
         match first {
             // Another run, or somebody else, has changed the function.
             _ if power != self.original || !is_as_found => {
-                Next::Leave(first.map_or(Leaving::Changed, Leaving::Behind))
+                Action::Leave(first.map_or(Leaving::Changed, Leaving::Behind))
             }
-            Some(first) if first < self.run => Next::Leave(Leaving::Behind(first)),
-            Some(_) => Next::LookLater { others: runs },
-            None if !is_settled => Next::LookLater { others: runs },
-            None if !self.is_published => Next::Publish { revision_id },
-            None => Next::Change { revision_id },
+            Some(first) if first < self.run => Action::Leave(Leaving::Behind(first)),
+            Some(_) => Action::LookLater { others: runs },
+            None if !is_settled => Action::LookLater { others: runs },
+            None if !self.is_published => Action::Publish { revision_id },
+            None => Action::Change { revision_id },
         }
     }
 
     pub(crate) fn give_up(&mut self) {
         let leaving = match &self.next {
-            Next::LookLater { others } => others.first().cloned().map(Leaving::Behind),
+            Action::LookLater { others } => others.first().cloned().map(Leaving::Behind),
             _ => None,
         };
-        self.next = Next::Leave(leaving.unwrap_or(Leaving::Changed));
+        self.next = Action::Leave(leaving.unwrap_or(Leaving::Changed));
     }
 }
 

@@ -42,7 +42,7 @@ pub enum TuneError {
     Failed(Cause),
     /// The run finished, but somebody else changed the function meanwhile. Everything of the run
     /// was undone, and no choice was applied.
-    #[error("{0}\nthe result is of what it was before; everything was put back")]
+    #[error("{0}\nthe result applies to the function before that change; everything was put back")]
     Outdated(Cause),
     /// The user stopped the run, and everything was put back.
     #[error("interrupted; everything was put back as it was")]
@@ -111,9 +111,9 @@ pub enum Refusal {
     },
     /// The alias for the release has weights: somebody is moving it step by step.
     #[error(
-        "autoOptimizeAlias: the alias {alias} sends its calls to two versions, as during a canary \
-         release, and moving it would end that; wait until it points to one version, or leave \
-         autoOptimizeAlias out"
+        "autoOptimizeAlias: the alias {alias} sends its calls to two versions, as in a canary \
+         release, and moving it would end that release; wait until it points to one version, or \
+         omit autoOptimizeAlias"
     )]
     Canary {
         /// The name of the alias.
@@ -122,9 +122,9 @@ pub enum Refusal {
     /// Moving the alias would release code or configuration that it does not have yet.
     #[error(
         "autoOptimizeAlias: the alias {alias} points to version {version}, and {what} of $LATEST \
-         differs from that, so that applying the choice would release $LATEST by this alias; add \
-         --release-latest (releaseLatest in a request file) if you want that, or make $LATEST what \
-         the alias has"
+         differs from that version, so applying the choice would also release $LATEST through \
+         this alias; add --release-latest (releaseLatest in a request file) to allow that, or \
+         deploy to $LATEST what the alias has"
     )]
     ReleasesLatest {
         /// The name of the alias.
@@ -146,14 +146,15 @@ pub enum Refusal {
     },
     /// The reserved concurrency is 0.
     #[error(
-        "the function's reserved concurrency is 0, so that nothing can invoke it; raise it or \
-         delete the reservation (aws lambda delete-function-concurrency)"
+        "the function's reserved concurrency is 0, so nothing can invoke it; raise it or delete \
+         the reservation (aws lambda delete-function-concurrency)"
     )]
     NothingMayRun,
     /// The function has too many tags to add those of a run.
     #[error(
-        "the function has {has} tags, and may have 50; a run says by three tags of its own how to \
-         put the function back, so that it takes 47 at most: remove some while it is tuned"
+        "the function has {has} of at most 50 tags, and a run needs three for itself, which say \
+         how to put the function back; remove tags until it has 47, and add them again after the \
+         run"
     )]
     TooManyTags {
         /// The number of its tags, without those of AWS.
@@ -161,9 +162,9 @@ pub enum Refusal {
     },
     /// `maxCost` is less than the worst-case cost of one invocation.
     #[error(
-        "maxCost: {} {currency} is less than one invocation at {power} costs if it lasts until \
-         the function's Timeout of {timeout_s} s after the longest Init; give at least {}, or \
-         lower the Timeout", written(*.most), round_up(*.needed)
+        "maxCost: {} {currency} does not cover one invocation at {power} in its worst case, the \
+         longest Init and then the function's timeout of {timeout_s} s; give at least {}, or \
+         lower the timeout", written(*.most), round_up(*.needed)
     )]
     MaxCost {
         /// The given `maxCost`.
@@ -204,8 +205,13 @@ pub enum Cause {
     Api(#[from] ApiError),
     /// Another run's tags are on the function.
     #[error(
-        "the function bears the marks of another run ({mark}){}; if it is over, put the function \
-         back with: powertune clean {function}", if *.is_alive {", which goes on on this host"} else {""}
+        "another powertune run {} ({mark}); if it is over, put the function back with: \
+         powertune clean {function}",
+        if *.is_alive {
+            "is tuning this function on this machine"
+        } else {
+            "is tuning this function, or was interrupted"
+        }
     )]
     Marked {
         /// The ARN of the function.
@@ -217,7 +223,8 @@ pub enum Cause {
     },
     /// `clean` found a run that may still be active.
     #[error(
-        "{mark} may still be going on; wait for it, or add --force if you know that it is dead"
+        "{mark} may still be active; wait until it ends, or add --force if you know that it was \
+         killed"
     )]
     Alive {
         /// The tags of the run.
@@ -225,8 +232,8 @@ pub enum Cause {
     },
     /// Another run started at the same time and won the election.
     #[error(
-        "another run has begun to tune the function at the same time ({mark}); wait until it is \
-         over and tune again"
+        "another powertune run started at the same time and is tuning the function ({mark}); wait \
+         until it ends, then tune again"
     )]
     Rival {
         /// The tags of the other run.
@@ -234,8 +241,8 @@ pub enum Cause {
     },
     /// Somebody else changed the function during the run.
     #[error(
-        "the function was changed during the run by somebody else ({what}), so that what was \
-         measured is no longer what runs; what they have set stays; tune it again when it is quiet"
+        "somebody else changed the function during the run ({what}), so the measurements no \
+         longer apply; that change stays; tune again when nobody changes the function"
     )]
     Changed {
         /// The difference, as a phrase for the message.
@@ -243,8 +250,8 @@ pub enum Cause {
     },
     /// Somebody else changed the alias during the run.
     #[error(
-        "the alias {alias} was changed during the run by somebody else ({what}); it stays as they \
-         have set it, and the choice was not applied; tune again if it is still to be released"
+        "somebody else changed the alias {alias} during the run ({what}); that change stays, and \
+         the choice was not applied; tune again if you still want to release it"
     )]
     AliasChanged {
         /// The name of the alias.
@@ -254,16 +261,16 @@ pub enum Cause {
     },
     /// Somebody removed the run's tags before the run ended.
     #[error(
-        "the run's tags were taken from {function} during the run, as powertune clean --force does; \
-         another run may be at work on it, so that this one has ended, and nothing was applied; tune \
-         again when there is none"
+        "somebody removed the run's tags from {function} during the run, as powertune clean \
+         --force does; another run may be active, so this one has ended and nothing was applied; \
+         tune again when no other run is active"
     )]
     MarksGone {
         /// The ARN of the function.
         function: String,
     },
     /// PublishVersion returned a version with another memory size.
-    #[error("PublishVersion gave version {version}, which does not have {power}; tune again")]
+    #[error("PublishVersion returned version {version}, which does not have {power}; tune again")]
     WrongVersion {
         /// The version's number.
         version: String,
@@ -280,9 +287,9 @@ pub enum Cause {
     },
     /// A version of the run was deleted before it was measured.
     #[error(
-        "version {version} ({power}), which the run was measuring, is gone: somebody has deleted \
-         it or the function, or has cleaned up after the run with `powertune clean --force`; tune \
-         again when nobody else is at the function"
+        "version {version} ({power}) was deleted while the run measured it: somebody deleted it \
+         or the function, or ran `powertune clean --force`; tune again when nobody else changes \
+         the function"
     )]
     VersionGone {
         /// The version's number.
@@ -309,7 +316,9 @@ pub enum Cause {
         why: String,
     },
     /// A call had no answer for too long.
-    #[error("{0}, and that is given up; check the network, the proxy settings and the credentials")]
+    #[error(
+        "{0}; powertune stopped waiting; check the network, the proxy settings and the credentials"
+    )]
     Silent(Wait),
     /// The result could not be saved, so nothing was applied. The text is the path and the error.
     #[error("the result was not saved to {0}; nothing was applied")]

@@ -92,12 +92,12 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: mpsc::UnboundedSender<Event>,
-    record: Option<Record>,
+    record: Option<EvidenceRecord>,
 }
 
 /// A record of the invocations of a run, made from its events. It survives a panic of the run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Record(Arc<Mutex<Recorded>>);
+pub(crate) struct EvidenceRecord(Arc<Mutex<Recorded>>);
 
 #[derive(Debug, Default)]
 struct Recorded {
@@ -114,8 +114,8 @@ impl Events {
     }
 
     /// A copy of this sender that also records the events.
-    pub(crate) fn recorded(&self) -> (Self, Record) {
-        let record = Record::default();
+    pub(crate) fn recorded(&self) -> (Self, EvidenceRecord) {
+        let record = EvidenceRecord::default();
         (Self { record: Some(record.clone()), ..self.clone() }, record)
     }
 
@@ -144,7 +144,7 @@ impl Events {
     }
 }
 
-impl Record {
+impl EvidenceRecord {
     fn lock(&self) -> MutexGuard<'_, Recorded> {
         // Each event is recorded as a whole, so the record stays valid after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,8 +13,8 @@ use powertune_core::{
 
 use crate::{
     error::Cause,
-    event::Record,
-    prepare::{Prepared, milliseconds},
+    event::EvidenceRecord,
+    prepare::{PreparedRun, milliseconds},
 };
 
 /// Everything that an ending needs. It is separate from the measuring task, so that an error or
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Findings {
     setup: Setup,
     planned: Vec<Power>,
-    record: Record,
+    record: EvidenceRecord,
     started: Instant,
 }
 
@@ -38,8 +38,8 @@ pub(crate) struct Halted {
 impl Findings {
     pub(crate) fn new(
         request: &Request,
-        prepared: &Prepared,
-        record: Record,
+        prepared: &PreparedRun,
+        record: EvidenceRecord,
         started: Instant,
     ) -> Self {
         let plan = &prepared.plan;

@@ -18,7 +18,7 @@ pub(crate) struct Gate {
 
 /// A place in flight, until it is dropped or left.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct GatePlace {
     gate: Arc<Gate>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -31,8 +31,8 @@ impl Gate {
         Arc::new(Self { permits, window: Mutex::new(Window::new(most)) })
     }
 
-    pub(crate) async fn enter(self: Arc<Self>) -> Place {
-        let mut place = Place { gate: self, permit: None };
+    pub(crate) async fn enter(self: Arc<Self>) -> GatePlace {
+        let mut place = GatePlace { gate: self, permit: None };
         place.enter().await;
         place
     }
@@ -58,7 +58,7 @@ impl Gate {
     }
 }
 
-impl Place {
+impl GatePlace {
     /// Takes in that Lambda ran the invocation.
     pub(crate) fn let_through(&self) {
         self.gate.let_through();
@@ -94,7 +94,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for GatePlace {
     fn drop(&mut self) {
         self.leave();
     }

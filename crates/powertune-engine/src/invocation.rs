@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    gate::Place,
+    gate::GatePlace,
     gateway::{Invoked, Invoker, NotInvoked},
     window::{PATIENCE, Refused},
 };
@@ -32,7 +32,7 @@ const LONGEST_SAID: usize = 1000;
 const FRAMES: usize = 3;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Target<'a> {
+pub(crate) struct InvokeTarget<'a> {
     pub(crate) function: &'a str,
     pub(crate) qualifier: Option<&'a str>,
 }
@@ -71,8 +71,8 @@ impl Unready {
 /// `heard` hears of every try.
 pub(crate) async fn invoke_once(
     invoker: &Invoker,
-    place: &mut Place,
-    target: Target<'_>,
+    place: &mut GatePlace,
+    target: InvokeTarget<'_>,
     payload: &[u8],
     unready: &Unready,
     last_start: Option<Instant>,
@@ -149,7 +149,7 @@ pub(crate) fn outcome(
 fn not_invoked(error: &NotInvoked) -> Failure {
     match error {
         NotInvoked::Throttled { why, .. } | NotInvoked::Later { why } => Failure::Refused {
-            why: format!("{why}; it was not let through for {} s", PATIENCE.as_secs()),
+            why: format!("{why}; Lambda refused it for {} s", PATIENCE.as_secs()),
         },
         NotInvoked::Never(error) | NotInvoked::Gone(error) => {
             Failure::Refused { why: error.to_string() }
@@ -160,7 +160,7 @@ fn not_invoked(error: &NotInvoked) -> Failure {
 
 fn read_report(invoked: &Invoked) -> Result<Report, String> {
     if let Some(version) = &invoked.other_version {
-        return Err(format!("Lambda ran version {version} instead of the one that was invoked"));
+        return Err(format!("Lambda ran version {version} instead of the invoked one"));
     }
     let id = invoked.request_id.as_deref().ok_or("the answer has no request id")?;
     let tail = invoked.log_tail.as_deref().ok_or("the answer has no LogResult")?;

@@ -18,10 +18,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::entry::{Line, replay};
+use self::entry::{JournalLine, replay};
 pub(crate) use self::{
-    entry::{Entry, Read, Unsettled},
-    folder::Kept,
+    entry::{JournalEntry, Read, Unsettled},
+    folder::FoundJournal,
 };
 pub use self::{
     folder::Journals,
@@ -35,7 +35,7 @@ pub(crate) struct Journal(Arc<Written>);
 #[derive(Debug)]
 struct Written {
     mark: Mark,
-    lines: Mutex<Vec<Line>>,
+    lines: Mutex<Vec<JournalLine>>,
     /// The file; `None` if no folder was usable.
     file: Option<Locked>,
 }
@@ -54,7 +54,7 @@ impl Journal {
     }
 
     /// Writes an entry before its change is made. The entry is on the disk when this returns.
-    pub(crate) async fn record(&self, entry: Entry) -> io::Result<()> {
+    pub(crate) async fn record(&self, entry: JournalEntry) -> io::Result<()> {
         let written = Arc::clone(&self.0);
         let recorded = tokio::task::spawn_blocking(move || written.record(entry)).await;
         recorded.map_err(io::Error::other)?
@@ -82,13 +82,13 @@ impl Journal {
 }
 
 impl Written {
-    fn record(&self, entry: Entry) -> io::Result<()> {
+    fn record(&self, entry: JournalEntry) -> io::Result<()> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let at = Timestamp::now();
         if let Some(Locked { file, .. }) = &self.file {
             append(file, &entry.line(at)?)?;
         }
-        lines.push(Line { at, entry });
+        lines.push(JournalLine { at, entry });
         Ok(())
     }
 }

@@ -58,9 +58,9 @@ pub(crate) fn within_open_files(
     let wanted = if in_series { concurrency.min(powers) } else { concurrency };
     let warning = (wanted > most).then(|| {
         Warning::Note(format!(
-            "parallel: {most} instead of {wanted} at the same time, since this process may have no \
-             more files open at the same time (`ulimit -n` and `ulimit -Hn` show how many), and \
-             each connection takes {FILES_EACH} while it is made; raise the limit for more"
+            "parallel: {most} instead of {wanted} at the same time, because this process may not \
+             open more files (`ulimit -n` and `ulimit -Hn` show the limits), and each new \
+             connection needs {FILES_EACH}; raise the limit for more"
         ))
     });
     (concurrency.min(most), warning)

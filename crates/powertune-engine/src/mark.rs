@@ -51,8 +51,8 @@ pub struct Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "run {} by {}", self.run, self.by)?;
-        self.since.map_or(Ok(()), |since| write!(f, ", since {since}"))?;
-        self.until.map_or(Ok(()), |until| write!(f, ", over by {until} at the latest"))
+        self.since.map_or(Ok(()), |since| write!(f, ", started {since}"))?;
+        self.until.map_or(Ok(()), |until| write!(f, ", ends by {until} at the latest"))
     }
 }
 

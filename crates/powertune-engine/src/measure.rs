@@ -24,14 +24,14 @@ use crate::{
     budget::{Budget, Reservation},
     error::Cause,
     event::{Event, Events},
-    gate::{Gate, Place},
+    gate::{Gate, GatePlace},
     gateway::{ApiError, ErrorKind, Invoked, Invoker, NotInvoked},
-    invocation::{Target, Try, Unready, invoke_once, outcome, shortened},
+    invocation::{InvokeTarget, Try, Unready, invoke_once, outcome, shortened},
 };
 
 /// The parts that all batches of a run share.
 #[derive(Debug)]
-pub(crate) struct Bench {
+pub(crate) struct Measurer {
     pub(crate) invoker: Invoker,
     pub(crate) function_arn: String,
     pub(crate) request: Request,
@@ -113,19 +113,19 @@ impl Course {
 }
 
 /// The reservations of an invocation before it is sent.
-struct Admitted {
+struct InvocationPermit {
     reservation: Reservation,
-    place: Place,
+    place: GatePlace,
 }
 
 /// Waits until an invocation may be sent; `None` if the budget is exhausted.
-async fn admit(budget: Arc<Budget>, gate: Arc<Gate>, power: Power) -> Option<Admitted> {
+async fn admit(budget: Arc<Budget>, gate: Arc<Gate>, power: Power) -> Option<InvocationPermit> {
     // Reserve the cost before the place: the other order deadlocks.
     let reservation = budget.reserve(power).await?;
-    Some(Admitted { reservation, place: gate.enter().await })
+    Some(InvocationPermit { reservation, place: gate.enter().await })
 }
 
-impl Bench {
+impl Measurer {
     /// The shared parts for one function, without a listener, a cancellation or a time limit.
     pub(crate) fn new(
         invoker: Invoker,
@@ -180,10 +180,10 @@ impl Bench {
         &self,
         batch: &Batch,
         number: u32,
-        admitted: Admitted,
+        admitted: InvocationPermit,
         course: &Course,
     ) -> Result<Option<Observation>, Cause> {
-        let Admitted { reservation, mut place } = admitted;
+        let InvocationPermit { reservation, mut place } = admitted;
         if course.condemned.load(Ordering::Relaxed) || self.cancelled.is_cancelled() {
             reservation.release();
             return Ok(None);
@@ -225,12 +225,12 @@ impl Bench {
     async fn send(
         &self,
         batch: &Batch,
-        place: &mut Place,
+        place: &mut GatePlace,
         payload: &[u8],
         unready: &Unready,
     ) -> Result<Invoked, NotInvoked> {
         let target =
-            Target { function: &self.function_arn, qualifier: Some(batch.version.as_str()) };
+            InvokeTarget { function: &self.function_arn, qualifier: Some(batch.version.as_str()) };
         let power = batch.power;
         let heard = |told: Try<'_>| {
             self.events.send(match told {
@@ -260,7 +260,7 @@ impl Bench {
     /// returns nothing.
     async fn pre_process(
         &self,
-        place: &mut Place,
+        place: &mut GatePlace,
         payload: &str,
     ) -> Result<Option<Vec<u8>>, Cause> {
         let Some(function) = &self.request.pre_processor else { return Ok(None) };
@@ -269,7 +269,7 @@ impl Bench {
         Ok((!nothing).then_some(returned))
     }
 
-    async fn post_process(&self, place: &mut Place, invoked: &Invoked) -> Result<(), Cause> {
+    async fn post_process(&self, place: &mut GatePlace, invoked: &Invoked) -> Result<(), Cause> {
         let Some(function) = &self.request.post_processor else { return Ok(()) };
         self.process("postProcessorARN", function, place, &invoked.payload).await.map(|_| ())
     }
@@ -279,12 +279,12 @@ impl Bench {
         &self,
         field: &'static str,
         function: &FunctionRef,
-        place: &mut Place,
+        place: &mut GatePlace,
         payload: &[u8],
     ) -> Result<Vec<u8>, Cause> {
         let failed = |why: String| Cause::Processor { field, function: function.to_string(), why };
         let name = function.to_string();
-        let target = Target { function: &name, qualifier: None };
+        let target = InvokeTarget { function: &name, qualifier: None };
         let unready = Unready::default();
         match invoke_once(&self.invoker, place, target, payload, &unready, None, |_| ()).await {
             Ok(invoked) if invoked.function_failed => {

@@ -21,7 +21,7 @@ use crate::{
     alias,
     error::{Cause, Refusal, TuneError},
     event::Plan,
-    gateway::{Function, Gateway},
+    gateway::{FunctionConfig, Gateway},
     journal::Journals,
     limits::{concurrency, within_open_files},
     mark::{Mark, TAGS},
@@ -39,8 +39,8 @@ const LONGEST_RUN: Duration = Duration::from_hours(24);
 const OVERHEAD: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) latest: Function,
+pub(crate) struct PreparedRun {
+    pub(crate) latest: FunctionConfig,
     pub(crate) subject: Subject,
     pub(crate) powers: PowerValues,
     pub(crate) planner: Planner,
@@ -57,7 +57,7 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
 }
 
-impl Prepared {
+impl PreparedRun {
     /// Limits the invocations in flight to the connections that this process may have.
     pub(crate) fn keep_within_open_files(&mut self, request: &Request) {
         let (allowed, warning) = within_open_files(self.concurrency, request, self.powers.len());
@@ -75,7 +75,7 @@ pub(crate) async fn prepare(
     defaults: &PowerValues,
     journals: &Journals,
     prices: &Prices,
-) -> Result<Prepared, TuneError> {
+) -> Result<PreparedRun, TuneError> {
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
     if let Some(reason) = &latest.unsupported {
@@ -128,7 +128,7 @@ pub(crate) async fn prepare(
         price,
         origin: prices.origin(&latest.region),
     };
-    Ok(Prepared {
+    Ok(PreparedRun {
         latest,
         subject,
         powers,
@@ -154,7 +154,7 @@ pub(crate) fn into_cause(error: TuneError) -> Cause {
     }
 }
 
-async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<Function, TuneError> {
+async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<FunctionConfig, TuneError> {
     let name = function.unqualified().to_string();
     gateway.function(&name, None).await.map_err(TuneError::before_changes)
 }
@@ -164,7 +164,7 @@ async fn read(gateway: &Gateway, function: &FunctionRef) -> Result<Function, Tun
 async fn qualified_power(
     gateway: &Gateway,
     request: &Request,
-    latest: &Function,
+    latest: &FunctionConfig,
 ) -> Result<Power, TuneError> {
     let qualifier = match &request.function.qualifier {
         None | Some(Qualifier::Latest) => return Ok(latest.power),
@@ -187,7 +187,7 @@ async fn qualified_power(
 
 fn price(
     prices: &Prices,
-    latest: &Function,
+    latest: &FunctionConfig,
     warnings: &mut Vec<Warning>,
 ) -> Result<Price, TuneError> {
     let price = prices
@@ -222,7 +222,7 @@ pub(crate) async fn payloads(gateway: &Gateway, request: &Request) -> Result<Pay
 /// An error if another run has tags on the function.
 async fn unmarked(
     gateway: &Gateway,
-    latest: &Function,
+    latest: &FunctionConfig,
     journals: &Journals,
 ) -> Result<(), TuneError> {
     let tags = gateway.tags_of(latest).await.map_err(TuneError::before_changes)?;
@@ -248,7 +248,7 @@ fn room_for_tags(tags: &HashMap<String, String>) -> Result<(), TuneError> {
 /// An error if `maxCost` does not cover one invocation in its worst case.
 fn affordable(
     request: &Request,
-    latest: &Function,
+    latest: &FunctionConfig,
     tariff: &Tariff,
     measurements: &[Measurement],
 ) -> Result<(), TuneError> {
@@ -276,7 +276,7 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// The latest possible end of the run.
-pub(crate) fn deadline(request: &Request, prepared: &Prepared) -> Timestamp {
+pub(crate) fn deadline(request: &Request, prepared: &PreparedRun) -> Timestamp {
     let sleeps = match request.pace {
         Pace::Series { sleep_ms } => Duration::from_millis(sleep_ms),
         Pace::Parallel { .. } => Duration::ZERO,

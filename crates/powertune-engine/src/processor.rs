@@ -8,7 +8,7 @@ use powertune_core::{arn::FunctionRef, request::Request, warning::Warning};
 
 use crate::{
     error::{Refusal, TuneError},
-    gateway::{ApiError, ErrorKind, Function, Gateway},
+    gateway::{ApiError, ErrorKind, FunctionConfig, Gateway},
 };
 
 /// Lambda's longest timeout.
@@ -60,7 +60,7 @@ pub(crate) async fn read(
     Ok(processors)
 }
 
-async fn read_one(gateway: &Gateway, function: &FunctionRef) -> Result<Function, ApiError> {
+async fn read_one(gateway: &Gateway, function: &FunctionRef) -> Result<FunctionConfig, ApiError> {
     let qualifier = function.qualifier.as_ref().map(ToString::to_string);
     let name = function.unqualified().to_string();
     gateway.function(&name, qualifier.as_deref()).await

@@ -13,7 +13,7 @@ use crate::{
     baseline::{Baseline, Clock, beyond_account, changed, wait},
     conflict::{Backoff, repeated},
     error::Cause,
-    gateway::{ErrorKind, Function, Gateway, Version},
+    gateway::{ErrorKind, FunctionConfig, Gateway, PublishedVersion},
     held::neighbour,
     mark::{Mark, run_of_version},
 };
@@ -24,7 +24,7 @@ pub(crate) struct Publisher<'a> {
     gateway: &'a Gateway,
     baseline: &'a Baseline,
     mark: &'a Mark,
-    latest: Function,
+    latest: FunctionConfig,
     clock: Clock,
     /// The present LastModified, if known. It stays until somebody else updates the function.
     modified: Option<Timestamp>,
@@ -104,8 +104,8 @@ impl<'a> Publisher<'a> {
     pub(crate) async fn publish_marked(
         &mut self,
         power: Power,
-        usable: impl Fn(&Version) -> bool,
-    ) -> Result<Version, Unpublished> {
+        usable: impl Fn(&PublishedVersion) -> bool,
+    ) -> Result<PublishedVersion, Unpublished> {
         let mark = self.mark.description();
         self.publish(power, &mark, usable).await
     }
@@ -116,8 +116,8 @@ impl<'a> Publisher<'a> {
         &mut self,
         power: Power,
         description: &str,
-        usable: impl Fn(&Version) -> bool,
-    ) -> Result<Version, Unpublished> {
+        usable: impl Fn(&PublishedVersion) -> bool,
+    ) -> Result<PublishedVersion, Unpublished> {
         self.set_power(power).await?;
         let version = self.publish_latest(description).await?;
         if usable(&version) && !self.is_anothers(&version) {
@@ -160,7 +160,7 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    async fn publish_latest(&mut self, description: &str) -> Result<Version, Unpublished> {
+    async fn publish_latest(&mut self, description: &str) -> Result<PublishedVersion, Unpublished> {
         let power = self.latest.power;
         let mut backoff = Backoff::until(self.gateway.meets_until());
         let version = loop {
@@ -206,7 +206,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// True if this is a test version of another run, which will delete it.
-    fn is_anothers(&self, version: &Version) -> bool {
+    fn is_anothers(&self, version: &PublishedVersion) -> bool {
         run_of_version(&version.description).is_some_and(|run| run != self.mark.run)
     }
 }
@@ -222,7 +222,7 @@ pub(crate) async fn publish_missing(
     backlog: &mut Backlog,
     power: Power,
 ) -> Result<Result<Task, Skipped>, Cause> {
-    let is_fresh = |version: &Version| backlog.is_fresh(&version.version);
+    let is_fresh = |version: &PublishedVersion| backlog.is_fresh(&version.version);
     match publisher.publish_marked(power, is_fresh).await {
         Ok(version) => Ok(Ok(backlog.published(power, version.version))),
         Err(Unpublished::BeyondAccount(reason)) => {
@@ -237,7 +237,7 @@ pub(crate) async fn publish_missing(
 /// begun.
 pub(crate) async fn still_marked(
     gateway: &Gateway,
-    latest: &Function,
+    latest: &FunctionConfig,
     run: &str,
 ) -> Result<(), Cause> {
     let mark = Mark::find(run, &gateway.tags_of(latest).await?);

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use powertune_core::power::Power;
 
 use crate::{
-    gateway::{Function, Version},
+    gateway::{FunctionConfig, PublishedVersion},
     held::Held,
-    journal::{Kept, Unsettled},
+    journal::{FoundJournal, Unsettled},
     mark::{Mark, is_choice_of, run_of_version},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// The claim in a journal; `None` if the journal says that the memory size is back.
-    pub(crate) fn of_journal(kept: &Kept) -> Option<Self> {
+    pub(crate) fn of_journal(kept: &FoundJournal) -> Option<Self> {
         let (original, unsettled) = kept.mark.original.zip(kept.unsettled.clone())?;
         let basis = Basis::Journal(unsettled);
         Some(Self { run: kept.mark.run.clone(), original, basis })
@@ -47,17 +47,17 @@ pub(crate) enum Basis {
 /// The facts that decide a claim.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    pub(crate) latest: &'a Function,
-    pub(crate) versions: &'a [Version],
+    pub(crate) latest: &'a FunctionConfig,
+    pub(crate) versions: &'a [PublishedVersion],
     /// A version with the run's configuration, from GetFunction.
-    pub(crate) reference: Option<&'a Function>,
+    pub(crate) reference: Option<&'a FunctionConfig>,
     /// True if other runs have tags on the function.
     pub(crate) are_others_announced: bool,
 }
 
 /// The decision on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Judgement {
     /// The memory size is the original one.
     AsItWas,
     /// The answer is older than the run's own change: read again.
@@ -77,27 +77,27 @@ impl Claim {
     }
 
     /// Decides by `$LATEST` alone; `None` if the versions are needed too.
-    pub(crate) fn judge_at_once(&self, latest: &Function) -> Option<Verdict> {
+    pub(crate) fn judge_at_once(&self, latest: &FunctionConfig) -> Option<Judgement> {
         if latest.power == self.original {
             let changed = match &self.basis {
                 Basis::Journal(unsettled) => unsettled.changed,
                 Basis::Tags(_) => None,
             };
             let is_older = changed > latest.last_modified && latest.last_modified.is_some();
-            return Some(if is_older { Verdict::Outdated } else { Verdict::AsItWas });
+            return Some(if is_older { Judgement::Outdated } else { Judgement::AsItWas });
         }
         let may_be_ours = match &self.basis {
             Basis::Journal(unsettled) => unsettled.sizes.contains(&latest.power),
             Basis::Tags(sets) => sets.contains(latest.power),
         };
         if !may_be_ours {
-            return Some(Verdict::Theirs);
+            return Some(Judgement::Theirs);
         }
         match &self.basis {
             Basis::Journal(Unsettled { read: Some(read), .. })
                 if read.revision_id.is_some() && read.revision_id == latest.revision_id =>
             {
-                Some(Verdict::PutBack)
+                Some(Judgement::PutBack)
             }
             _ => None,
         }
@@ -106,9 +106,9 @@ impl Claim {
     /// True if a journal alone proves that the memory size comes from this run. It is for runs
     /// without tags: somebody may have cleaned up, and the owner may have set the size since. So an
     /// unanswered call proves nothing here.
-    pub(crate) fn is_proven(&self, latest: &Function) -> bool {
+    pub(crate) fn is_proven(&self, latest: &FunctionConfig) -> bool {
         match (&self.basis, self.judge_at_once(latest)) {
-            (Basis::Journal(_), Some(verdict)) => verdict == Verdict::PutBack,
+            (Basis::Journal(_), Some(verdict)) => verdict == Judgement::PutBack,
             (Basis::Journal(unsettled), None) => {
                 latest.last_modified.is_some() && is_as_read(unsettled, latest.last_modified)
             }
@@ -116,14 +116,14 @@ impl Claim {
         }
     }
 
-    pub(crate) fn judge(&self, facts: &Facts<'_>) -> Verdict {
+    pub(crate) fn judge(&self, facts: &Facts<'_>) -> Judgement {
         let Facts { latest, reference, .. } = facts;
         if let Some(verdict) = self.judge_at_once(latest) {
             return verdict;
         }
-        let Some(reference) = reference else { return Verdict::Unclear };
+        let Some(reference) = reference else { return Judgement::Unclear };
         if reference.fingerprint != latest.fingerprint {
-            return Verdict::Unclear;
+            return Judgement::Unclear;
         }
         let is_same_code = reference.code_sha256 == latest.code_sha256;
         let shows_size = self.newest(facts.versions).is_some_and(|v| v.power == Some(latest.power));
@@ -135,35 +135,41 @@ impl Claim {
             }
             Basis::Tags(_) => shows_size && self.is_original_shown(facts.versions),
         };
-        if is_ours { Verdict::PutBack } else { Verdict::Unclear }
+        if is_ours { Judgement::PutBack } else { Judgement::Unclear }
     }
 
     /// The version to read the run's configuration from: the run's newest one, or else the newest
     /// one with the original size, which Lambda may have returned to the run.
-    pub(crate) fn reference<'a>(&self, versions: &'a [Version]) -> Option<&'a Version> {
+    pub(crate) fn reference<'a>(
+        &self,
+        versions: &'a [PublishedVersion],
+    ) -> Option<&'a PublishedVersion> {
         let original = || newest(versions, |version| version.power == Some(self.original));
         self.newest(versions).or_else(original)
     }
 
     /// The run's newest version. A run sets a size, publishes it, and then sets the next. So a size
     /// that `$LATEST` has from the run is the size of this version.
-    fn newest<'a>(&self, versions: &'a [Version]) -> Option<&'a Version> {
+    fn newest<'a>(&self, versions: &'a [PublishedVersion]) -> Option<&'a PublishedVersion> {
         newest(versions, |version| self.has_published(version))
     }
 
-    fn has_published(&self, version: &Version) -> bool {
+    fn has_published(&self, version: &PublishedVersion) -> bool {
         let description = version.description.as_str();
         run_of_version(description) == Some(&self.run) || is_choice_of(&self.run, description)
     }
 
     /// True if a version has the size that the tags give as the original one.
-    fn is_original_shown(&self, versions: &[Version]) -> bool {
+    fn is_original_shown(&self, versions: &[PublishedVersion]) -> bool {
         versions.iter().any(|version| version.power == Some(self.original))
     }
 }
 
-fn newest(versions: &[Version], is_wanted: impl Fn(&Version) -> bool) -> Option<&Version> {
-    let number = |version: &&Version| version.version.parse::<u64>().unwrap_or(0);
+fn newest(
+    versions: &[PublishedVersion],
+    is_wanted: impl Fn(&PublishedVersion) -> bool,
+) -> Option<&PublishedVersion> {
+    let number = |version: &&PublishedVersion| version.version.parse::<u64>().unwrap_or(0);
     versions.iter().filter(|version| is_wanted(version)).max_by_key(number)
 }
 

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use crate::{
     conflict::repeated,
     error::LeftBehind,
-    gateway::{ErrorKind, Gateway, Version},
+    gateway::{ErrorKind, Gateway, PublishedVersion},
     mark::{self, Mark},
     put_back::{Basis, Claim},
 };
-pub(crate) use memory::Memory;
+pub(crate) use memory::MemoryOutcome;
 use memory::{NotBack, restore_memory};
 
 /// The changes to undo.
@@ -41,7 +41,7 @@ pub(crate) struct Undo {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Restored {
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryOutcome,
     /// The numbers of the deleted versions.
     pub(crate) versions: Vec<String>,
     /// The version of the run's choice, which stays because an alias points to it.
@@ -105,7 +105,7 @@ pub(crate) async fn restore(gateway: &Gateway, arn: &str, undo: &Undo) -> Restor
         let keys = undo.memory_tags.iter().chain(undo.tags.iter().filter(other));
         let keys: Vec<String> = keys.cloned().collect();
         if !keys.is_empty() {
-            let why = "they say how to undo the rest, and go last".to_owned();
+            let why = "they say how to undo the rest, so they are removed last".to_owned();
             restored.left.push(tags_left(arn, &keys, why));
         }
     }
@@ -128,12 +128,13 @@ async fn doomed(
         why: error.to_string(),
         by_hand: format!("powertune clean {arn} --force"),
     })?;
-    let doomed = versions.into_iter().filter_map(|Version { version, description, .. }| {
-        let is_choice = undo.unapplied.iter().any(|run| mark::is_choice_of(run, &description));
-        let run = mark::run_of_version(&description);
-        (is_choice || run.is_some_and(|run| undo.versions.contains(run)))
-            .then_some((version, is_choice))
-    });
+    let doomed =
+        versions.into_iter().filter_map(|PublishedVersion { version, description, .. }| {
+            let is_choice = undo.unapplied.iter().any(|run| mark::is_choice_of(run, &description));
+            let run = mark::run_of_version(&description);
+            (is_choice || run.is_some_and(|run| undo.versions.contains(run)))
+                .then_some((version, is_choice))
+        });
     Ok(doomed.collect())
 }
 
@@ -164,7 +165,8 @@ async fn delete_versions(
 async fn keep_versions(gateway: &Gateway, arn: &str, undo: &Undo, restored: &mut Restored) {
     match doomed(gateway, arn, undo, Instant::now()).await {
         Ok(doomed) => restored.left.extend(doomed.into_iter().map(|(version, _)| {
-            let why = "it stays until the memory size is settled, and shows what was set";
+            let why = "it stays until the memory size is settled, because it shows a size that \
+                       was set";
             version_left(arn, &version, why.to_owned())
         })),
         Err(left) => restored.left.push(left),

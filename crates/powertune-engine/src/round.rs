@@ -22,7 +22,7 @@ use crate::{
     event::Event,
     gateway::Gateway,
     mark::Mark,
-    measure::{Batch, Bench},
+    measure::{Batch, Measurer},
     publish::{Publisher, publish_missing},
 };
 
@@ -30,7 +30,7 @@ use crate::{
 type Batches = JoinSet<Result<(Task, Vec<Observation>), Cause>>;
 
 #[derive(Debug, Default)]
-pub(crate) struct Measured {
+pub(crate) struct RoundResult {
     pub(crate) observations: Vec<Observation>,
     pub(crate) skipped: Vec<Skipped>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Rounds {
     pub(crate) gateway: Gateway,
     pub(crate) baseline: Baseline,
     pub(crate) mark: Mark,
-    pub(crate) bench: Arc<Bench>,
+    pub(crate) measurer: Arc<Measurer>,
     backlog: Backlog,
     /// The versions that were reported to displays.
     told: HashSet<String>,
@@ -57,7 +57,7 @@ impl Rounds {
         gateway: Gateway,
         baseline: Baseline,
         mark: Mark,
-        bench: Bench,
+        measurer: Measurer,
         announced: Announced,
     ) -> Self {
         let mut backlog = Backlog::default();
@@ -68,7 +68,7 @@ impl Rounds {
             gateway,
             baseline,
             mark,
-            bench: Arc::new(bench),
+            measurer: Arc::new(measurer),
             backlog,
             told: HashSet::new(),
             clock: announced.clock,
@@ -78,17 +78,17 @@ impl Rounds {
     }
 
     /// Measures a round. `$LATEST` has its own power again before the last invocation ends.
-    pub(crate) async fn measure(&mut self, round: &Round) -> Result<Measured, Cause> {
-        self.bench.events.send(Event::RoundStarted(round.measurements.clone()));
+    pub(crate) async fn measure(&mut self, round: &Round) -> Result<RoundResult, Cause> {
+        self.measurer.events.send(Event::RoundStarted(round.measurements.clone()));
         let sent = &self.sent;
         self.backlog.open(&round.measurements, |power| sent.get(&power).copied().unwrap_or(0));
-        let mut measured = Measured::default();
+        let mut measured = RoundResult::default();
         loop {
             self.pass(&mut measured).await?;
-            let bench = &self.bench;
-            let is_over = bench.cancelled.is_cancelled()
-                || bench.budget.is_used_up()
-                || bench.is_out_of_time();
+            let measurer = &self.measurer;
+            let is_over = measurer.cancelled.is_cancelled()
+                || measurer.budget.is_used_up()
+                || measurer.is_out_of_time();
             if is_over || self.backlog.is_done() {
                 break;
             }
@@ -97,16 +97,16 @@ impl Rounds {
             *self.sent.entry(observation.power).or_default() += 1;
         }
         for measurement in &round.measurements {
-            self.bench.events.send(Event::PowerDone(measurement.power));
+            self.measurer.events.send(Event::PowerDone(measurement.power));
         }
         Ok(measured)
     }
 
     /// Measures one batch of each remaining power, all side by side.
-    async fn pass(&mut self, measured: &mut Measured) -> Result<(), Cause> {
-        let bench = Arc::clone(&self.bench);
-        self.backlog.line_up(usize::MAX, None, bench.budget.tariff());
-        let in_flight = in_flight_each(bench.concurrency, self.backlog.tasks.len());
+    async fn pass(&mut self, measured: &mut RoundResult) -> Result<(), Cause> {
+        let measurer = Arc::clone(&self.measurer);
+        self.backlog.line_up(usize::MAX, None, measurer.budget.tariff());
+        let in_flight = in_flight_each(measurer.concurrency, self.backlog.tasks.len());
         let mut batches = JoinSet::new();
         let tasks = self.backlog.tasks.clone();
         for task in tasks.into_iter().filter(|task| task.version.is_some()) {
@@ -131,10 +131,10 @@ impl Rounds {
 
     /// Updates the backlog after a batch. Invocations that the backlog gives up count as failed.
     fn took(&mut self, task: Task, mut seen: Vec<Observation>) -> Vec<Observation> {
-        let (power, cold) = (task.power, self.bench.request.only_cold_starts);
-        let is_cut_short = self.bench.cancelled.is_cancelled()
-            || self.bench.budget.is_used_up()
-            || self.bench.is_out_of_time();
+        let (power, cold) = (task.power, self.measurer.request.only_cold_starts);
+        let is_cut_short = self.measurer.cancelled.is_cancelled()
+            || self.measurer.budget.is_used_up()
+            || self.measurer.is_out_of_time();
         if let Some(given_up) = self.backlog.take(task, &seen, cold).filter(|_| !is_cut_short) {
             let outcome = Outcome::Failed { failure: given_up.failure, report: None };
             let given_up = std::iter::repeat_n(outcome, given_up.invocations as usize);
@@ -147,11 +147,11 @@ impl Rounds {
         let Some(version) = task.version.clone() else { return };
         let power = task.power;
         if self.told.insert(version.clone()) {
-            self.bench.events.send(Event::Published { power, version: version.clone() });
+            self.measurer.events.send(Event::Published { power, version: version.clone() });
         }
-        let invocations = batch(&task, in_flight, self.bench.request.only_cold_starts);
+        let invocations = batch(&task, in_flight, self.measurer.request.only_cold_starts);
         let batch = Batch { power, version, first: task.next_number(), invocations };
-        batches.spawn(measure(self.gateway.clone(), Arc::clone(&self.bench), task, batch));
+        batches.spawn(measure(self.gateway.clone(), Arc::clone(&self.measurer), task, batch));
     }
 
     /// Waits for the next batch to end. A cancellation of the run aborts all batches.
@@ -159,7 +159,7 @@ impl Rounds {
         tokio::select! {
             biased;
             batch = batches.join_next() => return batch,
-            () = self.bench.cancelled.cancelled() => batches.abort_all(),
+            () = self.measurer.cancelled.cancelled() => batches.abort_all(),
         }
         batches.join_next().await
     }
@@ -187,13 +187,13 @@ impl Rounds {
             None => Publisher::again(&gateway, &baseline, &mark, self.clock).await?,
         };
         for power in missing {
-            if self.bench.cancelled.is_cancelled() {
+            if self.measurer.cancelled.is_cancelled() {
                 break;
             }
             match publish_missing(&mut publisher, &mut self.backlog, power).await? {
                 Ok(task) => self.begin(batches, task, in_flight),
                 Err(skip) => {
-                    self.bench.events.send(Event::Skipped(skip.clone()));
+                    self.measurer.events.send(Event::Skipped(skip.clone()));
                     skipped.push(skip);
                 }
             }
@@ -204,13 +204,13 @@ impl Rounds {
 
 async fn measure(
     gateway: Gateway,
-    bench: Arc<Bench>,
+    measurer: Arc<Measurer>,
     task: Task,
     batch: Batch,
 ) -> Result<(Task, Vec<Observation>), Cause> {
-    let ready = wait(&gateway, &bench.function_arn, Some(&batch.version)).await;
+    let ready = wait(&gateway, &measurer.function_arn, Some(&batch.version)).await;
     ready.map_err(|cause| batch.not_ready(cause))?;
-    bench.measure(&batch).await.map(|seen| (task, seen))
+    measurer.measure(&batch).await.map(|seen| (task, seen))
 }
 
 pub(crate) fn panic_message(error: JoinError) -> String {

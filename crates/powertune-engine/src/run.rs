@@ -31,8 +31,8 @@ use crate::{
     journal::{Journal, Journals},
     keep::Keep,
     mark::Mark,
-    measure::Bench,
-    prepare::{Prepared, deadline, milliseconds, prepare},
+    measure::Measurer,
+    prepare::{PreparedRun, deadline, milliseconds, prepare},
     processor,
     put_back::Basis,
     restore::{Undo, restore},
@@ -115,7 +115,7 @@ async fn tune_announced(
     gateway: &Gateway,
     request: &Request,
     context: &Context,
-    prepared: Prepared,
+    prepared: PreparedRun,
     (mark, journal): (&Mark, &Journal),
     started: Instant,
 ) -> Result<Ending, Unfinished> {
@@ -135,7 +135,7 @@ async fn tune_announced(
     let recorded = Context { events, ..context.clone() };
     let findings = Findings::new(request, &prepared, record, started);
     let marked = (mark.clone(), announced);
-    let run = Run::new(&recording, request, &recorded, prepared, marked, findings.clone());
+    let run = AnnouncedRun::new(&recording, request, &recorded, prepared, marked, findings.clone());
     let outcome = tokio::spawn(run.finish()).await;
     let outcome = outcome
         .unwrap_or_else(|error| Err(findings.halted(Some(Cause::Bug(panic_message(error))))));
@@ -230,7 +230,7 @@ struct Done {
 
 /// The measuring and applying part of a run.
 #[derive(Debug)]
-struct Run {
+struct AnnouncedRun {
     request: Request,
     planner: Planner,
     rounds: Rounds,
@@ -239,23 +239,23 @@ struct Run {
     alias_at: Option<String>,
 }
 
-impl Run {
+impl AnnouncedRun {
     fn new(
         gateway: &Gateway,
         request: &Request,
         context: &Context,
-        prepared: Prepared,
+        prepared: PreparedRun,
         (mark, announced): (Mark, Announced),
         findings: Findings,
     ) -> Self {
         let baseline = Baseline::of(&prepared.latest);
         let has_processors = !prepared.processors.is_empty();
         let timeout = if has_processors { processor::LONGEST } else { prepared.latest.timeout };
-        let bench = Bench {
+        let measurer = Measurer {
             events: context.events.clone(),
             cancelled: context.cancelled.clone(),
             last_start: context.most_time.map(|most| tokio::time::Instant::now() + most),
-            ..Bench::new(
+            ..Measurer::new(
                 gateway.invoker(timeout),
                 prepared.latest.arn.clone(),
                 request,
@@ -267,7 +267,7 @@ impl Run {
         Self {
             request: request.clone(),
             planner: prepared.planner,
-            rounds: Rounds::new(gateway.clone(), baseline, mark, bench, announced),
+            rounds: Rounds::new(gateway.clone(), baseline, mark, measurer, announced),
             alias_at: prepared.alias_at,
             findings,
             keep: context.keep.clone(),
@@ -317,7 +317,7 @@ impl Run {
         loop {
             let round = match self.planner.next(seen) {
                 Decision::Done(stopped) => return Ok(Some(stopped)),
-                Decision::Measure(_) if self.rounds.bench.is_late() => {
+                Decision::Measure(_) if self.rounds.measurer.is_late() => {
                     return Ok(Some(Stopped::TimeReached));
                 }
                 Decision::Measure(round) => round,
@@ -326,17 +326,17 @@ impl Run {
             seen.observations.extend(measured.observations);
             seen.skipped.extend(measured.skipped);
             seen.rounds += 1;
-            let bench = &self.rounds.bench;
+            let measurer = &self.rounds.measurer;
             if let Some(standing) = self.planner.standing(seen) {
-                bench.events.send(Event::Standing(standing));
+                measurer.events.send(Event::Standing(standing));
             }
-            if bench.cancelled.is_cancelled() {
+            if measurer.cancelled.is_cancelled() {
                 return Ok(None);
             }
-            if bench.budget.is_used_up() {
+            if measurer.budget.is_used_up() {
                 return Ok(Some(Stopped::CostReached));
             }
-            if bench.is_out_of_time() {
+            if measurer.is_out_of_time() {
                 return Ok(Some(Stopped::TimeReached));
             }
         }
@@ -347,10 +347,10 @@ impl Run {
         if !result.is_applicable() {
             return Ok(None);
         }
-        let Rounds { gateway, baseline, mark, bench, .. } = &self.rounds;
+        let Rounds { gateway, baseline, mark, measurer, .. } = &self.rounds;
         let alias_at = self.alias_at.as_deref();
         let alias = apply(gateway, baseline, mark, optimize, alias_at, result.power).await?;
-        bench.events.send(Event::Applied { power: result.power, alias: alias.clone() });
+        measurer.events.send(Event::Applied { power: result.power, alias: alias.clone() });
         let (alias, version) = alias.unzip();
         Ok(Some(Applied { power: result.power, alias, version }))
     }

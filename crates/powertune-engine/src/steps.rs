@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The parameters of a deployment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct DeploymentSettings {
     /// The powers of a request that names none.
     pub powers: PowerValues,
     /// The timeout of the Measure step.
@@ -61,7 +61,7 @@ pub struct Settings {
     pub tunes_any: bool,
 }
 
-impl Default for Settings {
+impl Default for DeploymentSettings {
     fn default() -> Self {
         Self {
             powers: default_values(),

@@ -152,7 +152,7 @@ mod tests {
     /// An endpoint with a limit of concurrency and endless demand. Invocations end in the order of
     /// their starts.
     #[derive(Debug)]
-    struct Bench {
+    struct LimitedEndpoint {
         window: Window,
         limit: u32,
         running: u32,
@@ -161,7 +161,7 @@ mod tests {
         now: Instant,
     }
 
-    impl Bench {
+    impl LimitedEndpoint {
         fn new(most: u32, limit: u32) -> Self {
             let window = Window::new(most);
             Self { window, limit, running: 0, let_through: 0, refused: 0, now: Instant::now() }
@@ -207,13 +207,13 @@ mod tests {
     #[test]
     fn it_stays_close_below_the_limit_and_is_seldom_refused() {
         for limit in [10, 50, 200, 799] {
-            let mut bench = Bench::new(800, limit);
-            bench.goodput(1_000);
-            (bench.let_through, bench.refused) = (0, 0);
-            let goodput = bench.goodput(20_000);
+            let mut endpoint = LimitedEndpoint::new(800, limit);
+            endpoint.goodput(1_000);
+            (endpoint.let_through, endpoint.refused) = (0, 0);
+            let goodput = endpoint.goodput(20_000);
             assert!(goodput > 0.85, "{limit}: {goodput}");
-            let refused = f64::from(bench.refused) / f64::from(bench.let_through);
-            assert!(bench.refused > 0 && refused < 0.02, "{limit}: {refused}");
+            let refused = f64::from(endpoint.refused) / f64::from(endpoint.let_through);
+            assert!(endpoint.refused > 0 && refused < 0.02, "{limit}: {refused}");
         }
     }
 
@@ -268,17 +268,17 @@ mod tests {
 
     #[test]
     fn it_grows_back_when_there_is_more_again() {
-        let mut bench = Bench::new(800, 0);
-        bench.step();
-        assert_eq!((bench.window.size, bench.window.places), (1, 1));
-        bench.limit = 1_000;
+        let mut endpoint = LimitedEndpoint::new(800, 0);
+        endpoint.step();
+        assert_eq!((endpoint.window.size, endpoint.window.places), (1, 1));
+        endpoint.limit = 1_000;
         let steps = (0..).take_while(|_| {
-            bench.step();
-            bench.window.size < 800
+            endpoint.step();
+            endpoint.window.size < 800
         });
         let steps = steps.count();
         assert!(steps < 5_000, "{steps} invocations");
-        assert_eq!(bench.refused, 1);
+        assert_eq!(endpoint.refused, 1);
     }
 
     #[test]

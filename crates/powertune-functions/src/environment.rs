@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use powertune_engine::steps::{Settings, StepError, StepErrorKind};
+use powertune_engine::steps::{DeploymentSettings, StepError, StepErrorKind};
 
 /// The powers of a request that names none, in the form of `powerValues`.
 const POWER_VALUES: &str = "POWER_VALUES";
@@ -16,8 +16,8 @@ const LAMBDA_RESOURCE: &str = "LAMBDA_RESOURCE";
 /// The ARN or ARN pattern of the functions that may be processors.
 const PROCESSOR_RESOURCE: &str = "PROCESSOR_RESOURCE";
 
-pub(crate) fn settings() -> Result<Settings, StepError> {
-    let mut settings = Settings::default();
+pub(crate) fn settings() -> Result<DeploymentSettings, StepError> {
+    let mut settings = DeploymentSettings::default();
     if let Some(powers) = set(POWER_VALUES) {
         settings.powers = powers.parse().map_err(|error| wrong(POWER_VALUES, error))?;
     }

@@ -64,7 +64,7 @@ async fn patiently(
                 if error.kind == StepErrorKind::NotYet
                     && Instant::now() + wait + RETURN < deadline =>
             {
-                eprintln!("in {} s again, since {error}", wait.as_secs());
+                eprintln!("next try in {} s: {error}", wait.as_secs());
                 tokio::time::sleep(wait).await;
                 wait = wait.mul_f64(1.5);
             }
@@ -82,15 +82,16 @@ async fn in_time(
     match tokio::time::timeout_at(until.into(), clean).await {
         Ok(cleaned) => json(&cleaned?),
         Err(_) => Err(StepErrorKind::NotYet.error(
-            &"the function could not be put back before this invocation's time was over, because \
-              Lambda was still at work on it; put it back with: powertune clean FUNCTION",
+            &"this invocation's time ended before the function was put back, because Lambda was \
+              still working on it; put it back with: powertune clean FUNCTION",
         )),
     }
 }
 
 fn read<T: DeserializeOwned>(event: Value) -> Result<T, StepError> {
     serde_json::from_value(event).map_err(|error| {
-        StepErrorKind::BadInput.error(&format!("this is not what the state machine sends: {error}"))
+        let message = format!("the event does not come from the state machine: {error}");
+        StepErrorKind::BadInput.error(&message)
     })
 }
 

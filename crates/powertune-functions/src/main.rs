@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match serve(step) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the step {handler} can't go on: {error}");
+            eprintln!("the step {handler} can't continue: {error}");
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use powertune_core::power::Power;
 
-use super::{Change, Election, Look, Next};
+use super::{Action, Election, FirstChange, Snapshot};
 
 /// An open question about AWS, with one possible answer.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ struct Lambda {
 
 /// The progress of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Stage {
+enum RunStage {
     /// It has made no call yet.
     Fresh,
     Electing(Election),
@@ -79,7 +79,7 @@ enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct World {
     lambda: Lambda,
-    runs: BTreeMap<String, Stage>,
+    runs: BTreeMap<String, RunStage>,
 }
 
 struct Explorer {
@@ -108,7 +108,7 @@ impl World {
             versions: BTreeSet::new(),
             holder: None,
         };
-        let runs = names[..runs].iter().map(|name| ((*name).to_owned(), Stage::Fresh)).collect();
+        let runs = names[..runs].iter().map(|name| ((*name).to_owned(), RunStage::Fresh)).collect();
         Self { lambda, runs }
     }
 
@@ -116,16 +116,16 @@ impl World {
         !self.runs.values().any(|stage| {
             matches!(
                 stage,
-                Stage::Fresh
-                    | Stage::Electing(_)
-                    | Stage::Undoing
-                    | Stage::Leaving
-                    | Stage::Untagging { went_on: false }
+                RunStage::Fresh
+                    | RunStage::Electing(_)
+                    | RunStage::Undoing
+                    | RunStage::Leaving
+                    | RunStage::Untagging { went_on: false }
             )
         })
     }
 
-    fn number_of(&self, wanted: impl Fn(&Stage) -> bool) -> usize {
+    fn number_of(&self, wanted: impl Fn(&RunStage) -> bool) -> usize {
         self.runs.values().filter(|stage| wanted(stage)).count()
     }
 
@@ -133,8 +133,9 @@ impl World {
     fn canonical(mut self) -> Self {
         let current = self.lambda.revision.to_string();
         for stage in self.runs.values_mut() {
-            let Stage::Electing(election) = stage else { continue };
-            if let Next::Publish { revision_id } | Next::Change { revision_id } = &mut election.next
+            let RunStage::Electing(election) = stage else { continue };
+            if let Action::Publish { revision_id } | Action::Change { revision_id } =
+                &mut election.next
             {
                 let is_current = revision_id.as_deref() == Some(current.as_str());
                 *revision_id = Some(if is_current { "1" } else { "0" }.to_owned());
@@ -156,8 +157,8 @@ impl Lambda {
         !self.is_settled || revision_id != Some(self.revision.to_string().as_str())
     }
 
-    fn look(&self) -> Look {
-        Look {
+    fn look(&self) -> Snapshot {
+        Snapshot {
             revision_id: Some(self.revision.to_string()),
             power: self.power,
             is_as_found: true,
@@ -212,7 +213,7 @@ impl Explorer {
             worlds.push(settled);
         }
         for (run, stage) in &world.runs {
-            let mut push = |(lambda, stage): (Lambda, Stage)| {
+            let mut push = |(lambda, stage): (Lambda, RunStage)| {
                 let mut next = World { lambda, runs: world.runs.clone() };
                 next.runs.insert(run.clone(), stage);
                 worlds.push(next);
@@ -220,93 +221,98 @@ impl Explorer {
             for (lambda, stage) in self.steps(world, run, stage) {
                 push((lambda, stage));
             }
-            let is_over =
-                matches!(stage, Stage::Over { .. } | Stage::Refused | Stage::Dead | Stage::Fresh);
+            let is_over = matches!(
+                stage,
+                RunStage::Over { .. } | RunStage::Refused | RunStage::Dead | RunStage::Fresh
+            );
             if self.trouble == Trouble::Everything && !is_over {
-                push((world.lambda.clone(), Stage::Dead));
+                push((world.lambda.clone(), RunStage::Dead));
             }
         }
         worlds
     }
 
-    fn steps(&self, world: &World, run: &str, stage: &Stage) -> Vec<(Lambda, Stage)> {
+    fn steps(&self, world: &World, run: &str, stage: &RunStage) -> Vec<(Lambda, RunStage)> {
         let mut lambda = world.lambda.clone();
         match stage {
-            Stage::Fresh => {
+            RunStage::Fresh => {
                 let is_free = lambda.tags.is_empty() && lambda.power == original();
                 let election = Election::new(run.to_owned(), original(), power(128));
-                vec![(lambda, if is_free { Stage::Electing(election) } else { Stage::Refused })]
+                vec![(
+                    lambda,
+                    if is_free { RunStage::Electing(election) } else { RunStage::Refused },
+                )]
             }
-            Stage::Electing(election) => self.elect(lambda, run, election),
-            Stage::On if self.length == Length::Long && !world.have_all_decided() => Vec::new(),
-            Stage::On | Stage::Undoing if !lambda.is_settled => Vec::new(),
-            Stage::Undoing => {
+            RunStage::Electing(election) => self.elect(lambda, run, election),
+            RunStage::On if self.length == Length::Long && !world.have_all_decided() => Vec::new(),
+            RunStage::On | RunStage::Undoing if !lambda.is_settled => Vec::new(),
+            RunStage::Undoing => {
                 lambda.put_back(run);
-                vec![(lambda, Stage::Leaving)]
+                vec![(lambda, RunStage::Leaving)]
             }
-            Stage::On => {
+            RunStage::On => {
                 lambda.put_back(run);
-                vec![(lambda, Stage::Back)]
+                vec![(lambda, RunStage::Back)]
             }
-            Stage::Back => {
+            RunStage::Back => {
                 lambda.versions.remove(run);
-                vec![(lambda, Stage::Untagging { went_on: true })]
+                vec![(lambda, RunStage::Untagging { went_on: true })]
             }
-            Stage::Leaving => {
+            RunStage::Leaving => {
                 lambda.versions.remove(run);
-                vec![(lambda, Stage::Untagging { went_on: false })]
+                vec![(lambda, RunStage::Untagging { went_on: false })]
             }
-            Stage::Untagging { went_on } => {
+            RunStage::Untagging { went_on } => {
                 lambda.tags.remove(run);
                 lambda.moved(self.setting.tags_move);
-                vec![(lambda, Stage::Over { went_on: *went_on })]
+                vec![(lambda, RunStage::Over { went_on: *went_on })]
             }
-            Stage::Over { .. } | Stage::Refused | Stage::Dead => Vec::new(),
+            RunStage::Over { .. } | RunStage::Refused | RunStage::Dead => Vec::new(),
         }
     }
 
-    fn elect(&self, mut lambda: Lambda, run: &str, election: &Election) -> Vec<(Lambda, Stage)> {
+    fn elect(&self, mut lambda: Lambda, run: &str, election: &Election) -> Vec<(Lambda, RunStage)> {
         let mut election = election.clone();
         let may_lose = self.trouble != Trouble::None;
         match election.next().clone() {
-            Next::Tag => {
+            Action::Tag => {
                 lambda.tags.insert(run.to_owned());
                 lambda.moved(self.setting.tags_move);
                 election.tagged();
-                vec![(lambda, Stage::Electing(election))]
+                vec![(lambda, RunStage::Electing(election))]
             }
-            Next::Look => {
+            Action::Look => {
                 election.looked(lambda.look());
-                vec![(lambda, Stage::Electing(election))]
+                vec![(lambda, RunStage::Electing(election))]
             }
-            Next::LookLater { .. } => {
+            Action::LookLater { .. } => {
                 let mut ways = Vec::new();
                 if self.trouble == Trouble::Everything {
                     let mut tired = election.clone();
                     tired.give_up();
-                    ways.push((lambda.clone(), Stage::Electing(tired)));
+                    ways.push((lambda.clone(), RunStage::Electing(tired)));
                 }
                 election.looked(lambda.look());
-                ways.push((lambda, Stage::Electing(election)));
+                ways.push((lambda, RunStage::Electing(election)));
                 ways
             }
-            Next::Publish { revision_id } => {
+            Action::Publish { revision_id } => {
                 let is_done = lambda.publish(run, revision_id.as_deref(), self.setting);
                 let answers: &[bool] = if may_lose { &[is_done, false] } else { &[is_done] };
                 told(&lambda, &election, answers, Election::published)
             }
-            Next::Change { revision_id } => {
+            Action::Change { revision_id } => {
                 let is_done = lambda.change(run, revision_id.as_deref());
-                let answer = if is_done { Change::Made } else { Change::Refused };
-                let answers: &[Change] =
-                    if may_lose { &[answer, Change::Unknown] } else { &[answer] };
+                let answer = if is_done { FirstChange::Made } else { FirstChange::Refused };
+                let answers: &[FirstChange] =
+                    if may_lose { &[answer, FirstChange::Unknown] } else { &[answer] };
                 told(&lambda, &election, answers, Election::changed)
             }
-            Next::GoOn => vec![(lambda, Stage::On)],
-            Next::Leave(_) if lambda.holder.as_deref() == Some(run) => {
-                vec![(lambda, Stage::Undoing)]
+            Action::GoOn => vec![(lambda, RunStage::On)],
+            Action::Leave(_) if lambda.holder.as_deref() == Some(run) => {
+                vec![(lambda, RunStage::Undoing)]
             }
-            Next::Leave(_) => vec![(lambda, Stage::Leaving)],
+            Action::Leave(_) => vec![(lambda, RunStage::Leaving)],
         }
     }
 
@@ -315,7 +321,7 @@ impl Explorer {
         let mut seen = HashSet::from([start.clone()]);
         let mut queue = VecDeque::from([start]);
         while let Some(world) = queue.pop_front() {
-            let on = world.number_of(|stage| matches!(stage, Stage::On));
+            let on = world.number_of(|stage| matches!(stage, RunStage::On));
             assert!(on <= 1, "two runs go on: {world:?}");
             let next = self.after(&world).into_iter().map(World::canonical);
             let next: Vec<World> = next.filter(|next| *next != world).collect();
@@ -328,9 +334,10 @@ impl Explorer {
     }
 
     fn check_end(&self, world: &World) {
-        let dead = world.number_of(|stage| matches!(stage, Stage::Dead));
-        let over = world
-            .number_of(|stage| matches!(stage, Stage::Over { .. } | Stage::Refused | Stage::Dead));
+        let dead = world.number_of(|stage| matches!(stage, RunStage::Dead));
+        let over = world.number_of(|stage| {
+            matches!(stage, RunStage::Over { .. } | RunStage::Refused | RunStage::Dead)
+        });
         assert_eq!(over, world.runs.len(), "a run waits for ever: {world:?}");
         if dead > 0 {
             return;
@@ -338,7 +345,7 @@ impl Explorer {
         let lambda = &world.lambda;
         assert!(lambda.tags.is_empty() && lambda.versions.is_empty(), "traces stay: {world:?}");
         assert_eq!(lambda.power, original(), "the memory size stays changed: {world:?}");
-        let went_on = world.number_of(|stage| *stage == Stage::Over { went_on: true });
+        let went_on = world.number_of(|stage| *stage == RunStage::Over { went_on: true });
         if self.trouble != Trouble::Everything {
             assert!(went_on >= 1, "no run went on: {world:?}");
             assert!(went_on == 1 || self.length == Length::Any, "{went_on} went on: {world:?}");
@@ -352,11 +359,11 @@ fn told<T: Copy>(
     election: &Election,
     answers: &[T],
     tell: impl Fn(&mut Election, T),
-) -> Vec<(Lambda, Stage)> {
+) -> Vec<(Lambda, RunStage)> {
     let after = |&answer: &T| {
         let mut election = election.clone();
         tell(&mut election, answer);
-        (lambda.clone(), Stage::Electing(election))
+        (lambda.clone(), RunStage::Electing(election))
     };
     answers.iter().map(after).collect()
 }

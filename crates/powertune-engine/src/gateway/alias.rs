@@ -4,10 +4,10 @@ use super::{
     Gateway,
     error::{ApiError, ErrorKind},
 };
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Alias {
+pub(crate) struct AliasConfig {
     pub(crate) version: String,
     /// True if the alias sends a part of its calls to a second version.
     pub(crate) is_weighted: bool,
@@ -17,7 +17,11 @@ pub(crate) struct Alias {
 
 impl Gateway {
     /// GetAlias; `None` if there is no such alias.
-    pub(crate) async fn alias(&self, arn: &str, name: &str) -> Result<Option<Alias>, ApiError> {
+    pub(crate) async fn alias(
+        &self,
+        arn: &str,
+        name: &str,
+    ) -> Result<Option<AliasConfig>, ApiError> {
         let answer = self.control.get_alias().function_name(arn).name(name).send().await;
         let answer =
             match answer.map_err(|error| ApiError::from_sdk("GetAlias", &error, &self.called)) {
@@ -25,7 +29,7 @@ impl Gateway {
                 answer => answer?,
             };
         let weights = answer.routing_config.and_then(|routing| routing.additional_version_weights);
-        Ok(Some(Alias {
+        Ok(Some(AliasConfig {
             version: answer.function_version.unwrap_or_default(),
             is_weighted: weights.is_some_and(|weights| !weights.is_empty()),
             revision_id: answer.revision_id,
@@ -37,7 +41,7 @@ impl Gateway {
         &self,
         arn: &str,
         name: &str,
-        read: &Alias,
+        read: &AliasConfig,
         version: &str,
     ) -> Result<(), ApiError> {
         self.record("UpdateAlias", pointing(name, version)).await?;
@@ -67,6 +71,6 @@ impl Gateway {
     }
 }
 
-fn pointing(name: &str, version: &str) -> Entry {
-    Entry::PointAlias { alias: name.to_owned(), version: version.to_owned() }
+fn pointing(name: &str, version: &str) -> JournalEntry {
+    JournalEntry::PointAlias { alias: name.to_owned(), version: version.to_owned() }
 }

@@ -10,10 +10,10 @@ use powertune_core::power::Power;
 use super::{
     Gateway,
     error::{ApiError, ErrorKind},
-    function::{Function, timestamp},
+    function::{FunctionConfig, timestamp},
 };
 use crate::{
-    journal::{Entry, Journal, Read},
+    journal::{Journal, JournalEntry, Read},
     mark::Mark,
 };
 
@@ -26,8 +26,7 @@ pub(crate) struct AccountConcurrency {
 
 /// A published version of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the API calls the number Version")]
-pub(crate) struct Version {
+pub(crate) struct PublishedVersion {
     pub(crate) version: String,
     pub(crate) description: String,
     pub(crate) power: Option<Power>,
@@ -39,7 +38,7 @@ impl Gateway {
         &self,
         name: &str,
         qualifier: Option<&str>,
-    ) -> Result<Function, ApiError> {
+    ) -> Result<FunctionConfig, ApiError> {
         let answer = self
             .control
             .get_function()
@@ -57,14 +56,14 @@ impl Gateway {
             kind: ErrorKind::Unknown,
             message: "the answer has no Configuration".to_owned(),
         })?;
-        Function::read(configuration, reserved, answer.tags)
+        FunctionConfig::read(configuration, reserved, answer.tags)
     }
 
     /// `$LATEST` with the function's tags; both from the same moment if GetFunction returns tags.
     pub(crate) async fn function_and_tags(
         &self,
         name: &str,
-    ) -> Result<(Function, HashMap<String, String>), ApiError> {
+    ) -> Result<(FunctionConfig, HashMap<String, String>), ApiError> {
         let function = self.function(name, None).await?;
         let tags = self.tags_of(&function).await?;
         Ok((function, tags))
@@ -76,7 +75,7 @@ impl Gateway {
     /// distinguishes the two. It comes second, so it sees tags set in between.
     pub(crate) async fn tags_of(
         &self,
-        function: &Function,
+        function: &FunctionConfig,
     ) -> Result<HashMap<String, String>, ApiError> {
         match &function.tags {
             Some(tags) => Ok(tags.clone()),
@@ -88,7 +87,7 @@ impl Gateway {
         &self,
         arn: &str,
         version: &str,
-    ) -> Result<Option<Function>, ApiError> {
+    ) -> Result<Option<FunctionConfig>, ApiError> {
         match self.function(arn, Some(version)).await {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
@@ -96,22 +95,22 @@ impl Gateway {
     }
 
     /// Journals the state of `$LATEST`, if a change of the run is in force.
-    pub(crate) async fn record_read(&self, latest: &Function) -> Result<(), ApiError> {
+    pub(crate) async fn record_read(&self, latest: &FunctionConfig) -> Result<(), ApiError> {
         let has_changed = self.journal.as_ref().and_then(Journal::unsettled).is_some();
         if !has_changed {
             return Ok(());
         }
-        self.record("GetFunction", Entry::Read(latest.into())).await
+        self.record("GetFunction", JournalEntry::Read(latest.into())).await
     }
 
     /// Journals that tags and versions do not change LastModified at this endpoint.
     pub(crate) async fn record_updates_alone_modify(&self) -> Result<(), ApiError> {
-        self.record("GetFunction", Entry::UpdatesAloneModify).await
+        self.record("GetFunction", JournalEntry::UpdatesAloneModify).await
     }
 
     /// Journals that `$LATEST` has its own memory size again.
     pub(crate) async fn record_memory_back(&self) -> Result<(), ApiError> {
-        self.record("GetFunction", Entry::MemoryBack).await
+        self.record("GetFunction", JournalEntry::MemoryBack).await
     }
 
     pub(crate) async fn account_concurrency(&self) -> Result<AccountConcurrency, ApiError> {
@@ -146,7 +145,7 @@ impl Gateway {
         arn: &str,
         tags: HashMap<String, String>,
     ) -> Result<(), ApiError> {
-        self.record("TagResource", Entry::Tag).await?;
+        self.record("TagResource", JournalEntry::Tag).await?;
         let answer = self.control.tag_resource().resource(arn).set_tags(Some(tags)).send().await;
         answer.map_err(|error| ApiError::from_sdk("TagResource", &error, &self.called)).map(|_| ())
     }
@@ -166,10 +165,10 @@ impl Gateway {
     /// nobody knows which run made the change.
     pub(crate) async fn set_power(
         &self,
-        latest: &Function,
+        latest: &FunctionConfig,
         power: Power,
     ) -> Result<Option<Timestamp>, ApiError> {
-        let entry = Entry::SetMemory { from: latest.power, to: power };
+        let entry = JournalEntry::SetMemory { from: latest.power, to: power };
         self.record("UpdateFunctionConfiguration", entry).await?;
         let memory = i32::try_from(power.mb()).expect("a power is at most 10240");
         let answer = self
@@ -189,7 +188,7 @@ impl Gateway {
             Ok(changed) => {
                 let last_modified = changed.last_modified().and_then(timestamp);
                 let revision_id = changed.revision_id;
-                (Entry::Read(Read { power, revision_id, last_modified }), Ok(last_modified))
+                (JournalEntry::Read(Read { power, revision_id, last_modified }), Ok(last_modified))
             }
             Err(error) if error.kind == ErrorKind::Unknown => return Err(error),
             Err(error) if error.is_meeting() || error.kind == ErrorKind::Throttled => {
@@ -199,7 +198,7 @@ impl Gateway {
                     Err(_) => return Err(error),
                 }
             }
-            Err(error) => (Entry::Refused, Err(error)),
+            Err(error) => (JournalEntry::Refused, Err(error)),
         };
         self.record("UpdateFunctionConfiguration", entry).await?;
         answer
@@ -207,21 +206,30 @@ impl Gateway {
 
     /// The journal entry for a refused change. A proxy may send a call twice and return the second
     /// answer, which is a refusal because the first call succeeded.
-    async fn after_refusal(&self, latest: &Function, power: Power) -> Result<Entry, ApiError> {
-        let Some(journal) = &self.journal else { return Ok(Entry::Refused) };
+    async fn after_refusal(
+        &self,
+        latest: &FunctionConfig,
+        power: Power,
+    ) -> Result<JournalEntry, ApiError> {
+        let Some(journal) = &self.journal else { return Ok(JournalEntry::Refused) };
         let (now, tags) = self.function_and_tags(&latest.arn).await?;
         let is_anothers = Mark::all(&tags).iter().any(|mark| mark.run != journal.run());
-        Ok(if now.power == power && !is_anothers { Entry::Doubted } else { Entry::Refused })
+        Ok(if now.power == power && !is_anothers {
+            JournalEntry::Doubted
+        } else {
+            JournalEntry::Refused
+        })
     }
 
     /// PublishVersion, guarded by the RevisionId and CodeSha256 of `latest`. If nothing has changed
     /// since the newest version, Lambda returns that version, which may be somebody else's.
     pub(crate) async fn publish(
         &self,
-        latest: &Function,
+        latest: &FunctionConfig,
         description: &str,
-    ) -> Result<Version, ApiError> {
-        let entry = Entry::Publish { power: latest.power, description: description.to_owned() };
+    ) -> Result<PublishedVersion, ApiError> {
+        let entry =
+            JournalEntry::Publish { power: latest.power, description: description.to_owned() };
         self.record("PublishVersion", entry).await?;
         let answer = self
             .control
@@ -233,7 +241,7 @@ impl Gateway {
             .send()
             .await
             .map_err(|error| ApiError::from_sdk("PublishVersion", &error, &self.called))?;
-        Ok(Version {
+        Ok(PublishedVersion {
             version: answer.version.unwrap_or_default(),
             description: answer.description.unwrap_or_default(),
             power: answer.memory_size.and_then(|mb| Power::new(mb).ok()),
@@ -244,7 +252,7 @@ impl Gateway {
     ///
     /// Some endpoints know a function only by its name here. Every correct list contains `$LATEST`;
     /// if the list for the ARN lacks it, the call is repeated with the name.
-    pub(crate) async fn versions(&self, arn: &str) -> Result<Vec<Version>, ApiError> {
+    pub(crate) async fn versions(&self, arn: &str) -> Result<Vec<PublishedVersion>, ApiError> {
         let name = arn.rsplit(':').next().unwrap_or(arn);
         for function in [arn, name] {
             let listed = self.listed_versions(function).await?;
@@ -291,9 +299,9 @@ impl Gateway {
     }
 }
 
-fn numbered(configuration: FunctionConfiguration) -> Option<Version> {
+fn numbered(configuration: FunctionConfiguration) -> Option<PublishedVersion> {
     let version = configuration.version.filter(|version| version != "$LATEST")?;
-    Some(Version {
+    Some(PublishedVersion {
         version,
         description: configuration.description.unwrap_or_default(),
         power: configuration.memory_size.and_then(|mb| Power::new(mb).ok()),

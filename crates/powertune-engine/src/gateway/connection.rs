@@ -166,8 +166,8 @@ pub enum ConnectError {
     NoRegion,
     /// `--region` and the function's ARN contradict each other.
     #[error(
-        "--region {given} contradicts the function's ARN, which is in {of_function}; leave --region \
-         out"
+        "--region {given} contradicts the function's ARN, which is in {of_function}; omit \
+         --region"
     )]
     RegionContradiction {
         /// The region of the connection.
@@ -181,7 +181,7 @@ pub enum ConnectError {
     /// The profile does not exist.
     #[error(
         "the profile {name:?} is not in the AWS configuration files; aws configure list-profiles \
-         shows those that are"
+         shows the existing ones"
     )]
     NoProfile {
         /// The name of the profile.
@@ -197,7 +197,9 @@ pub enum ConnectError {
     ProfileFiles(String),
     /// The endpoint is not a URL. The message does not repeat it, because it may contain a
     /// password.
-    #[error("it is not an http:// or https:// URL with a host and, if any, a port of 1 to 65535")]
+    #[error(
+        "it is not an http:// or https:// URL with a host and an optional port from 1 to 65535"
+    )]
     Endpoint,
 }
 

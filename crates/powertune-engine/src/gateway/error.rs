@@ -56,7 +56,7 @@ impl ErrorKind {
             Self::Credentials => {
                 " (set AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in again, as for the AWS CLI)"
             }
-            Self::Clock => " (the clock of this machine is off; set it and try again)",
+            Self::Clock => " (the clock of this machine is wrong; set it and try again)",
             Self::NotSent => " (check the region, --endpoint-url and the network)",
             _ => "",
         }
@@ -152,9 +152,9 @@ fn service_message(error: &impl ProvideErrorMetadata, code: &str, status: u16) -
         (Some(message), "") => message.to_owned(),
         (Some(message), code) => format!("{code}: {message}"),
         (None, "") if status < 400 => format!(
-            "what has answered (HTTP status {status}) is not AWS, but probably a proxy or the login \
-             page of a network, or --endpoint-url is wrong; open a web page to log in, or check the \
-             proxy settings and the URL"
+            "the answer (HTTP status {status}) does not come from AWS, but probably from a proxy \
+             or the login page of a network, or --endpoint-url is wrong; open a web page to log \
+             in, or check the proxy settings and the URL"
         ),
         (None, "") => format!("HTTP status {status} without an error code"),
         (None, code) => format!("{code} (HTTP status {status})"),

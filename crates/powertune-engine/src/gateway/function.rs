@@ -19,7 +19,7 @@ use crate::journal::Read;
 
 /// The code and configuration of `$LATEST` or of a version.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Function {
+pub(crate) struct FunctionConfig {
     pub(crate) arn: String,
     pub(crate) region: Region,
     /// `$LATEST`, or a version's number.
@@ -55,7 +55,7 @@ pub(crate) enum Readiness {
     Failed(String),
 }
 
-impl Function {
+impl FunctionConfig {
     /// True if both have the same code and configuration, apart from the memory size.
     pub(crate) fn same_but_for_power(&self, other: &Self) -> bool {
         self.code_sha256 == other.code_sha256 && self.fingerprint == other.fingerprint
@@ -109,8 +109,8 @@ impl Function {
     }
 }
 
-impl From<&Function> for Read {
-    fn from(latest: &Function) -> Self {
+impl From<&FunctionConfig> for Read {
+    fn from(latest: &FunctionConfig) -> Self {
         Self {
             power: latest.power,
             revision_id: latest.revision_id.clone(),
@@ -154,11 +154,11 @@ fn of_state(configuration: &FunctionConfiguration) -> Readiness {
         // Deactivating ends in Deactivated, unless somebody reverts it.
         Some(SdkState::Pending | SdkState::Deactivating) => Readiness::Busy,
         Some(SdkState::Failed) => failed("its State is Failed"),
-        Some(SdkState::Deactivated) => failed("its State is Deactivated, so that nothing runs it"),
+        Some(SdkState::Deactivated) => failed("its State is Deactivated, so nothing can invoke it"),
         Some(SdkState::ActiveNonInvocable) => {
-            failed("its State is ActiveNonInvocable, so that it can't be invoked")
+            failed("its State is ActiveNonInvocable, so nothing can invoke it")
         }
-        Some(SdkState::Deleting) => failed("its State is Deleting, so that it will be gone"),
+        Some(SdkState::Deleting) => failed("its State is Deleting, so it will not exist any more"),
         Some(other) => failed(&format!(
             "its State is {}, which this version of powertune does not know; a newer one may",
             other.as_str()
@@ -194,7 +194,7 @@ fn has_snap_start(configuration: &FunctionConfiguration) -> bool {
 fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     if configuration.capacity_provider_config.is_some() {
         return Some(
-            "it runs on Lambda Managed Instances (CapacityProviderConfig), which are paid by \
+            "it runs on Lambda Managed Instances (CapacityProviderConfig), which are paid for by \
              instance and not by memory and duration"
                 .to_owned(),
         );
@@ -218,8 +218,8 @@ fn unsupported(configuration: &FunctionConfiguration) -> Option<String> {
     let logging = configuration.logging_config.as_ref()?;
     let quiet = matches!(logging.system_log_level, Some(SystemLogLevel::Warn));
     (logging.log_format == Some(LogFormat::Json) && quiet).then(|| {
-        "its LoggingConfig.SystemLogLevel is WARN, which sends no report of what an invocation \
-         took; set it to INFO"
+        "its LoggingConfig.SystemLogLevel is WARN, which suppresses the report of an invocation's \
+         duration; set it to INFO"
             .to_owned()
     })
 }

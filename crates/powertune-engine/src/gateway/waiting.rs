@@ -69,9 +69,9 @@ impl fmt::Display for Wait {
                 let profile = profile.as_deref().unwrap_or("default");
                 write!(
                     f,
-                    "{operation}: there have been no AWS credentials for {seconds} s; they come \
-                     from the environment, or from the credential_process, the sign-in or the \
-                     role of the profile {profile}"
+                    "{operation}: no AWS credentials for {seconds} s; they come from the \
+                     environment, or from the credential_process, the sign-in or the role of the \
+                     profile {profile}"
                 )
             }
         }
@@ -87,7 +87,7 @@ pub(super) struct Waits {
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    calls: BTreeMap<u64, Call>,
+    calls: BTreeMap<u64, WaitingCall>,
     /// The reported waits since the last answer: many calls may wait for the same thing.
     told: BTreeSet<(String, WaitsOn)>,
     listener: Listener,
@@ -103,13 +103,13 @@ impl fmt::Debug for Listener {
 }
 
 #[derive(Debug)]
-struct Call {
+struct WaitingCall {
     operation: String,
     on: WaitsOn,
     since: Instant,
 }
 
-impl Call {
+impl WaitingCall {
     fn wait(&self) -> Wait {
         Wait {
             operation: self.operation.clone(),
@@ -137,7 +137,7 @@ impl Waits {
         let mut waiting = self.lock();
         let number = waiting.next;
         waiting.next += 1;
-        let call = Call { operation, on: self.credentials(), since: Instant::now() };
+        let call = WaitingCall { operation, on: self.credentials(), since: Instant::now() };
         waiting.calls.insert(number, call);
         let waits = self.clone();
         let notice = tokio::spawn(async move { waits.notice(number).await });
@@ -194,7 +194,7 @@ impl Storable for Begun {
 }
 
 impl Begun {
-    fn change(&self, change: impl FnOnce(&mut Call)) {
+    fn change(&self, change: impl FnOnce(&mut WaitingCall)) {
         if let Some(call) = self.waits.lock().calls.get_mut(&self.number) {
             change(call);
         }

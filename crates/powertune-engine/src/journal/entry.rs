@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A call that a run is about to make, or a state that it has read since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "next", rename_all = "camelCase")]
-pub(crate) enum Entry {
+pub(crate) enum JournalEntry {
     /// TagResource. Undo: UntagResource.
     Tag,
     /// UpdateFunctionConfiguration. Undo: the same call with the memory size in the mark.
@@ -41,10 +41,10 @@ pub(crate) struct Read {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct JournalLine {
     pub(super) at: Timestamp,
     #[serde(flatten)]
-    pub(super) entry: Entry,
+    pub(super) entry: JournalEntry,
 }
 
 /// The memory sizes that a run has set, or may have set, and not put back.
@@ -60,34 +60,34 @@ pub(crate) struct Unsettled {
     pub(crate) unanswered: Option<Timestamp>,
 }
 
-impl Entry {
+impl JournalEntry {
     pub(super) fn line(&self, at: Timestamp) -> io::Result<String> {
-        let line = Line { at, entry: self.clone() };
+        let line = JournalLine { at, entry: self.clone() };
         Ok(serde_json::to_string(&line)? + "\n")
     }
 }
 
 /// The open changes after these lines; the last call may or may not have been executed. `None` if
 /// `$LATEST` was never changed or has its own size again.
-pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettled> {
+pub(super) fn replay(original: Option<Power>, lines: &[JournalLine]) -> Option<Unsettled> {
     let mut unsettled: Option<Unsettled> = None;
     let mut before = None;
     let mut updates_alone_modify = false;
-    for Line { at, entry } in lines {
+    for JournalLine { at, entry } in lines {
         match entry {
-            Entry::SetMemory { from, to } => {
+            JournalEntry::SetMemory { from, to } => {
                 before.clone_from(&unsettled);
                 let now = unsettled.get_or_insert_default();
                 now.sizes =
                     [*from, *to].into_iter().filter(|&power| Some(power) != original).collect();
                 now.unanswered = Some(*at);
             }
-            Entry::Refused => unsettled.clone_from(&before),
-            Entry::Doubted => {
+            JournalEntry::Refused => unsettled.clone_from(&before),
+            JournalEntry::Doubted => {
                 let now = unsettled.get_or_insert_default();
                 (now.read, now.unanswered) = (None, None);
             }
-            Entry::Read(read) => {
+            JournalEntry::Read(read) => {
                 let Some(now) = &mut unsettled else { continue };
                 now.unanswered = None;
                 if now.sizes.contains(&read.power) {
@@ -95,14 +95,14 @@ pub(super) fn replay(original: Option<Power>, lines: &[Line]) -> Option<Unsettle
                 }
                 now.read = Some(read.clone());
             }
-            Entry::MemoryBack => unsettled = None,
-            Entry::UpdatesAloneModify => updates_alone_modify = true,
-            Entry::Tag | Entry::Publish { .. } if !updates_alone_modify => {
+            JournalEntry::MemoryBack => unsettled = None,
+            JournalEntry::UpdatesAloneModify => updates_alone_modify = true,
+            JournalEntry::Tag | JournalEntry::Publish { .. } if !updates_alone_modify => {
                 if let Some(now) = &mut unsettled {
                     now.unanswered = Some(*at);
                 }
             }
-            Entry::Tag | Entry::Publish { .. } | Entry::PointAlias { .. } => {}
+            JournalEntry::Tag | JournalEntry::Publish { .. } | JournalEntry::PointAlias { .. } => {}
         }
     }
     unsettled
@@ -120,12 +120,12 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn set(from: u32, to: u32) -> Entry {
-        Entry::SetMemory { from: power(from), to: power(to) }
+    fn set(from: u32, to: u32) -> JournalEntry {
+        JournalEntry::SetMemory { from: power(from), to: power(to) }
     }
 
-    fn read(mb: u32, revision: &str, second: i64) -> Entry {
-        Entry::Read(Read {
+    fn read(mb: u32, revision: &str, second: i64) -> JournalEntry {
+        JournalEntry::Read(Read {
             power: power(mb),
             revision_id: Some(revision.to_owned()),
             last_modified: Some(at(second)),
@@ -133,37 +133,39 @@ mod tests {
     }
 
     /// Replays entries that were written one second apart.
-    fn replayed(entries: &[Entry]) -> Option<Unsettled> {
-        let lines: Vec<Line> =
-            (1..).zip(entries).map(|(n, entry)| Line { at: at(n), entry: entry.clone() }).collect();
+    fn replayed(entries: &[JournalEntry]) -> Option<Unsettled> {
+        let lines: Vec<JournalLine> = (1..)
+            .zip(entries)
+            .map(|(n, entry)| JournalLine { at: at(n), entry: entry.clone() })
+            .collect();
         replay(Some(power(256)), &lines)
     }
 
-    fn sizes(entries: &[Entry]) -> Vec<u32> {
+    fn sizes(entries: &[JournalEntry]) -> Vec<u32> {
         let unsettled = replayed(entries).map(|unsettled| unsettled.sizes);
         unsettled.into_iter().flatten().map(Power::mb).collect()
     }
 
     #[test]
     fn what_was_set_is_unsettled_until_it_is_back() {
-        assert_eq!(replayed(&[Entry::Tag]), None);
+        assert_eq!(replayed(&[JournalEntry::Tag]), None);
         assert_eq!(sizes(&[set(256, 128)]), [128]);
         assert_eq!(sizes(&[set(256, 128), read(128, "b", 1), set(128, 512)]), [128, 512]);
         assert_eq!(sizes(&[set(256, 128), set(128, 256)]), [128]);
-        assert_eq!(replayed(&[set(256, 128), set(128, 256), Entry::MemoryBack]), None);
+        assert_eq!(replayed(&[set(256, 128), set(128, 256), JournalEntry::MemoryBack]), None);
     }
 
     #[test]
     fn what_was_refused_was_never_set() {
-        assert_eq!(replayed(&[set(256, 128), Entry::Refused]), None);
+        assert_eq!(replayed(&[set(256, 128), JournalEntry::Refused]), None);
         let once = [set(256, 128), read(128, "b", 1)];
-        let refused = [set(256, 128), read(128, "b", 1), set(128, 512), Entry::Refused];
+        let refused = [set(256, 128), read(128, "b", 1), set(128, 512), JournalEntry::Refused];
         assert_eq!(replayed(&refused), replayed(&once));
     }
 
     #[test]
     fn a_size_that_is_there_although_it_was_refused_proves_nothing() {
-        let entries = [set(256, 128), read(128, "b", 1), set(128, 512), Entry::Doubted];
+        let entries = [set(256, 128), read(128, "b", 1), set(128, 512), JournalEntry::Doubted];
         let doubted = replayed(&entries).expect("it is unsettled");
         assert!(doubted.sizes.contains(&power(512)));
         assert_eq!((doubted.read, doubted.unanswered), (None, None));
@@ -171,13 +173,14 @@ mod tests {
 
     #[test]
     fn a_call_is_unanswered_until_something_is_read() {
-        let unanswered = |entries: &[Entry]| replayed(entries).and_then(|now| now.unanswered);
-        let publish = Entry::Publish { power: power(128), description: String::new() };
+        let unanswered =
+            |entries: &[JournalEntry]| replayed(entries).and_then(|now| now.unanswered);
+        let publish = JournalEntry::Publish { power: power(128), description: String::new() };
         assert_eq!(unanswered(&[set(256, 128)]), Some(at(1)));
         assert_eq!(unanswered(&[set(256, 128), read(128, "b", 1)]), None);
         let published = [set(256, 128), read(128, "b", 1), publish];
         assert_eq!(unanswered(&published), Some(at(3)));
-        let told = [&[Entry::UpdatesAloneModify], published.as_slice()].concat();
+        let told = [&[JournalEntry::UpdatesAloneModify], published.as_slice()].concat();
         assert_eq!(unanswered(&told), None, "a version does not move LastModified there");
     }
 
@@ -195,9 +198,11 @@ mod tests {
             line,
             "{\"at\":\"1970-01-01T00:00:00Z\",\"next\":\"setMemory\",\"from\":256,\"to\":128}\n"
         );
-        for entry in [set(256, 128), read(128, "b", 1), Entry::MemoryBack, Entry::Refused] {
+        for entry in
+            [set(256, 128), read(128, "b", 1), JournalEntry::MemoryBack, JournalEntry::Refused]
+        {
             let line = entry.line(Timestamp::UNIX_EPOCH).expect("a line");
-            assert_eq!(serde_json::from_str::<Line>(&line).expect("a line").entry, entry);
+            assert_eq!(serde_json::from_str::<JournalLine>(&line).expect("a line").entry, entry);
         }
     }
 }

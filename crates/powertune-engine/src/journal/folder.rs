@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Journal, Locked, OddJournal, Oddness, Unsettled, Written, append,
-    entry::{Entry, Line, replay},
+    entry::{JournalEntry, JournalLine, replay},
 };
 use crate::mark::Mark;
 
@@ -46,14 +46,14 @@ fn first_format() -> u32 {
 
 /// The part of the first line that all formats have.
 #[derive(Debug, Deserialize)]
-struct Format {
+struct FormatNumber {
     #[serde(default = "first_format")]
     format: u32,
 }
 
 /// A journal in the folder.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct FoundJournal {
     pub(crate) mark: Mark,
     pub(crate) unsettled: Option<Unsettled>,
     /// True if the run's process holds the lock.
@@ -95,9 +95,9 @@ impl Journals {
     }
 
     /// The readable journals of this function's runs.
-    pub(crate) fn of(&self, function: &str) -> Vec<Kept> {
+    pub(crate) fn of(&self, function: &str) -> Vec<FoundJournal> {
         let found = self.paths().unwrap_or_default().into_iter();
-        found.filter_map(|path| Kept::read(path, function).ok().flatten()).collect()
+        found.filter_map(|path| FoundJournal::read(path, function).ok().flatten()).collect()
     }
 
     /// The unreadable journals of all functions. This call may block.
@@ -132,7 +132,7 @@ impl Journals {
     }
 }
 
-impl Kept {
+impl FoundJournal {
     fn read(path: PathBuf, function: &str) -> Result<Option<Self>, Oddness> {
         let Content { head, lines, is_alive, is_cut } = match Content::read(&path)? {
             Some(content) if content.head.function == function => content,
@@ -151,7 +151,7 @@ impl Kept {
         // A killed process may leave an incomplete line.
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64)?;
-        append(&file, &Entry::MemoryBack.line(Timestamp::now())?)
+        append(&file, &JournalEntry::MemoryBack.line(Timestamp::now())?)
     }
 
     pub(crate) fn forget(&self) -> io::Result<()> {
@@ -162,7 +162,7 @@ impl Kept {
 #[derive(Debug)]
 struct Content {
     head: Head,
-    lines: Vec<Line>,
+    lines: Vec<JournalLine>,
     is_alive: bool,
     is_cut: bool,
 }
@@ -196,7 +196,12 @@ impl Content {
             return Err(Oddness::TooLong { limit: LONGEST });
         }
         let whole = parse(&text)?;
-        Ok(whole.map(|Whole { head, lines, is_cut }| Self { head, lines, is_alive, is_cut }))
+        Ok(whole.map(|CompleteLines { head, lines, is_cut }| Self {
+            head,
+            lines,
+            is_alive,
+            is_cut,
+        }))
     }
 }
 
@@ -220,20 +225,20 @@ fn trust(metadata: &Metadata) -> Result<(), Oddness> {
 
 /// The complete lines of a journal.
 #[derive(Debug)]
-struct Whole {
+struct CompleteLines {
     head: Head,
-    lines: Vec<Line>,
+    lines: Vec<JournalLine>,
     /// True if an incomplete line follows.
     is_cut: bool,
 }
 
 /// Parses a journal. The last line may be incomplete: a killed process did not finish it, or a disk
 /// lost a part of it, and then the run has made that change.
-fn parse(text: &[u8]) -> Result<Option<Whole>, Oddness> {
+fn parse(text: &[u8]) -> Result<Option<CompleteLines>, Oddness> {
     let mut lines = text.split_inclusive(|&byte| byte == b'\n');
     let Some(first) = lines.next() else { return Ok(None) };
     let is_cut = |line: &[u8]| !line.ends_with(b"\n");
-    if let Ok(Format { format }) = serde_json::from_slice(first)
+    if let Ok(FormatNumber { format }) = serde_json::from_slice(first)
         && format != FORMAT
     {
         return Err(Oddness::Newer { format });
@@ -243,7 +248,7 @@ fn parse(text: &[u8]) -> Result<Option<Whole>, Oddness> {
         Err(_) if is_cut(first) && first.starts_with(b"{") => return Ok(None),
         Err(_) => return Err(Oddness::Corrupt { line: 1 }),
     };
-    let mut whole = Whole { head, lines: Vec::new(), is_cut: false };
+    let mut whole = CompleteLines { head, lines: Vec::new(), is_cut: false };
     for (line, number) in lines.zip(2..) {
         match serde_json::from_slice(line) {
             Ok(line) => whole.lines.push(line),

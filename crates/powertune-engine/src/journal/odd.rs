@@ -51,21 +51,24 @@ impl OddJournal {
     pub(super) fn fault(&self) -> String {
         let path = self.path.display();
         match &self.why {
-            Oddness::NotAFile => format!("{path} is among the journals of runs and is no file"),
+            Oddness::NotAFile => {
+                format!("{path} is in the folder of journals and is not a regular file")
+            }
             Oddness::TooLong { limit } => {
                 format!("the journal {path} is longer than {} MB", limit / 1024 / 1024)
             }
             Oddness::Newer { format } => format!(
-                "the journal {path} is of a newer powertune (format {format}), which can read it"
+                "the journal {path} was written by a newer powertune (format {format}), and only \
+                 that can read it"
             ),
             Oddness::Corrupt { line } => format!("the journal {path} is damaged at line {line}"),
             Oddness::Unreadable(error) => format!("the journal {path} can't be read: {error}"),
             Oddness::Foreign { owner } => {
-                format!("{path} belongs to another user (uid {owner}), and is not believed")
+                format!("{path} belongs to another user (uid {owner}), so it is not trusted")
             }
             Oddness::Writable { mode } => format!(
-                "others may write to {path} (mode {mode:o}; chmod go-w changes that), and it is \
-                 not believed"
+                "other users may write to {path} (mode {mode:o}; chmod go-w changes that), so it \
+                 is not trusted"
             ),
         }
     }
@@ -75,8 +78,8 @@ impl fmt::Display for OddJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}; what its run has changed is put back by the tags on the function alone; delete it \
-             when the function is as it should be",
+            "{}; only the tags on the function say how to undo its run; delete it when the \
+             function is as it should be",
             self.fault()
         )
     }

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 use crate::{
     conflict::{Backoff, repeated},
     error::LeftBehind,
-    gateway::{ApiError, ErrorKind, Function, Gateway, Readiness},
+    gateway::{ApiError, ErrorKind, FunctionConfig, Gateway, Readiness},
     mark::{Mark, memory_key},
-    put_back::{Claim, Facts, Verdict},
+    put_back::{Claim, Facts, Judgement},
 };
 
 /// The result for the memory size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Memory {
+pub(crate) enum MemoryOutcome {
     /// It had its original value.
     #[default]
     AsItWas,
@@ -35,9 +35,9 @@ pub(super) struct NotBack {
 
 /// The present function, with the decision on its memory size.
 struct Found {
-    latest: Function,
+    latest: FunctionConfig,
     original: Power,
-    verdict: Verdict,
+    verdict: Judgement,
 }
 
 /// Puts the memory size back if it comes from a run. It retries until the deadline.
@@ -46,35 +46,39 @@ pub(super) async fn restore_memory(
     arn: &str,
     claims: &[Claim],
     deadline: Instant,
-) -> Result<Memory, NotBack> {
-    let Some(claim) = claims.first() else { return Ok(Memory::AsItWas) };
+) -> Result<MemoryOutcome, NotBack> {
+    let Some(claim) = claims.first() else { return Ok(MemoryOutcome::AsItWas) };
     let mut backoff = Backoff::until(deadline);
     let mut put_back = None;
     loop {
         let why = match look(gateway, arn, claims).await {
             Ok(Found { latest, original, verdict }) => match verdict {
-                Verdict::AsItWas if put_back.is_some() && latest.readiness == Readiness::Busy => {
-                    "Lambda is at work on the update".to_owned()
+                Judgement::AsItWas if put_back.is_some() && latest.readiness == Readiness::Busy => {
+                    "Lambda is still working on the update".to_owned()
                 }
-                Verdict::AsItWas => {
+                Judgement::AsItWas => {
                     settled(gateway, deadline).await;
-                    let back = |from| Memory::PutBack { from, to: original };
-                    return Ok(put_back.map_or(Memory::AsItWas, back));
+                    let back = |from| MemoryOutcome::PutBack { from, to: original };
+                    return Ok(put_back.map_or(MemoryOutcome::AsItWas, back));
                 }
-                Verdict::Theirs => return Ok(Memory::Theirs(latest.power)),
-                Verdict::Unclear => return Err(unclear(arn, &latest, original, claims)),
-                Verdict::Outdated => "Lambda answers with an older state of it".to_owned(),
-                Verdict::PutBack => match gateway.set_power(&latest, original).await {
+                Judgement::Theirs => return Ok(MemoryOutcome::Theirs(latest.power)),
+                Judgement::Unclear => return Err(unclear(arn, &latest, original, claims)),
+                Judgement::Outdated => {
+                    "Lambda returned an outdated state of the function".to_owned()
+                }
+                Judgement::PutBack => match gateway.set_power(&latest, original).await {
                     Ok(_) => {
                         put_back = Some(latest.power);
                         continue;
                     }
-                    Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
+                    Err(error) if error.kind == ErrorKind::NotFound => {
+                        return Ok(MemoryOutcome::Gone);
+                    }
                     Err(error) if error.may_pass() => error.to_string(),
                     Err(error) => return Err(not_back(arn, original, error.to_string())),
                 },
             },
-            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Memory::Gone),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(MemoryOutcome::Gone),
             Err(error) if error.may_pass() => error.to_string(),
             Err(error) => return Err(not_back(arn, claim.original, error.to_string())),
         };
@@ -94,7 +98,7 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
     let (latest, tags) = gateway.function_and_tags(arn).await?;
     let marks = Mark::all(&tags);
     let mut versions = None;
-    let mut worst: Option<(Verdict, Power)> = None;
+    let mut worst: Option<(Judgement, Power)> = None;
     for claim in claims {
         let is_announced = marks.iter().any(|mark| mark.run == claim.run);
         let are_others = marks.iter().any(|mark| mark.run != claim.run);
@@ -102,7 +106,7 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
             Some(verdict) => verdict,
             // Somebody cleaned up after this run, and another run has begun: the size is the other
             // run's.
-            None if are_others && !is_announced => Verdict::Theirs,
+            None if are_others && !is_announced => Judgement::Theirs,
             None => {
                 if versions.is_none() {
                     versions = Some(gateway.versions(arn).await?);
@@ -120,7 +124,7 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
                 };
                 match claim.judge(&facts) {
                     // Somebody removed the run's tags, and so decided to keep this size.
-                    Verdict::Unclear if !is_announced => Verdict::Theirs,
+                    Judgement::Unclear if !is_announced => Judgement::Theirs,
                     verdict => verdict,
                 }
             }
@@ -129,19 +133,19 @@ async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, A
             worst = Some((verdict, claim.original));
         }
     }
-    let (verdict, original) = worst.unwrap_or((Verdict::AsItWas, latest.power));
+    let (verdict, original) = worst.unwrap_or((Judgement::AsItWas, latest.power));
     Ok(Found { latest, original, verdict })
 }
 
 /// The precedence of decisions on several claims: proof that a run set the size, then doubt, then
 /// the rest.
-fn rank(verdict: Verdict) -> u8 {
+fn rank(verdict: Judgement) -> u8 {
     match verdict {
-        Verdict::AsItWas => 0,
-        Verdict::Theirs => 1,
-        Verdict::Unclear => 2,
-        Verdict::Outdated => 3,
-        Verdict::PutBack => 4,
+        Judgement::AsItWas => 0,
+        Judgement::Theirs => 1,
+        Judgement::Unclear => 2,
+        Judgement::Outdated => 3,
+        Judgement::PutBack => 4,
     }
 }
 
@@ -161,13 +165,13 @@ fn not_back(arn: &str, original: Power, why: String) -> NotBack {
     NotBack { left, is_unclear: false }
 }
 
-fn unclear(arn: &str, latest: &Function, original: Power, claims: &[Claim]) -> NotBack {
+fn unclear(arn: &str, latest: &FunctionConfig, original: Power, claims: &[Claim]) -> NotBack {
     let keys: Vec<String> = claims.iter().map(|claim| memory_key(&claim.run)).collect();
     let left = LeftBehind {
         what: format!("the memory size of $LATEST is {} and was {original}", latest.power),
         why: format!(
-            "a run has set {}, and somebody may have deployed it since; if it is theirs, keep it \
-             with: aws lambda untag-resource --resource {arn} --tag-keys {}",
+            "a run has set {}, and somebody may have deployed the same size since; if so, keep \
+             it with: aws lambda untag-resource --resource {arn} --tag-keys {}",
             latest.power,
             keys.join(" ")
         ),

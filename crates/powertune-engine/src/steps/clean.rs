@@ -18,7 +18,7 @@ use crate::{
     gateway::{Connection, ErrorKind, Gateway},
     mark::{self, Mark},
     put_back::Claim,
-    restore::{Memory, Restored, Undo, restore},
+    restore::{MemoryOutcome, Restored, Undo, restore},
 };
 
 /// The status of an execution that failed after its steps had ended.
@@ -91,7 +91,8 @@ pub async fn clean(connection: &Connection, state: &RunState) -> Result<PutBack,
     let put_back = sweep(&gateway, &function.arn, run, is_applied).await?;
     if let Some(cause) = outdated {
         return Err(StepErrorKind::Failed.error(&format!(
-            "{cause}\nthe result is of what it was before; everything was put back"
+            "{cause}\nthe result applies to the function before that change; everything was put \
+             back"
         )));
     }
     let failure = match &state.failure {
@@ -138,21 +139,22 @@ async fn outdated(
 /// An obstacle that may disappear by itself.
 fn not_yet(error: &impl ToString) -> StepError {
     StepErrorKind::NotYet.error(&format!(
-        "nothing could be put back, because the function could not be read: {}",
+        "the function could not be read, so nothing was put back: {}",
         error.to_string()
     ))
 }
 
 /// The error that the execution ends with. Step Functions reserves names that begin with `States.`.
 fn in_words(failure: &Caught, applied: Option<String>) -> Caught {
-    let but = applied.map_or(String::new(), |applied| format!("{applied}; all else "));
+    let all = "everything".to_owned();
+    let put_back = applied.map_or(all, |applied| format!("{applied}; everything else"));
     match StepErrorKind::of_name(&failure.error) {
         Some(_) => Caught { error: failure.error.clone(), cause: failure.said() },
         None => Caught {
             error: StepErrorKind::Failed.name().to_owned(),
             cause: format!(
-                "{}: {}; {but}what the run did was taken back, so that it can be started again; the \
-                 log of the step that failed may say more",
+                "{}: {}; {put_back} was put back, so the run can be started again; the log of the \
+                 failed step may say more",
                 failure.error,
                 failure.said()
             ),
@@ -194,8 +196,8 @@ fn function_of(detail: &Detail) -> Result<FunctionRef, StepError> {
     let named = input.get("lambdaARN").and_then(Value::as_str).and_then(|name| name.parse().ok());
     named.ok_or_else(|| {
         StepErrorKind::BadInput.error(&format!(
-            "the event of the end of {} does not say which function it was to tune, so that \
-             nothing was put back; do it with: powertune clean FUNCTION",
+            "the event about the end of {} does not name the function of the run, so nothing was \
+             put back; do it with: powertune clean FUNCTION",
             detail.execution_arn
         ))
     })
@@ -236,8 +238,8 @@ async fn sweep(
         return Err(StepError { kind, ..left_behind(restored.left) });
     }
     let memory = match restored.memory {
-        Memory::PutBack { from, to } => Some((from, to)),
-        Memory::AsItWas | Memory::Theirs(_) | Memory::Gone => None,
+        MemoryOutcome::PutBack { from, to } => Some((from, to)),
+        MemoryOutcome::AsItWas | MemoryOutcome::Theirs(_) | MemoryOutcome::Gone => None,
     };
     let Restored { versions, pointed_to, .. } = restored;
     Ok(PutBack { memory, versions, pointed_to, ..PutBack::default() })
@@ -273,7 +275,10 @@ mod tests {
         let lambda = r#"{"errorType":"Powertune.Failed","errorMessage":"too bad"}"#;
         assert_eq!(caught("Powertune.Failed", lambda), "Powertune.Failed: too bad");
         let told = caught("States.Timeout", "");
-        assert!(told.starts_with("Powertune.Failed: States.Timeout: ; what the run did"), "{told}");
+        assert!(
+            told.starts_with("Powertune.Failed: States.Timeout: ; everything was put back"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -13,13 +13,13 @@ use powertune_core::{
     },
 };
 
-use super::{Settings, StepError, StepErrorKind, measure::MARGIN, processors};
+use super::{DeploymentSettings, StepError, StepErrorKind, measure::MARGIN, processors};
 use crate::{
     baseline::Baseline,
     gateway::{Connection, Gateway, Readiness},
     journal::Journals,
     limits, mark,
-    prepare::{LONGEST_INIT, Prepared, deadline, milliseconds, prepare},
+    prepare::{LONGEST_INIT, PreparedRun, deadline, milliseconds, prepare},
 };
 
 /// The longest timeout of a function that the Measure step, itself a Lambda function, can wait for.
@@ -29,10 +29,10 @@ const LONGEST_TIMEOUT: Duration = Duration::from_mins(13);
 const LONGEST_STEP: Duration = Duration::from_mins(15);
 
 /// The warning of a deployment without a limit.
-const TUNES_ANY: &str = "this state machine may tune any function (its lambdaResource is *): every \
-                         caller that may start it can have any function invoked and changed; \
-                         deploy it with lambdaResource, the ARN of the functions that it may tune \
-                         or a pattern of such ARNs";
+const TUNES_ANY: &str = "this state machine may tune any function (its lambdaResource is *): \
+                         every caller that may start it can use it to invoke and change any \
+                         function; deploy it with lambdaResource, the ARN of the functions that \
+                         it may tune, or an ARN pattern";
 
 /// Begins a run.
 ///
@@ -40,7 +40,7 @@ const TUNES_ANY: &str = "this state machine may tune any function (its lambdaRes
 /// `BadInput` for a wrong request, `Refused` if the run can't work, `NotBegun` for a failed call.
 pub async fn initialize(
     connection: &Connection,
-    settings: &Settings,
+    settings: &DeploymentSettings,
     start: InitializeInput,
 ) -> Result<RunState, StepError> {
     let request = parse(&start.request)?;
@@ -67,9 +67,8 @@ fn check_timeouts(
     let refused = |text: String| Err(StepErrorKind::Refused.error(&text));
     if function > LONGEST_TIMEOUT {
         return refused(format!(
-            "the function's Timeout of {} s is more than the {} s that this state machine can \
-             wait for; tune it with `powertune tune`, which has no such limit, or lower its \
-             Timeout",
+            "the function's timeout of {} s is longer than the {} s that this state machine can \
+             wait; tune it with `powertune tune`, which has no such limit, or lower the timeout",
             function.as_secs(),
             LONGEST_TIMEOUT.as_secs()
         ));
@@ -86,7 +85,7 @@ fn check_timeouts(
         };
         return refused(format!(
             "an invocation with its cold start and its processors may take {} s, and the measure \
-             step has {} s: {deploy}lower the Timeout, or use `powertune tune`, which has no such \
+             step has {} s: {deploy}lower the timeout, or use `powertune tune`, which has no such \
              limit",
             longest.as_secs(),
             measure.as_secs()
@@ -98,10 +97,10 @@ fn check_timeouts(
 fn run(
     start: InitializeInput,
     request: &Request,
-    prepared: &Prepared,
+    prepared: &PreparedRun,
     longest: Duration,
 ) -> Result<RunContext, StepError> {
-    let Prepared { latest, powers, plan, .. } = prepared;
+    let PreparedRun { latest, powers, plan, .. } = prepared;
     let until = deadline(request, prepared);
     let baseline = Baseline::of(latest);
     let (width, in_flight) = shares(request, prepared);
@@ -148,7 +147,7 @@ fn run(
 
 /// The number of powers measured at the same time, and the invocations in flight of each. Together
 /// with the Measure steps they stay within the account's concurrency.
-fn shares(request: &Request, prepared: &Prepared) -> (u32, u32) {
+fn shares(request: &Request, prepared: &PreparedRun) -> (u32, u32) {
     let powers = u32::try_from(prepared.powers.len()).unwrap_or(u32::MAX);
     let allowed = prepared.concurrency.max(1);
     let serial = matches!(request.pace, Pace::Series { .. }) && !request.only_cold_starts;
@@ -174,6 +173,6 @@ mod tests {
         };
         assert!(said(800).contains("totalExecutionTimeout="), "{}", said(800));
         assert!(!said(1_000).contains("totalExecutionTimeout"), "{}", said(1_000));
-        assert!(said(1_000).contains("lower the Timeout"), "{}", said(1_000));
+        assert!(said(1_000).contains("lower the timeout"), "{}", said(1_000));
     }
 }

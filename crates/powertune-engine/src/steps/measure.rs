@@ -21,7 +21,7 @@ use crate::{
     budget::Budget,
     error::Cause,
     gateway::{Connection, Gateway},
-    measure::{Batch, Bench},
+    measure::{Batch, Measurer},
     prepare,
 };
 
@@ -80,9 +80,9 @@ async fn observe(
         return Ok(Vec::new());
     };
     ready.map_err(|cause| batch.not_ready(cause))?;
-    let bench = Bench {
+    let measurer = Measurer {
         last_start: Some(last_start.into()),
-        ..Bench::new(
+        ..Measurer::new(
             gateway.invoker(Duration::from_millis(run.longest_ms)),
             arn.clone(),
             request,
@@ -91,5 +91,5 @@ async fn observe(
             budget,
         )
     };
-    bench.measure(&batch).await
+    measurer.measure(&batch).await
 }

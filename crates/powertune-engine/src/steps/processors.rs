@@ -29,8 +29,8 @@ fn named(request: &Request) -> impl Iterator<Item = (&'static str, &FunctionRef)
 pub(super) fn check_any(request: &Request, allowed: &str) -> Result<(), StepError> {
     match named(request).next() {
         Some((field, _)) if allowed.is_empty() => Err(StepErrorKind::Refused.error(&format!(
-            "{field}: this state machine invokes no processors; deploy it with {PARAMETER}, the \
-             ARN of those that it may invoke or a pattern of such ARNs"
+            "{field}: this state machine may not invoke processors; deploy it with {PARAMETER}, \
+             the ARN of the functions that it may invoke, or an ARN pattern"
         ))),
         _ => Ok(()),
     }
@@ -45,8 +45,8 @@ pub(super) fn longest(processors: &[Processor], allowed: &str) -> Result<Duratio
     for Processor { field, named, arn, timeout } in processors {
         if !arn.as_ref().is_some_and(|arn| matches(allowed, arn)) {
             return Err(StepErrorKind::Refused.error(&format!(
-                "{field}: {named} is none of the processors that this state machine may invoke \
-                 ({allowed}); name another one, or deploy it with another {PARAMETER}"
+                "{field}: this state machine may not invoke {named}, but only {allowed}; name \
+                 another processor, or deploy it with another {PARAMETER}"
             )));
         }
         longest += *timeout + LONGEST_INIT;

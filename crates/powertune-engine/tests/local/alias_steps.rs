@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use powertune_core::workflow::state::{Execution, InitializeInput, RunState};
 use powertune_engine::{
     gateway::Connection,
-    steps::{Settings, StepError, StepErrorKind, apply, clean, clean_after, initialize, publish},
+    steps::{
+        DeploymentSettings, StepError, StepErrorKind, apply, clean, clean_after, initialize,
+        publish,
+    },
 };
 use serde_json::{Value, json};
 
@@ -31,7 +34,8 @@ async fn begin(bench: &Bench, more: &Value) -> Result<RunState, StepError> {
     let id = format!("arn:aws:states:us-east-1:123456789012:execution:powertune:{}", bench.arn);
     let execution = Execution { id, start_time: "2026-11-26T12:00:00Z".to_owned() };
     let start = InitializeInput { execution, request: fields.clone() };
-    let settings = Settings { processors: "*".to_owned(), ..Settings::default() };
+    let settings =
+        DeploymentSettings { processors: "*".to_owned(), ..DeploymentSettings::default() };
     initialize(&connection(bench), &settings, start).await
 }
 
@@ -97,9 +101,9 @@ async fn what_others_have_made_of_an_alias_stays() {
     let said = Box::pin(refusal(&bench, async || roll_back(client()).await)).await;
     assert!(said.contains("points to version 1 now, and to version 2 before"), "{said}");
     let said = Box::pin(refusal(&bench, async || delete(client()).await)).await;
-    assert!(said.contains("it is gone"), "{said}");
+    assert!(said.contains("it was deleted"), "{said}");
     let said = Box::pin(refusal(&bench, async || create(&client(), "2").await)).await;
-    assert!(said.contains("was made meanwhile"), "{said}");
+    assert!(said.contains("was created meanwhile"), "{said}");
     let said = Box::pin(refusal(&bench, async || begin_canary(client()).await)).await;
     assert!(said.contains("two versions"), "{said}");
     let error = begin(&bench, &json!({})).await.expect_err("a canary is going on");
@@ -110,7 +114,7 @@ async fn what_others_have_made_of_an_alias_stays() {
 async fn an_execution_whose_tags_were_taken_away_applies_nothing() {
     let bench = released().await;
     let said = Box::pin(refusal(&bench, async || take_tags(bench.client.clone()).await)).await;
-    assert!(said.contains("tags were taken"), "{said}");
+    assert!(said.contains("removed the run's tags"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,7 +218,7 @@ async fn an_alias_that_is_deleted_meanwhile_stays_deleted() {
     let deleted = meanwhile(&bench, delete);
     let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     deleted.await.expect("the alias is deleted");
-    must_stay(&bench, ending, "it is gone, and pointed to version 2 before").await;
+    must_stay(&bench, ending, "it was deleted, and pointed to version 2 before").await;
     assert_eq!(points_to(&bench).await, None);
 }
 
@@ -229,7 +229,7 @@ async fn an_alias_that_is_made_meanwhile_stays() {
     let made = meanwhile(&bench, |client| async move { create(&client, "1").await });
     let ending = bench.tune_and_hear(to_alias(json!({}))).await.0;
     made.await.expect("the alias is made");
-    must_stay(&bench, ending, "was made meanwhile, and points to version 1").await;
+    must_stay(&bench, ending, "was created meanwhile, and points to version 1").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
 }
 
@@ -241,7 +241,7 @@ async fn an_alias_that_is_made_at_the_very_last_moment_stays() {
     let make = move || async move { create(&client, "1").await };
     let endpoint = door(&bench, "POST", "/aliases", make).await;
     let ending = bench.tune_at(endpoint, to_alias(json!({}))).await;
-    must_stay(&bench, ending, "was made meanwhile, and points to version 1").await;
+    must_stay(&bench, ending, "was created meanwhile, and points to version 1").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
 }
 

@@ -136,7 +136,7 @@ async fn a_forged_original_size_is_not_set_although_a_version_shows_a_test_size(
     set_memory(&bench, 1024).await;
     publish_as_run(&bench).await;
     let before = bench.footprint().await;
-    assert!(left(&bench).await.contains("if it is theirs"));
+    assert!(left(&bench).await.contains("if so, keep it"));
     assert_eq!(bench.footprint().await, before);
 }
 
@@ -152,7 +152,7 @@ async fn a_size_that_a_run_has_left_behind_itself_is_the_owners() {
     set_memory(&bench, 1024).await;
     let before = bench.footprint().await;
     let left = left(&bench).await;
-    assert!(left.contains("somebody may have deployed it"), "{left}");
+    assert!(left.contains("somebody may have deployed the same size"), "{left}");
     assert_eq!(bench.footprint().await, before);
 }
 

@@ -10,7 +10,7 @@ use powertune_core::{
 use powertune_engine::{
     error::{Cause, TuneError},
     run::Ending,
-    steps::{self, Settings},
+    steps::{self, DeploymentSettings},
 };
 use serde_json::{Value, json};
 
@@ -56,7 +56,10 @@ async fn a_version_that_somebody_deletes_ends_the_run() {
     };
     assert_eq!((version, power.mb()), (&deleted, 512));
     let said = error.to_string();
-    assert!(said.contains("is gone") && said.contains("everything was put back"), "{said}");
+    assert!(
+        said.contains("was deleted while") && said.contains("everything was put back"),
+        "{said}"
+    );
     assert_eq!(bench.footprint().await, before, "nothing was applied");
 }
 
@@ -71,7 +74,7 @@ async fn a_version_that_somebody_deletes_ends_an_execution() {
         start_time: "2026-01-01T00:00:00Z".to_owned(),
     };
     let start = InitializeInput { execution, request };
-    let settings = Settings::default();
+    let settings = DeploymentSettings::default();
     let deadline = Instant::now() + Duration::from_mins(10);
     let state = steps::initialize(&connection, &settings, start).await.expect("it begins");
     let mut state = steps::publish(&connection, state, deadline).await.expect("it publishes");
@@ -86,7 +89,7 @@ async fn a_version_that_somebody_deletes_ends_an_execution() {
         state.measured.push(measured);
     }
     let error = steps::decide(&settings, state).expect_err("it can't go on");
-    assert!(error.message.contains("(512 MB), which the run was measuring, is gone"), "{error}");
+    assert!(error.message.contains("(512 MB) was deleted while the run measured it"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

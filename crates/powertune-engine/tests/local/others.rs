@@ -70,7 +70,7 @@ async fn a_deploy_while_versions_are_published_stops_the_run_and_stays() {
     if let TuneError::LeftBehind { cause: Some(Cause::Changed { .. }), left, .. } = &error {
         // The deployment found a test size, and nothing tells whether it was meant to stay.
         assert!(left[0].by_hand.ends_with("--memory-size 256"), "{left:?}");
-        assert!(left[0].why.contains("if it is theirs, keep it with"), "{left:?}");
+        assert!(left[0].why.contains("if so, keep it with"), "{left:?}");
         assert_ne!(memory_mb, Some(ORIGINAL));
         return;
     }
@@ -116,7 +116,7 @@ async fn the_very_size_that_the_run_has_set_stays_where_the_owner_deploys_it() {
     deployed.await.expect("the deploy went through");
     let TuneError::LeftBehind { left, .. } = &error else { panic!("{error:?}") };
     let said = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    assert!(said.contains("--memory-size 256") && said.contains("if it is theirs"), "{said}");
+    assert!(said.contains("--memory-size 256") && said.contains("if so, keep it"), "{said}");
     assert_eq!(self::settings(&bench).await.1, Some(192), "what the owner deployed stays");
 }
 

@@ -49,7 +49,7 @@ async fn what_is_never_let_through_is_given_up() {
     let before = bench.footprint().await;
     let error = bench.tune(json!({})).await.expect_err("nothing may run");
     let TuneError::Failed(Cause::NothingMeasured(_)) = &error else { panic!("{error:?}") };
-    assert!(error.to_string().contains("was not let through for 120 s"), "{error}");
+    assert!(error.to_string().contains("Lambda refused it for 120 s"), "{error}");
     assert_eq!(bench.footprint().await, before);
 }
 

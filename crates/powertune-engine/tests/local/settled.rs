@@ -83,7 +83,7 @@ async fn a_size_that_its_owner_keeps_is_kept_where_the_journal_is() {
     deploy(&bench, 17, TEST).await;
     let cleaned = bench.clean_here().await.expect("it says what is left");
     let left = cleaned.left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    assert!(left.contains("if it is theirs, keep it with: aws lambda untag-resource"), "{left}");
+    assert!(left.contains("if so, keep it with: aws lambda untag-resource"), "{left}");
 
     untag(&bench, keys(&bench, ":memory").await).await;
     let cleaned = bench.clean_here().await.expect("it cleans");
@@ -225,6 +225,6 @@ async fn a_later_round_does_not_take_its_own_tag_for_its_announcement() {
     });
     let fields = json!({"num": "auto", "powerValues": [256, 512, 1024, 2048]});
     let ended = bench.tune_at(door.await, fields).await.expect_err("the tags are gone");
-    assert!(ended.error.to_string().contains("tags were taken"), "{}", ended.error);
+    assert!(ended.error.to_string().contains("removed the run's tags"), "{}", ended.error);
     assert_eq!(bench.footprint().await, before);
 }

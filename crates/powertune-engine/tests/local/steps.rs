@@ -11,9 +11,9 @@ use powertune_core::workflow::state::{
 };
 use powertune_engine::{
     gateway::Connection,
-    steps::{self, Settings, StepError, StepErrorKind},
+    steps::{self, DeploymentSettings, StepError, StepErrorKind},
 };
-use powertune_local::Settings as LocalSettings;
+use powertune_local::Settings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ impl<'a> Execution<'a> {
     }
 
     pub(crate) async fn initialize(&mut self, more: Value) -> Result<RunState, StepError> {
-        let settings = Settings::default();
+        let settings = DeploymentSettings::default();
         initialize(self.bench, &settings, more).await.map(|state| self.keep(state))
     }
 
@@ -57,7 +57,7 @@ impl<'a> Execution<'a> {
             measured.push(self.keep(seen.expect("it measures")));
         }
         state.measured = measured;
-        self.keep(steps::decide(&Settings::default(), state).expect("it decides"))
+        self.keep(steps::decide(&DeploymentSettings::default(), state).expect("it decides"))
     }
 }
 
@@ -68,7 +68,7 @@ fn soon() -> Instant {
 /// Initialize, with a request that has these fields beside the few that it needs.
 async fn initialize(
     bench: &Bench,
-    settings: &Settings,
+    settings: &DeploymentSettings,
     more: Value,
 ) -> Result<RunState, StepError> {
     let mut request = json!({ "lambdaARN": FUNCTION, "num": 5, "powerValues": [256, 512] });
@@ -185,7 +185,7 @@ async fn a_secret_that_is_changed_between_two_steps_is_noticed() {
     assert!(error.message.contains("its configuration"), "{error}");
     let error = steps::clean(&execution.connection, &decided).await.expect_err("changed");
     assert_eq!(error.kind, StepErrorKind::Failed);
-    assert!(error.message.contains("the result is of what it was before"), "{error}");
+    assert!(error.message.contains("the result applies to the function before"), "{error}");
     let after = bench.footprint().await;
     set_secret(&bench, "new").await;
     assert_eq!(bench.footprint().await, before);
@@ -232,11 +232,13 @@ async fn a_clean_that_reaches_nobody_asks_to_be_called_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processors_are_those_that_the_deployment_allows() {
-    let bench = Bench::with("return 1", LocalSettings::default()).await;
+    let bench = Bench::with("return 1", Settings::default()).await;
     let hook = bench.create("hook", LOGGING).await;
     let request = json!({ "postProcessorARN": "hook" });
-    let deployed =
-        |processors: &str| Settings { processors: processors.to_owned(), ..Settings::default() };
+    let deployed = |processors: &str| DeploymentSettings {
+        processors: processors.to_owned(),
+        ..DeploymentSettings::default()
+    };
     let pattern = hook.replace("hook", "ho*");
     for allowed in [&*hook, &*pattern, "*"] {
         let begun = initialize(&bench, &deployed(allowed), request.clone()).await;
@@ -255,9 +257,10 @@ async fn processors_are_those_that_the_deployment_allows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_that_may_tune_anything_says_so_in_every_result() {
     let bench = Bench::new("return 1").await;
-    let open = Settings { tunes_any: true, ..Settings::default() };
+    let open = DeploymentSettings { tunes_any: true, ..DeploymentSettings::default() };
     let begun = initialize(&bench, &open, json!({})).await.expect("it begins");
     assert!(begun.run.notes.iter().any(|note| note.contains("lambdaResource is *")));
-    let begun = initialize(&bench, &Settings::default(), json!({})).await.expect("it begins");
+    let begun =
+        initialize(&bench, &DeploymentSettings::default(), json!({})).await.expect("it begins");
     assert_eq!(begun.run.notes, Vec::<String>::new());
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 use powertune_core::arn::FunctionRef;
-use powertune_deploy::{File, Target, caller::Command, generate};
+use powertune_deploy::{DeployTarget, File, caller::PermittedCommand, generate};
 
 use crate::{
     console::{print, say},
@@ -61,7 +61,7 @@ enum PolicyCommand {
     Run,
 }
 
-impl From<PolicyCommand> for Command {
+impl From<PolicyCommand> for PermittedCommand {
     fn from(caller: PolicyCommand) -> Self {
         match caller {
             PolicyCommand::Tune => Self::Tune,
@@ -71,7 +71,7 @@ impl From<PolicyCommand> for Command {
     }
 }
 
-impl From<Artifact> for Target {
+impl From<Artifact> for DeployTarget {
     fn from(artifact: Artifact) -> Self {
         match artifact {
             Artifact::Asl => Self::Asl,
@@ -111,7 +111,7 @@ impl GenerateCommand {
     }
 
     fn files(&self) -> Result<Vec<File>, CommandError> {
-        let Some(command) = self.command.map(Command::from) else {
+        let Some(command) = self.command.map(PermittedCommand::from) else {
             return Ok(generate(self.artifact.into()));
         };
         if !matches!(self.artifact, Artifact::Iam) {
@@ -120,7 +120,7 @@ impl GenerateCommand {
         let function = self.function.as_deref().map(str::parse::<FunctionRef>).transpose();
         let function =
             function.map_err(|error| CommandError::input("--function", error.to_string()))?;
-        if matches!(command, Command::Run) {
+        if matches!(command, PermittedCommand::Run) {
             say(RULE);
         }
         let content = format!("{:#}\n", command.policy(function.as_ref()));

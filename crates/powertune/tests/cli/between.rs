@@ -51,7 +51,7 @@ fn a_login_page_and_a_redirect_are_not_aws() {
         let output = tune("AWS_ENDPOINT_URL", &answering(answer));
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        let words = format!("what has answered (HTTP status {status}) is not AWS");
+        let words = format!("the answer (HTTP status {status}) does not come from AWS");
         assert!(said.contains(&words) && said.contains("--endpoint-url"), "{said}");
     }
 }

@@ -57,11 +57,11 @@ fn odd_journals_are_named_and_the_tags_are_gone_by() {
     assert!(cleaned.status.success(), "{said}");
     let name = journal.file_name().expect("a name").to_string_lossy().into_owned();
     for (file, words) in [
-        (name.as_str(), "is no file"),
-        ("newer.jsonl", "of a newer powertune (format 99)"),
+        (name.as_str(), "is not a regular file"),
+        ("newer.jsonl", "written by a newer powertune (format 99)"),
         ("corrupt.jsonl", "is damaged at line 1"),
         ("huge.jsonl", "is longer than 4 MB"),
-        ("planted.jsonl", "others may write to"),
+        ("planted.jsonl", "other users may write to"),
     ] {
         let line = said.lines().find(|line| line.contains(file));
         let line = line.unwrap_or_else(|| panic!("{file} is not named: {said}"));

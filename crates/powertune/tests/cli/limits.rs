@@ -160,6 +160,6 @@ fn a_clock_that_is_off_fails_no_invocation() {
     let always = |_: &[String]| Some(Spoilt::Said(403, "RequestTimeTooSkewed", "too far off"));
     let output = stage.spoilt(&arguments, Arc::new(always)).output().expect("powertune runs");
     let said = stderr(&output);
-    assert!(said.contains("the clock of this machine is off"), "{said}");
+    assert!(said.contains("the clock of this machine is wrong"), "{said}");
     assert!(!said.contains("AWS_PROFILE"), "{said}");
 }

@@ -165,7 +165,7 @@ pub(crate) async fn decide(bench: &Bench, function: &str, left: &str) -> Result<
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
     let memory_mb = by_hand.and_then(|text| digits(text).parse().ok());
     match memory_mb {
-        Some(memory_mb) if left.contains("if it is theirs, keep it with: aws lambda untag-") => {
+        Some(memory_mb) if left.contains("if so, keep it with: aws lambda untag-") => {
             bench.set_memory(function, memory_mb).await;
             Ok(())
         }

@@ -22,10 +22,10 @@ fn sizes(unsettled: Option<&Unsettled>) -> Vec<u32> {
 async fn written(journals: &Journals, mark: &Mark) -> Journal {
     let journal = journals.begin(FUNCTION, mark).expect("a journal");
     let entries = [
-        Entry::Tag,
-        Entry::Publish { power: power(256), description: mark.description() },
-        Entry::SetMemory { from: power(256), to: power(128) },
-        Entry::SetMemory { from: power(128), to: power(512) },
+        JournalEntry::Tag,
+        JournalEntry::Publish { power: power(256), description: mark.description() },
+        JournalEntry::SetMemory { from: power(256), to: power(128) },
+        JournalEntry::SetMemory { from: power(128), to: power(512) },
     ];
     for entry in entries {
         journal.record(entry).await.expect("it is written");
@@ -163,7 +163,7 @@ async fn what_others_may_write_to_is_not_believed() {
     }
     set(folder.path(), 0o770);
     let error = journals.begin(FUNCTION, &mark()).expect_err("it would not be believed");
-    assert!(error.to_string().contains("others may write to"), "{error}");
+    assert!(error.to_string().contains("other users may write to"), "{error}");
 }
 
 /// Only root can create such a file.

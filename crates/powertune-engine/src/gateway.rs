@@ -23,9 +23,9 @@ use powertune_core::{arn::FunctionRef, region::Region};
 use tokio::time::Instant;
 
 pub(crate) use self::{
-    alias::Alias,
-    change::Version,
-    function::{Function, Readiness},
+    alias::AliasConfig,
+    change::PublishedVersion,
+    function::{FunctionConfig, Readiness},
 };
 use self::{
     bounded::Bounded,
@@ -39,7 +39,7 @@ pub use self::{
     transport::{Called, proxies, reason},
     waiting::{Wait, WaitsOn},
 };
-use crate::journal::{Entry, Journal};
+use crate::journal::{Journal, JournalEntry};
 
 /// Lambda's longest timeout.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(15);
@@ -127,12 +127,13 @@ impl Gateway {
     }
 
     /// Journals a change that is about to be made. Without its entry the change must not be made.
-    async fn record(&self, operation: &'static str, entry: Entry) -> Result<(), ApiError> {
+    async fn record(&self, operation: &'static str, entry: JournalEntry) -> Result<(), ApiError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         journal.record(entry).await.map_err(|error| {
             let path = journal.path().map(|path| path.display().to_string()).unwrap_or_default();
             let message = format!(
-                "it was not called, since how to undo it could not be written to {path}: {error}"
+                "the call was not made, because its undo could not be written to the journal \
+                 {path}: {error}"
             );
             ApiError { operation, kind: ErrorKind::NotRecorded, message }
         })
