@@ -78,12 +78,7 @@ pub(crate) async fn prepare(
 ) -> Result<PreparedRun, TuneError> {
     let latest = read(gateway, &request.function).await?;
     let current = qualified_power(gateway, request, &latest).await?;
-    if let Some(reason) = &latest.unsupported {
-        return Err(TuneError::from(Refusal::Unsupported(reason.clone())));
-    }
-    if latest.reserved_concurrency == Some(0) {
-        return Err(TuneError::from(Refusal::NothingMayRun));
-    }
+    tunable(&latest)?;
     let mut notes = Vec::new();
     let price = price(prices, &latest, &mut notes)?;
     let payloads = payloads(gateway, request).await?;
@@ -93,20 +88,12 @@ pub(crate) async fn prepare(
         Some(optimize) => alias::found(gateway, &latest, optimize, &mut notes).await?,
         None => None,
     };
-    let asked = match request.pace {
-        Pace::Parallel { limit } => limit,
-        Pace::Series { .. } => None,
-    };
-    let unreserved = gateway.account_concurrency().await.ok().map(|account| account.unreserved);
-    let (concurrency, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
-    notes.extend(warning);
+    let unreserved = gateway.unreserved_concurrency().await.ok();
+    let concurrency = allowed_concurrency(request, &latest, unreserved, &mut notes);
     let powers = request.powers.clone().unwrap_or_else(|| defaults.clone().with(current));
     let tariff = Tariff { price, longest_ms: milliseconds(latest.timeout + LONGEST_INIT) as f64 };
     let planner = Planner::new(request, price, current, powers.clone());
-    let measurements = match planner.next(&Evidence::default()) {
-        Decision::Measure(round) => round.measurements,
-        Decision::Done(_) => Vec::new(),
-    };
+    let measurements = first_measurements(&planner);
     affordable(request, &latest, &tariff, &measurements)?;
     let plan = Plan {
         function_arn: latest.arn.clone(),
@@ -119,18 +106,9 @@ pub(crate) async fn prepare(
         concurrency,
         warnings: request.warnings.iter().chain(&notes).cloned().collect(),
     };
-    let subject = Subject {
-        function_arn: latest.arn.clone(),
-        region: latest.region.clone(),
-        architecture: latest.architecture,
-        current,
-        powers: powers.clone(),
-        price,
-        origin: prices.origin(&latest.region),
-    };
     Ok(PreparedRun {
+        subject: subject(&latest, current, &powers, price, prices),
         latest,
-        subject,
         powers,
         planner,
         tariff,
@@ -142,6 +120,57 @@ pub(crate) async fn prepare(
         notes,
         plan,
     })
+}
+
+/// An error if powertune can't tune the function, or if nothing can invoke it.
+fn tunable(latest: &FunctionConfig) -> Result<(), Refusal> {
+    if let Some(reason) = &latest.unsupported {
+        return Err(Refusal::Unsupported(reason.clone()));
+    }
+    if latest.reserved_concurrency == Some(0) {
+        return Err(Refusal::NothingMayRun);
+    }
+    Ok(())
+}
+
+fn allowed_concurrency(
+    request: &Request,
+    latest: &FunctionConfig,
+    unreserved: Option<u32>,
+    notes: &mut Vec<Warning>,
+) -> u32 {
+    let asked = match request.pace {
+        Pace::Parallel { limit } => limit,
+        Pace::Series { .. } => None,
+    };
+    let (allowed, warning) = concurrency(unreserved, latest.reserved_concurrency, asked);
+    notes.extend(warning);
+    allowed
+}
+
+fn first_measurements(planner: &Planner) -> Vec<Measurement> {
+    match planner.next(&Evidence::default()) {
+        Decision::Measure(round) => round.measurements,
+        Decision::Done(_) => Vec::new(),
+    }
+}
+
+fn subject(
+    latest: &FunctionConfig,
+    current: Power,
+    powers: &PowerValues,
+    price: Price,
+    prices: &Prices,
+) -> Subject {
+    Subject {
+        function_arn: latest.arn.clone(),
+        region: latest.region.clone(),
+        architecture: latest.architecture,
+        current,
+        powers: powers.clone(),
+        price,
+        origin: prices.origin(&latest.region),
+    }
 }
 
 /// The cause of a preparation error, for a run that has begun.

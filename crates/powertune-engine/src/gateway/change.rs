@@ -17,13 +17,6 @@ use crate::{
     mark::Mark,
 };
 
-/// The concurrency of the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AccountConcurrency {
-    /// The concurrency that no function has reserved.
-    pub(crate) unreserved: u32,
-}
-
 /// A published version of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublishedVersion {
@@ -113,7 +106,8 @@ impl Gateway {
         self.record("GetFunction", JournalEntry::MemoryBack).await
     }
 
-    pub(crate) async fn account_concurrency(&self) -> Result<AccountConcurrency, ApiError> {
+    /// GetAccountSettings: the concurrency that no function has reserved.
+    pub(crate) async fn unreserved_concurrency(&self) -> Result<u32, ApiError> {
         let answer = self
             .control
             .get_account_settings()
@@ -126,7 +120,7 @@ impl Gateway {
                 limit.unreserved_concurrent_executions.unwrap_or(limit.concurrent_executions);
             u32::try_from(executions).ok()
         });
-        unreserved.map(|unreserved| AccountConcurrency { unreserved }).ok_or_else(|| ApiError {
+        unreserved.ok_or_else(|| ApiError {
             operation: "GetAccountSettings",
             kind: ErrorKind::Unknown,
             message: "the answer has no AccountLimit".to_owned(),

@@ -135,7 +135,7 @@ async fn what_an_alias_does_not_have_is_released_with_a_warning_unless_that_is_r
 async fn a_processor_that_can_not_be_read_is_refused() {
     let bench = released().await;
     let elsewhere = "arn:aws:lambda:us-east-1:210987654321:function:pre";
-    for (function, said) in [("nobody", "ResourceNotFound"), (elsewhere, "may invoke (*)")] {
+    for (function, said) in [("nobody", "ResourceNotFound"), (elsewhere, "but only *")] {
         let begun = begin(&bench, &json!({ "preProcessorARN": function })).await;
         let error = begun.expect_err("it can't be read");
         assert_eq!(error.kind, StepErrorKind::Refused, "{error}");

@@ -86,5 +86,5 @@ async fn a_cap_that_no_invocation_is_sure_to_keep() {
 async fn a_cap_of_hardly_anything_is_written_in_short() {
     let bench = Bench::new("return 1").await;
     let text = refusal(&bench, json!({"maxCost": 1e-300})).await.to_string();
-    assert!(text.contains("maxCost: 1e-300 USD is less than"), "{text}");
+    assert!(text.contains("maxCost: 1e-300 USD does not cover"), "{text}");
 }
