@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    baseline::{Baseline, Clock, beyond_account, changed, wait},
+    baseline::{Baseline, ModifiedClock, beyond_account, changed, wait},
     conflict::repeated,
     election::{Action, Election, FirstChange, Leaving, Snapshot},
     error::Cause,
@@ -33,7 +33,7 @@ pub(crate) struct Announced {
     pub(crate) latest: FunctionConfig,
     /// A version with the function's own memory size.
     pub(crate) version: Option<PublishedVersion>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: ModifiedClock,
 }
 
 impl Announced {
@@ -80,7 +80,7 @@ pub(crate) async fn announce(
 ) -> Result<Option<Announced>, Cause> {
     let target = target.unwrap_or_else(|| neighbour(baseline.power));
     let election = Election::new(mark.run.clone(), baseline.power, target);
-    let candidate = Announcement {
+    let announcement = Announcement {
         gateway,
         baseline,
         mark,
@@ -93,7 +93,7 @@ pub(crate) async fn announce(
         pause: FIRST_PAUSE,
         cancelled,
     };
-    candidate.run().await
+    announcement.run().await
 }
 
 impl Announcement<'_> {
@@ -213,7 +213,7 @@ impl Announcement<'_> {
         changed(&latest, self.baseline, &[self.election.target()])?;
         // The last look came after the run's own tags and version, but before its first change.
         let before = self.last.and_then(|(latest, _)| latest.last_modified);
-        let clock = Clock {
+        let clock = ModifiedClock {
             is_moved_by_updates_alone: before.is_some() && before == self.baseline.last_modified,
             is_told_at_once: self.told.is_some() && self.told == latest.last_modified,
         };

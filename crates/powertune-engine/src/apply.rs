@@ -4,7 +4,7 @@ use powertune_core::{power::Power, request::AutoOptimize};
 
 use crate::{
     alias,
-    baseline::{Baseline, Clock},
+    baseline::{Baseline, ModifiedClock},
     error::Cause,
     gateway::{Gateway, PublishedVersion},
     mark::{self, Mark},
@@ -26,7 +26,7 @@ pub(crate) async fn apply(
     }
     let failed =
         |unpublished: Unpublished| unpublished.into_cause("applying the chosen memory size");
-    let mut publisher = Publisher::again(gateway, baseline, mark, Clock::default()).await?;
+    let mut publisher = Publisher::again(gateway, baseline, mark, ModifiedClock::default()).await?;
     let Some(alias) = &optimize.alias else {
         publisher.set_power(power).await.map_err(failed)?;
         publisher.keep().await?;

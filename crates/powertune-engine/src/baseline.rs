@@ -42,7 +42,7 @@ impl Baseline {
 
 /// The behaviour of LastModified at this endpoint. A run learns it from its own first calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Clock {
+pub(crate) struct ModifiedClock {
     /// Tags and versions do not change LastModified; so a new value means an update.
     pub(crate) is_moved_by_updates_alone: bool,
     /// The answer to an update already contains the final LastModified.

@@ -10,7 +10,7 @@ use crate::{
     gateway::{FunctionConfig, Gateway},
     journal::{FoundJournal, Journals},
     mark::{self, Mark},
-    put_back::Claim,
+    put_back::MemoryClaim,
     restore::{MemoryOutcome, Undo, restore},
 };
 
@@ -136,7 +136,7 @@ impl Traces {
     /// nothing is left, or somebody else removed the tags.
     fn has_left(&self, kept: &FoundJournal) -> bool {
         let is_unsettled =
-            Claim::of_journal(kept).is_some_and(|claim| claim.is_proven(&self.latest));
+            MemoryClaim::of_journal(kept).is_some_and(|claim| claim.is_proven(&self.latest));
         kept.is_alive || self.published.contains(&kept.mark.run) || is_unsettled
     }
 
@@ -159,16 +159,16 @@ impl Traces {
     }
 
     /// The run's claim to the memory size, from its journal if there is one.
-    fn claim(&self, mark: &Mark) -> Option<Claim> {
-        let Some(kept) = self.kept(&mark.run) else { return Claim::of_tags(mark) };
+    fn claim(&self, mark: &Mark) -> Option<MemoryClaim> {
+        let Some(kept) = self.kept(&mark.run) else { return MemoryClaim::of_tags(mark) };
         match self.tagged.iter().find(|tagged| tagged.run == mark.run) {
             // This tag is removed when the size is back, or when somebody decides to keep the
             // present size.
             Some(tagged) if tagged.original.is_none() => None,
             // A truncated journal may lack the last change; the tags list all sizes.
-            Some(tagged) if kept.is_cut => Claim::of_tags(tagged),
-            Some(_) => Claim::of_journal(kept),
-            None => Claim::of_journal(kept).filter(|claim| claim.is_proven(&self.latest)),
+            Some(tagged) if kept.is_cut => MemoryClaim::of_tags(tagged),
+            Some(_) => MemoryClaim::of_journal(kept),
+            None => MemoryClaim::of_journal(kept).filter(|claim| claim.is_proven(&self.latest)),
         }
     }
 

@@ -10,7 +10,7 @@ use powertune_core::{
 
 use crate::{
     announce::Announced,
-    baseline::{Baseline, Clock, beyond_account, changed, wait},
+    baseline::{Baseline, ModifiedClock, beyond_account, changed, wait},
     conflict::{Backoff, repeated},
     error::Cause,
     gateway::{ErrorKind, FunctionConfig, Gateway, PublishedVersion},
@@ -25,7 +25,7 @@ pub(crate) struct Publisher<'a> {
     baseline: &'a Baseline,
     mark: &'a Mark,
     latest: FunctionConfig,
-    clock: Clock,
+    clock: ModifiedClock,
     /// The present LastModified, if known. It stays until somebody else updates the function.
     modified: Option<Timestamp>,
 }
@@ -72,7 +72,7 @@ impl<'a> Publisher<'a> {
         gateway: &'a Gateway,
         baseline: &'a Baseline,
         mark: &'a Mark,
-        clock: Clock,
+        clock: ModifiedClock,
     ) -> Result<Self, Cause> {
         let latest = wait(gateway, &baseline.arn, None).await?;
         let modified = latest.last_modified;

@@ -20,20 +20,11 @@ const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 
 /// The claim that a run has set the memory size of `$LATEST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct MemoryClaim {
     pub(crate) run: String,
     /// The memory size before the run.
     pub(crate) original: Power,
     pub(crate) basis: Basis,
-}
-
-impl Claim {
-    /// The claim in a journal; `None` if the journal says that the memory size is back.
-    pub(crate) fn of_journal(kept: &FoundJournal) -> Option<Self> {
-        let (original, unsettled) = kept.mark.original.zip(kept.unsettled.clone())?;
-        let basis = Basis::Journal(unsettled);
-        Some(Self { run: kept.mark.run.clone(), original, basis })
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +60,14 @@ pub(crate) enum Judgement {
     Unclear,
 }
 
-impl Claim {
+impl MemoryClaim {
+    /// The claim in a journal; `None` if the journal says that the memory size is back.
+    pub(crate) fn of_journal(kept: &FoundJournal) -> Option<Self> {
+        let (original, unsettled) = kept.mark.original.zip(kept.unsettled.clone())?;
+        let basis = Basis::Journal(unsettled);
+        Some(Self { run: kept.mark.run.clone(), original, basis })
+    }
+
     /// The claim in a run's tags; `None` if its memory size is back.
     pub(crate) fn of_tags(mark: &Mark) -> Option<Self> {
         let basis = Basis::Tags(mark.sets.clone());

@@ -18,7 +18,7 @@ use crate::{
     error::LeftBehind,
     gateway::{ErrorKind, Gateway, PublishedVersion},
     mark::{self, Mark},
-    put_back::{Basis, Claim},
+    put_back::{Basis, MemoryClaim},
 };
 pub(crate) use memory::MemoryOutcome;
 use memory::{NotBack, restore_memory};
@@ -26,7 +26,7 @@ use memory::{NotBack, restore_memory};
 /// The changes to undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Undo {
-    pub(crate) claims: Vec<Claim>,
+    pub(crate) claims: Vec<MemoryClaim>,
     /// The ids of the runs whose test versions are deleted. A run that begins meanwhile is not
     /// among them.
     pub(crate) versions: BTreeSet<String>,
@@ -68,7 +68,8 @@ impl Undo {
     /// changes of the memory size, if there were any.
     pub(crate) fn of_run(mark: &Mark, basis: Option<Basis>) -> Self {
         let claim = mark.original.zip(basis);
-        let claim = claim.map(|(original, basis)| Claim { run: mark.run.clone(), original, basis });
+        let claim =
+            claim.map(|(original, basis)| MemoryClaim { run: mark.run.clone(), original, basis });
         Self {
             memory_tags: claim.iter().map(|_| mark.memory_key()).collect(),
             claims: claim.into_iter().collect(),

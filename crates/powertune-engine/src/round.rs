@@ -17,7 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     announce::Announced,
-    baseline::{Baseline, Clock, wait},
+    baseline::{Baseline, ModifiedClock, wait},
     error::Cause,
     event::Event,
     gateway::Gateway,
@@ -47,7 +47,7 @@ pub(crate) struct Rounds {
     told: HashSet<String>,
     /// The state of `$LATEST` after the announcement; taken by the first publisher.
     announced: Option<Announced>,
-    clock: Clock,
+    clock: ModifiedClock,
     /// The number of invocations of each power so far.
     sent: BTreeMap<Power, u32>,
 }

@@ -8,7 +8,7 @@ use crate::{
     error::LeftBehind,
     gateway::{ApiError, ErrorKind, FunctionConfig, Gateway, Readiness},
     mark::{Mark, memory_key},
-    put_back::{Claim, Facts, Judgement},
+    put_back::{Facts, Judgement, MemoryClaim},
 };
 
 /// The result for the memory size.
@@ -44,7 +44,7 @@ struct Found {
 pub(super) async fn restore_memory(
     gateway: &Gateway,
     arn: &str,
-    claims: &[Claim],
+    claims: &[MemoryClaim],
     deadline: Instant,
 ) -> Result<MemoryOutcome, NotBack> {
     let Some(claim) = claims.first() else { return Ok(MemoryOutcome::AsItWas) };
@@ -94,7 +94,7 @@ async fn settled(gateway: &Gateway, deadline: Instant) {
     let _ = repeated(deadline, || gateway.record_memory_back()).await;
 }
 
-async fn look(gateway: &Gateway, arn: &str, claims: &[Claim]) -> Result<Found, ApiError> {
+async fn look(gateway: &Gateway, arn: &str, claims: &[MemoryClaim]) -> Result<Found, ApiError> {
     let (latest, tags) = gateway.function_and_tags(arn).await?;
     let marks = Mark::all(&tags);
     let mut versions = None;
@@ -165,7 +165,7 @@ fn not_back(arn: &str, original: Power, why: String) -> NotBack {
     NotBack { left, is_unclear: false }
 }
 
-fn unclear(arn: &str, latest: &FunctionConfig, original: Power, claims: &[Claim]) -> NotBack {
+fn unclear(arn: &str, latest: &FunctionConfig, original: Power, claims: &[MemoryClaim]) -> NotBack {
     let keys: Vec<String> = claims.iter().map(|claim| memory_key(&claim.run)).collect();
     let left = LeftBehind {
         what: format!("the memory size of $LATEST is {} and was {original}", latest.power),

@@ -17,7 +17,7 @@ use crate::{
     error::Cause,
     gateway::{Connection, ErrorKind, Gateway},
     mark::{self, Mark},
-    put_back::Claim,
+    put_back::MemoryClaim,
     restore::{MemoryOutcome, Restored, Undo, restore},
 };
 
@@ -226,7 +226,7 @@ async fn sweep(
         tags: Vec::new(),
     };
     if let Some(mark) = mark {
-        undo.claims.extend(Claim::of_tags(&mark));
+        undo.claims.extend(MemoryClaim::of_tags(&mark));
         undo.memory_tags.extend(mark.original.map(|_| mark.memory_key()));
         undo.tags.extend(mark.keys());
     }

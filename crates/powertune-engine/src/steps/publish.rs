@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{StepError, baseline, gateway, left_behind, mark};
 use crate::{
     announce::{Announced, announce},
-    baseline::{Baseline, Clock},
+    baseline::{Baseline, ModifiedClock},
     error::Cause,
     gateway::{Connection, Gateway},
     journal::Journal,
@@ -81,7 +81,7 @@ async fn publish_all(
         let announced = announce_first(gateway, baseline, mark, state).await?;
         Publisher::first(gateway, baseline, mark, announced)
     } else {
-        Publisher::again(gateway, baseline, mark, Clock::default()).await?
+        Publisher::again(gateway, baseline, mark, ModifiedClock::default()).await?
     };
     for power in state.backlog.unpublished(baseline.power) {
         if Instant::now() > until {
