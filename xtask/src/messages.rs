@@ -26,10 +26,10 @@ const FEW_WORDS: usize = 3;
 
 /// Fragments that the page does not have, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("the visualization URL has no `#`: copy it whole, the data stand behind the `#", UNREAD),
-    ("parts behind the `#`: a result has 3, a comparison 8", UNREAD),
-    ("behind the URL's `#` is damaged: copy the URL whole", UNREAD),
-    ("costs: there has to be one each", UNREAD),
+    ("the visualization URL has no `#`: copy the whole URL, its data come after the `#", UNREAD),
+    ("parts after the `#`: a result has 3, a comparison 8", UNREAD),
+    ("after the URL's `#` is damaged: copy the whole URL", UNREAD),
+    ("costs: the numbers must be equal", UNREAD),
     ("the visualization URL", UNREAD),
 ];
 const UNREAD: &str = "no command reads the URL of a visualization";

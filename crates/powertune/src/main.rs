@@ -9,6 +9,7 @@ mod children;
 mod commands;
 mod console;
 mod error;
+mod exit;
 mod output;
 mod prices;
 mod progress;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return error::of_arguments(&error),
+        Err(error) => return exit::of_arguments(&error),
     };
     let ended = match arguments.command {
         Commands::Demo(command) => block_on(command.run()),
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         Commands::Completions(command) => command.run(),
         Commands::Man(command) => command.run(),
     };
-    let exit_code = error::exit_code(ended);
+    let exit_code = exit::exit_code(ended);
     children::end();
     exit_code
 }
