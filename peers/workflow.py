@@ -368,7 +368,7 @@ def deployed_meanwhile(stage):
         stage.client.update_function_configuration(FunctionName=FUNCTION, Timeout=11)
         status, error, cause = running.result()
     expect("the end", (status, error), ("FAILED", "Powertune.Failed"))
-    expect(f"whether {cause} tells of it", "of what it was before" in cause, True)
+    expect(f"whether {cause} tells of it", "applies to the function before that change" in cause, True)
     expect("the footprint", stage.footprint(), {**before, "Timeout": 11})
     stage.create_tuned(SLEEPS)
 

@@ -139,7 +139,7 @@ fn another_version_than_was_asked_for_is_told_of() {
     for runtime in ["python3.9", "python3.14", has.as_str()] {
         let output = dry_run_by(runtime, folder.path());
         assert!(output.status.success(), "{}", stderr(&output));
-        let warning = format!("the function ran on Python {version}, not on {runtime} as asked");
+        let warning = format!("the function ran on Python {version} instead of {runtime}");
         let printed = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(printed.contains(&warning), runtime != has, "{printed}");
     }
