@@ -1,4 +1,4 @@
-//! What has to hold of everything that powertune reads from outside, whatever stands in it.
+//! Properties of everything that powertune reads from outside, for any content.
 //!
 //! Each [`Target`] takes any bytes and panics where something does not hold. cargo-fuzz makes the
 //! bytes up; powertune-core's test `corpus` replays those that were worth keeping, under
@@ -40,7 +40,7 @@ pub const TARGETS: [Target; 14] = [
 /// Checks what the target of this name comes to with these bytes.
 ///
 /// # Panics
-/// Where something does not hold, and where there is no such target.
+/// When a property does not hold, and when there is no such target.
 pub fn check(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     (target.expect("every program of fuzz_targets has its target").check)(bytes);

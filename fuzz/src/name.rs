@@ -1,4 +1,4 @@
-//! How functions and powers are named.
+//! Names of functions and powers.
 
 use powertune_core::{
     architecture::Architecture,

@@ -17,7 +17,7 @@ const TEXT: &str = "REPORT RequestId: 8f507cfc-d211-4e9b-a0b2-1f3c5c1e4d0a\tDura
 /// The same in the JSON format.
 const JSON: &str = r#"{"time":"2024-01-09T01:00:00.000Z","type":"platform.report","record":{"requestId":"8f507cfc-d211-4e9b-a0b2-1f3c5c1e4d0a","status":"error","errorType":"Runtime.ExitError","metrics":{"durationMs":12.34,"billedDurationMs":97,"memorySizeMB":128,"maxMemoryUsedMB":31,"initDurationMs":84.0}}}"#;
 
-/// What both say.
+/// The figures that both contain.
 fn expected() -> Report {
     Report {
         duration_ms: 12.34,
@@ -62,7 +62,7 @@ pub(super) fn log_result(bytes: &[u8]) {
     holds(&tail, id);
 }
 
-/// What is found is measured, and what is not is named.
+/// A report is measured, and a missing one is named.
 fn holds(tail: &str, id: &str) {
     match find(tail, id) {
         Ok(report) => {

@@ -34,7 +34,7 @@ pub(super) fn request(bytes: &[u8]) {
     }
 }
 
-/// What every accepted request promises to those who read it.
+/// The promises of every accepted request.
 fn keeps_to_its_limits(request: &Request) {
     let functions = [&request.pre_processor, &request.post_processor];
     for function in functions.into_iter().flatten().chain([&request.function]) {

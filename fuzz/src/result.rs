@@ -18,7 +18,7 @@ pub(super) fn result(bytes: &[u8]) {
     is_read_back::<DryRun>(bytes);
 }
 
-/// What is accepted is the same once it was written and read.
+/// An accepted value is the same after it was written and read.
 pub(super) fn is_read_back<T>(bytes: &[u8]) -> Option<T>
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,

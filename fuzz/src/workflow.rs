@@ -1,4 +1,4 @@
-//! What the states of the state machine hand to each other, and what was seen in few bytes.
+//! The data between the states of the state machine, and digests of observations.
 
 use powertune_core::{
     observation::{Failure, Observation, Outcome},
@@ -40,7 +40,7 @@ fn keeps_count(digest: &Digest) {
     }
 }
 
-/// What may not get lost.
+/// The figures that may not get lost.
 #[derive(Debug, PartialEq, Eq)]
 struct Account {
     invocations: u64,
@@ -116,7 +116,7 @@ fn observation([kind, low, middle, high, before, failure]: [u8; SAMPLE]) -> Obse
     Observation { power: Power::MIN, outcome }
 }
 
-/// What a state is given or gives, as JSON; and what Decide makes of it.
+/// The input and output of a state as JSON, and the decision that follows.
 pub(super) fn state(bytes: &[u8]) {
     is_read_back::<InitializeInput>(bytes);
     is_read_back::<MeasureInput>(bytes);

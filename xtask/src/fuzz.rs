@@ -42,7 +42,7 @@ pub(crate) fn run(seconds: u64, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// What stands in a folder, by name and without ending.
+/// The names of the files in a folder, without their endings.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = folder.read_dir().with_context(|| format!("can't list {}", folder.display()))?;
     let mut names = Vec::new();

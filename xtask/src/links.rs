@@ -15,7 +15,7 @@ use crate::shell;
 /// A path in a page's code names a source if it begins with one of these.
 const SOURCES: [&str; 4] = ["crates/", "xtask/", "peers/", "fuzz/"];
 
-/// What a page links to, and what can be linked to in it.
+/// The links of a page, and the anchors that it has.
 #[derive(Debug, Default, PartialEq)]
 struct Page {
     targets: Vec<String>,

@@ -1,4 +1,4 @@
-//! What powertune's developers run: `cargo xtask --help` lists it.
+//! The commands of powertune's developers: `cargo xtask --help` lists them.
 
 mod check;
 mod fuzz;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// What powertune's developers run.
+/// The commands of powertune's developers.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -49,7 +49,7 @@ enum Task {
     /// Fuzzes what is read from outside, with cargo-fuzz; `cargo +nightly xtask fuzz` does it with a
     /// nightly toolchain
     Fuzz {
-        /// How long, for each target
+        /// The time for each target
         #[arg(long, default_value_t = 60)]
         seconds: u64,
         /// Take what is found into the corpus: few inputs that reach much

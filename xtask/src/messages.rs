@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::{shell, sources};
 
 const PAGE: &str = "docs/troubleshooting.md";
-/// What the error of an enum's variant begins with, and the error that passes another one on.
+/// The beginning of a variant's error, and of an error that passes another one on.
 const ERROR: &str = "#[error(";
 const TRANSPARENT: &str = "#[error(transparent)]";
 /// The source of the warnings has this in it.
@@ -61,7 +61,7 @@ pub(crate) fn check() -> Result<()> {
 struct Message {
     /// The file that has it.
     source: String,
-    /// What the page must have of it.
+    /// The part that the page must have.
     fragment: String,
 }
 

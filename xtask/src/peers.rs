@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// How one peer ended up.
+/// The outcome of installing one peer.
 enum Outcome {
     Present,
     Installed,
@@ -192,7 +192,7 @@ fn nginx() -> Result<(Outcome, PathBuf)> {
     Ok((Outcome::Installed, binary))
 }
 
-/// Whether a folder was filled from just these requirements.
+/// True if a folder was filled from exactly these requirements.
 fn is_stamped(folder: &Path, requirements: &Path) -> Result<bool> {
     let wanted =
         fs::read(requirements).with_context(|| format!("can't read {}", requirements.display()))?;

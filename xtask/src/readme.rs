@@ -57,7 +57,7 @@ fn around(page: &str) -> Result<(&str, &str)> {
     Ok((before, after))
 }
 
-/// What a demo prints on a terminal with colours, on a machine that has nothing else to do.
+/// The coloured output of a demo on an idle machine.
 fn demo() -> Result<String> {
     let mut demo = shell::command(shell::root().join("target/debug/powertune"));
     demo.args(["demo", "--color", "always", "--no-progress"]).env("LC_ALL", "C.UTF-8");

@@ -1,4 +1,4 @@
-//! What the promises in RELIABILITY.md rest on: runs each check and writes down what it found.
+//! Runs each check behind the promises in RELIABILITY.md, and writes its findings into that page.
 //!
 //! A check is a test or a script that says what it found in lines that begin with `figure: `.
 
@@ -18,7 +18,7 @@ use crate::{recordings, shell};
 const PAGE: &str = "RELIABILITY.md";
 const BEGIN: &str = "<!-- figures: begin, by cargo xtask reliability -->";
 const END: &str = "<!-- figures: end -->";
-/// What a line begins with that says what a check found.
+/// The beginning of a line with the finding of a check.
 const FIGURE: &str = "figure: ";
 
 /// The check that needs what this repository does not hold.
@@ -27,7 +27,7 @@ const RECORDED: &str = "Answers of AWS";
 /// A check and what it is called by.
 struct Check {
     title: &'static str,
-    /// What cargo, or a shell script in the repository, is given.
+    /// The arguments of cargo, or of a shell script in the repository.
     command: &'static [&'static str],
 }
 
@@ -171,7 +171,7 @@ impl Check {
         self.command.join(" ")
     }
 
-    /// What its first row in the page begins with.
+    /// The beginning of its first row in the page.
     fn heading(&self) -> String {
         format!("**{}**, ", self.title)
     }
