@@ -142,13 +142,20 @@ impl Backlog {
 
     /// Stores the version to invoke at this power from now on.
     pub fn know(&mut self, power: Power, version: String) {
-        for task in self.tasks.iter_mut().chain(&mut self.waiting) {
-            if task.power == power {
-                task.version.get_or_insert_with(|| version.clone());
-            }
+        if let Some(task) = self.task(power) {
+            task.version.get_or_insert_with(|| version.clone());
         }
         self.versions.retain(|known| known.0 != power);
         self.versions.push((power, version));
+    }
+
+    /// All tasks of the round that are left: those to measure next, then the waiting ones.
+    pub fn all(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter().chain(&self.waiting)
+    }
+
+    fn task(&mut self, power: Power) -> Option<&mut Task> {
+        self.tasks.iter_mut().chain(&mut self.waiting).find(|task| task.power == power)
     }
 
     fn version(&self, power: Power) -> Option<&str> {
@@ -187,9 +194,8 @@ impl Backlog {
     /// The powers that need a version first, in ascending order. The function's `own` power comes
     /// last, because `$LATEST` gets it back anyway.
     pub fn unpublished(&self, own: Power) -> Vec<Power> {
-        let tasks = self.tasks.iter().chain(&self.waiting);
-        let mut powers: Vec<Power> =
-            tasks.filter(|task| task.version.is_none()).map(|task| task.power).collect();
+        let unpublished = self.all().filter(|task| task.version.is_none());
+        let mut powers: Vec<Power> = unpublished.map(|task| task.power).collect();
         powers.sort_by_key(|&power| (power == own, power));
         powers
     }
@@ -204,8 +210,7 @@ impl Backlog {
     /// # Panics
     /// When the power has no task.
     pub fn published(&mut self, power: Power, version: String) -> Task {
-        let mut tasks = self.tasks.iter_mut().chain(&mut self.waiting);
-        let task = tasks.find(|task| task.power == power).expect("the power is to be measured");
+        let task = self.task(power).expect("the power is to be measured");
         task.version = Some(version);
         task.clone()
     }
@@ -223,7 +228,7 @@ impl Backlog {
         seen: &[Observation],
         only_cold_starts: bool,
     ) -> Option<GivenUp> {
-        self.invoked(&task, only_cold_starts);
+        self.close(&task, only_cold_starts);
         let sent = task.sent_after(seen, only_cold_starts)?;
         let idle = if seen.is_empty() { task.idle.saturating_add(1) } else { 0 };
         let barren = if sent == task.sent { task.barren.saturating_add(1) } else { 0 };
@@ -242,12 +247,9 @@ impl Backlog {
         None
     }
 
-    /// Takes in a lost batch. Nobody knows how many of its invocations ran, so none is sent again.
-    pub fn lose(&mut self, task: &Task, only_cold_starts: bool) {
-        self.invoked(task, only_cold_starts);
-    }
-
-    fn invoked(&mut self, task: &Task, only_cold_starts: bool) {
+    /// Closes a task whose version was invoked, and sends nothing of it again. This is all that is
+    /// done for a lost batch: nobody knows how many of its invocations ran.
+    pub fn close(&mut self, task: &Task, only_cold_starts: bool) {
         self.tasks.retain(|known| known.power != task.power);
         self.versions.retain(|known| known.0 != task.power);
         let Some(version) = &task.version else { return };

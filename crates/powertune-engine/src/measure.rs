@@ -246,6 +246,11 @@ impl Measurer {
         self.last_start.is_some_and(|last| Instant::now() > last)
     }
 
+    /// True if the run sends no further invocation: it was stopped, or its budget or time is used up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cancelled.is_cancelled() || self.budget.is_used_up() || self.is_out_of_time()
+    }
+
     pub(crate) fn is_out_of_time(&self) -> bool {
         self.out_of_time.load(Ordering::Relaxed)
     }

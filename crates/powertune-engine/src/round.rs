@@ -85,11 +85,7 @@ impl Rounds {
         let mut measured = RoundResult::default();
         loop {
             self.pass(&mut measured).await?;
-            let measurer = &self.measurer;
-            let is_over = measurer.cancelled.is_cancelled()
-                || measurer.budget.is_used_up()
-                || measurer.is_out_of_time();
-            if is_over || self.backlog.is_done() {
+            if self.measurer.is_over() || self.backlog.is_done() {
                 break;
             }
         }
@@ -132,10 +128,8 @@ impl Rounds {
     /// Updates the backlog after a batch. Invocations that the backlog gives up count as failed.
     fn took(&mut self, task: Task, mut seen: Vec<Observation>) -> Vec<Observation> {
         let (power, cold) = (task.power, self.measurer.request.only_cold_starts);
-        let is_cut_short = self.measurer.cancelled.is_cancelled()
-            || self.measurer.budget.is_used_up()
-            || self.measurer.is_out_of_time();
-        if let Some(given_up) = self.backlog.take(task, &seen, cold).filter(|_| !is_cut_short) {
+        let is_over = self.measurer.is_over();
+        if let Some(given_up) = self.backlog.take(task, &seen, cold).filter(|_| !is_over) {
             let outcome = Outcome::Failed { failure: given_up.failure, report: None };
             let given_up = std::iter::repeat_n(outcome, given_up.invocations as usize);
             seen.extend(given_up.map(|outcome| Observation { power, outcome }));

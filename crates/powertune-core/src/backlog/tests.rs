@@ -118,7 +118,7 @@ fn a_version_that_gets_ready_slowly_is_tried_again_and_then_given_up() {
 fn a_lost_batch_is_not_sent_again() {
     let mut backlog = opened(&[128, 512], 3);
     let lost = backlog.tasks[1].clone();
-    backlog.lose(&lost, false);
+    backlog.close(&lost, false);
     assert_eq!(backlog.tasks.len(), 1);
     assert_eq!(backlog.last_used, 2);
 }

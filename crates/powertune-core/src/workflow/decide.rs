@@ -87,8 +87,7 @@ pub fn cut_off(
     elapsed_ms: u64,
 ) -> Option<Value> {
     let request = state.run.request().ok()?;
-    let tasks = state.backlog.tasks.iter().chain(&state.backlog.waiting);
-    let planned: Vec<_> = tasks.map(|task| task.power).collect();
+    let planned: Vec<_> = state.backlog.all().map(|task| task.power).collect();
     let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
     state.used.wave(measured.len() as u64, lost);
     for measured in measured {
@@ -128,7 +127,7 @@ fn take_in(
             Failure::Lost { why }
         };
         digest.lose(u64::from(count), failure);
-        state.backlog.lose(&task, cold);
+        state.backlog.close(&task, cold);
     } else {
         let observations = digest.observations();
         state.spent +=

@@ -258,8 +258,7 @@ fn lost(portion: &MeasureOutput) -> Option<Event> {
 }
 
 fn measurements(state: &RunState) -> Vec<Measurement> {
-    let tasks = state.backlog.tasks.iter().chain(&state.backlog.waiting);
-    tasks.map(|task| Measurement::new(task.power, task.left())).collect()
+    state.backlog.all().map(|task| Measurement::new(task.power, task.left())).collect()
 }
 
 fn read<T: serde::de::DeserializeOwned>(output: &str) -> Option<T> {
