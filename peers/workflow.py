@@ -535,7 +535,7 @@ SECOND_OPINION = {
 
 # What a step calls only where an answer was lost, or where the execution is aborted while it is at
 # work, so that it takes back itself what Clean comes too early for. No scenario comes to that;
-# crates/powertune/tests/crash does, and refuses what a step may not call.
+# crates/powertune/tests/system/crash does, and refuses what a step may not call.
 TAKING_BACK = {"lambda:UntagResource", "lambda:ListVersionsByFunction", "lambda:DeleteFunction"}
 # Publish puts the memory size back itself; Clean does it after a Publish that died.
 AFTER_FAULTS = {

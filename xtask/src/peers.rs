@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -17,38 +18,42 @@ enum Outcome {
     Installed,
 }
 
-/// Installs every peer that is not there; says of each what became of it.
+/// Installs every peer that is not there, side by side, and says of each what became of it.
 pub(crate) fn run() -> Result<()> {
     let folder = shell::root().join("target/peers");
     fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
-    let clients = folder.join("venv");
-    let in_folder = |name: &str, install: &dyn Fn(&Path) -> Result<Outcome>| {
-        let place = folder.join(name);
-        install(&place).map(|done| (done, place))
-    };
-    report(
-        "Python servers and clients",
-        in_folder("venv", &|venv| python("python3", venv, "requirements.txt", &[])),
-    );
-    report("LocalStack", in_folder("localstack", &local_stack));
-    report(
-        "SAM CLI and cfn-lint",
-        in_folder("templates", &|venv| python("python3", venv, "requirements-templates.txt", &[])),
-    );
-    report(
-        "npm's interpreter and validator",
-        in_folder("npm", &|folder| npm(&clients, folder, "peers")),
-    );
-    report("CDK and osls", in_folder("cdk", &|folder| npm(&clients, folder, "peers/cdk")));
-    report("runtime interface emulator", in_folder("aws-lambda-rie", &|file| rie(&clients, file)));
-    report("nginx", nginx());
+    let place = |name: &str| folder.join(name);
+    thread::scope(|scope| {
+        scope.spawn(|| report("LocalStack", place("localstack"), local_stack));
+        scope.spawn(|| {
+            report("SAM CLI and cfn-lint", place("templates"), |venv| {
+                python("python3", venv, "requirements-templates.txt", &[])
+            });
+        });
+        scope.spawn(|| match nginx() {
+            Ok((outcome, place)) => report("nginx", place, |_| Ok(outcome)),
+            Err(why) => report("nginx", PathBuf::new(), |_| Err(why)),
+        });
+        // The others need the Node.js and the clients of this one.
+        let clients = place("venv");
+        report("Python servers and clients", clients.clone(), |venv| {
+            python("python3", venv, "requirements.txt", &[])
+        });
+        report("npm's interpreter and validator", place("npm"), |folder| {
+            npm(&clients, folder, "peers")
+        });
+        report("CDK and osls", place("cdk"), |folder| npm(&clients, folder, "peers/cdk"));
+        report("runtime interface emulator", place("aws-lambda-rie"), |file| rie(&clients, file));
+    });
     Ok(())
 }
 
-fn report(name: &str, outcome: Result<(Outcome, PathBuf)>) {
+fn report(name: &str, place: PathBuf, install: impl FnOnce(&Path) -> Result<Outcome>) {
+    let outcome = install(&place);
+    let place = place.display();
     match outcome {
-        Ok((Outcome::Present, place)) => println!("{name}: already in {}", place.display()),
-        Ok((Outcome::Installed, place)) => println!("{name}: installed in {}", place.display()),
+        Ok(Outcome::Present) => println!("{name}: already in {place}"),
+        Ok(Outcome::Installed) => println!("{name}: installed in {place}"),
         Err(why) => println!("{name}: not installed: {why:#}"),
     }
 }

@@ -34,15 +34,15 @@ struct Check {
 const CHECKS: &[Check] = &[
     Check {
         title: "Killed at every change; what goes wrong",
-        command: &["cargo", "test", "-p", "powertune", "--test", "crash"],
+        command: &["cargo", "test", "-p", "powertune", "--test", "system", "crash"],
     },
     Check {
         title: "The state machine",
-        command: &["cargo", "test", "-p", "powertune", "--test", "crash", "--", "--every-machine"],
+        command: &["cargo", "test", "-p", "powertune", "--test", "system", "--", "--every-machine"],
     },
     Check {
         title: "A soak",
-        command: &["cargo", "test", "-p", "powertune", "--test", "crash", "--", "--seed", "7"],
+        command: &["cargo", "test", "-p", "powertune", "--test", "system", "--", "--seed", "7"],
     },
     Check {
         title: "Every interleaving of runs that begin",
@@ -82,7 +82,7 @@ const CHECKS: &[Check] = &[
             "-p",
             "powertune",
             "--test",
-            "peers",
+            "system",
             "the_state_machine_on_moto",
         ],
     },
@@ -97,7 +97,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         title: "What functions and others say",
-        command: &["cargo", "test", "-p", "powertune", "--test", "hostile"],
+        command: &["cargo", "test", "-p", "powertune", "--test", "system", "hostile"],
     },
     Check {
         title: "Who gets in",
@@ -107,6 +107,7 @@ const CHECKS: &[Check] = &[
             "-p",
             "powertune-local",
             "--test",
+            "api",
             "security",
             "--",
             "--nocapture",

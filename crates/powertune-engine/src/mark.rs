@@ -109,6 +109,13 @@ impl Mark {
         }
     }
 
+    /// Adds memory sizes that are about to be measured.
+    pub(crate) fn add_sizes(&mut self, powers: &[Power]) {
+        if let Some(sets) = self.sets.with(powers.iter().copied()) {
+            self.sets = sets;
+        }
+    }
+
     pub(crate) fn tags(&self) -> HashMap<String, String> {
         let time = |name: &str, time: Option<Timestamp>| time.map(|time| format!("{name}={time}"));
         let times = [time("since", self.since), time("until", self.until)];

@@ -171,9 +171,7 @@ impl Rounds {
         if missing.is_empty() && self.announced.is_none() {
             return Ok(());
         }
-        if let Some(sets) = self.mark.sets.with(missing.iter().copied()) {
-            self.mark.sets = sets;
-        }
+        self.mark.add_sizes(&missing);
         let (gateway, baseline, mark) =
             (self.gateway.clone(), self.baseline.clone(), self.mark.clone());
         let mut publisher = match self.announced.take() {

@@ -45,8 +45,7 @@ pub fn decide(
 ) -> Result<RunState, Undecided> {
     let request = state.run.request()?;
     let measured = std::mem::take(&mut state.measured);
-    let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
-    state.used.wave(measured.len() as u64, lost);
+    state.used.measured(&measured);
     for measured in measured {
         take_in(&mut state, &request, measured)?;
     }
@@ -88,8 +87,7 @@ pub fn cut_off(
 ) -> Option<Value> {
     let request = state.run.request().ok()?;
     let planned: Vec<_> = state.backlog.all().map(|task| task.power).collect();
-    let lost = measured.iter().filter(|measured| measured.lost.is_some()).count() as u64;
-    state.used.wave(measured.len() as u64, lost);
+    state.used.measured(&measured);
     for measured in measured {
         // The reason of a failure is reported elsewhere. Earlier measurements count.
         take_in(&mut state, &request, MeasureOutput { failed: None, ..measured }).ok()?;

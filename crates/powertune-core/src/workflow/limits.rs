@@ -1,7 +1,10 @@
 //! The limits of Step Functions, and the needs of a run.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 
-use super::{Digest, state::Used};
+use super::{
+    Digest,
+    state::{MeasureOutput, Used},
+};
 
 /// The maximum input or output of a state, in bytes.
 pub const STATE_BYTES: u64 = 256 * 1024;
@@ -154,9 +157,15 @@ impl Used {
         self.events += TASK_EVENTS;
     }
 
+    /// Adds a Map with these outputs, and the states after it.
+    pub(super) fn measured(&mut self, outputs: &[MeasureOutput]) {
+        let lost = outputs.iter().filter(|output| output.lost.is_some()).count();
+        self.wave(outputs.len() as u64, lost as u64);
+    }
+
     /// Adds a Map over `tasks` tasks, `lost` of which were caught, and the states after it: Decide
     /// and the choice.
-    pub(super) fn wave(&mut self, tasks: u64, lost: u64) {
+    fn wave(&mut self, tasks: u64, lost: u64) {
         self.transitions += 1 + tasks + lost + 2;
         self.events +=
             MAP_EVENTS + tasks * ITERATION_EVENTS + 2 * lost + TASK_EVENTS + CHOICE_EVENTS;

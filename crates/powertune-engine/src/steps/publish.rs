@@ -34,9 +34,7 @@ pub async fn publish(
 ) -> Result<RunState, StepError> {
     let mut mark = mark(&state.run);
     let missing = state.backlog.unpublished(state.run.function.power);
-    if let Some(sets) = mark.sets.with(missing.iter().copied()) {
-        mark.sets = sets;
-    }
+    mark.add_sizes(&missing);
     let journal = Journal::in_memory(mark.clone());
     let gateway = gateway(connection, &state.run).await?.with_journal(journal.clone());
     let baseline = baseline(&gateway, &state).await?;

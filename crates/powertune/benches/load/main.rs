@@ -15,7 +15,7 @@ mod endpoint;
 mod invocations;
 mod limit;
 // The crash tests' way to the local Lambda.
-#[path = "../../tests/crash/upstream.rs"]
+#[path = "../../tests/upstream/mod.rs"]
 mod upstream;
 
 use std::{process::ExitCode, time::Duration};

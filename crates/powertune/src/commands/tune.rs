@@ -129,8 +129,10 @@ impl TuneCommand {
             drop(context);
             let ended = display.finish(shown, tuned).await;
             let Some(mark) = dead_run(&ended).filter(|_| !has_cleaned) else { return ended };
-            let question =
-                format!("The function has the marks of {mark}. Put it back as it was, and go on?");
+            let question = format!(
+                "An earlier run has not put this function back: {mark}. Put it back as it was, and \
+                 go on?"
+            );
             if !confirm::ask(&question, &cancelled).await? {
                 return ended;
             }

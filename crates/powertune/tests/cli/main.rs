@@ -2,6 +2,7 @@
 
 mod aliases;
 mod answers;
+mod bad_input;
 mod between;
 mod binary;
 mod commands;
@@ -22,6 +23,6 @@ mod stage;
 mod stdin;
 mod terminal;
 mod unreachable;
-#[path = "../crash/upstream.rs"]
+#[path = "../upstream/mod.rs"]
 mod upstream;
 mod warnings;
