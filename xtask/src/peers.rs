@@ -22,38 +22,33 @@ enum Outcome {
 pub(crate) fn run() -> Result<()> {
     let folder = shell::root().join("target/peers");
     fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
-    let place = |name: &str| folder.join(name);
+    let at = |name: &str, install: &dyn Fn(&Path) -> Result<Outcome>| {
+        let place = folder.join(name);
+        install(&place).map(|outcome| (outcome, place))
+    };
     thread::scope(|scope| {
-        scope.spawn(|| report("LocalStack", place("localstack"), local_stack));
+        scope.spawn(|| report("LocalStack", at("localstack", &local_stack)));
         scope.spawn(|| {
-            report("SAM CLI and cfn-lint", place("templates"), |venv| {
-                python("python3", venv, "requirements-templates.txt", &[])
-            });
+            let install = |venv: &Path| python("python3", venv, "requirements-templates.txt", &[]);
+            report("SAM CLI and cfn-lint", at("templates", &install));
         });
-        scope.spawn(|| match nginx() {
-            Ok((outcome, place)) => report("nginx", place, |_| Ok(outcome)),
-            Err(why) => report("nginx", PathBuf::new(), |_| Err(why)),
-        });
+        scope.spawn(|| report("nginx", nginx()));
         // The others need the Node.js and the clients of this one.
-        let clients = place("venv");
-        report("Python servers and clients", clients.clone(), |venv| {
-            python("python3", venv, "requirements.txt", &[])
-        });
-        report("npm's interpreter and validator", place("npm"), |folder| {
-            npm(&clients, folder, "peers")
-        });
-        report("CDK and osls", place("cdk"), |folder| npm(&clients, folder, "peers/cdk"));
-        report("runtime interface emulator", place("aws-lambda-rie"), |file| rie(&clients, file));
+        let clients = folder.join("venv");
+        let install = |venv: &Path| python("python3", venv, "requirements.txt", &[]);
+        report("Python servers and clients", at("venv", &install));
+        let install = |folder: &Path| npm(&clients, folder, "peers");
+        report("npm's interpreter and validator", at("npm", &install));
+        report("CDK and osls", at("cdk", &|folder| npm(&clients, folder, "peers/cdk")));
+        report("runtime interface emulator", at("aws-lambda-rie", &|file| rie(&clients, file)));
     });
     Ok(())
 }
 
-fn report(name: &str, place: PathBuf, install: impl FnOnce(&Path) -> Result<Outcome>) {
-    let outcome = install(&place);
-    let place = place.display();
+fn report(name: &str, outcome: Result<(Outcome, PathBuf)>) {
     match outcome {
-        Ok(Outcome::Present) => println!("{name}: already in {place}"),
-        Ok(Outcome::Installed) => println!("{name}: installed in {place}"),
+        Ok((Outcome::Present, place)) => println!("{name}: already in {}", place.display()),
+        Ok((Outcome::Installed, place)) => println!("{name}: installed in {}", place.display()),
         Err(why) => println!("{name}: not installed: {why:#}"),
     }
 }
