@@ -1,5 +1,6 @@
 //! Measures the engine's own cost: CPU and wall time for each invocation, and peak memory, with
 //! more and more invocations in flight. A bare HTTP client on the same endpoint is the comparison.
+//! The decision after the last invocation is measured apart.
 //!
 //! ```text
 //! cargo run --release -p powertune-engine --example overhead
@@ -25,7 +26,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use powertune_core::{price::Prices, request::parse};
 use powertune_engine::{
     Journals, Keep,
-    event::Events,
+    event::{Event, Events},
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
 };
@@ -40,24 +41,23 @@ const REQUEST_ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    let number = |text: &String| text.parse().expect("a number");
     match arguments.as_slice() {
-        [] => compare(),
-        [client, url, in_flight, count] => {
-            let number = |text: &str| text.parse().expect("a number");
-            measure(client, url, number(in_flight), number(count));
-        }
-        _ => eprintln!("this takes no arguments"),
+        [] => compare(&IN_FLIGHT),
+        [in_flight] => compare(&[number(in_flight)]),
+        [client, url, in_flight, count] => measure(client, url, number(in_flight), number(count)),
+        _ => eprintln!("give nothing, or how many invocations are to be in flight"),
     }
 }
 
-fn compare() {
+fn compare(all_in_flight: &[usize]) {
     let folder = tempfile::tempdir().expect("a folder for nginx");
     let Some((mut nginx, url)) = start_nginx(folder.path()) else {
         eprintln!("nginx is not installed, or did not start; apt-get install nginx-light");
         return;
     };
-    println!("in flight  client   CPU/invocation  wall/invocation  peak memory");
-    for in_flight in IN_FLIGHT {
+    println!("in flight  client   CPU/invocation  wall/invocation  peak memory  decision");
+    for &in_flight in all_in_flight {
         let count = (in_flight * 5).clamp(2_000, 20_000);
         for client in ["engine", "bare"] {
             let this = env::current_exe().expect("this program");
@@ -79,22 +79,35 @@ fn compare() {
 fn measure(client: &str, url: &str, in_flight: usize, count: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let started = Instant::now();
-    let before = cpu();
-    match client {
+    let before = Spent::now();
+    let invoked = match client {
         "engine" => runtime.block_on(with_engine(url, in_flight, count)),
         _ => runtime.block_on(with_bare_client(url, in_flight, count)),
-    }
+    };
     let each = |duration: Duration| duration.as_secs_f64() * 1e6 / count as f64;
     println!(
-        "{:>11.0} us {:>13.0} us {:>9.1} MB",
-        each(cpu().saturating_sub(before)),
-        each(started.elapsed()),
-        peak_memory_mb()
+        "{:>11.0} us {:>13.0} us {:>9.1} MB {:>6.0} ms",
+        each(invoked.cpu.saturating_sub(before.cpu)),
+        each(invoked.at.duration_since(before.at)),
+        peak_memory_mb(),
+        cpu().saturating_sub(invoked.cpu).as_secs_f64() * 1e3,
     );
 }
 
-async fn with_engine(url: &str, in_flight: usize, count: usize) {
+/// The time at a moment, and the CPU time of this process until then.
+struct Spent {
+    at: Instant,
+    cpu: Duration,
+}
+
+impl Spent {
+    fn now() -> Self {
+        Self { at: Instant::now(), cpu: cpu() }
+    }
+}
+
+/// Tunes, and returns the moment after the last invocation.
+async fn with_engine(url: &str, in_flight: usize, count: usize) -> Spent {
     let fields = json!({
         "lambdaARN": "fn", "powerValues": [512], "num": count, "parallel": in_flight, "payload": {},
     });
@@ -107,7 +120,18 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
     };
     let gateway = Gateway::connect(&connection, &request.function).await.expect("a gateway");
     let (events, mut heard) = Events::channel();
-    let listener = tokio::spawn(async move { while heard.recv().await.is_some() {} });
+    let listener = tokio::spawn(async move {
+        let (mut left, mut invoked) = (count, Spent::now());
+        while let Some(event) = heard.recv().await {
+            if let Event::Observed(_) = event {
+                left -= 1;
+                if left == 0 {
+                    invoked = Spent::now();
+                }
+            }
+        }
+        invoked
+    });
     let context = Context {
         by: "benchmark".to_owned(),
         events,
@@ -122,10 +146,10 @@ async fn with_engine(url: &str, in_flight: usize, count: usize) {
     assert_eq!(result.invocations, count as u64);
     assert_eq!(result.stats[0].failures, 0, "{:?}", result.warnings);
     drop(context);
-    let _ = listener.await;
+    listener.await.expect("the listener")
 }
 
-async fn with_bare_client(url: &str, in_flight: usize, count: usize) {
+async fn with_bare_client(url: &str, in_flight: usize, count: usize) -> Spent {
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let client = Arc::new(client);
     let uri = format!("{url}/2015-03-31/functions/fn/invocations");
@@ -145,6 +169,7 @@ async fn with_bare_client(url: &str, in_flight: usize, count: usize) {
         .buffer_unordered(in_flight)
         .collect::<Vec<()>>()
         .await;
+    Spent::now()
 }
 
 /// User and system time of this process.
