@@ -245,8 +245,9 @@ impl Assessment<'_> {
             }
         }
         ladder.extend(all.last().filter(|last| !ladder.contains(last)));
-        if self.auto.rule.strategy == Strategy::Speed {
-            ladder.reverse();
+        match self.auto.rule.strategy {
+            Strategy::Speed => ladder.reverse(),
+            Strategy::Cost | Strategy::Balanced { .. } | Strategy::MaxDuration { .. } => {}
         }
         ladder
     }

@@ -2,6 +2,7 @@
 
 mod fixtures;
 
+use clap::ValueEnum;
 use insta::assert_snapshot;
 use powertune_core::{
     dry_run::{DryRun, trials},
@@ -125,9 +126,7 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn what_the_function_says_is_never_obeyed() {
     let tuned = with_everything();
-    for format in
-        [OutputFormat::Table, OutputFormat::Csv, OutputFormat::Markdown, OutputFormat::Json]
-    {
+    for &format in OutputFormat::value_variants() {
         let shown = shown(&tuned, format);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
     }

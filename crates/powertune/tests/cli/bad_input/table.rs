@@ -124,6 +124,11 @@ pub(crate) fn table() -> Vec<(&'static str, Vec<Value>)> {
             "maxCost",
             vec![json!(0), json!(-1), json!("cheap"), json!("NaN"), json!([]), json!(true)],
         ),
+        ("maxErrorRate", vec![json!(-1), json!(101), json!("few"), json!([]), json!(true)]),
+        (
+            "minConfidence",
+            vec![json!(0.9), json!(-1), json!(101), json!("sure"), json!([]), json!(true)],
+        ),
         ("parallel", vec![json!(0), json!(-1), json!(1.5), json!("many"), json!([]), json!(true)]),
         ("seed", vec![json!(-1), json!(1.5), json!("luck"), json!([]), json!(true)]),
     ]
