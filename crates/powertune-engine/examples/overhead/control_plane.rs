@@ -1,23 +1,10 @@
 //! Lambda's control plane with one function: it has a memory size, tags and a RevisionId.
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{collections::BTreeMap, io, sync::Mutex};
 
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, Response,
-    body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Response};
+use powertune_testing::Server;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 /// The function's state.
 struct Function {
@@ -27,37 +14,17 @@ struct Function {
     tags: BTreeMap<String, Value>,
 }
 
-/// Starts a control plane that answers until the process ends; returns its address.
-pub(crate) fn start() -> SocketAddr {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a runtime");
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+/// Starts a control plane.
+pub(crate) fn start() -> Server {
     let function = Function { memory_mb: 512, revision: 1, last_version: 0, tags: BTreeMap::new() };
-    let function = Arc::new(Mutex::new(function));
-    thread::spawn(move || {
-        runtime.block_on(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let function = Arc::clone(&function);
-                let service = service_fn(move |request| answer(Arc::clone(&function), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-    });
-    address
-}
-
-async fn answer(
-    function: Arc<Mutex<Function>>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.expect("a whole request").to_bytes();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let query = head.uri.query().unwrap_or_default();
-    let text =
-        function.lock().expect("nobody panics").call(&head.method, head.uri.path(), query, &body);
-    Ok(Response::new(Full::new(text.to_string().into())))
+    let function = Mutex::new(function);
+    Server::alone(move |head, body| {
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let query = head.uri.query().unwrap_or_default();
+        let mut function = function.lock().expect("nobody panics");
+        let answer = function.call(&head.method, head.uri.path(), query, &body).to_string();
+        async { Ok::<_, io::Error>(Response::new(answer)) }
+    })
 }
 
 impl Function {

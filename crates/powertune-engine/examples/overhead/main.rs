@@ -52,7 +52,9 @@ fn main() {
 
 fn compare(all_in_flight: &[usize]) {
     let folder = tempfile::tempdir().expect("a folder for nginx");
-    let Some((mut nginx, url)) = start_nginx(folder.path()) else {
+    let control_plane = control_plane::start();
+    let started = start_nginx(folder.path(), control_plane.address());
+    let Some((mut nginx, url)) = started else {
         eprintln!("nginx is not installed, or did not start; apt-get install nginx-light");
         return;
     };
@@ -186,11 +188,11 @@ fn peak_memory_mb() -> f64 {
 }
 
 /// Starts nginx as a Lambda endpoint with one function of 512 MB that takes no time.
-fn start_nginx(folder: &Path) -> Option<(Child, String)> {
+fn start_nginx(folder: &Path, control_plane: SocketAddr) -> Option<(Child, String)> {
     // Another process may take the port before nginx does; then the first call fails.
     let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
     let configuration = folder.join("nginx.conf");
-    fs::write(&configuration, nginx_configuration(folder, port, control_plane::start())).ok()?;
+    fs::write(&configuration, nginx_configuration(folder, port, control_plane)).ok()?;
     let nginx = Command::new("nginx")
         .args(["-c", configuration.to_str()?, "-p", folder.to_str()?, "-e", "stderr"])
         .stderr(Stdio::null())

@@ -163,8 +163,8 @@ async fn a_rollback_made_meanwhile_stays() {
 async fn a_rollback_at_the_very_last_moment_stays() {
     let bench = released().await;
     let client = bench.client.clone();
-    let endpoint = door(&bench, "PUT", "/aliases/", move || roll_back(client)).await;
-    let ending = bench.tune_at(endpoint, to_alias(json!({}))).await;
+    let door = door(&bench, "PUT", "/aliases/", move || roll_back(client));
+    let ending = bench.tune_at(door.url(), to_alias(json!({}))).await;
     must_stay(&bench, ending, "points to version 1 now, and to version 2 before").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
     assert_eq!(versions(&bench).await, 2, "the version that was chosen is deleted");
@@ -178,8 +178,8 @@ async fn a_new_description_does_not_stop_a_release() {
         let update = client.update_alias().function_name(FUNCTION).name(ALIAS);
         update.description("what customers call").send().await.expect("UpdateAlias");
     };
-    let endpoint = door(&bench, "PUT", "/aliases/", describe).await;
-    let ending = bench.tune_at(endpoint, to_alias(json!({}))).await;
+    let door = door(&bench, "PUT", "/aliases/", describe);
+    let ending = bench.tune_at(door.url(), to_alias(json!({}))).await;
     assert!(matches!(ending, Ok(Ending::Tuned(_))), "{ending:?}");
     let alias = bench.client.get_alias().function_name(FUNCTION).name(ALIAS).send().await;
     let alias = alias.expect("GetAlias");
@@ -239,8 +239,8 @@ async fn an_alias_that_is_made_at_the_very_last_moment_stays() {
     delete(bench.client.clone()).await;
     let client = bench.client.clone();
     let make = move || async move { create(&client, "1").await };
-    let endpoint = door(&bench, "POST", "/aliases", make).await;
-    let ending = bench.tune_at(endpoint, to_alias(json!({}))).await;
+    let door = door(&bench, "POST", "/aliases", make);
+    let ending = bench.tune_at(door.url(), to_alias(json!({}))).await;
     must_stay(&bench, ending, "was created meanwhile, and points to version 1").await;
     assert_eq!(points_to(&bench).await, Some(("1".to_owned(), vec![])));
 }

@@ -8,9 +8,10 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Response, http::request::Parts};
 use powertune_core::workflow::state::Next;
 use powertune_engine::{run::Ending, steps};
+use powertune_testing::Server;
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,15 +75,15 @@ impl Recording {
     }
 }
 
-/// A bench that answers its function's invocations from a recording.
-async fn recorded(works_from_mb: u32, cold_only: bool) -> Bench {
+/// A bench, and a server in front of it that answers its function's invocations from a recording.
+async fn recorded(works_from_mb: u32, cold_only: bool) -> (Bench, Server) {
     let mut bench = Bench::new("return 1").await;
     let client = bench.client.clone();
     let recording =
         Arc::new(Mutex::new(Recording { works_from_mb, cold_only, ..Recording::default() }));
-    let endpoint = answered(&bench, move |request: &Request<Incoming>| {
-        let is_invoke = request.uri().path().ends_with("/invocations");
-        let version = request.uri().query().and_then(|query| query.strip_prefix("Qualifier="));
+    let door = answered(&bench, move |head: &Parts| {
+        let is_invoke = head.uri.path().ends_with("/invocations");
+        let version = head.uri.query().and_then(|query| query.strip_prefix("Qualifier="));
         let version = version.filter(|_| is_invoke).map(str::to_owned);
         let (recording, client) = (Arc::clone(&recording), client.clone());
         async move {
@@ -94,15 +95,14 @@ async fn recorded(works_from_mb: u32, cold_only: bool) -> Bench {
             recording.memory_of.insert(version.clone(), mb);
             Some(recording.answer(&version))
         }
-    })
-    .await;
-    bench.endpoint_url = Some(endpoint);
-    bench
+    });
+    bench.endpoint_url = Some(door.url());
+    (bench, door)
 }
 
 /// The result of the real `tune`.
 async fn by_command(works_from_mb: u32, fields: &Value) -> Value {
-    let bench = recorded(works_from_mb, fields["onlyColdStarts"] == true).await;
+    let (bench, _door) = recorded(works_from_mb, fields["onlyColdStarts"] == true).await;
     match bench.tune(fields.clone()).await.expect("it has a result") {
         Ending::Tuned(result) => serde_json::to_value(result),
         Ending::Dry(dry_run) => serde_json::to_value(dry_run),
@@ -112,7 +112,7 @@ async fn by_command(works_from_mb: u32, fields: &Value) -> Value {
 
 /// The result of the real steps, in the state machine's order.
 async fn by_steps(works_from_mb: u32, fields: &Value) -> Value {
-    let bench = recorded(works_from_mb, fields["onlyColdStarts"] == true).await;
+    let (bench, _door) = recorded(works_from_mb, fields["onlyColdStarts"] == true).await;
     let mut execution = Execution::new(&bench);
     let mut state = execution.initialize(fields.clone()).await.expect("it begins");
     state = execution.publish(state).await.expect("it publishes");

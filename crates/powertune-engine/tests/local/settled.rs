@@ -31,9 +31,8 @@ async fn killed_run() -> Bench {
         made.send(()).expect("the test waits");
         std::future::pending::<()>().await;
     });
-    let door = door.await;
     tokio::select! {
-        ending = bench.tune_at(door, json!({"powerValues": [TEST]})) => panic!("{ending:?}"),
+        ending = bench.tune_at(door.url(), json!({"powerValues": [TEST]})) => panic!("{ending:?}"),
         made = is_made => made.expect("the change is made"),
     }
     bench
@@ -130,8 +129,8 @@ async fn clean_beside(nth: usize) -> (Bench, Result<Vec<String>, TuneError>) {
     publish(&bench.client, "0123456789abcdef0123456789abcdef").await;
     deploy(&bench, 17, ORIGINAL).await;
     let (client, arn) = (bench.client.clone(), bench.arn.clone());
-    let door = door_at(&bench, "GET", "/versions", nth, || begin(client, arn)).await;
-    let cleaned = bench.clean_at(door, &Journals::default(), false).await;
+    let door = door_at(&bench, "GET", "/versions", nth, || begin(client, arn));
+    let cleaned = bench.clean_at(door.url(), &Journals::default(), false).await;
     (bench, cleaned.map(|cleaned| cleaned.versions))
 }
 
@@ -175,8 +174,7 @@ async fn change_sent_twice(nth: usize) -> (Bench, TuneError) {
         update.memory_size(other).send().await.expect("the first of the two calls");
         has_memory(&client, other).await;
     });
-    let door = door.await;
-    let ending = bench.tune_at(door, json!({"powerValues": [TEST, 1024]})).await;
+    let ending = bench.tune_at(door.url(), json!({"powerValues": [TEST, 1024]})).await;
     (bench, ending.expect_err("the change was refused").error)
 }
 
@@ -224,7 +222,7 @@ async fn a_later_round_does_not_take_its_own_tag_for_its_announcement() {
         untag.send().await.expect("UntagResource");
     });
     let fields = json!({"num": "auto", "powerValues": [256, 512, 1024, 2048]});
-    let ended = bench.tune_at(door.await, fields).await.expect_err("the tags are gone");
+    let ended = bench.tune_at(door.url(), fields).await.expect_err("the tags are gone");
     assert!(ended.error.to_string().contains("removed the run's tags"), "{}", ended.error);
     assert_eq!(bench.footprint().await, before);
 }

@@ -3,28 +3,21 @@
 use std::{
     collections::HashMap,
     io,
-    net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use form_urlencoded::parse;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, Response, body::Incoming, http::request::Parts, server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Method, Response, http::request::Parts};
 use powertune_local::LocalLambda;
+use powertune_testing::{Server, Upstream};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     invocations::{Invocations, Seen},
     limit::Limit,
-    upstream::Upstream,
 };
 
 /// An endpoint for one run.
@@ -32,7 +25,7 @@ use crate::{
 pub(crate) struct Endpoint {
     front: Arc<Front>,
     environment: Vec<(&'static str, String)>,
-    _server: AbortOnDropHandle<()>,
+    _server: Server,
 }
 
 #[derive(Debug)]
@@ -45,22 +38,16 @@ struct Front {
 
 impl Endpoint {
     /// Starts to listen on a port of its own.
-    pub(crate) async fn start(lambda: &LocalLambda, limit: Limit, shortest: Duration) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+    pub(crate) fn start(lambda: &LocalLambda, limit: Limit, shortest: Duration) -> Self {
+        let environment = lambda.environment();
         let front = Arc::new(Front {
-            upstream: Upstream::of(lambda),
+            upstream: Upstream::of(&environment),
             invocations: Invocations::new(limit, shortest),
             memory_mb: Mutex::default(),
         });
-        let server = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&front))));
-        let mut environment = lambda.environment();
-        for (name, value) in &mut environment {
-            if name.starts_with("AWS_ENDPOINT_URL") {
-                *value = format!("http://127.0.0.1:{port}");
-            }
-        }
-        Self { front, environment, _server: server }
+        let shared = Arc::clone(&front);
+        let server = Server::start(move |head, body| Arc::clone(&shared).answer(head, body));
+        Self { front, environment: server.in_front_of(environment), _server: server }
     }
 
     /// The environment variables that point a process here.
@@ -73,21 +60,12 @@ impl Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, front: Arc<Front>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let front = Arc::clone(&front);
-        connections.spawn(async move {
-            let service = service_fn(|request| front.answer(request));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 impl Front {
-    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    async fn answer(
+        self: Arc<Self>,
+        head: Parts,
+        body: Bytes,
+    ) -> io::Result<Response<Full<Bytes>>> {
         let answer = if head.uri.path().ends_with("/invocations") {
             let version = qualifier(&head);
             let memory_mb = self.memory_mb(&version);

@@ -14,9 +14,6 @@ mod client;
 mod endpoint;
 mod invocations;
 mod limit;
-// The crash tests' way to the local Lambda.
-#[path = "../../tests/upstream/mod.rs"]
-mod upstream;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -107,7 +104,7 @@ async fn create(lambda: &LocalLambda, code: &std::path::Path) -> String {
 
 impl Scenario {
     async fn run(self, lambda: &LocalLambda, function: &str) -> (Run, Seen) {
-        let endpoint = Endpoint::start(lambda, self.limit, self.shortest).await;
+        let endpoint = Endpoint::start(lambda, self.limit, self.shortest);
         let run = tune(&endpoint, function, self.num).await;
         (run, endpoint.seen())
     }

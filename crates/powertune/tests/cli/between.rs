@@ -1,28 +1,21 @@
 //! Programs between powertune and AWS that answer instead of AWS.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    io,
     process::{Command, Output, Stdio},
 };
 
-use crate::binary::{powertune, stderr};
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::StreamBody;
+use hyper::{
+    Response,
+    body::Frame,
+    header::{CONTENT_TYPE, LOCATION},
+};
+use powertune_testing::Server;
 
-/// Starts a server that answers each request in this way; returns its URL.
-fn answering(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for mut client in listener.incoming().flatten() {
-            let head = client.try_clone().map(BufReader::new).expect("a duplicate").lines();
-            // Requests that only read have no body.
-            head.map_while(Result::ok).find(String::is_empty);
-            // The client may have closed the connection.
-            let _ = answer(&mut client);
-        }
-    });
-    format!("http://{address}")
-}
+use crate::binary::{powertune, stderr};
 
 /// `powertune tune` with this variable.
 fn command(name: &str, value: &str) -> Command {
@@ -38,17 +31,15 @@ fn tune(name: &str, value: &str) -> Output {
 
 #[test]
 fn a_login_page_and_a_redirect_are_not_aws() {
-    let page = |client: &mut TcpStream| {
-        let text = "<html>log in</html>";
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
-        write!(client, "{head}content-length: {}\r\n\r\n{text}", text.len())
-    };
-    let redirect = |client: &mut TcpStream| {
-        let head = "HTTP/1.1 301 Moved Permanently\r\nlocation: http://login.example/\r\n";
-        write!(client, "{head}connection: close\r\ncontent-length: 0\r\n\r\n")
-    };
-    for (answer, status) in [(page as fn(&mut TcpStream) -> _, 200), (redirect, 301)] {
-        let output = tune("AWS_ENDPOINT_URL", &answering(answer));
+    let page = (200, CONTENT_TYPE, "text/html", "<html>log in</html>");
+    let redirect = (301, LOCATION, "http://login.example/", "");
+    for (status, header, value, body) in [page, redirect] {
+        let server = Server::alone(move |_, _| {
+            let answer =
+                Response::builder().status(status).header(&header, value).body(body.to_owned());
+            async { answer.map_err(io::Error::other) }
+        });
+        let output = tune("AWS_ENDPOINT_URL", &server.url());
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         let words = format!("the answer (HTTP status {status}) does not come from AWS");
@@ -67,15 +58,13 @@ fn a_proxy_that_is_not_there_is_named_without_its_password() {
 
 #[test]
 fn an_answer_without_an_end_does_not_fill_the_memory() {
-    let endless = |client: &mut TcpStream| {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-        write!(client, "{head}transfer-encoding: chunked\r\n\r\n")?;
-        let chunk = [b"100000\r\n", vec![b' '; 1 << 20].as_slice(), b"\r\n"].concat();
-        loop {
-            client.write_all(&chunk)?;
-        }
-    };
-    let tuned = command("AWS_ENDPOINT_URL", &answering(endless));
+    let server = Server::alone(|_, _| async {
+        let blanks = Bytes::from(vec![b' '; 1 << 20]);
+        let blanks = stream::repeat_with(move || Ok::<_, io::Error>(Frame::data(blanks.clone())));
+        let answer = Response::builder().header(CONTENT_TYPE, "application/json");
+        answer.body(StreamBody::new(blanks)).map_err(io::Error::other)
+    });
+    let tuned = command("AWS_ENDPOINT_URL", &server.url());
     let mut shell = Command::new("sh");
     // In kB of addresses; the threads' stacks are among them.
     shell.args(["-c", "ulimit -v 2000000 && exec \"$0\" \"$@\""]);

@@ -1,13 +1,14 @@
 //! The credentials that sign a call: wrong ones would tune a function of another account.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    fs, io,
     process::Command,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
+use hyper::{Response, StatusCode, header::AUTHORIZATION, http::request::Parts};
+use powertune_testing::Server;
 use serde_json::json;
 
 use crate::binary::{powertune, stderr};
@@ -34,31 +35,27 @@ region = eu-west-1
 /// A part of AWS that gives a role's credentials. It refuses all other calls, and repeats the
 /// session token.
 struct Endpoint {
-    url: String,
+    server: Server,
     /// The access keys that signed the requests, in order.
     keys: Arc<Mutex<Vec<String>>>,
 }
 
 impl Endpoint {
     fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let keys = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&keys);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                // The client may have closed the connection.
-                let _ = answer(client, &seen);
-            }
+        let server = Server::alone(move |head, body| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).extend(key(&head));
+            async move { answer(&head, &body) }
         });
-        Self { url, keys }
+        Self { server, keys }
     }
 
     /// A command that calls this endpoint with the keys of the environment.
     fn powertune(&self, arguments: &[&str]) -> Command {
         let mut command = powertune(arguments);
         command.env("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "secret");
-        command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ENDPOINT_URL", self.server.url()).env("AWS_REGION", "us-east-1");
         command
     }
 
@@ -76,42 +73,25 @@ impl Endpoint {
     }
 }
 
-fn answer(client: TcpStream, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client);
-    let (mut length, mut token) = (0, String::new());
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let lower = line.to_ascii_lowercase();
-        if let Some(given) = lower.strip_prefix("content-length: ") {
-            length = given.trim().parse().unwrap_or(0);
-        }
-        if lower.starts_with("x-amz-security-token: ") {
-            line.trim_end().clone_into(&mut token);
-        }
-        if let Some((_, signed)) = line.split_once("Credential=") {
-            let key = signed.split('/').next().unwrap_or_default().to_owned();
-            keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        }
-        if line.trim_end().is_empty() {
-            break;
-        }
+/// The access key that signed a request.
+fn key(head: &Parts) -> Option<String> {
+    let signature = head.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    signature.split_once("Credential=")?.1.split('/').next().map(str::to_owned)
+}
+
+fn answer(head: &Parts, body: &Bytes) -> io::Result<Response<String>> {
+    if String::from_utf8_lossy(body).contains("Action=AssumeRole") {
+        let role = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
+                    <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                    <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
+                    </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+        return Ok(Response::new(role.to_owned()));
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let role = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
-                <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-                <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
-                </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let token = head.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+    let token = token.map_or_else(String::new, |token| format!("x-amz-security-token: {token}"));
     let refused = json!({ "__type": "ValidationException", "message": token, "Message": token });
-    let (status, text) = if String::from_utf8_lossy(&body).contains("Action=AssumeRole") {
-        ("200 OK", role.to_owned())
-    } else {
-        ("400 Bad Request", refused.to_string())
-    };
-    let length = text.len();
-    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n");
-    write!(reader.get_mut(), "{head}\r\n{text}")
+    let answer = Response::builder().status(StatusCode::BAD_REQUEST).body(refused.to_string());
+    answer.map_err(io::Error::other)
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //! answer surer.
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    io,
     process::{Command, Output, Stdio},
     sync::Arc,
 };
 
+use http_body_util::Full;
+use powertune_testing::{Server, Upstream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -69,49 +70,18 @@ fn a_soft_limit_of_open_files_is_raised_to_what_is_allowed() {
 }
 
 /// A forward proxy (`HTTP_PROXY`) that breaks connections on which this version is invoked.
-fn breaking(local: &Local, version: u32) -> String {
-    let endpoint = local.value("AWS_ENDPOINT_URL_LAMBDA");
-    let upstream = endpoint.trim_start_matches("http://").to_owned();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let broken = format!("/invocations?Qualifier={version} ");
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let (upstream, broken) = (upstream.clone(), broken.clone());
-            std::thread::spawn(move || pass_on(client, &upstream, &broken));
+fn breaking(local: &Local, version: u32) -> Server {
+    let upstream = Upstream::of(&local.environment);
+    let broken = format!("/invocations?Qualifier={version}");
+    Server::alone(move |head, body| {
+        let (upstream, is_broken) = (upstream.clone(), head.uri.to_string().ends_with(&broken));
+        async move {
+            if is_broken {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            Ok(upstream.call(head, body).await?.map(Full::new))
         }
-    });
-    format!("http://{address}")
-}
-
-/// Passes one request on, and its answer back, unless it is to be `broken`.
-fn pass_on(mut client: TcpStream, upstream: &str, broken: &str) -> Option<()> {
-    let mut request = Vec::new();
-    let head = loop {
-        let mut some = [0; 4096];
-        let count = client.read(&mut some).ok().filter(|count| *count > 0)?;
-        request.extend_from_slice(&some[..count]);
-        let end = request.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
-        let Some(end) = end else { continue };
-        let head = String::from_utf8_lossy(&request[..end]).into_owned();
-        let length = head.to_ascii_lowercase().split("content-length: ").nth(1).and_then(|rest| {
-            rest.split("\r\n").next().and_then(|length| length.trim().parse::<usize>().ok())
-        });
-        if request.len() >= end + length.unwrap_or_default() {
-            break head;
-        }
-    };
-    if head.lines().next()?.contains(broken) {
-        return None;
-    }
-    let mut server = TcpStream::connect(upstream).ok()?;
-    let (first, rest) = head.split_once("\r\n")?;
-    // A request to a proxy names the whole URL.
-    let first = first.replacen(&format!("http://{upstream}"), "", 1);
-    server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes()).ok()?;
-    server.write_all(&request[head.len()..]).ok()?;
-    std::io::copy(&mut server, &mut client).ok()?;
-    client.shutdown(Shutdown::Both).ok()
+    })
 }
 
 #[test]
@@ -122,7 +92,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
     let proxy = breaking(&local, 3);
     let few = ["tune", "orders", "--power-values", "256,1024", "--num", "5"];
     let apply = [&few, ["--auto-optimize", "--output", "json"].as_slice()].concat();
-    let tuned = local.powertune(&apply).env("HTTP_PROXY", &proxy).output();
+    let tuned = local.powertune(&apply).env("HTTP_PROXY", proxy.url()).output();
     let result = parsed(&tuned.expect("powertune runs"));
     assert_eq!((&result["power"], &result["unmeasured"]), (&json!(256), &json!([1024])));
     assert_eq!(result["confidence"], Value::Null, "{result}");
@@ -134,7 +104,7 @@ fn a_size_that_the_network_has_lost_leaves_the_choice_open_and_unapplied() {
 
     // The table says it in words, and the function is unchanged.
     let proxy = breaking(&local, 6);
-    let tuned = local.powertune(&few).env("HTTP_PROXY", &proxy).output();
+    let tuned = local.powertune(&few).env("HTTP_PROXY", proxy.url()).output();
     let text = stdout(&tuned.expect("powertune runs"));
     assert!(text.contains("256 MB: it is the only memory size that could be measured"), "{text}");
     let few = ["tune", "orders", "--power-values", "512", "--dry-run", "--output", "json"];

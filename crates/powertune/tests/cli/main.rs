@@ -23,6 +23,4 @@ mod stage;
 mod stdin;
 mod terminal;
 mod unreachable;
-#[path = "../upstream/mod.rs"]
-mod upstream;
 mod warnings;

@@ -1,16 +1,19 @@
 //! A server of price lists.
 
 use std::{
-    fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    convert::Infallible,
+    fs, io,
     path::PathBuf,
     process::{Command, Output},
     sync::{Arc, Mutex},
-    thread,
 };
 
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{Response, body::Frame, header::LOCATION};
 use jiff::{Timestamp, ToSpan};
+use powertune_testing::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -69,7 +72,8 @@ pub(crate) fn list(region: &str, published: &str) -> Value {
 pub(crate) enum Answer {
     Json(Value),
     Text(&'static str),
-    Status(u16, &'static str),
+    Status(u16),
+    Elsewhere(&'static str),
     Endless,
     Nothing,
 }
@@ -80,24 +84,22 @@ pub(crate) struct Bench {
     pub(crate) url: String,
     pub(crate) answer: Arc<Mutex<Answer>>,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    _server: Server,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let answer = Arc::new(Mutex::new(Answer::Json(list(REGION, &day(0)))));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (answers, asks) = (Arc::clone(&answer), Arc::clone(&asked));
-        thread::spawn(move || {
-            for stream in listener.incoming().filter_map(Result::ok) {
-                let answer = answers.lock().expect("no test panics with it").clone();
-                asks.lock().expect("no test panics with it").push(request(&stream));
-                // The client may have closed the connection.
-                let _ = write(stream, &answer);
-            }
+        let server = Server::alone(move |head, _| {
+            let asked = format!("{} {} {:?}", head.method, head.uri, head.version);
+            asks.lock().expect("no test panics with it").push(asked);
+            let answer = answers.lock().expect("no test panics with it").response();
+            async { answer }
         });
-        Self { folder: tempfile::tempdir().expect("a folder"), url, answer, asked }
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, url: server.url(), answer, asked, _server: server }
     }
 
     pub(crate) fn powertune(&self, arguments: &[&str]) -> Command {
@@ -151,33 +153,24 @@ impl Bench {
     }
 }
 
-fn request(mut stream: &TcpStream) -> String {
-    let mut text = Vec::new();
-    let mut part = [0; 1024];
-    while !text.windows(4).any(|end| end == b"\r\n\r\n") {
-        match stream.read(&mut part) {
-            Ok(length) if length > 0 => text.extend(&part[..length]),
-            _ => break,
-        }
-    }
-    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
-}
-
-fn write(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
-    let (status, header, body) = match answer {
-        Answer::Json(list) => (200, "", list.to_string()),
-        Answer::Text(text) => (200, "", (*text).to_owned()),
-        Answer::Status(status, header) => (*status, *header, "<html>".to_owned()),
-        Answer::Endless => {
-            write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
-            let blanks = vec![b' '; 65536];
-            loop {
-                stream.write_all(&blanks)?;
+impl Answer {
+    fn response(&self) -> io::Result<Response<BoxBody<Bytes, Infallible>>> {
+        let (status, body) = match self {
+            Self::Json(list) => (200, list.to_string()),
+            Self::Text(text) => (200, (*text).to_owned()),
+            Self::Status(status) => (*status, "<html>".to_owned()),
+            Self::Elsewhere(_) => (302, "<html>".to_owned()),
+            Self::Endless => {
+                let blanks = Bytes::from(vec![b' '; 1 << 16]);
+                let blanks = stream::repeat_with(move || Ok(Frame::data(blanks.clone())));
+                return Ok(Response::new(BodyExt::boxed(StreamBody::new(blanks))));
             }
+            Self::Nothing => return Err(io::ErrorKind::ConnectionReset.into()),
+        };
+        let mut response = Response::builder().status(status);
+        if let Self::Elsewhere(location) = self {
+            response = response.header(LOCATION, *location);
         }
-        Answer::Nothing => return Ok(()),
-    };
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status} It\r\n{header}content-length: {length}\r\n")?;
-    write!(stream, "connection: close\r\n\r\n{body}")
+        response.body(Full::from(body).boxed()).map_err(io::Error::other)
+    }
 }

@@ -1,27 +1,24 @@
 //! A function on the test's own local Lambda, behind a proxy that spoils answers.
-//!
-//! A signature covers the host of the request, so that the proxy signs again.
 
 use std::{
     collections::BTreeMap,
     fs,
     future::pending,
     io,
-    net::Ipv4Addr,
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Response, http::request::Parts};
 use powertune_local::{LocalLambda, NewFunction, Settings};
+use powertune_testing::{Server, Upstream};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 
-use crate::{binary, upstream::Upstream};
+use crate::binary;
 
 /// The function under test, and the memory size that it is created with.
 pub(crate) const FUNCTION: &str = "fn";
@@ -45,6 +42,7 @@ pub(crate) type Rule = Arc<dyn Fn(&[String]) -> Option<Spoilt> + Send + Sync>;
 pub(crate) struct Stage {
     runtime: Runtime,
     lambda: LocalLambda,
+    proxies: Mutex<Vec<Server>>,
     pub(crate) folder: TempDir,
 }
 
@@ -55,7 +53,8 @@ impl Stage {
         let runtime = Runtime::new().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
         let lambda = runtime.block_on(LocalLambda::start(Settings::default()));
-        let stage = Self { runtime, lambda: lambda.expect("the local Lambda starts"), folder };
+        let lambda = lambda.expect("the local Lambda starts");
+        let stage = Self { runtime, lambda, proxies: Mutex::default(), folder };
         stage.create(FUNCTION, body);
         stage.create("post", "return 1");
         stage
@@ -99,17 +98,14 @@ impl Stage {
 
     /// `powertune` behind a proxy with this rule.
     pub(crate) fn spoilt(&self, arguments: &[&str], rule: Rule) -> Command {
-        let bound = self.runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let listener = bound.expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        let front = Front { upstream: Upstream::of(&self.lambda), rule, seen: Mutex::default() };
-        self.runtime.spawn(serve(listener, Arc::new(front)));
+        let environment = self.environment();
+        let upstream = Upstream::of(&environment);
+        let front = Arc::new(Front { upstream, rule, seen: Mutex::default() });
+        let _entered = self.runtime.enter();
+        let proxy = Server::start(move |head, body| Arc::clone(&front).answer(head, body));
         let mut command = self.powertune(arguments);
-        for (name, _) in self.environment() {
-            if name.starts_with("AWS_ENDPOINT_URL") {
-                command.env(name, format!("http://127.0.0.1:{port}"));
-            }
-        }
+        command.envs(proxy.in_front_of(environment));
+        self.proxies.lock().unwrap_or_else(PoisonError::into_inner).push(proxy);
         command
     }
 
@@ -141,20 +137,12 @@ struct Front {
     seen: Mutex<Vec<String>>,
 }
 
-async fn serve(listener: TcpListener, front: Arc<Front>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let front = Arc::clone(&front);
-        tokio::spawn(async move {
-            let service = service_fn(|request| front.answer(request));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 impl Front {
-    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    async fn answer(
+        self: Arc<Self>,
+        head: Parts,
+        body: Bytes,
+    ) -> io::Result<Response<Full<Bytes>>> {
         let spoilt = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.push(format!("{} {}", head.method, head.uri));

@@ -8,8 +8,6 @@ mod crash;
 mod histories;
 mod hostile;
 mod peers;
-#[path = "../upstream/mod.rs"]
-mod upstream;
 
 use std::{env, process::ExitCode};
 

@@ -26,7 +26,7 @@ pub(crate) async fn ask(bench: &Bench) -> Result<(), String> {
     kill_in_the_middle(&host, bench, &tune).await?;
     let left = bench.footprint(&function).await;
 
-    let proxy = Proxy::start(bench, &[]).await;
+    let proxy = Proxy::start(bench, &[]);
     let output = finish(&host, &proxy, &tune).await?;
     let names_clean = said(&output).contains(&format!("powertune clean {}", bench.arn(&function)));
     if output.status.code() != Some(1) || !names_clean {

@@ -17,13 +17,10 @@ use powertune_core::workflow::Step;
 use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
 use tempfile::TempDir;
 
-use crate::{
-    crash::{
-        footprint::Footprint,
-        function,
-        kind::{ALIAS, ORIGINAL_MB},
-    },
-    upstream::Upstream,
+use crate::crash::{
+    footprint::Footprint,
+    function,
+    kind::{ALIAS, ORIGINAL_MB},
 };
 
 /// The runtime of all functions, which bring their own program.
@@ -56,10 +53,6 @@ impl Bench {
 
     pub(crate) async fn stop(self) {
         self.lambda.shutdown().await;
-    }
-
-    pub(crate) fn upstream(&self) -> Upstream {
-        Upstream::of(&self.lambda)
     }
 
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {

@@ -30,7 +30,7 @@ pub(crate) async fn by_hand(host: &Host, bench: &Bench, output: &Output) -> Resu
         return Err(format!("it says nothing of what to do by hand: {}", said(output)));
     }
     for command in commands {
-        let proxy = Proxy::start(bench, &[]).await;
+        let proxy = Proxy::start(bench, &[]);
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null());
         settle(&mut shell, host, &proxy);

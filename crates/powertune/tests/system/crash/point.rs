@@ -63,7 +63,7 @@ impl Point {
             victim = vec!["clean", &function];
         }
         let crash = Trap::Crash { nth: self.nth, moment: self.moment };
-        let proxy = Proxy::start(bench, &[crash]).await;
+        let proxy = Proxy::start(bench, &[crash]);
         if let Ended::ByItself(output) = powertune(&host, &proxy, &victim).await? {
             if host.journals() > 0 {
                 return Err("a run that is over has left its journal".to_owned());
@@ -116,7 +116,7 @@ pub(crate) async fn kill_in_the_middle(
     bench: &Bench,
     arguments: &[&str],
 ) -> Result<(), String> {
-    let proxy = Proxy::start(bench, &[MIDDLE]).await;
+    let proxy = Proxy::start(bench, &[MIDDLE]);
     match powertune(host, &proxy, arguments).await? {
         Ended::Killed => Ok(()),
         Ended::ByItself(output) => Err(format!("it was not killed: {}", said(&output))),
@@ -141,7 +141,7 @@ pub(crate) async fn clean_elsewhere(
 ) -> Result<(), String> {
     let host = Host::new();
     let announced = bench.footprint(function).await.is_announced();
-    let proxy = Proxy::start(bench, &[]).await;
+    let proxy = Proxy::start(bench, &[]);
     let output = finish(&host, &proxy, &["clean", function]).await?;
     let refused = output.status.code() == Some(1) && said(&output).contains("add --force");
     let as_it_should =
@@ -181,7 +181,7 @@ async fn clean_again(host: &Host, bench: &Bench, function: &str) -> Result<(), S
 
 /// Runs a command that has to succeed; returns its changes.
 async fn succeed(host: &Host, bench: &Bench, arguments: &[&str]) -> Result<Vec<Operation>, String> {
-    let proxy = Proxy::start(bench, &[]).await;
+    let proxy = Proxy::start(bench, &[]);
     let output = finish(host, &proxy, arguments).await?;
     if output.status.success() {
         return Ok(proxy.changes());

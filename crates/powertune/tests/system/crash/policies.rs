@@ -46,7 +46,7 @@ async fn tuned(bench: &Bench) -> Result<Vec<Operation>, String> {
             aim: Aim::from(Some(Operation::CreateAlias), 1),
             fault: Fault::ResetAfter,
         };
-        let proxy = Proxy::start(bench, &[lost]).await;
+        let proxy = Proxy::start(bench, &[lost]);
         succeeded(&finish(&Host::new(), &proxy, &[&tune, arguments].concat()).await?)?;
         called.extend(proxy.operations());
     }
@@ -62,7 +62,7 @@ async fn cleaned(bench: &Bench) -> Result<Vec<Operation>, String> {
         let tune = ["tune", &function, "--power-values", POWERS, "--num", "5", "--quiet"];
         kill_in_the_middle(&host, bench, &tune).await?;
         let host = if is_elsewhere { Host::new() } else { host };
-        let proxy = Proxy::start(bench, &[]).await;
+        let proxy = Proxy::start(bench, &[]);
         succeeded(&finish(&host, &proxy, &["clean", &function, "--force"]).await?)?;
         called.extend(proxy.operations());
     }
@@ -71,7 +71,7 @@ async fn cleaned(bench: &Bench) -> Result<Vec<Operation>, String> {
 
 /// Compares the calls of a command with the Lambda actions in its policy.
 async fn compare(command: &str, bench: &Bench, called: &[Operation]) -> Result<(), String> {
-    let proxy = Proxy::start(bench, &[]).await;
+    let proxy = Proxy::start(bench, &[]);
     let output = finish(&Host::new(), &proxy, &["generate", "iam", "--for", command]).await?;
     succeeded(&output)?;
     let policy: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;

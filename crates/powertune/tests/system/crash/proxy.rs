@@ -4,37 +4,28 @@
 use std::{
     future::pending,
     io,
-    net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::{
-    Request, Response, StatusCode, Uri, body::Incoming, http::request::Parts, server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use hyper::{Response, StatusCode, Uri, http::request::Parts};
+use powertune_testing::{Server, Upstream};
+use tokio_util::sync::CancellationToken;
 
-use crate::{
-    crash::{
-        bench::Bench,
-        bill::{Bill, Report},
-        fault::{Body, Fault, whole},
-        kind::ORIGINAL_MB,
-        operation::Operation,
-        trap::{Moment, Trap},
-    },
-    upstream::Upstream,
+use crate::crash::{
+    bench::Bench,
+    bill::{Bill, Report},
+    fault::{Body, Fault, whole},
+    kind::ORIGINAL_MB,
+    operation::Operation,
+    trap::{Moment, Trap},
 };
 
 #[derive(Debug)]
 pub(crate) struct Proxy {
     front: Arc<Front>,
     environment: Vec<(&'static str, String)>,
-    _server: AbortOnDropHandle<()>,
+    _server: Server,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,23 +51,17 @@ struct Front {
 }
 
 impl Proxy {
-    pub(crate) async fn start(bench: &Bench, traps: &[Trap]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+    pub(crate) fn start(bench: &Bench, traps: &[Trap]) -> Self {
+        let environment = bench.environment();
         let front = Arc::new(Front {
-            upstream: bench.upstream(),
+            upstream: Upstream::of(&environment),
             traps: traps.to_vec(),
             seen: Mutex::default(),
             crashed: CancellationToken::new(),
         });
-        let server = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&front))));
-        let mut environment = bench.environment();
-        for (name, value) in &mut environment {
-            if name.starts_with("AWS_ENDPOINT_URL") {
-                *value = format!("http://127.0.0.1:{port}");
-            }
-        }
-        Self { front, environment, _server: server }
+        let shared = Arc::clone(&front);
+        let server = Server::start(move |head, body| Arc::clone(&shared).answer(head, body));
+        Self { front, environment: server.in_front_of(environment), _server: server }
     }
 
     /// The environment variables for a process that calls this proxy.
@@ -125,27 +110,12 @@ impl Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, front: Arc<Front>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        // A connection that ends without an answer is reset.
-        let _ = stream.set_zero_linger();
-        let front = Arc::clone(&front);
-        connections.spawn(async move {
-            let service = service_fn(|request| front.answer(request));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 impl Front {
     fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
-        let (mut head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    async fn answer(self: Arc<Self>, mut head: Parts, body: Bytes) -> io::Result<Response<Body>> {
         let operation = Operation::of(&head.method, &head.uri);
         if operation == Operation::ListVersionsByFunction {
             head.uri = in_small_pages(&head.uri);

@@ -80,7 +80,7 @@ impl Strike {
         let function = bench.function_with(false, self.timeout_s).await;
         let before = bench.footprint(&function).await;
         let trap = Trap::Fault { aim: self.aim.clone(), fault: self.fault };
-        let proxy = Proxy::start(bench, &[trap]).await;
+        let proxy = Proxy::start(bench, &[trap]);
         let host = Host::new();
         let arguments =
             ["tune", &function, "--power-values", POWERS, "--quiet", "--output", "json"];

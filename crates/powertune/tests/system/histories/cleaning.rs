@@ -40,7 +40,7 @@ fn clean(error: &'static str) -> Result<(Ran, bool), Failed> {
             let described = json!({ "status": "RUNNING" });
             let server = Server::start(Execution { described, faults, ..Execution::default() });
             let mut command: Command = powertune(&["clean", FUNCTION], &environment);
-            command.env("AWS_ENDPOINT_URL_SFN", &server.url);
+            command.env("AWS_ENDPOINT_URL_SFN", server.url());
             ended(&mut command)
         });
         let ran = ran.await?;

@@ -57,7 +57,7 @@ pub(crate) fn command(
     arguments: &[&str],
     lambda: &[(&'static str, String)],
 ) -> Command {
-    let of_all = ["run", FUNCTION, "--endpoint-url", &server.url, "--output", "json"];
+    let of_all = ["run", FUNCTION, "--endpoint-url", &server.url(), "--output", "json"];
     powertune(&[of_all.as_slice(), &["--no-progress"], arguments].concat(), lambda)
 }
 

@@ -1,13 +1,15 @@
 //! Step Functions with one execution, which is over, or runs until it is stopped.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    future::pending,
+    io,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use hyper::{Response, header::CONTENT_TYPE, http::request::Parts};
 use serde_json::{Value, json};
 
 pub(crate) const EXECUTION: &str =
@@ -50,10 +52,10 @@ pub(crate) enum Answer {
     Error(u16, &'static str),
 }
 
-/// Serves an execution for as long as the process lives.
-#[derive(Debug, Clone)]
+/// A server with an execution.
+#[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) url: String,
+    server: powertune_testing::Server,
     state: Arc<Mutex<State>>,
 }
 
@@ -65,19 +67,26 @@ struct State {
 
 impl Server {
     pub(crate) fn start(execution: Execution) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(Mutex::new(State { execution, calls: Vec::new() }));
-        let server = Self { url, state };
-        let serving = server.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let server = serving.clone();
-                // The client may have closed the connection.
-                thread::spawn(move || server.answer(stream));
+        let shared = Arc::clone(&state);
+        let server = powertune_testing::Server::alone(move |head, body| {
+            let answer = shared.lock().expect("nobody panics").answer(&head, &body);
+            async move {
+                match answer {
+                    Some((status, body)) => Response::builder()
+                        .status(status)
+                        .header(CONTENT_TYPE, "application/x-amz-json-1.0")
+                        .body(body.to_string())
+                        .map_err(io::Error::other),
+                    None => pending().await,
+                }
             }
         });
-        server
+        Self { server, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
     }
 
     pub(crate) fn calls(&self, operation: &str) -> usize {
@@ -92,46 +101,14 @@ impl Server {
             thread::sleep(Duration::from_millis(20));
         }
     }
-
-    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(stream);
-        let (mut target, mut length) = (String::new(), 0);
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            let header = header.trim_end();
-            if header.is_empty() {
-                break;
-            }
-            let Some((name, value)) = header.split_once(": ") else { continue };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().unwrap_or(0),
-                "x-amz-target" => value.clone_into(&mut target),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let body = serde_json::from_slice(&body).unwrap_or_default();
-        let operation = target.split('.').next_back().unwrap_or_default();
-        let answered = self.state.lock().expect("nobody panics").answer(operation, &body);
-        let Some((status, body)) = answered else {
-            thread::sleep(LONGEST);
-            return Ok(());
-        };
-        let body = body.to_string();
-        write!(
-            reader.get_mut(),
-            "HTTP/1.1 {status} Answer\r\ncontent-type: application/x-amz-json-1.0\r\n\
-             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    }
 }
 
 impl State {
     /// Status and body; `None` for no answer.
-    fn answer(&mut self, operation: &str, body: &Value) -> Option<(u16, Value)> {
+    fn answer(&mut self, head: &Parts, body: &Bytes) -> Option<(u16, Value)> {
+        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(|target| target.split('.').next_back()).unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
         self.calls.push(operation.to_owned());
         let fault = self
             .execution

@@ -4,6 +4,7 @@
 use std::{fs, path::Path, process::Output};
 
 use powertune_core::request::FIELDS;
+use powertune_testing::Server;
 use serde_json::{Map, Value, from_str};
 
 use crate::hostile::{
@@ -121,7 +122,7 @@ fn of_aws(hostile: &str) -> Outcomes {
     let refused = serve(errors, hostile);
     let failing = serve(failing_execution, hostile);
     let (left, in_use) = (serve(marked, hostile), serve(in_use, hostile));
-    let cases: [(&str, &[&str], &str, i32); 7] = [
+    let cases: [(&str, &[&str], &Server, i32); 7] = [
         ("an error of Lambda's in tune", &["tune", "fn"], &refused, 2),
         ("an error of Lambda's in clean", &["clean", "fn"], &refused, 2),
         ("an error of Step Functions'", &run, &refused, 2),
@@ -130,8 +131,8 @@ fn of_aws(hostile: &str) -> Outcomes {
         ("the tags of another run, in tune", &["tune", "fn"], &left, 1),
         ("the tags of a run that is over", &["clean", "fn"], &left, 0),
     ];
-    let outcome = |(name, arguments, url, code): (&str, &[&str], &str, i32)| {
-        (name.to_owned(), repeats(arguments, Some(url), code))
+    let outcome = |(name, arguments, server, code): (&str, &[&str], &Server, i32)| {
+        (name.to_owned(), repeats(arguments, Some(&server.url()), code))
     };
     cases.into_iter().map(outcome).collect()
 }

@@ -9,33 +9,23 @@ use std::{
     collections::HashMap,
     future::pending,
     io,
-    net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::{
-    Request, Response, StatusCode, body::Incoming, http::request::Parts, server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Response, StatusCode, http::request::Parts};
 use powertune_core::workflow::Step;
 use powertune_deploy::permission::permissions;
+use powertune_testing::{Server, Upstream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::watch::{End, Watch, Way};
-use crate::{
-    crash::{
-        fault::{Body, whole},
-        operation::Operation,
-        trap::Moment,
-    },
-    upstream::Upstream,
+use crate::crash::{
+    fault::{Body, whole},
+    operation::Operation,
+    trap::Moment,
 };
 
 /// The header by which Lambda reports that a function has failed.
@@ -45,8 +35,7 @@ const FUNCTION_ERROR: &str = "x-amz-function-error";
 #[derive(Debug)]
 pub(crate) struct Door {
     front: Arc<Front>,
-    endpoint: String,
-    _server: AbortOnDropHandle<()>,
+    pub(crate) server: Server,
 }
 
 #[derive(Debug)]
@@ -57,16 +46,13 @@ struct Front {
 }
 
 impl Door {
-    pub(crate) async fn open(upstream: Upstream) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+    /// A door to the local Lambda with these environment variables.
+    pub(crate) fn open(lambda: &[(&'static str, String)]) -> Self {
+        let upstream = Upstream::of(lambda);
         let front = Arc::new(Front { upstream, watches: Mutex::default() });
-        let server = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&front))));
-        Self { front, endpoint: format!("http://127.0.0.1:{port}"), _server: server }
-    }
-
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+        let shared = Arc::clone(&front);
+        let server = Server::start(move |head, body| Arc::clone(&shared).answer(head, body));
+        Self { front, server }
     }
 
     /// Watches the execution that tunes this function.
@@ -76,21 +62,8 @@ impl Door {
     }
 }
 
-async fn serve(listener: TcpListener, front: Arc<Front>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let front = Arc::clone(&front);
-        connections.spawn(async move {
-            let service = service_fn(|request| front.answer(request));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 impl Front {
-    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
-        let (mut head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    async fn answer(self: Arc<Self>, mut head: Parts, body: Bytes) -> io::Result<Response<Body>> {
         let path = head.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
         let mut parts = path.splitn(4, '/').skip(1);
         let caller = parts.next().and_then(Step::of_handler);

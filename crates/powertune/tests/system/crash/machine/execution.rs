@@ -155,7 +155,7 @@ impl<'a> Execution<'a> {
         if ended.status != "SUCCEEDED" {
             self.rule(&ended.status).await?;
         }
-        let proxy = Proxy::start(self.bench(), &[]).await;
+        let proxy = Proxy::start(self.bench(), &[]);
         let output = finish(&Host::new(), &proxy, &["clean", &self.function]).await?;
         if !output.status.success() || !proxy.changes().is_empty() {
             return Err(format!("clean once more made {:?}: {}", proxy.changes(), said(&output)));

@@ -22,20 +22,15 @@ impl Stage {
     /// Deploys the functions of the steps, whose binary is `bootstrap`.
     pub(crate) async fn start(bootstrap: &Path) -> Self {
         let bench = Bench::start().await;
-        let door = Door::open(bench.upstream()).await;
-        let code = code(bootstrap, door.endpoint());
+        let environment = bench.environment();
+        let door = Door::open(&environment);
+        let code = code(bootstrap, &door.server.url());
         let mut arns = BTreeMap::new();
         for step in Step::ALL {
             arns.insert(step, bench.create_step(step, code.path()).await);
         }
         let definition = workflow::definition(|step| arns[&step].clone());
-        let mut environment = bench.environment();
-        for (name, value) in &mut environment {
-            if name.starts_with("AWS_ENDPOINT_URL") {
-                door.endpoint().clone_into(value);
-            }
-        }
-        let interpreter = Interpreter::start(&environment);
+        let interpreter = Interpreter::start(&door.server.in_front_of(environment));
         Self { bench, door, interpreter, definition, _code: code }
     }
 

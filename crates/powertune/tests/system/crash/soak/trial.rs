@@ -60,7 +60,7 @@ impl Case {
     pub(super) async fn run(&self, bench: &Bench) -> (usize, Result<Ended, Problem>) {
         let function = bench.function(self.is_published).await;
         let before = bench.footprint(&function).await;
-        let proxy = Proxy::start(bench, &self.traps).await;
+        let proxy = Proxy::start(bench, &self.traps);
         let scene = Scene { case: self, bench, host: Host::new(), function, before, proxy };
         scene.run().await
     }
@@ -130,7 +130,7 @@ impl Scene<'_> {
     /// Cleans up, first with faults, then without.
     async fn cleaned(&self, faults: &mut usize) -> Result<(), Problem> {
         let Self { case, bench, function, before, proxy, .. } = self;
-        let disturbed = Proxy::start(bench, &case.traps_of_clean).await;
+        let disturbed = Proxy::start(bench, &case.traps_of_clean);
         let elsewhere = Host::new();
         let (host, arguments): (_, &[&str]) = if case.cleans_elsewhere {
             (&elsewhere, &["clean", function, "--force"])

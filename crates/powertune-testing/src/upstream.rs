@@ -1,6 +1,6 @@
-//! The local Lambda, as the proxy calls it.
+//! The local Lambda, as a server in front of it calls it.
 //!
-//! A signature covers the host of the request, which is the proxy. So a request is signed again
+//! A signature covers the host of the request, which is the server. So a request is signed again
 //! before it is passed on.
 
 use std::{io, time::SystemTime};
@@ -21,14 +21,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use powertune_local::LocalLambda;
 
 /// The headers that each request sets anew.
 const REMADE: [HeaderName; 5] =
     [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName::from_static("x-amz-date")];
 
+/// A Lambda endpoint to which requests are passed on.
 #[derive(Debug, Clone)]
-pub(crate) struct Upstream {
+pub struct Upstream {
     endpoint: String,
     region: String,
     credentials: Credentials,
@@ -36,19 +36,25 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn of(lambda: &LocalLambda) -> Self {
-        let pair = lambda.credentials();
-        let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
+    /// The endpoint in the environment variables that a local Lambda gives, with the credentials in
+    /// them.
+    pub fn of<N: AsRef<str>>(environment: &[(N, String)]) -> Self {
+        let value = |name: &str| {
+            let found = environment.iter().find(|(known, _)| known.as_ref() == name);
+            found.unwrap_or_else(|| panic!("a local Lambda gives {name}")).1.clone()
+        };
+        let (id, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
         Self {
-            endpoint: lambda.endpoint_url(),
-            region: lambda.region().to_owned(),
+            endpoint: value("AWS_ENDPOINT_URL_LAMBDA"),
+            region: value("AWS_REGION"),
             credentials: Credentials::new(id, secret, None, None, "test"),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
 
-    /// Passes a request on, and returns the complete answer.
-    pub(crate) async fn call(&self, head: Parts, body: Bytes) -> io::Result<Response<Bytes>> {
+    /// Passes a request on, and returns the complete answer. It fails if the endpoint does not
+    /// answer.
+    pub async fn call(&self, head: Parts, body: Bytes) -> io::Result<Response<Bytes>> {
         let answer = self.client.request(self.signed(head, &body)).await;
         let (head, body) = answer.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
