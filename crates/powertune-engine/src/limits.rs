@@ -1,10 +1,10 @@
 //! Limits the invocations in flight by the account's concurrency and by this process's open files.
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use powertune_core::{
     request::{Pace, Request},
     warning::Warning,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The part of the available concurrency that a run uses; the rest is for others.
 const SHARE: (u32, u32) = (4, 5);
@@ -22,14 +22,10 @@ const FILES_EACH: u64 = 2;
 /// Raises this process's soft limit of open files to the hard limit. If that fails, the limit
 /// stays, and runs make fewer connections.
 pub fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    for limit in [maximum, maximum.map_or(Some(OPEN_MAX), |hard| Some(hard.min(OPEN_MAX)))] {
-        let is_more = match (current, limit) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(current), Some(limit)) => limit > current,
-        };
-        if is_more && setrlimit(Resource::Nofile, Rlimit { current: limit, maximum }).is_ok() {
+    // An infinite limit is the largest number.
+    let Ok((current, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    for limit in [hard, hard.min(OPEN_MAX)] {
+        if limit > current && setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_ok() {
             return;
         }
     }
@@ -37,7 +33,10 @@ pub fn raise_open_files() {
 
 /// The most invocations in flight that the limit of open files allows.
 pub(crate) fn most_connections() -> u32 {
-    getrlimit(Resource::Nofile).current.map_or(u32::MAX, connections)
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((RLIM_INFINITY, _)) | Err(_) => u32::MAX,
+        Ok((open_files, _)) => connections(open_files),
+    }
 }
 
 fn connections(open_files: u64) -> u32 {

@@ -7,7 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::{Pid, getpid},
+};
 
 /// The time that a process has to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -22,28 +28,30 @@ pub(crate) fn end() {
     for &child in &own {
         collect(child, &mut all);
     }
-    signal(&all, Signal::TERM);
+    signal(&all, Signal::SIGTERM);
     let started = Instant::now();
     let mut left = own;
     while !left.is_empty() && started.elapsed() < GRACE {
-        left.retain(|&child| matches!(waitpid(Some(child), WaitOptions::NOHANG), Ok(None)));
+        left.retain(|&child| {
+            waitpid(child, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
+        });
         std::thread::sleep(LOOK);
     }
     if !left.is_empty() {
-        signal(&all, Signal::KILL);
+        signal(&all, Signal::SIGKILL);
     }
 }
 
-fn signal(processes: &BTreeSet<i32>, signal: Signal) {
-    for process in processes.iter().filter_map(|&process| Pid::from_raw(process)) {
+fn signal(processes: &BTreeSet<Pid>, signal: Signal) {
+    for &process in processes {
         // It may have ended by itself.
-        let _ = kill_process(process, signal);
+        let _ = kill(process, signal);
     }
 }
 
 /// Collects a process and all its descendants.
-fn collect(process: Pid, all: &mut BTreeSet<i32>) {
-    if all.insert(process.as_raw_nonzero().get()) {
+fn collect(process: Pid, all: &mut BTreeSet<Pid>) {
+    if all.insert(process) {
         for child in children(process) {
             collect(child, all);
         }
@@ -51,11 +59,11 @@ fn collect(process: Pid, all: &mut BTreeSet<i32>) {
 }
 
 fn children(process: Pid) -> Vec<Pid> {
-    let threads = format!("/proc/{}/task", process.as_raw_nonzero());
+    let threads = format!("/proc/{process}/task");
     let Ok(threads) = fs::read_dir(threads) else { return Vec::new() };
     let lists = threads
         .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
         .collect::<Vec<_>>()
         .concat();
-    lists.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
+    lists.split_whitespace().filter_map(|id| Some(Pid::from_raw(id.parse().ok()?))).collect()
 }

@@ -23,6 +23,11 @@ use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request as HttpRequest, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use nix::{
+    sys::signal::{Signal, kill},
+    time::{ClockId, clock_gettime},
+    unistd::Pid,
+};
 use powertune_core::{price::Prices, request::parse};
 use powertune_engine::{
     Journals, Keep,
@@ -30,7 +35,6 @@ use powertune_engine::{
     gateway::{Connection, Gateway},
     run::{Context, Ending, tune},
 };
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +76,8 @@ fn compare(all_in_flight: &[usize]) {
         }
     }
     // SIGTERM, unlike SIGKILL, lets nginx end its worker too.
-    let pid = i32::try_from(nginx.id()).ok().and_then(Pid::from_raw);
-    let _ = kill_process(pid.expect("a process id"), Signal::TERM);
+    let pid = Pid::from_raw(i32::try_from(nginx.id()).expect("a process id"));
+    let _ = kill(pid, Signal::SIGTERM);
     let _ = nginx.wait();
 }
 
@@ -176,8 +180,7 @@ async fn with_bare_client(url: &str, in_flight: usize, count: usize) -> Spent {
 
 /// User and system time of this process.
 fn cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("the clock").into()
 }
 
 fn peak_memory_mb() -> f64 {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rustix::process::geteuid;
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::{

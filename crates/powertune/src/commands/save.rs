@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    unistd::{AccessFlags, access},
+};
 
 /// The most symbolic links that are followed.
 const MOST_LINKS: usize = 40;
@@ -45,7 +49,7 @@ impl Destination {
         }
         let kind = match fs::metadata(&file) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                access(&folder, Access::WRITE_OK | Access::EXEC_OK)?;
+                access(&folder, AccessFlags::W_OK | AccessFlags::X_OK)?;
                 return Ok(Self::File(file));
             }
             metadata => metadata?.file_type(),
@@ -56,8 +60,8 @@ impl Destination {
         if kind.is_socket() {
             return Err(io::Error::other("it is a socket"));
         }
-        access(&file, Access::WRITE_OK)?;
-        let is_replaceable = access(&folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        access(&file, AccessFlags::W_OK)?;
+        let is_replaceable = access(&folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
         Ok(match (kind.is_file(), is_replaceable) {
             (true, true) => Self::File(file),
             (true, false) => Self::InPlace(file),
@@ -129,8 +133,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 /// Writes to a pipe or a device. The reader of a pipe may open it a moment later.
 fn stream(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let waits_for_nobody = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
-    options.append(true).custom_flags(waits_for_nobody);
+    options.append(true).custom_flags(OFlag::O_NONBLOCK.bits());
     let started = Instant::now();
     let mut file = loop {
         match options.open(path) {
@@ -141,13 +144,14 @@ fn stream(path: &Path, text: &str) -> io::Result<()> {
             opened => break opened?,
         }
     };
-    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     file.write_all(text.as_bytes())
 }
 
 /// True if the pipe has no reader.
 fn is_unread(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+    error.raw_os_error() == Some(Errno::ENXIO as i32)
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use crate::crash::kind::CHEAPEST_MB;
 /// The error message of the function, if it is to fail.
 pub(crate) const FAILURE: &str = "as it was asked to";
 
-/// The duration at [`CHEAPEST_MB`], and that at every other size.
+/// The duration at [`CHEAPEST_MB`], and that at every other size. They are so far apart that a busy
+/// machine does not change the choice.
 const SHORT: Duration = Duration::from_millis(1);
-const LONG: Duration = Duration::from_millis(80);
+const LONG: Duration = Duration::from_millis(250);
 
 /// Writes the function's code into a folder: a script that starts this program.
 pub(crate) fn write(folder: &Path) {
