@@ -42,16 +42,20 @@ impl Intercept for Called {
 }
 
 impl Called {
-    /// Remembers the endpoint of a request, and returns it.
-    pub(super) fn note(&self, context: &BeforeTransmitInterceptorContextRef<'_>) -> String {
-        let endpoint = endpoint(context.request().uri());
+    /// Remembers the endpoint of a request.
+    pub(super) fn note(&self, context: &BeforeTransmitInterceptorContextRef<'_>) {
+        let uri = context.request().uri();
         let mut called = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *called = Some(endpoint.clone());
-        endpoint
+        let is_known = |known: &String| {
+            uri.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        if !called.as_ref().is_some_and(is_known) {
+            *called = Some(endpoint(uri));
+        }
     }
 
     /// The scheme, host and port that was called last.
-    fn endpoint(&self) -> String {
+    pub(super) fn endpoint(&self) -> String {
         let called = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         called.clone().unwrap_or_else(|| "the endpoint".to_owned())
     }

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -23,7 +23,6 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{Gateway, transport::Called};
 
@@ -32,7 +31,7 @@ const NOTICE: Duration = Duration::from_secs(5);
 /// The longest wait for an answer before the first change. The SDK waits no longer for credentials
 /// either: a person may have to press a button for them.
 pub(super) const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-/// The interval of the check for new calls.
+/// The interval of the looks at the calls.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A call that has had no answer for a while.
@@ -91,6 +90,8 @@ struct Waiting {
     /// The reported waits since the last answer: many calls may wait for the same thing.
     told: BTreeSet<(String, WaitsOn)>,
     listener: Listener,
+    /// True while a task looks for long waits.
+    is_watched: bool,
 }
 
 #[derive(Default)]
@@ -107,6 +108,8 @@ struct WaitingCall {
     operation: String,
     on: WaitsOn,
     since: Instant,
+    /// True once its long wait was reported, or that of another call for the same thing.
+    is_told: bool,
 }
 
 impl WaitingCall {
@@ -125,8 +128,7 @@ impl Waits {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Every write leaves this consistent, even if a writer panics.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn credentials(&self) -> WaitsOn {
@@ -137,30 +139,14 @@ impl Waits {
         let mut waiting = self.lock();
         let number = waiting.next;
         waiting.next += 1;
-        let call = WaitingCall { operation, on: self.credentials(), since: Instant::now() };
-        waiting.calls.insert(number, call);
-        let waits = self.clone();
-        let notice = tokio::spawn(async move { waits.notice(number).await });
-        Begun { waits: self.clone(), number, _notice: AbortOnDropHandle::new(notice) }
-    }
-
-    /// Reports a call once, as soon as its wait is long.
-    async fn notice(&self, number: u64) {
-        loop {
-            let Some(since) = self.lock().calls.get(&number).map(|call| call.since) else { return };
-            tokio::time::sleep_until(since + NOTICE).await;
-            let mut waiting = self.lock();
-            let Some(call) = waiting.calls.get(&number) else { return };
-            if call.since == since {
-                let wait = call.wait();
-                if waiting.told.insert((wait.operation.clone(), wait.on.clone()))
-                    && let Some(tell) = &waiting.listener.0
-                {
-                    tell(wait);
-                }
-                return;
-            }
+        let (on, since) = (self.credentials(), Instant::now());
+        waiting.calls.insert(number, WaitingCall { operation, on, since, is_told: false });
+        // One task for all calls: a task for each would wake another thread for each.
+        if !waiting.is_watched {
+            waiting.is_watched = true;
+            tokio::spawn(watch(Watching(Arc::downgrade(&self.waiting))));
         }
+        Begun { waits: self.clone(), number }
     }
 
     /// Waits until a call has had no answer for too long.
@@ -181,12 +167,59 @@ impl Waits {
     }
 }
 
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    // Every write leaves this consistent, even if a writer panics.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Waiting {
+    /// Reports each call once, as soon as its wait is long.
+    fn report(&mut self) {
+        let Self { calls, told, listener, .. } = self;
+        let is_long = |call: &&mut WaitingCall| !call.is_told && call.since.elapsed() >= NOTICE;
+        for call in calls.values_mut().filter(is_long) {
+            call.is_told = true;
+            let wait = call.wait();
+            if told.insert((wait.operation.clone(), wait.on.clone()))
+                && let Some(tell) = &listener.0
+            {
+                tell(wait);
+            }
+        }
+    }
+}
+
+/// Says when dropped that nothing looks for long waits any more, even if the runtime ends first.
+struct Watching(Weak<Mutex<Waiting>>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.upgrade() {
+            lock(&waiting).is_watched = false;
+        }
+    }
+}
+
+/// Reports long waits, as long as there are calls.
+async fn watch(watching: Watching) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(waiting) = watching.0.upgrade() else { return };
+        let mut waiting = lock(&waiting);
+        waiting.report();
+        if waiting.calls.is_empty() {
+            // Under the lock, so that no call begins unseen.
+            waiting.is_watched = false;
+            return;
+        }
+    }
+}
+
 /// A call in progress. Dropping this ends it, whatever its result.
 #[derive(Debug)]
 struct Begun {
     waits: Waits,
     number: u64,
-    _notice: AbortOnDropHandle<()>,
 }
 
 impl Storable for Begun {
@@ -250,11 +283,11 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let endpoint = self.called.note(context);
+        self.called.note(context);
         if self.is_patient {
             bag.interceptor_state().unset::<Begun>();
         } else if let Some(begun) = bag.load::<Begun>() {
-            begun.change(|call| call.on = WaitsOn::Endpoint(endpoint));
+            begun.change(|call| call.on = WaitsOn::Endpoint(self.called.endpoint()));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Runs that fail: their errors, and their clean-up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use aws_sdk_lambda::primitives::Blob;
 use powertune_core::{result::State, stopped::Stopped};
 use powertune_engine::{
     Keep,
@@ -145,21 +146,31 @@ async fn powers_that_the_account_does_not_have_are_skipped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_is_waited_out_and_nothing_is_counted_twice() {
-    let bench = Bench::new("time.sleep(0.3)\nreturn 1").await;
+    let code = "while event and not os.path.exists(event['until']):\n    \
+                time.sleep(0.02)\nreturn 1";
+    let bench = Bench::new(code).await;
     let put = bench.client.put_function_concurrency().function_name(FUNCTION);
     put.reserved_concurrent_executions(3).send().await.expect("PutFunctionConcurrency");
-    // Somebody else uses the whole reserved concurrency for the first two seconds of the run.
+    // Somebody else uses the whole reserved concurrency until two seconds after a version is
+    // published.
+    let folder = tempfile::tempdir().expect("a folder");
+    let end = folder.path().join("end");
+    let event = json!({ "until": end }).to_string();
     let client = bench.client.clone();
     let others = tokio::spawn(async move {
-        let mut published = None;
-        while published.is_none_or(|at: Instant| at.elapsed() < Duration::from_secs(2)) {
-            let invoke = || client.invoke().function_name(FUNCTION).send();
-            let list = client.list_versions_by_function().function_name(FUNCTION).send();
-            let (listed, ..) = futures::join!(list, invoke(), invoke(), invoke());
-            let versions = listed.expect("ListVersionsByFunction").versions.unwrap_or_default();
-            if versions.len() > 1 {
-                published.get_or_insert_with(Instant::now);
+        let invoke =
+            || client.invoke().function_name(FUNCTION).payload(Blob::new(event.as_str())).send();
+        let published = async {
+            let list = || client.list_versions_by_function().function_name(FUNCTION).send();
+            while list().await.expect("ListVersionsByFunction").versions().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            std::fs::write(end, "").expect("a file");
+        };
+        let ((), one, two, three) = futures::join!(published, invoke(), invoke(), invoke());
+        for invoked in [one, two, three] {
+            invoked.expect("the others were first");
         }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
