@@ -58,8 +58,8 @@ const FEWEST_POINTS: usize = 6;
 /// The soak that runs with the other tests.
 const SMALL_SOAK: Options = Options { seed: 20_261_125, runs: 15, run: None };
 
-/// What this program does instead of running tests, if anything: it is the function under test, or
-/// the command line asks for a soak.
+/// Serves the function under test if Lambda has started this program, and soaks if the command line
+/// asks for it. `None` otherwise: then the tests run.
 pub(crate) fn instead_of_tests() -> Option<ExitCode> {
     if function::is_started_by_lambda() {
         return Some(function::serve());

@@ -25,7 +25,7 @@ use libtest_mimic::Trial;
 /// The argument before the folder with the recordings.
 const RECORDINGS: &str = "--recordings";
 
-/// What the command line asks for instead of the tests, if it does: a walk over recordings.
+/// Walks over recordings if the command line asks for it. `None` otherwise: then the tests run.
 pub(crate) fn instead_of_tests() -> Option<ExitCode> {
     let mut given = env::args().skip_while(|argument| argument != RECORDINGS).skip(1);
     given.next().map(|folder| recordings::walk(folder.as_ref()))

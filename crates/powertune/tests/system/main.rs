@@ -7,6 +7,7 @@ mod bootstrap;
 mod crash;
 mod histories;
 mod hostile;
+mod local;
 mod peers;
 
 use std::{env, process::ExitCode};

@@ -9,18 +9,20 @@ use std::{
 
 use aws_sdk_lambda::{
     Client,
-    config::{BehaviorVersion, Credentials, Region},
     primitives::Blob,
     types::{FunctionConfiguration, LastUpdateStatus},
 };
 use powertune_core::workflow::Step;
-use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use powertune_local::{LocalLambda, NewFunction};
 use tempfile::TempDir;
 
-use crate::crash::{
-    footprint::Footprint,
-    function,
-    kind::{ALIAS, ORIGINAL_MB},
+use crate::{
+    crash::{
+        footprint::Footprint,
+        function,
+        kind::{ALIAS, ORIGINAL_MB},
+    },
+    local,
 };
 
 /// The runtime of all functions, which bring their own program.
@@ -39,11 +41,9 @@ pub(crate) struct Bench {
 impl Bench {
     /// Starts a Lambda without limits of the CPU: nothing is measured here.
     pub(crate) async fn start() -> Self {
-        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
-        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let (lambda, client) = local::start().await;
         let code = tempfile::tempdir().expect("a folder");
         function::write(code.path());
-        let client = client(&lambda);
         Self { lambda, client, code, created: AtomicU32::new(0) }
     }
 
@@ -184,16 +184,4 @@ fn lasting(mut configuration: FunctionConfiguration) -> FunctionConfiguration {
     configuration.last_update_status_reason = None;
     configuration.last_update_status_reason_code = None;
     configuration
-}
-
-fn client(lambda: &LocalLambda) -> Client {
-    let pair = lambda.credentials();
-    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(lambda.region().to_owned()))
-        .endpoint_url(lambda.endpoint_url())
-        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
-        .build();
-    Client::from_conf(config)
 }

@@ -2,14 +2,11 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use aws_sdk_lambda::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-};
-use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use aws_sdk_lambda::Client;
+use powertune_local::{LocalLambda, NewFunction};
 use uuid::{Uuid, fmt::Simple};
 
-use crate::histories::server::EXECUTION;
+use crate::{histories::server::EXECUTION, local};
 
 pub(crate) const FUNCTION: &str = "fn";
 
@@ -22,8 +19,7 @@ pub(crate) struct Lambda {
 impl Lambda {
     /// Starts a Lambda with a function that has a test version of the execution's run.
     pub(crate) async fn start() -> Self {
-        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
-        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
+        let (lambda, client) = local::start().await;
         let code = tempfile::tempdir().expect("a folder");
         fs::write(code.path().join("app.py"), "def handler(event, context):\n    return 1\n")
             .expect("the code");
@@ -38,7 +34,6 @@ impl Lambda {
             architecture: None,
         };
         lambda.create_function(function).await.expect("the function is created");
-        let client = client(&lambda);
         let publish = client.publish_version().function_name(FUNCTION);
         let published = publish.description(format!("powertune run {}", run())).send().await;
         published.expect("PublishVersion");
@@ -80,16 +75,4 @@ impl Lambda {
 
 fn run() -> Simple {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, EXECUTION.as_bytes()).simple()
-}
-
-fn client(lambda: &LocalLambda) -> Client {
-    let pair = lambda.credentials();
-    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(lambda.region().to_owned()))
-        .endpoint_url(lambda.endpoint_url())
-        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
-        .build();
-    Client::from_conf(config)
 }

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duratio
 
 use aws_sdk_lambda::{
     Client,
-    config::{BehaviorVersion, Credentials, Region},
     types::{LastUpdateStatus, LogFormat, LoggingConfig},
 };
-use powertune_local::{CpuControl, LocalLambda, NewFunction, Settings};
+use powertune_local::{LocalLambda, NewFunction};
 use tempfile::TempDir;
+
+use crate::local;
 
 /// A bootstrap in Python that sends the body and the type of an answer unchanged; AWS's runtimes
 /// would not send everything.
@@ -44,9 +45,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// Starts a Lambda without limits of the CPU.
     pub(crate) async fn start() -> Self {
-        let settings = Settings { cpu: CpuControl::Unlimited, ..Settings::default() };
-        let lambda = LocalLambda::start(settings).await.expect("the local Lambda starts");
-        let client = client(&lambda);
+        let (lambda, client) = local::start().await;
         Self { lambda, client, folder: tempfile::tempdir().expect("a folder") }
     }
 
@@ -98,16 +97,4 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-}
-
-fn client(lambda: &LocalLambda) -> Client {
-    let pair = lambda.credentials();
-    let (id, secret) = (&pair.access_key_id, &pair.secret_access_key);
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(lambda.region().to_owned()))
-        .endpoint_url(lambda.endpoint_url())
-        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
-        .build();
-    Client::from_conf(config)
 }
